@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: checks that every file they leave must pass, and a network that can be cut."""
+"""Fixtures of the fault tests: checks for every file that a fault leaves, and a network that can be cut."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +15,14 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# Every file that was checked, and how the other programs' opinions differ from our probe.
+# Every checked file, and the differences between other programs' results and our probe.
 CHECKED_FILES: list[Path] = []
 DIFFERENCES: list[str] = []
 
 
 @pytest.fixture
 def check_file() -> Iterator[Callable[[Recording], Report]]:
-    """Return a function that checks a file, with second opinions; a difference fails the test at its end."""
+    """Return a function that checks a file, also with other programs; any difference fails the test at its end."""
     before = len(DIFFERENCES)
 
     def check(recording: Recording) -> Report:
@@ -40,11 +40,11 @@ def _opinions(goals: Goals) -> Iterator[None]:
     yield
     if CHECKED_FILES:
         figure = f"{len(CHECKED_FILES)} files, {len(DIFFERENCES)} differences"
-        goals.rows.append(Row("ffprobe, MediaInfo, mkvinfo on these", "agree", figure, met=not DIFFERENCES))
+        goals.rows.append(Row("ffprobe, MediaInfo, mkvinfo on these files", "agree", figure, met=not DIFFERENCES))
 
 
 class ServerBehindNetwork:
-    """A server as a page sees it through a network."""
+    """A server as seen by a page through a network."""
 
     def __init__(self, server: RoomServer, network: Network) -> None:
         self._server = server
@@ -60,7 +60,7 @@ class ServerBehindNetwork:
 
 @pytest.fixture
 def network(room_server: RoomServer) -> Iterator[Network]:
-    """Return a network between pages and the server."""
+    """Return a network between the pages and the server."""
     with Network(urlsplit(room_server.url).port or 0) as network:
         room_server._admission.allow(network.url)
         yield network

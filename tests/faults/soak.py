@@ -1,8 +1,8 @@
-"""A long recording in real time: ``python -m tests.faults.soak [MINUTES]``; exit 1 where a bar is missed.
+"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``; exits with 1 if a limit is missed.
 
-Three people at 720p30, or what --quality and --frame-rate say, in our own room or in --application. Memory is the
-proportional set size of Chrome's processes, in MB, sampled every few seconds; its slope is fitted over the samples
-after the first fifth.
+Three participants record at 720p30, or with --quality and --frame-rate, in our own room or in a call of another
+application (--application). Memory is the proportional set size of Chrome's processes, in MB, sampled every few
+seconds; its slope is fitted over the samples after the first fifth.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SAMPLE_EVERY = 5.0
 
 
 def grown(samples: list[dict[str, float]]) -> str:
-    """Return which processes grew most between the first fifth of the samples and the last, in MB."""
+    """Return the processes whose memory grew most between the second fifth of the samples and the last, in MB."""
     fifth = max(1, len(samples) // 5)
     before, after = (
         {name: median(one.get(name, 0.0) for one in part) for name in samples[-1]}
@@ -40,7 +40,7 @@ def grown(samples: list[dict[str, float]]) -> str:
 
 
 @contextlib.contextmanager
-def three_people(folder: str, *, application: bool) -> Iterator[tuple[Room, list[Participant]]]:
+def three_participants(folder: str, *, application: bool) -> Iterator[tuple[Room, list[Participant]]]:
     """Let three participants join our room, or the call of another application."""
     names = ("alice", "bob", "carol")
     with contextlib.ExitStack() as stack:
@@ -50,18 +50,18 @@ def three_people(folder: str, *, application: bool) -> Iterator[tuple[Room, list
             return
         site = stack.enter_context(Site())
         room = stack.enter_context(open_room(recordings=folder))
-        people = [room.enter(name, ignore_https_errors=True) for name in names]
-        for one in people:
+        participants = [room.enter(name, ignore_https_errors=True) for name in names]
+        for one in participants:
             one.page.goto(f"{site.url}/simple-peer.html")
-        room.wait_for(lambda: len(people[0].others) == len(names) - 1, what="everybody in the call")
-        yield room, people
+        room.wait_for(lambda: len(participants[0].others) == len(names) - 1, what="all participants in the call")
+        yield room, participants
 
 
 def record(
-    room: Room, people: list[Participant], minutes: float, config: RecordConfig
+    room: Room, participants: list[Participant], minutes: float, config: RecordConfig
 ) -> tuple[Recording, np.ndarray, str]:
-    """Record; return the file, the samples (minutes, MB of Chrome, MB of Python), and which processes grew most."""
-    alice = people[0]
+    """Record; return the file, the samples (minutes, MB of Chrome, MB of Python), and the processes that grew most."""
+    alice = participants[0]
     alice.start_media_recording(recorder="all", record_config=config)
     began = room_time()
     samples = []
@@ -77,13 +77,13 @@ def record(
 
 
 def slope(samples: np.ndarray, column: int) -> float:
-    """Return how fast memory grows, in MB for each unit of time that the first column counts."""
+    """Return the growth of memory in MB per unit of the first column."""
     settled = samples[samples[:, 0] > samples[-1, 0] / 5]
     return float(np.polyfit(settled[:, 0], settled[:, column], 1)[0])
 
 
 def backward(path: Path) -> int:
-    """Return how many stamps are not after the one before in their track."""
+    """Return how many timestamps are not greater than the timestamp before in their track."""
     stamps: dict[int, list[int]] = {}
     with av.open(path) as media:
         for packet in media.demux():
@@ -98,19 +98,19 @@ def main() -> int:
     parser.add_argument("minutes", nargs="?", type=float, default=30.0)
     parser.add_argument("--quality", default="720p", choices=["360p", "480p", "720p"])
     parser.add_argument("--frame-rate", default=30, type=int, choices=[15, 30])
-    parser.add_argument("--application", action="store_true", help="a call by simple-peer, in its own page")
+    parser.add_argument("--application", action="store_true", help="Record a call in a page that uses simple-peer.")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     config = RecordConfig(record_name="soak", record_video_quality=asked.quality, record_video_frame=asked.frame_rate)
     goals = Goals(strict=False)
     with tempfile.TemporaryDirectory() as folder:
-        with three_people(folder, application=asked.application) as (room, people):
-            recording, samples, most = record(room, people, asked.minutes, config)
+        with three_participants(folder, application=asked.application) as (room, participants):
+            recording, samples, most = record(room, participants, asked.minutes, config)
         report = verify(recording)
         drifts = {one.name: abs(one.drift_ppm or 0.0) * recording.duration / 1000 for one in report.participants}
         worst = max(drifts, key=lambda name: drifts[name])
         goals.measured(
-            f"{asked.minutes:g} min: drift of sound against picture",
+            f"{asked.minutes:g} min: drift of audio against video",
             bar="<= 40 ms",
             figure=f"{drifts[worst]:.0f} ms ({worst})",
             met=drifts[worst] <= 40,
@@ -133,7 +133,7 @@ def main() -> int:
             if not finding.ok or finding.warning:
                 kind = "warning" if finding.warning else "failed"
                 sys.stdout.write(f"{kind}: {finding.check}: {finding.message}\n")
-    sys.stdout.write("\n".join([*goals.table(), f"grew most, in MB: {most}", ""]))
+    sys.stdout.write("\n".join([*goals.table(), f"largest memory growth, in MB: {most}", ""]))
     return 0 if all(row.met for row in goals.rows) else 1
 
 

@@ -1,4 +1,4 @@
-"""Faults in the page of another application: the same promises hold as in our own page."""
+"""Faults in another application's page have the same consequences as in our own page."""
 
 import signal
 
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.thorough
 
 
 def enter(room: Room, site: Site, name: str) -> Participant:
-    """Let a participant join a call of the application."""
+    """Join the application's call as a participant."""
     participant = room.enter(name, ignore_https_errors=True)
     participant.page.goto(f"{site.url}/simple-peer.html?room={id(room)}")
     return participant
 
 
 def alarm_of(participant: Participant, words: str) -> float:
-    """Stop and download; return when the alarm with these words was, in recorded seconds."""
+    """Stop and download; return the recorded time of the alarm that contains these words, in seconds."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     events = Manifest.read(recording.manifest).timeline.events
@@ -33,7 +33,7 @@ def alarm_of(participant: Participant, words: str) -> float:
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network, site: Site) -> None:
-    """Chunks that waited in the page arrive in their order when the server can be reached again."""
+    """Chunks that wait in the page arrive in order when the server can be reached again."""
     alice, bob = (enter(far_room, site, name) for name in ("alice", "bob"))
     far_room.wait_for(lambda: alice.others == ["bob"], what="bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="cut"))
@@ -54,12 +54,12 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
 
 def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
-    """Its process is stopped: no page has left, and no connection has noticed it yet."""
+    """The sender's process is stopped, while its page and its connections still exist."""
     alice = enter(room, site, "alice")
     others = chrome_processes("--type=renderer")
     enter(room, site, "bob")
     room.wait_for(lambda: alice.others == ["bob"], what="bob")
-    # Chrome keeps one in store beside bob's.
+    # Chrome starts a spare renderer in addition to bob's.
     renderers = chrome_processes("--type=renderer", besides=others)
     alice.start_media_recording(record_config=RecordConfig(record_name="frozen"))
     room.wait(seconds=1)
@@ -74,12 +74,12 @@ def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Go
             renderer.send_signal(signal.SIGCONT)
 
     goals.measured(
-        "an application's sender freezes: alarm", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2
+        "alarm after an application's sender freezes", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2
     )
 
 
 def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
-    """The application's own code keeps its main thread busy, and ours with it."""
+    """The application's own code blocks the main thread, and with it our code."""
     alice = enter(room, site, "alice")
     enter(room, site, "bob")
     room.wait_for(lambda: alice.others == ["bob"], what="bob")
@@ -91,11 +91,13 @@ def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) ->
 
     after = alarm_of(alice, "The page has stopped sending data.") - before
 
-    goals.measured("an application blocks: alarm", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2)
+    goals.measured(
+        "alarm after an application blocks its page", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2
+    )
 
 
-def test_a_killed_audio_service_stalls_nothing_without_an_alarm(room: Room, site: Site) -> None:
-    """The recording goes on to its end; an alarm names the participant who is no longer audible."""
+def test_a_killed_audio_service_causes_no_stall_without_an_alarm(room: Room, site: Site) -> None:
+    """The recording continues, and an alarm names the participant who is no longer audible."""
     others = chrome_processes(SERVICES["audio"])
     alice = enter(room, site, "alice")
     enter(room, site, "bob")

@@ -1,4 +1,4 @@
-"""Tabs and browsers crash while a recording runs: what had arrived is a valid file, and little is missing."""
+"""Tabs and browsers crash while a recording runs: the received data is a valid file, and little is missing."""
 
 import json
 import random
@@ -23,31 +23,31 @@ KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1
 CLOSES = 30 if FULL else 1
 PROGRAMS = 10 if FULL else 1
-# The same moments every time.
+# A fixed seed makes the moments reproducible.
 DICE = random.Random(7)  # noqa: S311 - test data, not secrets
 
 CheckFile = Callable[[Recording], Report]
 
 
 def lost(recording: Recording, at: float) -> float:
-    """Return how many seconds lie between the end of a file and a moment, in ms of the room's time."""
+    """Return the time in seconds from the end of a file to ``at``, which is room time in ms."""
     zero = Manifest.read(recording.manifest).zero_ms
     assert zero is not None
     return (at - zero) / 1000 - recording.duration
 
 
 def recorded_bytes(folder: Path) -> int:
-    """Return how many bytes lie in spools somewhere below a folder."""
+    """Return how many bytes are in the spools below a folder."""
     return sum(raw.stat().st_size for raw in folder.rglob("raw.webm"))
 
 
 def spread(losses: list[float]) -> str:
-    """Return the median, the 95th percentile and the worst."""
+    """Return the median, the 95th percentile and the maximum."""
     return f"p50 {percentile(losses, 0.5):.2f}, p95 {percentile(losses, 0.95):.2f}, max {max(losses):.2f} s"
 
 
 def rescued(room: Room) -> Recording:
-    """Wait for the crash, and return the file that comes with the error."""
+    """Wait for the crash, and return the file that the error contains."""
     with pytest.raises(RecordingError, match="crashed") as error:
         room.wait(seconds=10)
     recording = error.value.recording
@@ -57,7 +57,7 @@ def rescued(room: Room) -> Recording:
 
 
 @pytest.mark.own_thread
-def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_moment(
+def test_a_killed_browser_leaves_a_recording_without_its_last_moment(
     tmp_path: Path, goals: Goals, check_file: CheckFile
 ) -> None:
     """After kill -9 the waiting call raises an error with the file, and the file is complete."""
@@ -79,7 +79,7 @@ def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_mome
         losses.append(lost(recording, at))
 
     goals.measured(
-        f"kill -9 of the browser, {KILLS} times: lost",
+        f"data lost after kill -9 of the browser, {KILLS} times",
         bar="<= 0.5 s at p95",
         figure=spread(losses),
         met=percentile(losses, 0.95) <= 0.5,
@@ -87,7 +87,7 @@ def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_mome
 
 
 def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """The waiting call, or the next one, raises an error with the cause and the saved recording."""
+    """The waiting call, or the next call, raises an error with the cause and the saved recording."""
     losses = []
     for number in range(CRASHES):
         before = chrome_processes("--type=renderer")
@@ -109,8 +109,8 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
         alice.close()
 
     goals.measured(
-        f"tab killed, {CRASHES} times: told with the file; lost",
-        bar="no silent stall",
+        f"data lost after killing the tab, {CRASHES} times",
+        bar="error with the file",
         figure=spread(losses),
         met=True,
     )
@@ -119,7 +119,7 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
 def test_a_closed_context_leaves_its_recording(
     room_server: RoomServer, browser: Browser, tmp_path: Path, goals: Goals, check_file: CheckFile
 ) -> None:
-    """A user closes the window, or a test its context, without a stop."""
+    """A user closes the window, or a test closes its context, without stopping the recording."""
     losses = []
     for number in range(CLOSES):
         with Room(server=room_server, new_context=browser.new_context, recordings=tmp_path, name=f"c{number}") as room:
@@ -135,7 +135,7 @@ def test_a_closed_context_leaves_its_recording(
         losses.append(lost(recording, at))
 
     goals.measured(
-        f"context closed without stop, {CLOSES} times: lost",
+        f"data lost after closing the context, {CLOSES} times",
         bar="<= 0.5 s",
         figure=spread(losses),
         met=max(losses) <= 0.5,
@@ -143,7 +143,7 @@ def test_a_closed_context_leaves_its_recording(
 
 
 def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, goals: Goals) -> None:
-    """After kill -9 of Python Chrome ends as well, and ``harness recover`` finishes the file and leaves nothing."""
+    """After kill -9 of Python, Chrome exits as well, and ``harness recover`` finishes the file."""
     losses, orphans = [], 0
     folder = tmp_path
     for number in range(PROGRAMS):
@@ -170,8 +170,8 @@ def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, go
     assert "Nothing to recover." in run_harness("recover", folder=folder).stdout
 
     goals.measured(
-        f"Python killed, {PROGRAMS} times: orphans after 2 s; lost",
-        bar="none; all but 1 s",
+        f"Python killed, {PROGRAMS} times: processes left after 2 s; data lost",
+        bar="none; <= 1 s",
         figure=f"{orphans}; {spread(losses)}",
         met=orphans == 0 and max(losses) <= 1,
     )

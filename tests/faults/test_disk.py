@@ -1,4 +1,4 @@
-"""The disk runs full: that is said before it hurts, and has a name when it does; nothing half-written is left."""
+"""When the disk becomes full, an alarm comes first, then an error, and no partial file is left."""
 
 import os
 import subprocess
@@ -22,20 +22,20 @@ MB = 1_000_000
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a disk of 64 MB of its own."""
+    """Return a folder on a separate disk of 64 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64M", "harness-test", folder], check=False, capture_output=True, text=True
     )
     if mounted.returncode:
-        pytest.skip(f"A disk of its own needs root: {mounted.stderr.strip()}")
+        pytest.skip(f"Mounting a separate disk requires root: {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def fill(folder: Path, *, leave: int) -> Path:
-    """Fill a disk with one file, but for so many bytes."""
+    """Fill a disk with one file, and leave ``leave`` bytes free."""
     filler = folder / "filler"
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - leave)
@@ -45,7 +45,7 @@ def fill(folder: Path, *, leave: int) -> Path:
 def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanly(
     small_disk: Path, new_context: Callable[..., BrowserContext], goals: Goals
 ) -> None:
-    """An alarm comes first; then the recording ends by itself, and the error carries the file."""
+    """An alarm comes first; then the recording ends by itself, and the error contains the file."""
     with RoomServer(recordings=small_disk, versions={}) as server:
         server._spool.headroom = Headroom(low=40 * MB, least=20 * MB)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
@@ -54,7 +54,7 @@ def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanl
             room.wait(seconds=1)
             filler = fill(small_disk, leave=30 * MB)
             room.wait_for(lambda: alice.get_media_recording().alarm, what="the alarm")
-            assert "left on the disk" in str(alice.get_media_recording().alarm)
+            assert "of disk space is left" in str(alice.get_media_recording().alarm)
             room.wait(seconds=1)
             filler.unlink()
             fill(small_disk, leave=10 * MB)
@@ -67,13 +67,13 @@ def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanl
     assert "the disk was nearly full" == recording.recovered
     assert recording.duration > 1.5
     check_recording(recording)
-    goals.measured("a disk that runs full", bar="alarm, then a valid file", figure="alarm, then a valid file", met=True)
+    goals.measured("a disk that fills up", bar="alarm, then a valid file", figure="alarm, then a valid file", met=True)
 
 
 def test_a_full_disk_raises_its_own_error_and_leaves_no_partial_file(
     small_disk: Path, tmp_path: Path, goals: Goals
 ) -> None:
-    """Whatever of a recording finds no room: no file has a final name, and with room again it is recovered."""
+    """No file gets a final name on a full disk, and the recording is recovered when space is available again."""
     spool = Spool(small_disk, {})
     footage = EndlessRecording(tmp_path, rate=30, frame_bytes=20_000)
     active = begin_recording(spool, footage, "full")
@@ -97,13 +97,13 @@ def test_a_full_disk_raises_its_own_error_and_leaves_no_partial_file(
     assert recovery.recording is not None, recovery.message
     assert recovery.recording.duration > 3
     assert small_disk / "full.webm" == recovery.recording.path
-    goals.measured("a full disk", bar="a named error, nothing partial", figure="DiskFullError, nothing", met=True)
+    goals.measured("a full disk", bar="DiskFullError, no partial file", figure="DiskFullError, no file", met=True)
 
 
 def test_a_download_without_disk_space_raises_its_own_error_and_leaves_no_file(
     small_disk: Path, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The file stays in the spool, and can be downloaded when there is room again."""
+    """The file stays in the spool, and can be downloaded when space is available again."""
     with RoomServer(recordings=small_disk, versions={}) as server:
         server._spool.headroom = Headroom(low=0, least=0)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
@@ -112,7 +112,7 @@ def test_a_download_without_disk_space_raises_its_own_error_and_leaves_no_file(
             room.wait(seconds=1.5)
             alice.stop_media_recording()
             (active,) = server._spool.recordings.values()
-            # The raw bytes, which are removed then, would make room again.
+            # Removing the raw bytes later would free space again.
             active.wait_until_safe()
             filler = fill(small_disk, leave=8_000)
 

@@ -1,4 +1,4 @@
-"""Hours of recording through spool and finaliser, accelerated: what grows, and how soon the file is there."""
+"""Hours of recording through spool and finalizer, accelerated: memory growth, and the time to the complete file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def test_a_recording_of_hours_costs_no_memory_and_has_a_correct_index(
     spool: Spool, tmp_path: Path, goals: Goals
 ) -> None:
-    """The process grows by little, whatever the length; length, ticks and every seek are right."""
+    """Memory grows little for any length, and length, ticks and all seeks are correct."""
     footage = EndlessRecording(tmp_path, rate=15)
     active = begin_recording(spool, footage, "hours")
     me = psutil.Process()
@@ -58,9 +58,9 @@ def test_a_recording_of_hours_costs_no_memory_and_has_a_correct_index(
             assert landed.pts is not None
             assert target - KEYFRAME_EVERY - 0.1 <= float(landed.pts * landed.time_base) <= target + 0.1
     goals.measured(
-        f"{LONG / 3600:g} hours through spool and finaliser",
-        bar="grows <= 150 MB; index right",
-        figure=f"grew {grown:.0f} MB; right",
+        f"memory growth during {LONG / 3600:g} hours of recording; index",
+        bar="<= 150 MB; correct",
+        figure=f"{grown:.0f} MB; correct",
         met=grown <= 150,
     )
 
@@ -68,7 +68,7 @@ def test_a_recording_of_hours_costs_no_memory_and_has_a_correct_index(
 def test_a_file_is_complete_as_soon_after_ten_minutes_as_after_ten_seconds(
     spool: Spool, tmp_path: Path, goals: Goals
 ) -> None:
-    """At 2.5 Mbps: what is left to do at the end does not depend on the length."""
+    """At 2.5 Mbps, the work at the end does not depend on the length."""
     footage = EndlessRecording(tmp_path, rate=30, frame_bytes=9_700)
     took = {}
     for seconds in (10, 600):
@@ -80,8 +80,8 @@ def test_a_file_is_complete_as_soon_after_ten_minutes_as_after_ten_seconds(
         active.clean()
 
     goals.measured(
-        "last byte to complete file, after 10 s and 10 min",
-        bar="<= 150 ms both",
+        "time from the last byte to the complete file, 10 s and 10 min",
+        bar="<= 150 ms each",
         figure=f"{took[10]:.0f} ms and {took[600]:.0f} ms",
         met=max(took.values()) <= 150,
     )

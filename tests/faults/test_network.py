@@ -1,4 +1,4 @@
-"""The network between the page and the server is down for a while, or for good."""
+"""The network between the page and the server is down for a while, or permanently."""
 
 import json
 import shutil
@@ -13,24 +13,24 @@ from harness.recording.manifest import Manifest
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# What bob says, and how alice's page knows it.
-SAYS_SO = "client.room.announce({ audio: true, video: true, screen: true })"
+# The message that bob sends, and the condition that shows that alice's page received it.
+ANNOUNCE_SCREEN = "client.room.announce({ audio: true, video: true, screen: true })"
 SHARES = "[...client.room.participants.values()].some((member) => member.name === 'bob' && member.info.screen)"
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network) -> None:
-    """What was recorded and said while the network was away arrives when it is back; nobody has left meanwhile."""
+    """Recorded data and messages from the time without a network arrive later, and nobody has left."""
     alice, bob = far_room.join_all("alice", "bob")
-    heard: list[object] = []
-    alice.on("recording-stalled", heard.append)
+    stalls: list[object] = []
+    alice.on("recording-stalled", stalls.append)
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="cut"))
     far_room.wait(seconds=0.5)
     network.cut()
     far_room.wait(seconds=1)
-    bob.page.evaluate(SAYS_SO)
+    bob.page.evaluate(ANNOUNCE_SCREEN)
     far_room.wait(seconds=1)
     network.mend()
-    far_room.wait_for(lambda: alice.page.evaluate(SHARES), what="bob's word to arrive")
+    far_room.wait_for(lambda: alice.page.evaluate(SHARES), what="bob's announcement")
     far_room.wait(seconds=0.5)
     alice.stop_media_recording()
 
@@ -41,12 +41,12 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
     assert 3 < recording.duration < 7
     assert recording.recovered is None
     assert "Lost connection to the server." in manifest.alarms
-    assert heard
+    assert stalls
     assert ("leave", "bob") not in [(event.event, event.participant) for event in manifest.timeline.events]
 
 
-def test_a_connection_that_stays_cut_leaves_what_had_arrived(far_room: Room, network: Network) -> None:
-    """The recording ends, and what the server held is a valid file that says why."""
+def test_a_permanently_cut_connection_leaves_the_received_data(far_room: Room, network: Network) -> None:
+    """The recording ends, and the received data is a valid file with the reason."""
     alice = far_room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="away"))
     far_room.wait(seconds=1)
@@ -68,9 +68,9 @@ def _namespaces_work() -> bool:
 
 
 def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path) -> None:
-    """Not a connection ends but packets: everybody's media and both sockets go on when they flow again."""
+    """Packets are lost but no connection ends, so all media and both sockets continue afterwards."""
     if not _namespaces_work():
-        pytest.skip("Making a network namespace takes Linux, unshare and root.")
+        pytest.skip("Creating a network namespace requires Linux, unshare and root.")
     program = ["unshare", "--net", sys.executable, "-m", "tests.support.network.namespace", str(tmp_path)]
 
     ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
@@ -81,7 +81,7 @@ def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path)
     manifest = Manifest.read(Path(recording["manifest"]))
     assert recording["recovered"] is None
     assert 6 < recording["duration"] < 11
-    # She is in the recording page itself; bob came over the network.
+    # Alice's media come from the recording page itself, but bob's arrive over the network.
     assert [] == [one for one in report.failures if one.participant == "alice"], report.failures
     assert manifest.alarms
     bob = report.participant("bob")

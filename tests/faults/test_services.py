@@ -1,4 +1,4 @@
-"""Chrome's own service processes are killed while a recording runs: nothing freezes without an alarm."""
+"""Chrome's service processes are killed while a recording runs: nothing freezes without an alarm."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome_processes
 
 KILLS = 10 if FULL else 1
-# An alarm must come so soon, in seconds; what stands still for less is over before anybody could be told.
+# Time, in seconds, within which an alarm must be raised. Shorter stalls end before an alarm would be useful.
 WITHIN = 2.0
 SERVICES = {"GPU": "--type=gpu-process", "audio": "audio.mojom.AudioService", "network": "network.mojom.NetworkService"}
 
 
 def silent_stalls(report: Report, recording: Recording) -> list[str]:
-    """Return what stood still for longer than that with no alarm in time, who and when."""
+    """Return the participants and times of stalls longer than ``WITHIN`` that no alarm reported in time."""
     events = Manifest.read(recording.manifest).timeline.events
     alarms = [event.at for event in events if event.event == "alarm"]
     stalls = []
     for one in report.participants:
         still = [*(one.video.frozen if one.video else ()), *(one.audio.silent if one.audio else ())]
         stalls += [(one.name, start, end) for start, end in still if end - start > WITHIN]
-    # The recording's clock and the file's are some frames apart.
+    # The recording's clock and the file's clock differ by a few frames.
     return [
         f"{name} from {start:.2f} to {end:.2f} s"
         for name, start, end in stalls
@@ -34,8 +34,8 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
 
 @pytest.mark.own_thread
 @pytest.mark.parametrize("service", SERVICES if FULL else ["audio"])
-def test_a_killed_service_stalls_nothing_without_an_alarm(tmp_path: Path, goals: Goals, service: str) -> None:
-    """The recording goes on; an alarm names a participant who is no longer visible or audible within two seconds."""
+def test_a_killed_service_causes_no_stall_without_an_alarm(tmp_path: Path, goals: Goals, service: str) -> None:
+    """Within two seconds, an alarm names a participant who is no longer visible or audible."""
     silent: list[str] = []
     for number in range(KILLS):
         others = chrome_processes(SERVICES[service])
@@ -57,7 +57,7 @@ def test_a_killed_service_stalls_nothing_without_an_alarm(tmp_path: Path, goals:
         silent += silent_stalls(report, recording)
 
     goals.measured(
-        f"{service} process killed, {KILLS} times: silent stalls",
+        f"{service} process killed, {KILLS} times: stalls without an alarm",
         bar="0; alarm within 2 s",
         figure=f"{len(silent)} {'; '.join(silent)}".strip(),
         met=not silent,

@@ -1,4 +1,4 @@
-"""Several programs on one folder: nobody touches what another one still records."""
+"""Several programs use one folder, and none touches a recording that another program is still making."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def slices(tmp_path_factory: pytest.TempPathFactory) -> list[Slice]:
 
 @pytest.fixture
 def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
-    """Return the spool of a program that records there, one recording under way."""
+    """Return the spool of a program that has a running recording in the folder."""
     spool = Spool(tmp_path, {})
     footage = EndlessRecording(tmp_path / "..", rate=15)
     active = begin_recording(spool, footage, "live")
@@ -46,14 +46,14 @@ def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
 def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
     tmp_path: Path, live: Spool, slices: list[Slice], goals: Goals
 ) -> None:
-    """Four programs begin at once; what is abandoned is published once, what another one records stays its own."""
+    """Four programs start at once; each abandoned recording is published once, and the running one is not touched."""
     crashed = Spool(tmp_path, {})
     for number in range(ABANDONED):
         active = begin_recording(crashed, EndlessRecording(tmp_path / "..", rate=15), f"abandoned {number}")
         for index, one in enumerate(slices):
             active.add_chunk(index, active.size, memoryview(one.data))
             active.add_ticks(one.first, one.written)
-    # As after a crash: nothing is finished, and the locks are free.
+    # This leaves the state of a crash: nothing is finished, and the locks are free.
     crashed.close()
 
     workers = [
@@ -69,7 +69,7 @@ def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
     assert [] == recover(tmp_path)
     goals.measured(
         f"{WORKERS} programs on one folder",
-        bar="each recovered once, none that is held",
-        figure=f"{len(recovered)} of {ABANDONED} once, the held one untouched",
+        bar="each abandoned recording recovered once",
+        figure=f"{len(recovered)} of {ABANDONED} recovered once, the locked one untouched",
         met=True,
     )

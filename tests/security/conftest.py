@@ -1,4 +1,4 @@
-"""A server of rooms, without a browser."""
+"""Fixtures for security tests: a server without a browser, and audio to record."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RoomServer]:
-    """Run a server that lets in by token alone."""
+    """Run a server that admits participants only with a token."""
     with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the raw bytes of two seconds of sound."""
+def audio_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the raw bytes of two seconds of audio."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=2.0, video=False, live=True))
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""A room for other machines: with https, and with a code."""
+"""A room for other machines, with https and with a code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CODE = "correct horse"
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Return the files of a certificate for this machine, and of its key."""
+    """Return the paths of a certificate for this machine and of its key."""
     issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -36,7 +36,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_room_is_served_by_https_with_a_code(
     certificate: tuple[Path, Path], new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """A wrong code gets an error; a participant with the right one records as usual."""
+    """A wrong code gets an error; a participant with the right code records as usual."""
     cert, key = certificate
     arguments = ("--port", "0", "--cert", str(cert), "--key", str(key), "--code", CODE)
     with running_harness("serve", *arguments, folder=tmp_path) as process:
@@ -66,7 +66,7 @@ def test_a_room_is_served_by_https_with_a_code(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--host", "0.0.0.0"), "0.0.0.0 is reached from other machines, which needs TLS"),  # noqa: S104 - refused
         (("--host", "127.0.0.1:8080"), "'127.0.0.1:8080' is not an address: it has a port"),
@@ -91,14 +91,14 @@ def test_a_room_is_served_by_https_with_a_code(
         (("--limit", "idle=0"), "idle must be a number above 0"),
     ],
 )
-def test_options_that_cannot_be_served_are_refused(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
-    """The command prints one line, before anything listens."""
+def test_invalid_options_are_refused(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    """The command prints one line before anything listens."""
     (tmp_path / "scenario.toml").write_text("steps = []")
 
     ran = run_harness("serve", "--port", "0", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2, ran.stderr
-    assert told in ran.stderr
+    assert message in ran.stderr
     assert ran.stderr.count("\n") == 1
 
 
@@ -110,7 +110,7 @@ def test_options_that_cannot_be_served_are_refused(arguments: tuple[str, ...], t
     ],
 )
 def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None:
-    """Every other address can be reached from other machines."""
+    """All other addresses can be reached from other machines."""
     assert is_loopback(host) == loopback
 
 
@@ -124,5 +124,5 @@ def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None
     ],
 )
 def test_a_server_answers_to_the_names_of_its_address(host: str, some: list[str]) -> None:
-    """The names are those in a page's address."""
+    """The names are those that appear in the URL of a page."""
     assert set(some) <= set(names_of(host))

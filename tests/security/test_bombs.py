@@ -105,7 +105,7 @@ def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
 def test_a_huge_message_costs_little_memory(
     bomb: Callable[[int, str], Iterator[bytes]], path: str, served: tuple[int, int], goals: Goals
 ) -> None:
-    """The server disconnects its sender, and still answers other clients."""
+    """The server disconnects the sender, and still answers other clients."""
     process, port = served
     before = peak_memory(process)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as wire, contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ def test_a_huge_message_costs_little_memory(
 
 
 def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], goals: Goals) -> None:
-    """Unidentified clients each send a message of the largest size without its end."""
+    """Unidentified clients each send an incomplete message of the maximum size."""
     process, port = served
     before = peak_memory(process)
     with contextlib.ExitStack() as crowd:
@@ -141,7 +141,7 @@ def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], go
         more = peak_memory(process) - before
 
     goals.measured(
-        f"{CROWD} strangers' messages of 4 MB without an end",
+        f"{CROWD} unidentified clients with incomplete messages of 4 MB",
         bar=f"<= {MORE_AT_MOST} MB more",
         figure=f"{more:.0f} MB",
         met=more <= MORE_AT_MOST,

@@ -44,12 +44,12 @@ pytestmark = pytest.mark.own_thread
 
 
 def port_of(server: RoomServer) -> int:
-    """Return the port that a server listens on."""
+    """Return the port on which a server listens."""
     return int(server.url.rpartition(":")[2])
 
 
 def is_ended(wire: socket.socket) -> bool:
-    """Return whether the server has closed a connection, which takes it some seconds at most."""
+    """Return whether the server has closed a connection, which takes it a few seconds at most."""
     wire.settimeout(20)
     try:
         return not wire.recv(4096)
@@ -75,8 +75,8 @@ def test_a_connection_without_a_whole_request_is_closed(
     assert ["Connections were closed because they sent no request in time."] == caplog.messages
 
 
-def test_a_slow_request_head_is_not_waited_for(tmp_path: Path) -> None:
-    """Each header alone would be in time."""
+def test_a_slow_request_head_times_out(tmp_path: Path) -> None:
+    """Each header alone would arrive in time."""
 
     async def dribble(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -105,7 +105,7 @@ def test_a_slow_request_head_is_not_waited_for(tmp_path: Path) -> None:
         assert asyncio.run(dribble(port_of(server))) == b""
 
 
-def test_an_unfinished_tls_handshake_is_not_waited_for(tmp_path: Path) -> None:
+def test_an_unfinished_tls_handshake_times_out(tmp_path: Path) -> None:
     """Other clients are answered meanwhile."""
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -126,7 +126,7 @@ def test_an_unfinished_tls_handshake_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_an_idle_connection_is_closed_for_one_with_a_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One address may have few connections; sockets are never idle."""
+    """One address can have few connections; sockets never count as idle."""
 
     async def crowd(server: RoomServer) -> tuple[int, str]:
         async with sockets(server) as wire:
@@ -148,10 +148,10 @@ def test_an_idle_connection_is_closed_for_one_with_a_request(tmp_path: Path, cap
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 @pytest.mark.parametrize(
-    ("frame", "said"), [(PING, "pings"), (PONG, "pings"), (EMPTY_TEXT, "Malformed|hello|messages")]
+    ("frame", "expected"), [(PING, "pings"), (PONG, "pings"), (EMPTY_TEXT, "Malformed|hello|messages")]
 )
-def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, said: str, tmp_path: Path) -> None:
-    """A page sends none; the client gets an error first."""
+def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, expected: str, tmp_path: Path) -> None:
+    """Pages never send such frames; the client gets an error first."""
     with (
         RoomServer(recordings=tmp_path, versions={}) as server,
         socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire,
@@ -164,14 +164,14 @@ def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, said: str, t
             while data := wire.recv(65_536):
                 received += data
 
-    assert re.search(said.encode(), received), received[-200:]
+    assert re.search(expected.encode(), received), received[-200:]
 
 
-def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, sound: bytes, goals: Goals) -> None:
-    """Calls and recordings go on."""
+def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, audio_bytes: bytes, goals: Goals) -> None:
+    """Calls and recordings continue during the flood."""
 
     async def attack(server: RoomServer) -> float:
-        async with sockets(server) as wire, Witness(wire, sound):
+        async with sockets(server) as wire, Witness(wire, audio_bytes):
             longest = 0.0
             flooding = asyncio.create_task(asyncio.to_thread(flood, port_of(server)))
             while not flooding.done():
@@ -187,7 +187,7 @@ def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, sound: bytes, g
         (recording,) = server.publish(tmp_path / "kept")
 
     goals.measured(
-        "longest answer during floods of pings",
+        "slowest response during floods of pings",
         bar="<= 1000 ms",
         figure=f"{longest * 1000:.0f} ms",
         met=longest <= 1,
@@ -196,7 +196,7 @@ def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, sound: bytes, g
 
 
 def flood(port: int) -> None:
-    """Send as many pings as a server accepts, on three connections one after the other."""
+    """Send as many pings as a server accepts on each of three connections, one after the other."""
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", port), timeout=20) as wire, contextlib.suppress(OSError):
             wire.sendall(handshake(port, "/signal"))
@@ -206,11 +206,11 @@ def flood(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_reset_connections_are_not_logged(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """They are reset before, during and after the handshake, with unanswered pings."""
+    """Connections are reset before, during and after the handshake, with unanswered pings."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         for number in range(60):
             with socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire:
-                # A connection that is closed is reset.
+                # Closing this connection resets it.
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 wire.sendall(handshake(port_of(server), path)[: 100 if number % 4 == 3 else None])
                 if number % 2:
@@ -229,7 +229,7 @@ async def _is_answered(server: RoomServer) -> None:
 
 
 def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
-    """Most systems give a program 1024, and allow many more."""
+    """Most systems give a program 1024 descriptors, and allow many more."""
     program = """
 import resource
 from harness.server.access.descriptors import raise_soft_limit
@@ -245,7 +245,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 def test_a_recording_is_refused_while_others_need_the_last_descriptors(tmp_path: Path) -> None:
-    """The error has the solution; with free descriptors it begins."""
+    """The error contains the solution; when descriptors are free, the recording begins."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:
@@ -301,9 +301,9 @@ def served_with_few_descriptors(tmp_path: Path) -> Iterator[tuple[int, Callable[
 
 
 def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
-    served_with_few_descriptors: tuple[int, Callable[[], str]], sound: bytes, goals: Goals
+    served_with_few_descriptors: tuple[int, Callable[[], str]], audio_bytes: bytes, goals: Goals
 ) -> None:
-    """There are more connections than descriptors; the recording is finished, and the log stays short."""
+    """Although connections outnumber descriptors, the recording is finished, and the log stays short."""
     port, log = served_with_few_descriptors
     before = log().count("\n")
 
@@ -314,7 +314,7 @@ def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
             welcome = await inside.receive_json(timeout=10)
             spool = await session.ws_connect(f"{url}/spool")
             await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
             await receive_answer(spool, "ack")
             with contextlib.ExitStack() as crowd:
                 for _ in range(CROWD):
@@ -323,7 +323,7 @@ def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
                     with contextlib.suppress(BlockingIOError):
                         wire.connect(("127.0.0.1", port))
                 await _is_open(session, url)
-                await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+                await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
                 return await receive_answer(spool, "finished")
 
     finished = asyncio.run(record(f"http://127.0.0.1:{port}"))
@@ -331,8 +331,8 @@ def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
 
     goals.measured(
         f"{CROWD} idle connections at {FEW_DESCRIPTORS} file descriptors",
-        bar="recording finished, <= 5 lines of log",
-        figure=f"finished, {lines} lines",
+        bar="recording finished, <= 5 log lines",
+        figure=f"finished, {lines} log lines",
         met=lines <= 5,
     )
     assert finished["type"] == "finished"
@@ -340,6 +340,6 @@ def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
 
 
 async def _is_open(session: aiohttp.ClientSession, url: str) -> None:
-    """Return when the server has answered somebody else, in the middle of the crowd."""
+    """Wait until the server has answered another client's request despite the crowd."""
     async with session.get(f"{url}/healthz") as response:
         assert response.status == 200

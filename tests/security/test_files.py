@@ -48,7 +48,7 @@ ORIGINALS: Final[dict[str, tuple[list[tuple[str, bytes]], Callable[[Path], objec
     "expectations": ([(".toml", EXPECTED.encode())], read_expected),
 }
 TEXTS: Final = 5_000 if FULL else 300
-FILMS: Final = 300 if FULL else 8
+FILES: Final = 300 if FULL else 8
 _WORDS: Final = (
     *(b"[", b"]", b"{", b"}", b'"', b"'", b"\n", b"\0", b"\xff", b"\xf0\x9f\x98\x80", b"=", b":", b"- ", b"# ", b","),
     *(
@@ -87,7 +87,7 @@ def changed(data: bytes, random: Random, *, words: tuple[bytes, ...] = ()) -> by
 
 @pytest.mark.parametrize("kind", ["scenario", "expectations"])
 def test_a_changed_text_file_is_read_or_refused(kind: str, tmp_path: Path, goals: Goals) -> None:
-    """One line names the file; no other error is raised."""
+    """The error names the file in one line; no other error is raised."""
     originals, read = ORIGINALS[kind]
     wrong = unnamed = 0
     for number in range(TEXTS):
@@ -104,28 +104,26 @@ def test_a_changed_text_file_is_read_or_refused(kind: str, tmp_path: Path, goals
 
     assert unnamed == 0
     assert wrong
-    goals.measured(
-        f"{TEXTS} changed {kind}", bar="read, or told to be wrong", figure=f"{wrong} told to be wrong", met=True
-    )
+    goals.measured(f"{TEXTS} changed {kind} files", bar="read or refused", figure=f"{wrong} refused", met=True)
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Return a good recording."""
+    """Return a valid recording."""
     return write_recording(
-        tmp_path_factory.mktemp("film") / "good.webm", Scene(participants=participants("alice", "bob"), seconds=1.0)
+        tmp_path_factory.mktemp("video") / "good.webm", Scene(participants=participants("alice", "bob"), seconds=1.0)
     )
 
 
-@pytest.mark.parametrize("part", ["film", "manifest"])
+@pytest.mark.parametrize("part", ["video", "manifest"])
 def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_path: Path, goals: Goals) -> None:
-    """Changes of its bytes or its manifest lead to a report."""
+    """Changing the bytes or the manifest of a recording still results in a report."""
     failed = 0
-    for number in range(FILMS):
+    for number in range(FILES):
         random = Random(number)  # noqa: S311 - the sequence must be reproducible
         path = tmp_path / f"{number}.webm"
         data, manifest = recording.path.read_bytes(), recording.manifest.read_bytes()
-        path.write_bytes(changed(data, random) if part == "film" else data)
+        path.write_bytes(changed(data, random) if part == "video" else data)
         manifest_of(path).write_bytes(changed(manifest, random, words=_WORDS) if part == "manifest" else manifest)
         report = verify(path)
         failed += not report.ok
@@ -134,35 +132,35 @@ def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_
         path.unlink()
 
     assert failed
-    goals.measured(f"{FILMS} changed {part}s", bar="each has a verdict", figure=f"{failed} failed", met=True)
+    goals.measured(f"{FILES} changed {part}s", bar="each gets a report", figure=f"{failed} failed", met=True)
 
 
-def test_a_changed_spool_is_recovered_or_reported(sound: bytes, tmp_path: Path, goals: Goals) -> None:
-    """Other recordings are recovered, and unreadable ones stay where they are."""
+def test_a_changed_spool_is_recovered_or_reported(audio_bytes: bytes, tmp_path: Path, goals: Goals) -> None:
+    """Readable recordings are recovered, and unreadable ones stay where they are."""
     spool = Spool(tmp_path / "crashed", VERSIONS)
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
     spool.close()
     recordings = tmp_path / "here" / "recordings"
     folder = recordings / FOLDER
-    for number in range(FILMS):
+    for number in range(FILES):
         random = Random(number)  # noqa: S311 - the sequence must be reproducible
-        folder = recordings / FOLDER / f"take {number}"
+        folder = recordings / FOLDER / f"recording {number}"
         shutil.copytree(active.folder.path, folder)
         for path in (folder / "raw.webm", folder / "recording.json", folder / "log.jsonl"):
             if random.randrange(2):
                 path.write_bytes(changed(path.read_bytes(), random, words=_WORDS))
-    # Recovery saves what it can read, which may be everything but this.
+    # Recovery may be able to read all other folders, so this one must be unreadable.
     (folder / "raw.webm").write_bytes(b"no media")
     outside = set(tmp_path.rglob("*")) - set(recordings.rglob("*"))
 
-    told = recover(recordings)
+    recoveries = recover(recordings)
 
-    kept = [one.recording for one in told if one.recording is not None]
+    recovered = [one.recording for one in recoveries if one.recording is not None]
     left = [path for path in (recordings / FOLDER).iterdir() if path.is_dir()]
-    assert len(kept) + len(left) == FILMS
-    assert kept
+    assert len(recovered) + len(left) == FILES
+    assert recovered
     assert left
-    assert all(one.path.parent == recordings for one in kept)
+    assert all(one.path.parent == recordings for one in recovered)
     assert set(tmp_path.rglob("*")) - set(recordings.rglob("*")) == outside
-    figure = f"{len(kept)} recovered, {len(left)} told of"
-    goals.measured(f"{FILMS} changed spools", bar="recovered, or told of and left", figure=figure, met=True)
+    figure = f"{len(recovered)} recovered, {len(left)} reported"
+    goals.measured(f"{FILES} changed spool folders", bar="recovered, or reported and kept", figure=figure, met=True)

@@ -1,4 +1,4 @@
-"""Floods from clients that are admitted or not: every resource has a limit, and nobody else is affected."""
+"""Floods from admitted and other clients: every resource has a limit, and nobody else is affected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
-    """The next one is refused until one of them is closed."""
+    """Another socket is refused until one of the others is closed."""
 
     async def crowd(server: RoomServer) -> int:
         async with sockets(server) as wire:
@@ -56,7 +56,7 @@ def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
 
 
 def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
-    """The number of sockets does not matter."""
+    """The limit of recordings does not depend on the number of sockets."""
 
     async def record(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
@@ -81,16 +81,16 @@ def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
 
 
 def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
-    """The log can fill a disk just as the media can."""
+    """The log can fill a disk just like the media can."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
             inside, welcome = await wire.enter("daily", "mallory")
             spool = await wire.open("/spool")
             await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-            told = {"type": "ticks", "first": 0, "written": [1.0] * 1000}
+            ticks = {"type": "ticks", "first": 0, "written": [1.0] * 1000}
             for _ in range(10):
-                await spool.send_json(told)
+                await spool.send_json(ticks)
             answers = [json.loads(message.data) async for message in spool]
             await inside.close()
             return dict(answers[-1])
@@ -104,7 +104,7 @@ def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
 
 
 def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
-    """Their messages are in memory until they are whole, so few are read at a time, and all are admitted."""
+    """Incomplete messages occupy memory, so clients are read a few at a time, but all are admitted eventually."""
 
     async def crowd(server: RoomServer) -> tuple[bool, str]:
         async with sockets(server) as wire:
@@ -127,20 +127,20 @@ def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The right code has to wait as well; tokens are still accepted. The server logs it once."""
+    """The right code also has to wait, but tokens are still accepted. The server logs this once."""
 
     async def guess(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
-            told = []
+            messages = []
             for number in range(45):
                 hello = {"type": "hello", "name": "eve", "code": "join the room" if number == 44 else f"code {number}"}
                 answer = await wire.refused("/signal", json.dumps(hello))
                 assert answer is not None
-                told.append(str(answer["message"]))
+                messages.append(str(answer["message"]))
             inside, welcome = await wire.enter("room", "alice")
             assert welcome["type"] == "welcome"
             await inside.close()
-            return told
+            return messages
 
     limits = ServerLimits(wrong_codes=0.1)
     with RoomServer(
@@ -148,23 +148,23 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
         versions={},
         options=ServeOptions(public_room="room", join_code="join the room", limits=limits),
     ) as server:
-        told = asyncio.run(guess(server))
+        messages = asyncio.run(guess(server))
 
-    assert told[0] == "Not admitted: the token or code is wrong, already used or expired."
-    assert told[-1] == "Too many wrong codes from your address: wait a second before the next one."
+    assert messages[0] == "Not admitted: the token or code is wrong, already used or expired."
+    assert messages[-1] == "Too many wrong codes from your address: wait a second before the next one."
     assert ["A client tries many wrong codes: only 0.1 per second are checked from its address."] == [
         line for line in caplog.messages if "codes" in line
     ]
 
 
 def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
-    """The others go on, the slow member is disconnected, and the server ends within moments."""
+    """The others continue, the slow member is disconnected, and the server stops quickly."""
 
     async def talk(server: RoomServer) -> None:
         async with sockets(server) as wire:
-            deaf, welcome = await wire.enter("daily", "mallory")
+            slow, welcome = await wire.enter("daily", "mallory")
             # Only the slow member's own end stops reading.
-            connection = deaf._conn
+            connection = slow._conn
             assert connection is not None
             assert connection.protocol is not None
             connection.protocol.pause_reading()
@@ -190,7 +190,7 @@ def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
 
 
 def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
-    """Their number does not matter."""
+    """The number of open files does not depend on the number of broken recordings."""
 
     async def litter(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -215,17 +215,17 @@ def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
         assert len(psutil.Process().open_files()) <= before + 2
 
 
-def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, tmp_path: Path) -> None:
-    """It has the bytes up to the limit."""
-    half = len(sound) // 2
+def test_a_recording_that_grows_too_large_is_ended_and_published(audio_bytes: bytes, tmp_path: Path) -> None:
+    """The published recording has the bytes up to the limit."""
+    half = len(audio_bytes) // 2
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
             inside, welcome = await wire.enter("daily", "mallory")
             spool = await wire.open("/spool")
             await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound[:half])
-            await spool.send_bytes(CHUNK.pack(1, 1, half) + sound[half:])
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes[:half])
+            await spool.send_bytes(CHUNK.pack(1, 1, half) + audio_bytes[half:])
             answers = [json.loads(message.data) async for message in spool]
             await inside.close()
             return dict(answers[-1])

@@ -1,4 +1,4 @@
-"""Guesses at tokens, rooms and recordings all get the same answer; the time of each kind is printed."""
+"""Guesses at tokens, rooms and recordings all get the same answer; the response times are printed."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
     known = {
         "used": used,
         "another role": admission.issue(Token(role="recorder", room="secret", subject="m"), seconds=1e6),
-        "somebody's who left": left,
-        "too old": admission.issue(participant, single_use=False),
+        "of a member who left": left,
+        "expired": admission.issue(participant, single_use=False),
     }
     now[0] = 301.0
     answers, took = set(), dict[str, list[float]]()
     for number in range(ROOMS):
-        kind = ("made up", *known)[number % 5]
+        kind = ("unknown", *known)[number % 5]
         hello = {"type": "hello", "room": "secret", "token": known.get(kind) or secrets.token_urlsafe(24)}
         text = json.dumps(hello)
         began = time.perf_counter()
@@ -56,24 +56,24 @@ def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
         answers.add((answer.text, answer.close))
 
     goals.measured(
-        f"{ROOMS} guesses at a room",
-        bar="uniform answers",
-        figure=f"{len(answers)} answer, {spread(took)}",
+        f"{ROOMS} guesses at a room: distinct answers; time",
+        bar="1",
+        figure=f"{len(answers)}; {spread(took)}",
         met=len(answers) == 1,
     )
     assert len(answers) == 1
     assert not signaling.rooms
 
 
-def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, sound: bytes, goals: Goals) -> None:
-    """Addresses are unknown, of another recording, under another name, or of a cleaned one."""
-    address, gone = asyncio.run(record(server, sound))
+def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, audio_bytes: bytes, goals: Goals) -> None:
+    """URLs are unknown, of another recording, with another name, or of a cleaned recording."""
+    address, cleaned = asyncio.run(record(server, audio_bytes))
     _, _, key, name = address.split("/")
     wrong = {
-        "made up": lambda: f"/recordings/{secrets.token_urlsafe(24)}/{name}",
+        "unknown": lambda: f"/recordings/{secrets.token_urlsafe(24)}/{name}",
         "another name": lambda: f"/recordings/{key}/{secrets.token_hex(4)}.webm",
-        "another door": lambda: f"/video-files/{key}/{name}",
-        "gone": lambda: gone,
+        "another route": lambda: f"/video-files/{key}/{name}",
+        "cleaned": lambda: cleaned,
     }
     kinds = list(wrong)
     answers, took = set(), dict[str, list[float]]()
@@ -94,29 +94,29 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, sou
     connection.close()
 
     goals.measured(
-        f"{RECORDINGS} guesses at a recording",
-        bar="uniform answers",
-        figure=f"{len(answers)} answer, {spread(took)}",
+        f"{RECORDINGS} guesses at a recording: distinct answers; time",
+        bar="1",
+        figure=f"{len(answers)}; {spread(took)}",
         met=len(answers) == 1,
     )
     assert {status for status, *_ in answers} == {404}
     assert len(answers) == 1
 
 
-async def record(server: RoomServer, sound: bytes) -> tuple[str, str]:
-    """Return the address of one recording, and of another one that was cleaned."""
+async def record(server: RoomServer, audio_bytes: bytes) -> tuple[str, str]:
+    """Return the URL of a recording, and the URL of another recording that was cleaned."""
     addresses = []
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
         for clean in (False, True):
             spool = await wire.open("/spool")
             await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
+            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
             await spool.send_json({"type": "download"})
-            while (said := await spool.receive_json(timeout=10))["type"] != "address":
+            while (answer := await spool.receive_json(timeout=10))["type"] != "address":
                 pass
-            addresses.append(said["url"])
+            addresses.append(answer["url"])
             if clean:
                 await spool.send_json({"type": "clean"})
                 while (await spool.receive_json(timeout=10))["type"] != "cleaned":
@@ -127,6 +127,6 @@ async def record(server: RoomServer, sound: bytes) -> tuple[str, str]:
 
 
 def spread(took: dict[str, list[float]]) -> str:
-    """Return how far apart the medians of the kinds are."""
+    """Return the range of the medians of the kinds."""
     medians = [median(times) for times in took.values()]
     return f"{min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us"

@@ -1,4 +1,4 @@
-"""The names of a server, in every spelling, and when they change."""
+"""The host names of a server, in every spelling, and after they change."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def status_for(server: RoomServer, host: str) -> int:
 
 @pytest.mark.parametrize("host", ["LOCALHOST", "Localhost.", "127.0.0.1", "[::ffff:127.0.0.1]"])
 def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Path) -> None:
-    """Its sockets are accepted as well."""
+    """The server also accepts the page's sockets."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         port = int(server.url.rpartition(":")[2])
         upgrade = handshake(port, "/signal").replace(b"127.0.0.1", host.encode())
@@ -72,7 +72,7 @@ def test_an_impossible_address_is_refused_in_one_line(arguments: tuple[str, ...]
 
 @pytest.mark.parametrize(("host", "one_version"), [("::", 0), ("::1", 1)])
 def test_every_address_of_the_machine_includes_both_ip_versions(host: str, one_version: int) -> None:
-    """The printed names have IPv4 addresses as well; nothing listens here."""
+    """The printed names also have IPv4 addresses; nothing listens in this test."""
     bound = _bind(socket.AF_INET6, socket.SOCK_STREAM, 0, (host, 0, 0, 0))
     if bound is None:
         pytest.skip("This machine has no IPv6.")
@@ -81,7 +81,7 @@ def test_every_address_of_the_machine_includes_both_ip_versions(host: str, one_v
 
 
 def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
-    """Addresses are read again for a request to an unknown host, but not for every one."""
+    """Requests to an unknown host read the addresses again, but not every time."""
     asked = 0
 
     def addresses() -> list[str]:
@@ -100,7 +100,7 @@ def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
 
 
 def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
-    """The contents of its script are worthless then; others by the same name go on."""
+    """The contents of the detached page's script are worthless, and other pages with the same name continue."""
 
     async def come(server: RoomServer, options: dict[str, Any]) -> str:
         headers = {"Origin": "https://app.example", "Sec-WebSocket-Protocol": f"recording-harness, {options['key']}"}

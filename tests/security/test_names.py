@@ -1,4 +1,4 @@
-"""Hostile names of files and participants: nothing is written elsewhere or overwritten, and no script runs."""
+"""Hostile names of files and participants: no file is written outside or overwritten, and no script runs."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 FILES: Final = 200 if FULL else 40
-PEOPLE: Final = 100 if FULL else 20
-# A file name has so many bytes at most on every system that people use.
+PARTICIPANTS: Final = 100 if FULL else 20
+# Maximum length of a file name, in bytes, on common file systems.
 LONGEST: Final = 255
 _PARTS: Final = (
     *("..", "../", "..\\", "/etc/passwd", "C:\\", "//host/share/", "~", "~root/", "%2e%2e%2f", "....//", "a/../../b"),
@@ -124,13 +124,13 @@ def hostile_files() -> list[str]:
     return plain + ["".join(random.choices(_PARTS, k=3)) for _ in range(FILES - len(plain))]
 
 
-def hostile_people(count: int = PEOPLE) -> list[str]:
+def hostile_participants(count: int = PARTICIPANTS) -> list[str]:
     """Return participant names that would run as scripts if they were not shown as text."""
     return [f"{_SCRIPTS[number % len(_SCRIPTS)]}{number:02}"[:64] for number in range(count)]
 
 
 @pytest.mark.own_thread
-def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, goals: Goals) -> None:
+def test_hostile_file_names_stay_in_their_folder(audio_bytes: bytes, tmp_path: Path, goals: Goals) -> None:
     """Each name is recorded through a page's socket, and published next to existing files."""
     folder = tmp_path / "a" / "b" / "recordings"
     folder.mkdir(parents=True)
@@ -148,15 +148,15 @@ def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, g
                 if (await spool.receive_json(timeout=10))["type"] == "error":
                     refused += 1
                 else:
-                    await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-                    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+                    await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
+                    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
                     while (await spool.receive_json(timeout=10))["type"] != "finished":
                         pass
                 await spool.close()
             await inside.close()
         return refused
 
-    # As many at once as there are names: how many a participant may begin is not the question here.
+    # The limit must allow one recording per name, since this test is not about the rate of recordings.
     with RoomServer(recordings=folder, versions={}, options=ServeOptions(limits=ServerLimits(begins=FILES))) as server:
         refused = asyncio.run(record(server))
         kept = server.publish(folder)
@@ -164,16 +164,16 @@ def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, g
     names = [recording.path.name for recording in kept]
     files = [path for recording in kept for path in recording.files if path.exists()]
     longest = max(len(path.name.encode()) for path in files)
-    elsewhere = set(tmp_path.rglob("*")) - outside - set(files)
-    assert not elsewhere
+    outside_files = set(tmp_path.rglob("*")) - outside - set(files)
+    assert not outside_files
     assert len(set(names)) == len(names) == FILES - refused
     assert (folder / "kept.webm").read_bytes() == b"mine"
     assert all(path.parent == folder and not path.is_symlink() for path in files)
     assert [name for name in names if printable(name) != name or name[0] in ".- "] == []
     goals.measured(
         f"{FILES} hostile file names",
-        bar=f"no escape, no overwrite, {LONGEST} bytes",
-        figure=f"{len(names)} files, {refused} refused, {len(elsewhere)} elsewhere, {longest} bytes at most",
+        bar=f"none outside or overwritten, <= {LONGEST} bytes",
+        figure=f"{len(names)} files, {refused} refused, {len(outside_files)} outside, at most {longest} bytes",
         met=longest <= LONGEST,
     )
 
@@ -203,19 +203,19 @@ def described(codec: str) -> dict[str, Any]:
 def test_a_manifest_prints_only_text_on_a_terminal(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its contents and name are printable, and errors about it stay short."""
+    """The manifest's contents and name are printed without control characters, and errors stay short."""
     recording = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
-    told = json.loads(recording.manifest.read_text())
+    content = json.loads(recording.manifest.read_text())
     inner = change.get("recording", {})
-    recording.manifest.write_text(json.dumps({**told, **change, "recording": {**told["recording"], **inner}}))
+    recording.manifest.write_text(json.dumps({**content, **change, "recording": {**content["recording"], **inner}}))
 
     report = verify(recording.path)
     print_json(report.as_json())
 
-    said = str(report) + capsys.readouterr().out
+    output = str(report) + capsys.readouterr().out
     assert not report.ok
-    assert not _OWNED & set(said)
-    assert len(said) < 10_000
+    assert not _OWNED & set(output)
+    assert len(output) < 10_000
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_manifest_prints_only_text_on_a_terminal(
     ids=ascii,
 )
 def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -> None:
-    """The file may be good, broken or missing; JSON has its exact name."""
+    """The file can be valid, broken or missing; JSON has its exact name."""
     good = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
     good.path.rename(path)
@@ -241,17 +241,17 @@ def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -
 
 
 def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
-    """Names of participants and limits are printable, and match the manifest's."""
+    """Names of participants and limits are printable, and match those in the manifest."""
     recording = write_recording(
         tmp_path / "call.webm", Scene(participants=participants("alice", f"bob{_ESCAPE}"), seconds=1.0)
     )
     expected = tmp_path / "expected.toml"
-    said = json.dumps(f"bob{_ESCAPE}"), json.dumps(_ESCAPE)
+    names = json.dumps(f"bob{_ESCAPE}"), json.dumps(_ESCAPE)
     for text, code in (
-        (f"[[expect]]\nparticipant = {said[0]}\nvisible = true\n", 0),
-        (f"[[expect]]\nparticipant = {said[1]}\nvisible = true\n", 1),
-        (f"[limits]\n{said[1]} = 1\n", 2),
-        (f"{said[1]} = 1\n", 2),
+        (f"[[expect]]\nparticipant = {names[0]}\nvisible = true\n", 0),
+        (f"[[expect]]\nparticipant = {names[1]}\nvisible = true\n", 1),
+        (f"[limits]\n{names[1]} = 1\n", 2),
+        (f"{names[1]} = 1\n", 2),
     ):
         expected.write_text(text)
         ran = run_harness("verify", str(recording.path), "--expect", str(expected), folder=tmp_path)
@@ -261,11 +261,11 @@ def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
-    """Tiles and announcements show them as text."""
-    names = hostile_people()
+    """Tiles and announcements show the names as text."""
+    names = hostile_participants()
     with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         page = context.new_page()
-        said = watched(page)
+        problems = watched(page)
         page.goto(server.url)
         join(page, "Alice")
         with ThreadPoolExecutor(1) as thread:
@@ -279,9 +279,9 @@ def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext,
                 gone.result()
         pwned = page.evaluate("'pwned' in window")
 
-    assert (False, []) == (pwned, said)
+    assert (False, []) == (pwned, problems)
     goals.measured(
-        f"{PEOPLE} hostile names of people on the page", bar="no script runs", figure="none ran", met=not pwned
+        f"{PARTICIPANTS} hostile participant names on the page", bar="no script runs", figure="none ran", met=not pwned
     )
 
 
@@ -306,31 +306,33 @@ def visit(server: RoomServer, names: list[str], there: threading.Event, leave: t
 
 
 def watched(page: Page) -> list[str]:
-    """Collect dialogs and violations of the content policy."""
-    said: list[str] = []
+    """Collect dialogs and violations of the content security policy."""
+    problems: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:
-        said.append("a dialog")
+        problems.append("a dialog")
         dialog.dismiss()
 
     page.on("dialog", dismiss)
-    page.on("console", lambda told: said.append(told.text) if "Content Security Policy" in told.text else None)
-    return said
+    page.on(
+        "console", lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None
+    )
+    return problems
 
 
-@pytest.mark.parametrize("at", range(0, PEOPLE, 10))
+@pytest.mark.parametrize("at", range(0, PARTICIPANTS, 10))
 def test_hostile_participant_names_are_text_in_written_files(
     at: int, context: BrowserContext, tmp_path: Path, goals: Goals
 ) -> None:
-    """These are the report, the manifest, JUnit XML and the terminal."""
-    names = hostile_people(at + 10)[at:]
+    """The report, the manifest, JUnit XML and the terminal show the names as text."""
+    names = hostile_participants(at + 10)[at:]
     escape = f"\x1b]0;owned\x07{at}"
     recording = write_recording(
         tmp_path / "call.webm", Scene(participants=participants(*names[:-1], escape), seconds=2.0)
     )
     report = verify(recording)
     page = context.new_page()
-    said = watched(page)
+    problems = watched(page)
     page.goto(report.write_html(tmp_path / "call.html").as_uri())
     text = page.inner_text("body")
     pwned = page.evaluate("'pwned' in window")
@@ -338,7 +340,7 @@ def test_hostile_participant_names_are_text_in_written_files(
     write_junit([report], tmp_path / "call.xml", broken={})
     shown = run_harness("verify", str(recording.path), folder=tmp_path)
 
-    assert (False, []) == (pwned, said)
+    assert (False, []) == (pwned, problems)
     assert [name for name in names[:-1] if name not in text] == []
     manifest = Manifest.read(manifest_of(recording.path))
     assert {member.name for member in manifest.timeline.members} == {*names[:-1], printable(escape)}
@@ -346,5 +348,5 @@ def test_hostile_participant_names_are_text_in_written_files(
     assert ET.parse(tmp_path / "call.xml").getroot().tag == "testsuites"  # noqa: S314 - our own
     assert "\x1b" not in shown.stdout + shown.stderr
     goals.measured(
-        "10 hostile names in report, manifest, JUnit", bar="no script runs", figure="none ran", met=not pwned
+        "10 hostile names in report, manifest and JUnit XML", bar="no script runs", figure="none ran", met=not pwned
     )

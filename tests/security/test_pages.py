@@ -1,4 +1,4 @@
-"""Other pages in the same browser can do nothing."""
+"""Other pages in the same browser can do nothing with the server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# Tries what a page of somebody else could; each answer is what came of it.
+# Tries everything that a foreign page could do, and returns the outcome of each attempt.
 _TRY = """async (url) => {
     const outcome = (promise) => promise.then((value) => String(value), (error) => error.name);
     const socket = (path) => new Promise((resolve) => {
@@ -70,7 +70,7 @@ class Foreign(Served):
     """A page of another origin, on another port of this machine."""
 
     def build(self) -> web.Application:
-        """Return it."""
+        """Return the web application that serves the page."""
         app = web.Application()
 
         async def page(_: web.Request) -> web.Response:
@@ -81,7 +81,7 @@ class Foreign(Served):
 
 
 def test_a_page_of_another_origin_reads_nothing(door: RoomServer, page: Page) -> None:
-    """It gets no socket, answer, script or frame, and its requests are refused."""
+    """The page gets no socket, answer, script or frame, and its requests are refused."""
     with Foreign() as foreign:
         page.goto(foreign.url)
 
@@ -90,7 +90,7 @@ def test_a_page_of_another_origin_reads_nothing(door: RoomServer, page: Page) ->
             "spool": "refused",
             "read": "TypeError",
             "delete": "TypeError",
-            # Chrome keeps the answer, which is a refusal, from whoever asked.
+            # Chrome hides the answer, which is a refusal, from the page.
             "verdict": "TypeError",
             "script": "refused",
             "frame": "shut",
@@ -106,9 +106,9 @@ def test_a_page_of_another_origin_changes_nothing_even_with_a_token(door: RoomSe
         connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
         connection.request("DELETE", "/library/x", headers={"Origin": origin, "Authorization": f"Bearer {token}"})
         answer = connection.getresponse()
-        told = answer.status, answer.read().decode()
+        result = answer.status, answer.read().decode()
         connection.close()
-        return told
+        return result
 
     assert (404, "This recording does not exist, or it has been deleted.\n") == delete(door.url)
     assert (403, "This server accepts sockets and changes only from its own pages.\n") == delete("https://evil.example")
@@ -154,7 +154,7 @@ def test_sockets_are_guarded_for_every_spelling_of_their_path(door: RoomServer) 
 def test_every_answer_is_guarded(
     method: str, path: str, headers: dict[str, str], status: int, door: RoomServer
 ) -> None:
-    """Refusals also have the headers that forbid frames, and name no folder."""
+    """Refusals also have the headers that forbid frames, and contain no folder."""
     connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
     connection.request(method, path, headers={name: value.format(url=door.url) for name, value in headers.items()})
     answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""Every wait for a page has a limit, whatever the page sends in the meantime."""
+"""Every wait for a page has a time limit, regardless of what the page sends meanwhile."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSock
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_path: Path) -> None:
-    """A ping is not a hello."""
+    """A ping does not count as hello."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -73,8 +73,8 @@ def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_pat
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
-def test_a_slow_hello_is_not_waited_for(path: str, tmp_path: Path) -> None:
-    """Half a message does not count."""
+def test_a_slow_hello_times_out(path: str, tmp_path: Path) -> None:
+    """A partial message does not count."""
 
     async def dribble(server: RoomServer) -> bytes:
         port = int(server.url.rpartition(":")[2])
@@ -104,7 +104,7 @@ def test_a_slow_hello_is_not_waited_for(path: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["participant", "viewer"])
 def test_a_participant_who_only_pings_is_removed(role: str, tmp_path: Path) -> None:
-    """A viewer is removed as well."""
+    """A viewer who only pings is removed as well."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -119,15 +119,15 @@ def test_a_participant_who_only_pings_is_removed(role: str, tmp_path: Path) -> N
         assert asyncio.run(stay(server))["message"] == "No message arrived for 0.5 s."
 
 
-def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(sound: bytes, tmp_path: Path) -> None:
-    """A frozen tab behaves like this; the recording is finished, and its manifest has the reason."""
+def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(audio_bytes: bytes, tmp_path: Path) -> None:
+    """A frozen tab only pings; its recording is finished, and the manifest contains the reason."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
             _, welcome = await wire.enter("daily", "alice")
             spool = await begin(wire, welcome)
             await spool.send_json({"type": "recorder", "state": "started", "time": 0})
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
             return await last_answer(spool)
 
     idle = SILENCE + 0.5
@@ -142,7 +142,7 @@ def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(sound: by
     assert Manifest.read(kept.manifest).alarms == ("The page has stopped sending data.",)
 
 
-def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(sound: bytes, tmp_path: Path) -> None:
+def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(audio_bytes: bytes, tmp_path: Path) -> None:
     """An audio recording has nothing to send during a pause."""
 
     async def pause(server: RoomServer) -> dict[str, Any]:
@@ -150,12 +150,12 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(soun
             inside, welcome = await wire.enter("daily", "alice")
             spool = await begin(wire, welcome)
             await spool.send_json({"type": "recorder", "state": "started", "time": 0})
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
             await spool.send_json({"type": "recorder", "state": "paused", "time": 1_000})
             for _ in range(4):
                 await asyncio.sleep(0.3)
                 await inside.send_json({"type": "ping", "sent": 1})
-            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
             return await receive_answer(spool, "finished")
 
     with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(idle=0.6))) as server:
@@ -163,7 +163,7 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(soun
 
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
-def test_a_recording_from_which_nothing_arrives_is_ended(state: str, sound: bytes, tmp_path: Path) -> None:
+def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: Path) -> None:
     """This includes a paused recording whose participant has left, and one whose recorder was stopped."""
 
     async def record(server: RoomServer) -> None:
@@ -171,7 +171,7 @@ def test_a_recording_from_which_nothing_arrives_is_ended(state: str, sound: byte
             inside, welcome = await wire.enter("daily", "alice")
             spool = await begin(wire, welcome)
             await spool.send_json({"type": "recorder", "state": "started", "time": 0})
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
             await spool.send_json({"type": "recorder", "state": state, "time": 1_000})
             if state == "paused":
                 await inside.send_json({"type": "bye"})
@@ -187,8 +187,8 @@ def test_a_recording_from_which_nothing_arrives_is_ended(state: str, sound: byte
 
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
-def test_a_recording_that_never_starts_is_freed(does: list[dict[str, Any]], tmp_path: Path) -> None:
-    """Whatever else its page sends, another recording may begin in its place."""
+def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Another recording can begin in its place, regardless of what else the page sends."""
 
     async def announce(server: RoomServer) -> tuple[dict[str, Any], dict[str, Any]]:
         async with sockets(server) as wire:
@@ -203,7 +203,7 @@ def test_a_recording_that_never_starts_is_freed(does: list[dict[str, Any]], tmp_
                 ready = await second.receive_json(timeout=10)
                 if ready["type"] == "ready":
                     return last, ready
-                # The first one is being freed.
+                # The server is still deleting the first recording.
                 await asyncio.sleep(0.05)
 
     limits = ServerLimits(begins_within=0.5, recordings=1)
@@ -213,16 +213,16 @@ def test_a_recording_that_never_starts_is_freed(does: list[dict[str, Any]], tmp_
     assert last["message"] == "No message arrived for 0.5 s; the recording was ended."
 
 
-def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) -> None:
-    """Recordings of others, and finished ones, do not count."""
+def test_recordings_per_participant_are_limited(audio_bytes: bytes, tmp_path: Path) -> None:
+    """Recordings of other participants, and finished recordings, do not count."""
 
     async def record(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
             _, welcome = await wire.enter("daily", "mallory")
             _, other = await wire.enter("daily", "alice")
             finished = await begin(wire, welcome)
-            await finished.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-            await finished.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await finished.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
+            await finished.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
             await receive_answer(finished, "finished")
             answers = []
             for token in (*[welcome["spool_token"]] * 3, other["spool_token"]):
@@ -246,7 +246,7 @@ def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) ->
 def test_silent_connections_do_not_keep_others_out(
     path: str, address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One address may hold all places only until another client comes, or for two seconds."""
+    """One address can hold all places only for two seconds, or until another client connects."""
 
     async def crowd(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -275,7 +275,7 @@ def test_silent_connections_do_not_keep_others_out(
 
 
 def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Their number does not matter."""
+    """The log does not grow with the number of connections."""
 
     async def crowd(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -292,7 +292,7 @@ def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest
 
 
 def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
-    """Each join is part of every recording of the room; other rooms and members are not affected."""
+    """Every recording of the room stores each join; other rooms and members are not affected."""
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:
@@ -331,7 +331,7 @@ def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> N
 
 
 def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
-    """Data of present members can't keep the next one out."""
+    """The data of present members can't keep the next participant from joining."""
 
     async def enter(server: RoomServer) -> int:
         async with sockets(server) as wire:
@@ -350,7 +350,7 @@ def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
 
 
 def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> None:
-    """Each one makes a folder and a thread, and is announced to the room; others are not affected."""
+    """Each recording creates a folder and a thread, and is announced to the room; others are not affected."""
 
     async def litter(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:

@@ -50,7 +50,7 @@ RUNS = settings(
 
 
 class Talk(RuleBasedStateMachine):
-    """Participants in two rooms who join, talk, lose their connection, reconnect and leave, among other clients."""
+    """Participants in two rooms who join, talk, disconnect, reconnect and leave, among other clients."""
 
     inside = Bundle("inside")
     lost = Bundle("lost")
@@ -73,13 +73,13 @@ class Talk(RuleBasedStateMachine):
         return room, self.admission.issue(Token(role="participant", room=room, name=name))
 
     @rule(target=inside, token=consumes(tokens), media=st.sampled_from(["synthetic", "camera"]))
-    def come(self, token: tuple[str, str], media: str) -> Any:
-        """Join, and check that the token is worthless afterwards."""
+    def join(self, token: tuple[str, str], media: str) -> Any:
+        """Join, and check that the token is invalid afterwards."""
         number = next(self.numbers)
         room, secret = token
-        answer = self.say(number, {"type": "hello", "token": secret, "media": media})[number][0]
+        answer = self.send(number, {"type": "hello", "token": secret, "media": media})[number][0]
         again = next(self.numbers)
-        (refused,) = self.say(again, {"type": "hello", "token": secret})[again]
+        (refused,) = self.send(again, {"type": "hello", "token": secret})[again]
         assert refused["type"] == "error"
         if answer["type"] == "error":
             assert "full" in answer["message"]
@@ -88,88 +88,88 @@ class Talk(RuleBasedStateMachine):
         assert answer["room"] == room
         return number, answer["resume"]
 
-    @rule(who=inside, message=st.sampled_from(SIGNAL_MESSAGES[1:7]), to=st.sampled_from([0, 1, 2, 3, 99]))
-    def talk(self, who: tuple[int, str], message: dict[str, Any], to: int) -> None:
-        """Send a valid message, to a member of any room."""
+    @rule(participant=inside, message=st.sampled_from(SIGNAL_MESSAGES[1:7]), to=st.sampled_from([0, 1, 2, 3, 99]))
+    def talk(self, participant: tuple[int, str], message: dict[str, Any], to: int) -> None:
+        """Send a valid message to a member of any room."""
         ids = [*self.id_of.values(), "nobody"]
-        told = ids[min(to, len(ids) - 1)]
-        self.say(who[0], {**message, **({"to": told} if "to" in message else {})})
+        target = ids[min(to, len(ids) - 1)]
+        self.send(participant[0], {**message, **({"to": target} if "to" in message else {})})
 
-    @rule(who=inside, seed=st.integers(0, 1 << 32))
-    def babble(self, who: tuple[int, str], seed: int) -> None:
-        """Send a malformed message, which ends that connection and no other."""
-        number, _ = who
-        said = malformed(Random(seed), SIGNAL_MESSAGES)  # noqa: S311 - hypothesis chooses the seed
-        assert {send.connection for send in self.signaling.receive(number, said) if send.close} == {number}
+    @rule(participant=inside, seed=st.integers(0, 1 << 32))
+    def send_malformed(self, participant: tuple[int, str], seed: int) -> None:
+        """Send a malformed message, which closes only its own connection."""
+        number, _ = participant
+        message = malformed(Random(seed), SIGNAL_MESSAGES)  # noqa: S311 - hypothesis chooses the seed
+        assert {send.connection for send in self.signaling.receive(number, message) if send.close} == {number}
 
     @rule(target=viewers_there)
-    def look(self) -> int:
+    def view(self) -> int:
         """View a room's recordings."""
         number = next(self.numbers)
-        (looking,) = self.say(number, {"type": "hello", "role": "viewer", "code": "look on"})[number]
-        assert looking["type"] == "viewing"
+        (answer,) = self.send(number, {"type": "hello", "role": "viewer", "code": "look on"})[number]
+        assert answer["type"] == "viewing"
         self.viewers.add(number)
         return number
 
     @rule(number=consumes(viewers_there), message=st.sampled_from(SIGNAL_MESSAGES))
-    def interrupt(self, number: int, message: dict[str, Any]) -> None:
-        """Send a message as a viewer: no member gets it, and nobody joins by it."""
+    def send_as_viewer(self, number: int, message: dict[str, Any]) -> None:
+        """Send a message as a viewer, and check that no member receives it and that nobody joins."""
         before = {member.id for room in self.signaling.rooms.values() for member in room.members.values()}
-        heard = self.say(number, message)
-        assert set(heard) == {number}
-        assert {one["type"] for one in heard[number]} <= {"pong", "error"}
+        answers = self.send(number, message)
+        assert set(answers) == {number}
+        assert {one["type"] for one in answers[number]} <= {"pong", "error"}
         assert before == {member.id for room in self.signaling.rooms.values() for member in room.members.values()}
         self.signaling.mark_lost(number)
         assert not self.signaling.has_connection(number)
 
-    @rule(target=lost, who=consumes(inside))
-    def lose(self, who: tuple[int, str]) -> tuple[int, str]:
+    @rule(target=lost, participant=consumes(inside))
+    def lose(self, participant: tuple[int, str]) -> tuple[int, str]:
         """Lose a connection."""
-        member = self.signaling.mark_lost(who[0])
+        member = self.signaling.mark_lost(participant[0])
         if member is not None:
-            self.lost_at[who[0]] = member, member.lost_at
-        return who
+            self.lost_at[participant[0]] = member, member.lost_at
+        return participant
 
-    @rule(who=consumes(lost))
-    def give_up(self, who: tuple[int, str]) -> None:
-        """Remove a lost member: the resume token is worthless then."""
-        if who[0] not in self.lost_at:
+    @rule(participant=consumes(lost))
+    def give_up(self, participant: tuple[int, str]) -> None:
+        """Remove a lost member, whose resume token then becomes invalid."""
+        if participant[0] not in self.lost_at:
             return
-        sends = self.signaling.remove_lost(*self.lost_at[who[0]])
+        sends = self.signaling.remove_lost(*self.lost_at[participant[0]])
         assert all(json.loads(send.text)["type"] == "left" for send in sends)
         number = next(self.numbers)
-        (refused,) = self.say(number, {"type": "hello", "resume": who[1]})[number]
+        (refused,) = self.send(number, {"type": "hello", "resume": participant[1]})[number]
         assert refused["type"] == "error"
 
-    @rule(who=consumes(inside))
-    def expel(self, who: tuple[int, str]) -> None:
-        """Remove a member whose page is gone: the connection is unidentified then."""
-        self.signaling.expel(self.room_of[who[0]], self.id_of[who[0]])
-        (refused,) = self.say(who[0], {"type": "ping", "sent": 1})[who[0]]
+    @rule(participant=consumes(inside))
+    def expel(self, participant: tuple[int, str]) -> None:
+        """Expel a member, whose connection then counts as unidentified."""
+        self.signaling.expel(self.room_of[participant[0]], self.id_of[participant[0]])
+        (refused,) = self.send(participant[0], {"type": "ping", "sent": 1})[participant[0]]
         assert refused["type"] == "error"
 
-    @rule(target=inside, who=consumes(lost))
-    def come_back(self, who: tuple[int, str]) -> Any:
+    @rule(target=inside, participant=consumes(lost))
+    def resume(self, participant: tuple[int, str]) -> Any:
         """Resume on another connection."""
         number = next(self.numbers)
-        answer = self.say(number, {"type": "hello", "resume": who[1]})[number][0]
+        answer = self.send(number, {"type": "hello", "resume": participant[1]})[number][0]
         if answer["type"] == "error":
             return multiple()
         assert answer["type"] == "resumed"
-        self.room_of[number], self.id_of[number] = self.room_of[who[0]], self.id_of[who[0]]
-        return number, who[1]
+        self.room_of[number], self.id_of[number] = self.room_of[participant[0]], self.id_of[participant[0]]
+        return number, participant[1]
 
-    @rule(who=consumes(inside))
-    def leave(self, who: tuple[int, str]) -> None:
-        """Leave: the resume token is worthless then."""
-        self.say(who[0], {"type": "bye"})
-        self.signaling.disconnect(who[0], "left")
+    @rule(participant=consumes(inside))
+    def leave(self, participant: tuple[int, str]) -> None:
+        """Leave, and check that the resume token is invalid afterwards."""
+        self.send(participant[0], {"type": "bye"})
+        self.signaling.disconnect(participant[0], "left")
         number = next(self.numbers)
-        (refused,) = self.say(number, {"type": "hello", "resume": who[1]})[number]
+        (refused,) = self.send(number, {"type": "hello", "resume": participant[1]})[number]
         assert refused["type"] == "error"
 
     @invariant()
-    def nobody_is_mistaken_for_another(self) -> None:
+    def members_are_never_confused(self) -> None:
         """Names and markers in a room are unique, nobody is in two rooms, and no room is too large."""
         everybody = []
         for room in self.signaling.rooms.values():
@@ -181,26 +181,26 @@ class Talk(RuleBasedStateMachine):
         assert len(set(everybody)) == len(everybody)
 
     def time(self) -> float:
-        """Return a later time than before."""
+        """Return a later time with each call."""
         self.now = getattr(self, "now", 0.0) + 1.0
         return self.now
 
-    def say(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
-        """Send a message; return the answers by connection, which stay in the room."""
+    def send(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+        """Send a message; return the answers by connection, and check that they stay in the room."""
         sends = self.signaling.receive(number, json.dumps(message))
-        heard: dict[int, list[dict[str, Any]]] = {number: []}
+        answers: dict[int, list[dict[str, Any]]] = {number: []}
         for send in sends:
             assert send.connection == number or send.connection not in self.viewers
-            heard.setdefault(send.connection, []).append(json.loads(send.text))
+            answers.setdefault(send.connection, []).append(json.loads(send.text))
             if number in self.room_of and send.connection in self.room_of:
                 assert self.room_of[number] == self.room_of[send.connection]
-        return heard
+        return answers
 
 
 class Recorded(RuleBasedStateMachine):
-    """One recording in the spool: chunks in and out of order, log entries, ends and cleans."""
+    """One recording in the spool with expected and unexpected chunks, log entries, ends and cleans."""
 
-    sound: bytes
+    audio_bytes: bytes
 
     @initialize(size=st.integers(200, 9_000))
     def begin(self, size: int) -> None:
@@ -208,11 +208,11 @@ class Recorded(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.spool = Spool(Path(self.folder.name), VERSIONS)
         self.active = begin(self.spool)
-        self.pieces = [self.sound[at : at + size] for at in range(0, len(self.sound), size)]
-        self.taken = b""
+        self.pieces = [self.audio_bytes[at : at + size] for at in range(0, len(self.audio_bytes), size)]
+        self.accepted = b""
 
     def teardown(self) -> None:
-        """Free everything."""
+        """Delete everything."""
         if hasattr(self, "spool"):
             self.spool.close()
             self.folder.cleanup()
@@ -227,7 +227,7 @@ class Recorded(RuleBasedStateMachine):
         except RecordingError:
             assert self.active.state != "recording"
         else:
-            self.taken += self.pieces.pop(0)
+            self.accepted += self.pieces.pop(0)
 
     @rule(number=st.integers(-3, 3), offset=st.integers(-5_000, 5_000))
     def wrong_chunk(self, number: int, offset: int) -> None:
@@ -242,17 +242,17 @@ class Recorded(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(["audio", "video", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
     def note(self, event: Any, time: float, *, on: bool) -> None:
-        """Report an event, at any time."""
+        """Report an event at any time."""
         self.active.log.add_event(MixerEvent(time=time, event=event, participant="alice", on=on))
 
     @rule(first=st.integers(0, 1 << 40), written=st.lists(st.none() | st.floats(-1e13, 1e13), max_size=5))
     def ticks(self, first: int, written: list[float | None]) -> None:
-        """Report ticks, in any order."""
+        """Report ticks in any order."""
         self.active.add_ticks(first, written)
 
     @rule()
     def ask(self) -> None:
-        """Request the outstanding frames: there is an answer at once, although an audio recording has none."""
+        """Request the outstanding frames, which gets an immediate answer, although an audio recording has none."""
         looked = threading.Event()
         self.active.growing_file.call_when_read(looked.set)
         assert looked.wait(10)
@@ -275,10 +275,10 @@ class Recorded(RuleBasedStateMachine):
         assert not self.active.folder.path.exists()
 
     @invariant()
-    def bytes_are_those_that_were_taken(self) -> None:
-        """Check that the raw file contains nothing else."""
+    def raw_file_has_exactly_the_accepted_bytes(self) -> None:
+        """Check that the raw file contains exactly the accepted bytes."""
         if hasattr(self, "active") and self.active.state == "recording":
-            assert self.active.folder.raw.read_bytes() == self.taken
+            assert self.active.folder.raw.read_bytes() == self.accepted
 
 
 def test_members_are_never_confused_by_any_sequence_of_messages() -> None:
@@ -286,7 +286,7 @@ def test_members_are_never_confused_by_any_sequence_of_messages() -> None:
     run_state_machine_as_test(Talk, settings=RUNS)
 
 
-def test_a_recording_contains_the_accepted_chunks_after_any_sequence_of_messages(sound: bytes) -> None:
-    """Nothing else is stored, and every end is a file or an error."""
-    Recorded.sound = sound
+def test_a_recording_contains_the_accepted_chunks_after_any_sequence_of_messages(audio_bytes: bytes) -> None:
+    """Only accepted chunks are stored, and every end results in a file or an error."""
+    Recorded.audio_bytes = audio_bytes
     run_state_machine_as_test(Recorded, settings=RUNS)

@@ -1,4 +1,4 @@
-"""Tokens are in no address and no log, no port is open beyond loopback, and folders are private."""
+"""Tokens appear in no URL and no log, only loopback ports are open, and folders are private."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _ADDRESS = re.compile(r"\b(?!127\.0\.0\.1)(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
 class Seen:
-    """Every address that pages requested, and every token that the server issued."""
+    """Every URL that pages requested, and every token that the server issued."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
         self.tokens: set[str] = set()
 
     def watch(self, context: BrowserContext) -> BrowserContext:
-        """Collect the addresses that the pages of a context request."""
+        """Collect the URLs that the pages of a context request."""
         context.on("request", lambda request: self.addresses.append(request.url))
         context.on("page", self._watch_page)
         return context
@@ -58,13 +58,13 @@ class Seen:
 
 @pytest.fixture
 def seen() -> Seen:
-    """Return the collected addresses and tokens."""
+    """Return the collected URLs and tokens."""
     return Seen()
 
 
 @pytest.fixture
 def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path) -> Iterator[Room]:
-    """Open a room, and collect its addresses and tokens."""
+    """Open a room, and collect its URLs and tokens."""
     with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
         seen.listen(server)
         with Room(
@@ -76,7 +76,7 @@ def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path)
 def test_tokens_appear_in_no_address_and_no_log(
     seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
 ) -> None:
-    """This is checked for a whole recording with every logger at DEBUG; SDP and addresses are in no usual log."""
+    """The check covers a recording with all loggers at DEBUG; lines from INFO up have no SDP or IP addresses."""
     caplog.set_level(logging.DEBUG)
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
@@ -84,7 +84,7 @@ def test_tokens_appear_in_no_address_and_no_log(
     alice.stop_media_recording()
     alice.download_media_recording()
     alice.clean_media_recording()
-    # Something that is worth a warning.
+    # A recording that is never downloaded causes a warning.
     alice.start_media_recording(record_config=RecordConfig(record_name="never fetched"))
     room.wait(seconds=1)
     room.close()
@@ -95,20 +95,20 @@ def test_tokens_appear_in_no_address_and_no_log(
     assert logs
     assert len(seen.tokens) >= 6
     assert {"/signal", "/spool"} <= {address.rpartition(":")[2].lstrip("0123456789") for address in seen.addresses}
-    told = [token for token in seen.tokens if token in logs or token in addresses]
+    leaked = [token for token in seen.tokens if token in logs or token in addresses]
     private = [word for word in ("candidate:", "a=ice-", "v=0") if word in usual] + _ADDRESS.findall(usual)
     goals.measured(
         f"{len(seen.tokens)} tokens of a recorded call",
-        bar="none in an address or a log",
-        figure=f"{len(told)} in {len(seen.addresses)} addresses and {len(caplog.records)} lines",
-        met=not told,
+        bar="none in a URL or a log line",
+        figure=f"{len(leaked)} in {len(seen.addresses)} URLs and {len(caplog.records)} log lines",
+        met=not leaked,
     )
-    assert [] == told
+    assert [] == leaked
     assert [] == private
 
 
 def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
-    """Neither Python nor the driver nor Chrome does, while a call is recorded."""
+    """Neither Python nor the driver nor Chrome listens on other interfaces during a recorded call."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
 
@@ -129,7 +129,7 @@ def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
 
 
 def test_recordings_in_progress_are_stored_in_private_folders(room: Room, tmp_path: Path) -> None:
-    """Other users of the machine can't read spool and downloads."""
+    """Other users of the machine can't read the spool and the downloads."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
     room.wait(seconds=0.5)

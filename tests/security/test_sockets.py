@@ -42,15 +42,15 @@ pytestmark = pytest.mark.own_thread
 
 
 class Witness:
-    """Two participants in a room of their own, who talk and record while others are attacked."""
+    """Two participants in a separate room who talk and record while others are attacked."""
 
-    def __init__(self, wire: Sockets, sound: bytes) -> None:
+    def __init__(self, wire: Sockets, audio_bytes: bytes) -> None:
         self._wire = wire
-        self._sound = sound
-        self.said = 0
+        self._audio_bytes = audio_bytes
+        self.messages = 0
 
     async def __aenter__(self) -> Self:
-        # The second one has the number that the sound says.
+        # The second participant gets the marker number in the audio, so alice must join second.
         self._bob, other = await self._wire.enter("quiet", "bob")
         self._alice, welcome = await self._wire.enter("quiet", "alice", media="synthetic")
         self._to_bob = {"type": "signal", "to": other["id"], "data": {"candidate": {"candidate": "one"}}}
@@ -59,8 +59,8 @@ class Witness:
         assert (await self._spool.receive_json(timeout=10))["type"] == "ready"
         self._started = room_time()
         await self._spool.send_json({"type": "recorder", "state": "started", "time": self._started})
-        heard = {"time": self._started, "event": "audio", "participant": "alice", "on": True}
-        await self._spool.send_json({"type": "event", "event": heard})
+        event = {"time": self._started, "event": "audio", "participant": "alice", "on": True}
+        await self._spool.send_json({"type": "event", "event": event})
         self._living = asyncio.create_task(self._live())
         self._over = asyncio.Event()
         return self
@@ -70,14 +70,14 @@ class Witness:
         await self._living
 
     async def _live(self) -> None:
-        size = 1 + len(self._sound) // 100
-        pieces = [self._sound[at : at + size] for at in range(0, len(self._sound), size)]
+        size = 1 + len(self._audio_bytes) // 100
+        pieces = [self._audio_bytes[at : at + size] for at in range(0, len(self._audio_bytes), size)]
         sent = chunks = 0
         while pieces or not self._over.is_set():
             await self._alice.send_json(self._to_bob)
             while (await self._bob.receive_json(timeout=10))["type"] != "signal":
                 pass
-            self.said += 1
+            self.messages += 1
             if pieces:
                 piece = pieces.pop(0)
                 await self._spool.send_bytes(CHUNK.pack(1, chunks, sent) + piece)
@@ -95,7 +95,7 @@ class Witness:
 
 
 async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None:
-    """Do something this many times, a few at a time."""
+    """Call a function this many times, a few calls at a time."""
     numbers = iter(range(count))
 
     async def some() -> None:
@@ -107,26 +107,26 @@ async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_malformed_messages_affect_no_other_connection(
-    path: str, server: RoomServer, sound: bytes, tmp_path: Path, goals: Goals
+    path: str, server: RoomServer, audio_bytes: bytes, tmp_path: Path, goals: Goals
 ) -> None:
-    """Half of them come from unidentified clients, half from members; a call and a recording go on."""
+    """Half of the messages come from unidentified clients, half from members; a call and a recording continue."""
     count = MESSAGES // 2
 
     async def attack() -> int:
-        async with sockets(server) as wire, Witness(wire, sound) as witness:
+        async with sockets(server) as wire, Witness(wire, audio_bytes) as witness:
             await side_by_side(count, lambda number: _one(wire, path, number))
-            return witness.said
+            return witness.messages
 
-    said = asyncio.run(attack())
+    messages = asyncio.run(attack())
     (recording,) = server.publish(tmp_path / "kept")
 
     report = check_recording(recording)
     assert report.media is not None
-    assert said > 1
+    assert messages > 1
     goals.measured(
         f"malformed messages on {path}",
-        bar="alive, other rooms undisturbed",
-        figure=f"{count} sent, {said} messages and a recording of {recording.duration:.1f} s beside them whole",
+        bar="other rooms not affected",
+        figure=f"{count} sent; another room's {messages} messages and {recording.duration:.1f} s recording complete",
         met=recording.duration > 1.9,
     )
 
@@ -156,42 +156,42 @@ async def _one(wire: Sockets, path: str, number: int) -> None:
 
 
 def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None:
-    """They are invented, used, expired, of another role, of a member who left, or from a foreign page."""
-    let_in = 0
+    """Tokens are invented, used, expired, of another role, of a member who left, or from a foreign page."""
+    admitted = 0
 
     async def attack(server: RoomServer) -> None:
-        nonlocal let_in
+        nonlocal admitted
         async with sockets(server) as wire:
             known, welcome = await wire.enter("daily", "alice")
-            gone, left = await wire.enter("daily", "bob")
-            await gone.send_json({"type": "bye"})
-            await gone.close()
+            leaver, left = await wire.enter("daily", "bob")
+            await leaver.send_json({"type": "bye"})
+            await leaver.close()
             used = server.token("daily", "carol")
             first = await wire.open("/signal")
             await first.send_json({"type": "hello", "token": used})
             assert (await first.receive_json(timeout=5))["type"] == "welcome"
             old = server._admission.issue(Token(role="participant", room="daily", name="dave"), seconds=0)
             bad: dict[str, Callable[[], dict[str, Any]]] = {
-                "made up": lambda: {"token": secrets.token_urlsafe(24)},
+                "unknown": lambda: {"token": secrets.token_urlsafe(24)},
                 "nothing": dict,
                 "used": lambda: {"token": used},
-                "too old": lambda: {"token": old},
+                "expired": lambda: {"token": old},
                 "for the spool": lambda: {"token": welcome["spool_token"]},
-                "to come back": lambda: {"token": welcome["resume"]},
+                "to resume": lambda: {"token": welcome["resume"]},
                 "a code": lambda: {"code": secrets.token_hex(4)},
-                "somebody's who left": lambda: {"resume": left["resume"]},
-                "the spool's, to come back": lambda: {"resume": welcome["spool_token"]},
+                "of a member who left": lambda: {"resume": left["resume"]},
+                "the spool's, to resume": lambda: {"resume": welcome["spool_token"]},
             }
             kinds = list(bad)
 
             async def join(number: int) -> None:
-                nonlocal let_in
+                nonlocal admitted
                 if number % 10 == 9:
-                    got_in = await foreign(server, number)
-                    let_in += got_in
+                    was_admitted = await foreign(server, number)
+                    admitted += was_admitted
                     return
                 answer = await wire.refused("/signal", json.dumps({"type": "hello", **bad[kinds[number % 9]]()}))
-                let_in += answer is None or answer["type"] != "error"
+                admitted += answer is None or answer["type"] != "error"
 
             await side_by_side(JOINS, join)
             await known.close()
@@ -200,12 +200,12 @@ def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None
     with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
         asyncio.run(attack(server))
 
-    goals.measured("bad joins", bar="none let in", figure=f"{let_in} of {JOINS} let in", met=let_in == 0)
-    assert let_in == 0
+    goals.measured("joins with bad tokens", bar="none admitted", figure=f"{admitted} of {JOINS}", met=admitted == 0)
+    assert admitted == 0
 
 
 async def foreign(server: RoomServer, number: int) -> bool:
-    """Try a good token from another page, or under another host name; return whether it was admitted."""
+    """Try a valid token from another page, or with another host name; return whether it was admitted."""
     token = server.token("daily", "eve")
     port = server.url.rpartition(":")[2]
     headers = [
@@ -227,7 +227,7 @@ async def foreign(server: RoomServer, number: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("limits", "path", "texts", "said"),
+    ("limits", "path", "texts", "expected"),
     [
         (
             ServerLimits(messages=5),
@@ -247,9 +247,9 @@ async def foreign(server: RoomServer, number: int) -> bool:
     ],
 )
 def test_each_exceeded_limit_is_named(
-    limits: ServerLimits, path: str, texts: Sequence[str], said: str, tmp_path: Path
+    limits: ServerLimits, path: str, texts: Sequence[str], expected: str, tmp_path: Path
 ) -> None:
-    """Then the server disconnects."""
+    """The server names the limit, and then disconnects."""
 
     async def strain(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
@@ -261,12 +261,12 @@ def test_each_exceeded_limit_is_named(
     with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server:
         answers = asyncio.run(strain(server))
 
-    assert said in answers[-1]["message"]
+    assert expected in answers[-1]["message"]
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_no_socket_is_compressed(path: str, server: RoomServer) -> None:
-    """The server declines compression: a small frame would be a large message."""
+    """The server declines compression, because a small frame could expand to a large message."""
 
     async def compression() -> int:
         async with sockets(server) as wire, wire.session.ws_connect(f"{server.url}{path}", compress=15) as socket:
@@ -276,7 +276,7 @@ def test_no_socket_is_compressed(path: str, server: RoomServer) -> None:
 
 
 def test_a_silent_member_is_removed(tmp_path: Path) -> None:
-    """A page pings every few seconds."""
+    """A page that does not ping every few seconds is removed."""
 
     async def keep_quiet(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
