@@ -333,9 +333,7 @@ def _private_folder(batch: str, job: ScenarioJob) -> Path:
                 folder.mkdir(mode=FOLDER_MODE)
                 return folder
     except OSError as error:
-        message = (
-            f"{folder} can't take recordings: {error.strerror}. Free space there, or set TMPDIR to another folder."
-        )
+        message = f"Recordings can't be stored in {folder}: {error.strerror}. Free some space, or change TMPDIR."
         raise SetupError(message) from error
 
 

@@ -132,8 +132,8 @@ def examine(
     """Examine this machine with a real browser, and return what it can record.
 
     ``executable`` is a browser to examine instead of the default one, and ``recordings`` is the folder whose disk is
-    checked. ``measure`` measures the speed of each codec, which takes a few seconds. Missing requirements are listed in
-    the report; no error is raised.
+    checked. ``measure`` enables the measurement of each codec's speed, which takes a few seconds. Missing requirements
+    are listed in the report; no error is raised.
     """
     missing: list[MissingRequirement] = []
     browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))
@@ -162,7 +162,7 @@ def examine(
         missing.append(MissingRequirement(what="a browser", remedy=str(error)))
     else:
         absent = [name for name in _NEEDED_CODECS if not codecs[name]] + [name for name in mixer if not mixer[name]]
-        remedy = "this browser can't record; take a current Chrome or Chromium ('harness browser install')"
+        remedy = "this browser can't record; use a current Chrome or Chromium ('harness browser install')"
         missing += [MissingRequirement(what=name, remedy=remedy) for name in absent]
 
     memory_free, disk_free = psutil.virtual_memory().available, _disk_free(Path(recordings))

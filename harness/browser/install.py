@@ -25,7 +25,7 @@ _LAST_LINES: Final = 4
 
 
 def install() -> Browser:
-    """Return a browser, and install one if none is found; if one is found, the function is quick and silent.
+    """Return a browser, and install one if none is found; the function is quick and silent if a browser exists.
 
     Installs Playwright's Chromium, or the package chromium as root on Debian. The installers print to stderr.
 

@@ -134,14 +134,14 @@ def _publish(partial: Path, target: Path) -> None:
 
 
 def _exists(target: Path) -> ConfigError:
-    return ConfigError(f"{target} exists already and is not overwritten; give another name with --output.")
+    return ConfigError(f"{target} already exists and is not overwritten; give another name with --output.")
 
 
 def _not_written(target: Path, error: OSError) -> HarnessError:
     if isinstance(error, FileExistsError):
         return _exists(target)
     if is_full(error):
-        message = f"No room for {target}: the disk is full. Make room there; the recording has not been changed."
+        message = f"No space for {target}: the disk is full. Free some space; the recording has not been changed."
         return disk_full(message)
     return ConfigError(f"{target} can't be written: {error.strerror}.")
 

@@ -204,7 +204,7 @@ class RoomServer:
         self._call(revoke)
 
     def publish(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
-        """Publish the recordings that nobody has downloaded in ``folder``, and delete the spool's copies.
+        """Publish recordings without a download in ``folder``, and delete the spool's copies.
 
         ``room`` and ``participant`` select recordings; None selects all. A recording that can't be published stays in
         the spool and causes a warning; the others are published.
@@ -251,7 +251,7 @@ class RoomServer:
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
-            message = f"{folder.parent} can't take recordings: {error.strerror}. Choose another --recordings."
+            message = f"Recordings can't be stored in {folder.parent}: {error.strerror}. Choose another --recordings."
             raise SetupError(message) from error
 
     async def _start(self) -> None:

@@ -29,7 +29,7 @@ class ServeOptions:
       (``https://rooms.example``).
     - ``public_room``: a room that participants join without a token, but with ``join_code`` if one is set.
       ``view_code`` gives access to the recordings of that room, but not to the room.
-    - ``limits``: the limits of what the server accepts.
+    - ``limits``: how much the server accepts.
     - ``routes``: the SFU and the TURN servers for the media, which by default go directly from page to page.
 
     Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or

@@ -86,7 +86,7 @@ def test_a_full_disk_raises_its_own_error_and_leaves_no_partial_file(
 
     with pytest.raises(DiskFullError, match="the disk is full"):
         record()
-    with pytest.raises(DiskFullError, match="No room for"):
+    with pytest.raises(DiskFullError, match="No space for"):
         active.finish_with_manifest()
     assert active.publish(small_disk) is None
     spool.close()
@@ -116,7 +116,7 @@ def test_a_download_without_disk_space_raises_its_own_error_and_leaves_no_file(
             active.wait_until_safe()
             filler = fill(small_disk, leave=8_000)
 
-            with pytest.raises(DiskFullError, match="No room for the download"):
+            with pytest.raises(DiskFullError, match="No space for the download"):
                 alice.download_media_recording()
 
             assert [] == [*small_disk.glob("*.webm"), *small_disk.glob("*.json")]

@@ -53,7 +53,7 @@ def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
         for index, one in enumerate(slices):
             active.add_chunk(index, active.size, memoryview(one.data))
             active.add_ticks(one.first, one.written)
-    # This leaves the state of a crash: nothing is finished, and the locks are free.
+    # Closing the spool leaves the same state as a crash: no recording is finished, and the locks are free.
     crashed.close()
 
     workers = [

@@ -164,7 +164,7 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(audi
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
 def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: Path) -> None:
-    """This includes a paused recording whose participant has left, and one whose recorder was stopped."""
+    """A paused recording whose participant has left, and a recording whose recorder was stopped, are ended as well."""
 
     async def record(server: RoomServer) -> None:
         async with sockets(server) as wire:

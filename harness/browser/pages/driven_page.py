@@ -156,7 +156,7 @@ class DrivenPage:
         except PageError as error:
             if "ENOSPC" not in str(error):
                 raise
-            message = f"No room for the download at {path}: the disk is full. Make room there, and download again."
+            message = f"No space for the download at {path}: the disk is full. Free some space, and download again."
             raise disk_full(message) from error
 
     def wait(self, seconds: float) -> None:

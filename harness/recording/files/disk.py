@@ -107,7 +107,7 @@ def room_for(what: str, where: Path) -> Iterator[None]:
         if not is_full(error):
             raise
         message = (
-            f"No room for {what} at {where}: the disk is full. Make room there; "
+            f"No space for {what} at {where}: the disk is full. Free some space; "
             "the recording so far is kept in the spool, and 'harness recover' finishes it."
         )
         raise disk_full(message) from error

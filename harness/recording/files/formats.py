@@ -25,7 +25,7 @@ _FORMATS: Final = (
     *("matroska", "webm", "mov", "mp4", "m4a", "wav", "w64", "ogg", "flac", "mp3", "aac", "avi", "flv", "ivf"),
     *("mpegts", "aiff"),
 )
-# Options for FFmpeg's AVFormatContext. They exclude playlists, because FFmpeg would open the files that those name.
+# Options for FFmpeg's AVFormatContext. Playlists are excluded, because FFmpeg would open the files that they list.
 _ALONE: Final = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
 # Metadata can be invalid UTF-8: PyAV 18 raises an error without this option, which PyAV 19 no longer has.
 _LENIENT: Final[dict[str, Any]] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}  # noqa: PLR2004

@@ -77,7 +77,9 @@ def reserve(folder: Path, stem: str) -> Path:
         paths = (folder / f"{name}{SUFFIX}" for name in numbered(stem))
         return next(path for path in paths if not _has_companion(path) and _create(path))
     except OSError as error:
-        message = f"{folder} can't take recordings: {error.strerror}. Make room there, or choose another --recordings."
+        message = (
+            f"Recordings can't be stored in {folder}: {error.strerror}. Free some space, or use another --recordings."
+        )
         raise SetupError(message) from error
 
 

@@ -64,8 +64,8 @@ class Progress:
     """The progress of a running finalizer, for other threads to read.
 
     ``stamps`` contains the last timestamp of each track, in ms. ``on_track`` is called in the finalizer's thread when
-    the first packet of a track arrives. ``outstanding`` is the number of frames that had not yet come from the recorder
-    when the finalizer last reached the end of the data on disk.
+    the first packet of a track arrives. ``outstanding`` is the number of frames that were still missing from the
+    recorder when the finalizer last reached the end of the data on disk.
     """
 
     stamps: dict[str, float] = field(default_factory=dict)
@@ -178,7 +178,7 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
 def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[int, Stream]:
     """Add the streams to copy to ``output``, and return them by their index in ``container``."""
     return {
-        # With ``opaque``, PyAV copies the stream unchanged. Otherwise it needs an encoder, which AV1 lacks.
+        # With ``opaque``, PyAV copies the stream unchanged. Otherwise PyAV needs an encoder, which AV1 lacks.
         stream.index: output.add_stream_from_template(stream, opaque=True)
         for stream in container.streams
         if stream.type in {"audio", "video"}

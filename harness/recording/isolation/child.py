@@ -36,7 +36,7 @@ _ONE_THREAD: Final = dict.fromkeys(
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; {program}"
 # CPU time, in seconds, that a child can use before it is ready. Imports usually take half a second.
 _READY_WITHIN: Final = 60.0
-# Time, in seconds, in which a killed process must end. It takes milliseconds unless the disk does not respond.
+# Time, in seconds, in which a killed process must end. Ending takes milliseconds unless a disk does not respond.
 _ENDS_WITHIN: Final = 5.0
 # Time, in seconds, after which a process that uses no CPU time counts as stuck, even on a very busy machine.
 _STALLED: Final = 30.0

@@ -42,15 +42,15 @@ class ServerLimits:
     - ``json_depth``: the maximum nesting depth of a message.
     - ``messages``: messages per second on a connection, with bursts of twenty times as many. A recording page sends one
       message for each other participant, and a few more.
-    - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of twenty times as many. They do not
-      count as messages: a connection that sends only pings is silent.
+    - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of twenty times as many. Pings do
+      not count as messages: a connection that sends only pings is silent.
     - ``connections``: sockets from one address, or from one IPv6 network of 64 bits.
     - ``request_within``: the time in which a new connection must send a whole request.
     - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
       ``name`` (characters).
     - ``recording_bytes``: the maximum size of a recording, which ends there and is finished. ``notes_bytes`` is the
-      maximum size of the log of ticks and events, at which the recording also ends. It is also the maximum size of the
-      statistics, after which later statistics are dropped.
+      maximum size of the log of ticks and events, at which the recording also ends. The statistics have the same
+      maximum size, and later statistics are dropped.
     - ``recordings_each``: recordings that a participant can make at one time. A page makes one at a time, but the next
       recording can begin before the last one has ended, and a lost connection can resume its recording.
     - ``unidentified``: connections of each kind of socket that have not sent hello; further connections wait.

@@ -40,7 +40,7 @@ _BESIDES_SOCKETS: Final = 64
 
 @dataclass(eq=False)
 class _Slot:
-    """One connection, from when it is accepted until it ends."""
+    """A connection from its acceptance to its end."""
 
     client: str
     # None once the event loop owns the socket.

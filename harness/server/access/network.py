@@ -175,7 +175,7 @@ def names_of(host: str) -> list[str]:
         for one in interfaces.get(name, ())
         if one.family is socket.AF_INET or (one.family is socket.AF_INET6 and ":" in host)
     ]
-    # Loopback addresses come last.
+    # Loopback addresses are at the end of the list.
     found = [*sorted(addresses, key=is_loopback), socket.gethostname(), socket.getfqdn(), "localhost"]
     names = (normal_authority(f"[{one}]" if ":" in one else one) for one in found)
     # URLs can't contain addresses with a zone (RFC 6874), nor every name that a machine can have.

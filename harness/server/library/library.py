@@ -1,7 +1,7 @@
 """Library lists the recordings of a public room.
 
 A recording is published in the server's folder when it has been finished and read back, regardless of what its page
-does afterwards. It stays there until a member of the room deletes it.
+does afterwards. The file stays in the folder until a member of the room deletes it.
 """
 
 from __future__ import annotations

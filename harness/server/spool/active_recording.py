@@ -34,7 +34,7 @@ State = Literal["recording", "ending", "finished", "failed", "cleaned"]
 
 
 def _ignore(_: ActiveRecording) -> None:
-    """Do nothing with a recording."""
+    """Do nothing; the default callback."""
 
 
 class ActiveRecording:
@@ -113,7 +113,7 @@ class ActiveRecording:
 
     @property
     def progress(self) -> Progress:
-        """What the finalizer has found so far."""
+        """The finalizer's progress so far."""
         return self._finalizer.progress
 
     @property

@@ -230,7 +230,7 @@ class Connections:
             del self._returned[active.id]
 
     async def _free_if_unneeded(self, active: ActiveRecording) -> None:
-        """Delete a recording that nobody needs or can request any more."""
+        """Delete a recording that is no longer needed and can no longer be requested."""
         has_nothing = active.state == "failed" and not active.size
         if has_nothing or (self._library and active.state == "finished" and active.published_as):
             await self._clean(active)

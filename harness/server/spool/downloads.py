@@ -163,7 +163,7 @@ class _DownloadResponse(web.FileResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)
-        # A client that requests only the headers or a range does not have the whole file.
+        # A client that requests only the headers or a range has not received the complete file.
         if self._on_sent and request.method == "GET" and self.status == HTTPStatus.OK:
             await self._on_sent(self.content_length or 0)
         return writer

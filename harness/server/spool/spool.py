@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def _ignore(_: ActiveRecording) -> None:
-    """Do nothing with a recording."""
+    """Do nothing; the default callback."""
 
 
 class Spool:

@@ -93,5 +93,5 @@ def test_worker_that_can_not_create_a_folder_reports_it(job: ScenarioJob, tmp_pa
     """The outcome of the scenario contains the message."""
     (tmp_path / "file").touch()
 
-    with pytest.raises(SetupError, match="can't take recordings"):
+    with pytest.raises(SetupError, match="Recordings can't be stored in"):
         _private_folder("file", job)

@@ -35,7 +35,7 @@ def test_download_needs_room_as_well(tmp_path: Path) -> None:
 def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path: Path) -> None:
     """The message names what could not be written, where, and what to do."""
     with (
-        pytest.raises(DiskFullError, match=f"No room for the file at {tmp_path}.*harness recover"),
+        pytest.raises(DiskFullError, match=f"No space for the file at {tmp_path}.*harness recover"),
         room_for("the file", tmp_path),
     ):
         raise OSError(number, "no")

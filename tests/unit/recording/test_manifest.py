@@ -125,7 +125,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
     place[last] = [{"inner": "@"}] if last == "deep" else "@"
     path.write_text(json.dumps(content).replace('"@"', number))
     if last == "deep" and number.isdigit():
-        # It is a valid number, and no calculation uses it.
+        # The number is valid, and no calculation uses it.
         assert Manifest.read(path) is not None
         return
 

@@ -77,7 +77,7 @@ def test_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None
 
 
 def test_name_of_combining_marks_only_is_cut_as_well() -> None:
-    """Three hundred combining marks on one letter result in a name."""
+    """A letter with three hundred combining marks still results in a name."""
     stem = safe_stem("x" + "\u0323" * 300)
 
     assert 190 < len(stem.encode()) <= 200

@@ -157,7 +157,7 @@ def test_a_file_that_was_not_read_back_is_not_published(
 def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The manifest says that they are lost."""
+    """An alarm in the manifest reports that the statistics are lost."""
     active = recorded(spool, audio_bytes)
     active.folder.statistics.write_text('{"time": 1, "participant": "bob", "report": []}\n')
     opened = type(active.path).open

@@ -115,8 +115,8 @@ def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_b
     active, state = record(library, spool, audio_bytes)
 
     assert "failed" == state
-    assert "can't take recordings" in str(library.listed()[0]["reason"])
-    with pytest.raises(HarnessError, match="can't take recordings"):
+    assert "Recordings can't be stored in" in str(library.listed()[0]["reason"])
+    with pytest.raises(HarnessError, match="Recordings can't be stored in"):
         library.publish(active)
     assert active.path.is_file()
 

@@ -69,7 +69,7 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
 def test_limits_that_cannot_work_are_refused(given: str) -> None:
-    """Markers, names in timelines and aiohttp have maximum values of their own."""
+    """Markers, names in timelines and aiohttp impose their own maximum values."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 

@@ -225,7 +225,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None
     ids=range(18),
 )
 def test_a_malformed_message_closes_its_own_connection_only(server: SignalingServer, text: str) -> None:
-    """The sender gets an error of one line; the others notice only the leave when the connection ends."""
+    """The sender gets an error of one line; the other members see only a leave when the connection ends."""
     server.join(1, "alice")
     server.join(2, "bob")
     server.forget_sent()

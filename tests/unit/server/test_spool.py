@@ -291,7 +291,7 @@ def test_chunks_are_refused_while_the_recording_ends(
 
 
 def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
-    """A request that will never be handled delays nobody."""
+    """A request to a finalizer that has ended does not wait."""
     active = begin(spool)
     feed(active, bytes(4_000))
     with pytest.raises(RecordingError):
@@ -386,7 +386,7 @@ def test_a_recording_without_a_name_is_named_after_its_participant_and_time() ->
 
 
 def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Their raw bytes can be recovered later, since their locks are free."""
+    """The recordings' raw bytes can be recovered later, since their locks are free."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, audio_bytes)
 

@@ -178,7 +178,7 @@ export const CHINESE_PATTERNS = [
     /^Only (.+) of disk space is left at .+\. The recording was ended while it could still be finished\.$/,
     '磁盘空间仅剩 $1。录制已提前结束，以便生成完整的文件。',
   ],
-  [/^No room for .+$/, '磁盘空间不足。'],
+  [/^No space for .+$/, '磁盘空间不足。'],
   [
     /^The recording did not begin within 15 s: expected .+, received (.+)\.$/,
     '录制在 15 秒内没有开始，收到的内容：$1。',
