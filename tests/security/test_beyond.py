@@ -59,10 +59,10 @@ def test_a_room_is_served_by_https_with_a_code(
         wait_until_recorded(page, seconds=2)
         button(page, "Stop").click()
         expect(button(page, "Download")).to_be_enabled()
-        kept = tmp_path / "recordings" / "far.webm"
+        published = tmp_path / "recordings" / "far.webm"
         expect(page.get_by_role("region", name="Recordings of this room").get_by_text("360p")).to_be_visible()
 
-    check_recording(kept)
+    check_recording(published)
 
 
 @pytest.mark.parametrize(

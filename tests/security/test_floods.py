@@ -77,7 +77,7 @@ def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
         first, second = asyncio.run(record(server))
 
     assert first["type"] == "ready"
-    assert second["message"] == "The room has reached its limit of recordings at a time: 1."
+    assert second["message"] == "Too many recordings in this room: at most 1 at a time."
 
 
 def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
@@ -234,8 +234,8 @@ def test_a_recording_that_grows_too_large_is_ended_and_published(audio_bytes: by
         recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(recording_bytes=half))
     ) as server:
         answer = asyncio.run(record(server))
-        (kept,) = server.publish(tmp_path / "kept")
+        (published,) = server.publish(tmp_path / "kept")
 
     assert f"the {half} bytes that the server accepts" in answer["message"]
-    assert kept.recovered == "it had reached the maximum size that the server accepts"
-    assert kept.duration > 0.8
+    assert published.recovered == "it had reached the maximum size that the server accepts"
+    assert published.duration > 0.8

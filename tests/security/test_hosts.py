@@ -47,7 +47,7 @@ def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "expected"),
     [
         (("--host", "a..b"), "'a..b' is not an address: each part between dots"),
         (("--host", ""), "'' is not an address: it is empty"),
@@ -61,12 +61,14 @@ def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Pa
         (("--origin", f"https://{'a' * 300}"), "is not the address of a server"),
     ],
 )
-def test_an_impossible_address_is_refused_in_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+def test_an_impossible_address_is_refused_in_one_line(
+    arguments: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
     """The command ends before anything listens, without a traceback."""
     ran = run_harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2
-    assert says in ran.stderr
+    assert expected in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
 
 

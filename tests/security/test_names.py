@@ -159,10 +159,10 @@ def test_hostile_file_names_stay_in_their_folder(audio_bytes: bytes, tmp_path: P
     # The limit must allow one recording per name, since this test is not about the rate of recordings.
     with RoomServer(recordings=folder, versions={}, options=ServeOptions(limits=ServerLimits(begins=FILES))) as server:
         refused = asyncio.run(record(server))
-        kept = server.publish(folder)
+        published = server.publish(folder)
 
-    names = [recording.path.name for recording in kept]
-    files = [path for recording in kept for path in recording.files if path.exists()]
+    names = [recording.path.name for recording in published]
+    files = [path for recording in published for path in recording.files if path.exists()]
     longest = max(len(path.name.encode()) for path in files)
     outside_files = set(tmp_path.rglob("*")) - outside - set(files)
     assert not outside_files

@@ -52,7 +52,7 @@ _TRY = """async (url) => {
         spool: await socket('/spool'),
         read: await outcome(fetch(url + '/')),
         delete: await outcome(fetch(url + '/library/x', { method: 'DELETE' })),
-        verdict: await outcome(fetch(url + '/library/x/verify', { method: 'POST', mode: 'no-cors' })),
+        verify: await outcome(fetch(url + '/library/x/verify', { method: 'POST', mode: 'no-cors' })),
         script: await load('script', '/src/main.js'),
         frame: await frame(),
     };
@@ -60,7 +60,7 @@ _TRY = """async (url) => {
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[RoomServer]:
+def public_server(tmp_path: Path) -> Iterator[RoomServer]:
     """Serve a public room on this machine."""
     with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         yield server
@@ -80,44 +80,44 @@ class Foreign(Served):
         return app
 
 
-def test_a_page_of_another_origin_reads_nothing(door: RoomServer, page: Page) -> None:
+def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page: Page) -> None:
     """The page gets no socket, answer, script or frame, and its requests are refused."""
     with Foreign() as foreign:
         page.goto(foreign.url)
 
-        assert page.evaluate(_TRY, door.url) == {
+        assert page.evaluate(_TRY, public_server.url) == {
             "signal": "refused",
             "spool": "refused",
             "read": "TypeError",
             "delete": "TypeError",
             # Chrome hides the answer, which is a refusal, from the page.
-            "verdict": "TypeError",
+            "verify": "TypeError",
             "script": "refused",
             "frame": "shut",
         }
         assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
 
 
-def test_a_page_of_another_origin_changes_nothing_even_with_a_token(door: RoomServer) -> None:
+def test_a_page_of_another_origin_changes_nothing_even_with_a_token(public_server: RoomServer) -> None:
     """The same request from our own page is handled, and finds no recording."""
-    token = door._admission.issue(Token(role="recorder", room="public room"), single_use=False)
+    token = public_server._admission.issue(Token(role="recorder", room="public room"), single_use=False)
 
     def delete(origin: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
+        connection = http.client.HTTPConnection(urlsplit(public_server.url).netloc)
         connection.request("DELETE", "/library/x", headers={"Origin": origin, "Authorization": f"Bearer {token}"})
         answer = connection.getresponse()
         result = answer.status, answer.read().decode()
         connection.close()
         return result
 
-    assert (404, "This recording does not exist, or it has been deleted.\n") == delete(door.url)
+    assert (404, "This recording does not exist, or it has been deleted.\n") == delete(public_server.url)
     assert (403, "This server accepts sockets and changes only from its own pages.\n") == delete("https://evil.example")
     assert delete("null") == delete("https://evil.example")
 
 
-def test_sockets_are_guarded_for_every_spelling_of_their_path(door: RoomServer) -> None:
+def test_sockets_are_guarded_for_every_spelling_of_their_path(public_server: RoomServer) -> None:
     """Servers accept several spellings of an upgrade, so the path is guarded."""
-    connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
+    connection = http.client.HTTPConnection(urlsplit(public_server.url).netloc)
     upgrade = {"Upgrade": "\xa0websocket".encode().decode("latin-1"), "Connection": "Upgrade"}
     keys = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
     connection.request("GET", "/signal", headers={**upgrade, **keys, "Origin": "http://evil.example"})
@@ -152,11 +152,13 @@ def test_sockets_are_guarded_for_every_spelling_of_their_path(door: RoomServer) 
     ],
 )
 def test_every_answer_is_guarded(
-    method: str, path: str, headers: dict[str, str], status: int, door: RoomServer
+    method: str, path: str, headers: dict[str, str], status: int, public_server: RoomServer
 ) -> None:
     """Refusals also have the headers that forbid frames, and contain no folder."""
-    connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
-    connection.request(method, path, headers={name: value.format(url=door.url) for name, value in headers.items()})
+    connection = http.client.HTTPConnection(urlsplit(public_server.url).netloc)
+    connection.request(
+        method, path, headers={name: value.format(url=public_server.url) for name, value in headers.items()}
+    )
     answer = connection.getresponse()
     body = answer.read().decode()
     connection.close()
@@ -170,5 +172,5 @@ def test_every_answer_is_guarded(
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     assert "Access-Control-Allow-Origin" not in answer.headers
-    assert str(door.recordings) not in body
+    assert str(public_server.recordings) not in body
     assert "Traceback" not in body

@@ -135,11 +135,11 @@ def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(audio_byt
         recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(idle=idle))
     ) as server:
         last = asyncio.run(record(server))
-        (kept,) = server.publish(tmp_path / "kept")
+        (published,) = server.publish(tmp_path / "kept")
 
     assert last["message"] == f"No message arrived for {idle:g} s; the recording was ended."
-    assert kept.recovered == f"its page sent nothing for {idle:g} s"
-    assert Manifest.read(kept.manifest).alarms == ("The page has stopped sending data.",)
+    assert published.recovered == f"its page sent nothing for {idle:g} s"
+    assert Manifest.read(published.manifest).alarms == ("The page has stopped sending data.",)
 
 
 def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(audio_bytes: bytes, tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: P
         recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(idle=0.5))
     ) as server:
         asyncio.run(record(server))
-        (kept,) = server.publish(tmp_path / "kept")
+        (published,) = server.publish(tmp_path / "kept")
 
-    assert kept.recovered == "its page sent nothing for 0.5 s"
+    assert published.recovered == "its page sent nothing for 0.5 s"
 
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])

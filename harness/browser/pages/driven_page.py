@@ -90,7 +90,7 @@ class DrivenPage:
         # The CDP session that sets permissions, and the id of the browser context.
         self._permissions: tuple[CDPSession, str] | None = None
         self._probed = False
-        self._browser_gone = False
+        self._browser_lost = False
 
     @property
     def alive(self) -> bool:
@@ -102,17 +102,17 @@ class DrivenPage:
     def crashed(self) -> bool:
         """Whether the tab or the browser crashed."""
         browser = self.page.context.browser
-        gone = _CRASHED in self.log or self._browser_gone
-        if gone or browser is None:
-            return gone
+        crashed = _CRASHED in self.log or self._browser_lost
+        if crashed or browser is None:
+            return crashed
         if self.page.is_closed() and not self._probed:
             # Playwright detects the loss of a remote browser only during another call, so this code makes one.
             self._probed = True
             try:
                 browser.new_browser_cdp_session().detach()
             except PlaywrightError:
-                self._browser_gone = True
-        return self._browser_gone or not browser.is_connected()
+                self._browser_lost = True
+        return self._browser_lost or not browser.is_connected()
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
         """Start a call and return immediately; the returned function waits for the answer and returns it.

@@ -98,19 +98,19 @@ class ServerLimits:
 
         Raises ConfigError for an unknown name and an invalid number.
         """
-        whole = {one.name: one.type == "int" for one in fields(cls)}
+        integers = {one.name: one.type == "int" for one in fields(cls)}
         values: dict[str, Any] = {}
         for one in given:
             name, _, number = one.partition("=")
             name = name.strip().replace("-", "_")
-            if name not in whole:
-                known = ", ".join(known.replace("_", "-") for known in whole)
+            if name not in integers:
+                known = ", ".join(known.replace("_", "-") for known in integers)
                 message = f"--limit: {name!r} is not a limit; choose from {known}."
                 raise ConfigError(message)
             match = _NUMBER.fullmatch(number.strip())
             value = float(match[1]) * _SUFFIXES[match[2]] if match else 0.0
-            if not 0 < value <= _LARGEST or (whole[name] and value != int(value)):
-                wanted = "a whole number" if whole[name] else "a number"
+            if not 0 < value <= _LARGEST or (integers[name] and value != int(value)):
+                wanted = "a whole number" if integers[name] else "a number"
                 span = f"above 0 and up to {_LARGEST / _SUFFIXES['G']:.0f}G"
                 message = (
                     f"--limit: {name.replace('_', '-')} must be {wanted} {span}, for example 10 or 2G, not {number!r}."
@@ -119,7 +119,7 @@ class ServerLimits:
             if value > _MAXIMA.get(name, value):
                 message = f"--limit: {name.replace('_', '-')} must be at most {_MAXIMA[name]}, not {number}."
                 raise ConfigError(message)
-            values[name] = int(value) if whole[name] else value
+            values[name] = int(value) if integers[name] else value
         return cls(**values)
 
 

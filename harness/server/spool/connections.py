@@ -163,7 +163,7 @@ class Connections:
             message = f"You can make at most {limits.recordings_each} recordings at a time. Stop one first."
             raise spool_error(message)
         if self.spool.count_unfinished(token.room) >= limits.recordings:
-            message = f"The room has reached its limit of recordings at a time: {limits.recordings}."
+            message = f"Too many recordings in this room: at most {limits.recordings} at a time."
             raise spool_error(message)
         if not enough_for_recording():
             message = "The server has too few file descriptors for another recording; raise its limit (ulimit -n)."

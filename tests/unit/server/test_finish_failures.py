@@ -86,11 +86,11 @@ def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes,
             active = recorded(server._spool, audio_bytes, recordName="standup")
             fillers = use_up_inodes(folder, leave=left)
 
-            kept = server.publish(folder)
+            published = server.publish(folder)
 
             assert "recording" != active.state
             assert 0 == server._spool.count_unfinished("daily")
-        if not kept:
+        if not published:
             assert [] == [*folder.glob("*.webm"), *folder.glob("*.json")]
             shutil.rmtree(fillers)
             (recovery,) = recover(folder)
@@ -133,9 +133,9 @@ def test_other_recordings_are_published_when_one_cannot_be(
 
             monkeypatch.setattr(type(tmp_path), "replace", stuck)
 
-        kept = server.publish(tmp_path / "kept")
+        published = server.publish(tmp_path / "kept")
 
-    assert {"one.webm", "three.webm"} == {recording.path.name for recording in kept}
+    assert {"one.webm", "three.webm"} == {recording.path.name for recording in published}
     assert {"one.webm", "three.webm"} == {path.name for path in (tmp_path / "kept").glob("*.webm")}
     assert any("two.webm" in line for line in caplog.messages)
 
@@ -147,9 +147,9 @@ def test_a_file_that_was_not_read_back_is_not_published(
     active = recorded(spool, audio_bytes)
     refuse(monkeypatch, "settle", errno.EIO)
 
-    kept = active.publish(tmp_path / "kept")
+    published = active.publish(tmp_path / "kept")
 
-    assert kept is None
+    assert published is None
     assert active.folder.raw.is_file()
     assert not (tmp_path / "kept").exists()
 

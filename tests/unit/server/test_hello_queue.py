@@ -39,20 +39,20 @@ def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeyp
         held = [await connect(server, "127.0.0.1", sessions) for _ in range(6)]
         waiting = [asyncio.ensure_future(connect(server, "127.0.0.1", sessions)) for _ in range(3)]
         await connect(server, "127.0.0.2", sessions)
-        gone = [await is_cut(socket) for socket in held]
+        aborted = [await is_cut(socket) for socket in held]
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         for session in sessions:
             await session.close()
-        return gone
+        return aborted
 
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(unidentified=6, hello_within=60))
     ) as server:
-        gone = asyncio.run(crowd(server))
+        aborted = asyncio.run(crowd(server))
 
-    assert [True, False, False, False, False, False] == gone
+    assert [True, False, False, False, False, False] == aborted
 
 
 async def is_cut(socket: aiohttp.ClientWebSocketResponse) -> bool:

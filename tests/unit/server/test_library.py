@@ -77,19 +77,19 @@ def record(
 
 def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
     """The file has its name and manifest, is reported once, and its page can still download it."""
-    kept: list[Recording] = []
-    library = Library("daily", tmp_path / "kept", never_verify, kept.append)
+    published: list[Recording] = []
+    library = Library("daily", tmp_path / "kept", never_verify, published.append)
 
     active, state = record(library, spool, audio_bytes, recordName="standup")
 
     assert "published" == state
-    assert [tmp_path / "kept" / "standup.webm"] == [one.path for one in kept]
-    assert kept[0] == Manifest.read(kept[0].manifest).recording
-    assert active.path.read_bytes() == kept[0].path.read_bytes()
+    assert [tmp_path / "kept" / "standup.webm"] == [one.path for one in published]
+    assert published[0] == Manifest.read(published[0].manifest).recording
+    assert active.path.read_bytes() == published[0].path.read_bytes()
     library.publish(active)
     active.clean()
-    assert 1 == len(kept)
-    assert kept[0].path.is_file()
+    assert 1 == len(published)
+    assert published[0].path.is_file()
 
 
 def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
@@ -253,17 +253,17 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_b
     """An unpacked archive can contain links, copies, and file names that are not valid text."""
     active = recorded(spool, audio_bytes, recordName="standup")
     active.finish_with_manifest()
-    kept = active.publish(tmp_path / "kept")
-    assert kept is not None
-    folder = kept.path.parent
+    published = active.publish(tmp_path / "kept")
+    assert published is not None
+    folder = published.path.parent
     secret = tmp_path / "secret"
     secret.write_text("root")
     for name in ("link", "copy", os.fsdecode(b"odd \xff")):
-        (folder / f"{name}.manifest.json").write_bytes(kept.manifest.read_bytes())
-    (folder / "copy.webm").write_bytes(kept.path.read_bytes())
+        (folder / f"{name}.manifest.json").write_bytes(published.manifest.read_bytes())
+    (folder / "copy.webm").write_bytes(published.path.read_bytes())
     # Transcribers write their result as NAME.json next to NAME.webm.
-    (folder / "copy.json").write_bytes(kept.manifest.read_bytes())
-    (folder / os.fsdecode(b"odd \xff.webm")).write_bytes(kept.path.read_bytes())
+    (folder / "copy.json").write_bytes(published.manifest.read_bytes())
+    (folder / os.fsdecode(b"odd \xff.webm")).write_bytes(published.path.read_bytes())
     (folder / "link.webm").symlink_to(secret)
     library = Library("daily", folder, never_verify, lambda _: None)
 

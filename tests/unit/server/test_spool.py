@@ -116,10 +116,10 @@ def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_byte
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
     active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
 
-    kept = active.publish(tmp_path / "kept")
+    published = active.publish(tmp_path / "kept")
 
-    assert kept is not None
-    (line,) = statistics_of(kept.path).read_text().splitlines()
+    assert published is not None
+    (line,) = statistics_of(published.path).read_text().splitlines()
     assert {"participant": "bob", "report": report} == {k: v for k, v in json.loads(line).items() if k != "at"}
     assert json.loads(line)["at"] == pytest.approx(0.5, abs=0.1)
 
@@ -341,12 +341,12 @@ def test_a_recording_without_a_download_is_published(spool: Spool, audio_bytes: 
     """The recording moves from the spool to the recordings folder, with the reason in its manifest."""
     active = recorded(spool, audio_bytes, recordName="standup")
 
-    kept = active.publish(tmp_path / "kept")
+    published = active.publish(tmp_path / "kept")
     again = active.publish(tmp_path / "kept")
 
-    assert kept
-    assert (tmp_path / "kept" / "standup.webm", GONE) == (kept.path, kept.recovered)
-    assert kept == Manifest.read(kept.manifest).recording
+    assert published
+    assert (tmp_path / "kept" / "standup.webm", GONE) == (published.path, published.recovered)
+    assert published == Manifest.read(published.manifest).recording
     assert again is None
     assert not active.folder.path.exists()
 
@@ -355,9 +355,9 @@ def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path
     """A recording without bytes leaves no file."""
     active = begin(spool)
 
-    kept = active.publish(tmp_path / "kept")
+    published = active.publish(tmp_path / "kept")
 
-    assert kept is None
+    assert published is None
     assert not (tmp_path / "kept").exists()
 
 
