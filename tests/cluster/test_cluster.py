@@ -190,7 +190,7 @@ def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: 
     broken, well, lacking = run_on_cluster(all_of_them, cluster.address)
 
     assert broken.error is not None
-    assert broken.error.startswith("ValueError: nobody foresaw this")
+    assert broken.error.startswith("ValueError: an unexpected error")
     assert well.error is None
     assert lacking.error == batch_jobs.NO_CHROME
     assert lacking.failure is not None

@@ -67,7 +67,7 @@ def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) 
     assert NO_CHROME == lacking.error
     assert isinstance(lacking.failure, SetupError)
     assert broken.error is not None
-    assert broken.error.startswith("ValueError: nobody foresaw this (batch_jobs.py:")
+    assert broken.error.startswith("ValueError: an unexpected error (batch_jobs.py:")
     assert well.error is None
     assert last.error is None
     assert list(enumerate(outcomes)) == reported
