@@ -1,4 +1,4 @@
-"""A room over Janus: participants who come, leave, mute and fail are recorded and verified as in a mesh."""
+"""Rooms over Janus are recorded and verified like mesh rooms when participants join, leave, mute or fail."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from tests.support.servers.janus import Janus
 
 SMALL = RecordConfig(record_name="call")
-# How large pictures of the others come, by who they are.
-HEIGHTS = """async () => Object.fromEntries(
+# Returns the height of the video received from each other participant, by participant.
+RECEIVED_HEIGHTS = """async () => Object.fromEntries(
   (await client.room.statistics()).map(({ participant, report }) => [
     participant,
     report.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'video')?.frameHeight,
@@ -37,13 +37,13 @@ HEIGHTS = """async () => Object.fromEntries(
 
 
 def finish_and_verify(participant: Participant) -> Report:
-    """Stop, download, and return a report without failures."""
+    """Stop and download the recording, and check that its report has no failures."""
     participant.stop_media_recording()
     return check_recording(participant.download_media_recording())
 
 
-def test_a_participant_who_comes_mutes_and_leaves_does_so_in_the_recording(open_rooms: Callable[[], Room]) -> None:
-    """Everybody sends once; the one who records receives them all by one connection."""
+def test_recording_shows_when_participants_join_mute_and_leave(open_rooms: Callable[[], Room]) -> None:
+    """Each participant sends once, and the recording participant receives everybody over one connection."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)
@@ -53,28 +53,28 @@ def test_a_participant_who_comes_mutes_and_leaves_does_so_in_the_recording(open_
     room.wait(seconds=1.5)
     bob.unmute()
     carol = room.join("carol")
-    came = alice.elapsed
+    carol_joined = alice.elapsed
     room.wait(seconds=2)
     carol.leave()
-    left = alice.elapsed
+    carol_left = alice.elapsed
     room.wait(seconds=1)
     dave = room.join("dave")
-    again = alice.elapsed
+    dave_joined = alice.elapsed
     room.wait(seconds=1.5)
 
     report = finish_and_verify(alice)
 
-    bob_was, carol_was = report.participant("bob"), report.participant("carol")
-    assert bob_was.is_audible(0.3, muted - 0.3)
-    assert not bob_was.is_audible(muted + 0.5, muted + 1.3)
-    assert carol_was.is_audible(came + 0.3, left - 0.3)
-    assert carol_was.present[-1][1] == pytest.approx(left, abs=0.7)
-    # In the place of carol, as far as Janus is concerned.
-    assert report.participant(dave.name).is_audible(again + 0.3, again + 1.2)
+    bob_report, carol_report = report.participant("bob"), report.participant("carol")
+    assert bob_report.is_audible(0.3, muted - 0.3)
+    assert not bob_report.is_audible(muted + 0.5, muted + 1.3)
+    assert carol_report.is_audible(carol_joined + 0.3, carol_left - 0.3)
+    assert carol_report.present[-1][1] == pytest.approx(carol_left, abs=0.7)
+    # Janus reuses carol's transceivers for dave.
+    assert report.participant(dave.name).is_audible(dave_joined + 0.3, dave_joined + 1.2)
 
 
-def test_a_local_recording_by_janus_contains_no_other_participant(open_rooms: Callable[[], Room]) -> None:
-    """Also where everything passes by a server."""
+def test_local_recording_over_janus_contains_no_other_participant(open_rooms: Callable[[], Room]) -> None:
+    """The local recorder records only its own participant, even if all media pass through an SFU."""
     room = open_rooms()
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="local", record_config=SMALL)
@@ -87,8 +87,8 @@ def test_a_local_recording_by_janus_contains_no_other_participant(open_rooms: Ca
 
 
 @pytest.mark.thorough
-def test_a_restart_of_janus_costs_only_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
-    """All pages connect again; the recording goes on and shows when each participant was cut off."""
+def test_restart_of_janus_causes_only_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
+    """All pages reconnect, and the recording continues; its timeline contains the interruption."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)
@@ -96,7 +96,7 @@ def test_a_restart_of_janus_costs_only_a_gap(open_rooms: Callable[[], Room], jan
     janus.kill()
     room.wait(seconds=1)
     janus.start()
-    back = alice.elapsed
+    restarted = alice.elapsed
     room.wait(seconds=4)
     alice.stop_media_recording()
     recording = alice.download_media_recording()
@@ -104,29 +104,29 @@ def test_a_restart_of_janus_costs_only_a_gap(open_rooms: Callable[[], Room], jan
     report = verify(recording)
 
     assert recording.duration > 6
-    bob_was = report.participant(bob.name)
-    assert bob_was.is_audible(0.3, 1.2)
-    assert bob_was.is_audible(back + 2.5, back + 3.5)
-    told = [event.on for event in Manifest.read(recording.manifest).timeline.events if event.event == "network"]
-    assert told[:2] == [False, True]
+    bob_report = report.participant(bob.name)
+    assert bob_report.is_audible(0.3, 1.2)
+    assert bob_report.is_audible(restarted + 2.5, restarted + 3.5)
+    network = [event.on for event in Manifest.read(recording.manifest).timeline.events if event.event == "network"]
+    assert network[:2] == [False, True]
 
 
 @pytest.mark.thorough
 def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room]) -> None:
-    """They share nothing else; numbers and names are made unlike across both."""
-    here, there = open_rooms(), open_rooms()
-    (alice,) = here.join_all("alice", subscriber="alice")
-    bob, other_alice = there.join_all("bob", "alice")
-    here.wait_for(lambda: set(alice.others) == {"bob", "alice 2"}, what="the people of the other server")
+    """The servers share only the Janus; marker numbers and names are unique across both servers."""
+    first, second = open_rooms(), open_rooms()
+    (alice,) = first.join_all("alice", subscriber="alice")
+    bob, other_alice = second.join_all("bob", "alice")
+    first.wait_for(lambda: set(alice.others) == {"bob", "alice 2"}, what="the participants of the second server")
     alice.start_media_recording(record_config=SMALL)
-    here.wait(seconds=2)
+    first.wait(seconds=2)
     bob.mute()
     muted = alice.elapsed
-    here.wait(seconds=1.5)
+    first.wait(seconds=1.5)
     other_alice.leave()
-    here.wait_for(lambda: alice.others == ["bob"], what="the other alice to be gone")
+    first.wait_for(lambda: alice.others == ["bob"], what="the other alice to leave")
     left = alice.elapsed
-    here.wait(seconds=1)
+    first.wait(seconds=1)
 
     report = finish_and_verify(alice)
 
@@ -138,14 +138,14 @@ def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], 
 
 @pytest.mark.thorough
 def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callable[[], Room]) -> None:
-    """As many as a mesh on one machine is too dear for."""
+    """A mesh of twelve participants would overload one machine; a room over Janus does not."""
     room = open_rooms()
     names = [f"p{number}" for number in range(12)]
-    people = room.join_all(*names, timeout=60)
-    people[0].start_media_recording(record_config=SMALL)
+    participants = room.join_all(*names, timeout=60)
+    participants[0].start_media_recording(record_config=SMALL)
     room.wait(seconds=3)
 
-    report = finish_and_verify(people[0])
+    report = finish_and_verify(participants[0])
 
     assert {one.name for one in report.participants} == set(names)
     assert all(report.participant(name).is_audible(1, 2.5) for name in names)
@@ -153,26 +153,26 @@ def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callab
 
 @pytest.mark.thorough
 def test_video_is_received_in_the_subscribed_size(open_rooms: Callable[[], Room]) -> None:
-    """One sender, two sizes (simulcast): small for a subscriber of a tile, large for one of the whole video."""
+    """With simulcast, the subscriber of a small tile receives a small video, and the other one receives a large one."""
     room = open_rooms()
     _, bob, carol = room.join_all("alice", "bob", "carol")
     bob.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")
     carol.page.evaluate("client.watch({ '*': { width: 320, height: 180, frameRate: 15 } })")
 
-    def receives(who: Participant, height: int) -> bool:
-        return bool(height == who.page.evaluate(HEIGHTS).get("alice"))
+    def receives(subscriber: Participant, height: int) -> bool:
+        return bool(height == subscriber.page.evaluate(RECEIVED_HEIGHTS).get("alice"))
 
-    for who, height in ((bob, 720), (carol, 180)):
+    for subscriber, height in ((bob, 720), (carol, 180)):
         room.wait_for(
-            partial(receives, who, height),
-            what=f"alice's picture, {height} high, at {who.name}'s",
+            partial(receives, subscriber, height),
+            what=f"{subscriber.name} to receive alice's video with a height of {height} pixels",
         )
 
 
-def test_a_room_over_janus_is_recorded_from_the_command_line(
+def test_room_over_janus_is_recorded_from_the_command_line(
     janus: Janus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The secret is nowhere on the command line."""
+    """The command reads the secret from the environment and never prints it."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 
     ran = run_harness(
@@ -186,14 +186,14 @@ def test_a_room_over_janus_is_recorded_from_the_command_line(
     assert janus.secret not in ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("wrong", ["signed by another", "too old"])
-def test_an_invalid_janus_token_is_reported(
-    janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path, wrong: str
+@pytest.mark.parametrize("fault", ["wrong secret", "expired"])
+def test_invalid_janus_token_is_reported(
+    janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path, fault: str
 ) -> None:
-    """With what would help, and nobody stays behind in the room."""
+    """The error names the remedy, and the room stays empty."""
     sfu = (
-        Sfu(janus.url, "not Janus's own")
-        if wrong == "signed by another"
+        Sfu(janus.url, "not the secret of Janus")
+        if fault == "wrong secret"
         else Sfu(janus.url, janus.secret, valid_for=-5)
     )
     with (
@@ -203,13 +203,13 @@ def test_an_invalid_janus_token_is_reported(
         with pytest.raises(ConfigError, match=r"rejected the token .*HARNESS_SFU_SECRET"):
             room.join("alice")
 
-        room.wait_for(lambda: not server._web_app.signaling.rooms, what="nobody in the room")
+        room.wait_for(lambda: not server._web_app.signaling.rooms, what="the room to be empty")
 
 
-def test_a_janus_that_does_not_answer_is_reported(
+def test_janus_that_does_not_answer_is_reported(
     janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """At once, with its address."""
+    """The error contains the address of Janus."""
     janus.kill()
     routes = Routes(sfu=Sfu(janus.url, janus.secret))
     with (

@@ -1,4 +1,4 @@
-"""Media only over a TURN server, with passwords that expire."""
+"""Rooms whose media pass only through a TURN server, with passwords that expire."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 def turn(tmp_path: Path) -> Iterator[Turn]:
     """Run a TURN server."""
     if not installed():
-        pytest.skip("there is no turnserver: scripts/ci-packages installs coturn on Debian")
-    # Janus takes no candidate on loopback.
+        pytest.skip("turnserver is not installed; on Debian, scripts/ci-packages installs coturn.")
+    # Janus ignores candidates with a loopback address.
     with Turn(tmp_path, own_address() or "127.0.0.1") as turn:
         yield turn
 
 
 @pytest.fixture
 def relayed(turn: Turn, new_context: Callable[..., BrowserContext], tmp_path: Path) -> Iterator[Callable[..., Room]]:
-    """Return a function that opens a room whose media have no other way than the TURN server."""
+    """Return a function that opens a room whose media pass only through the TURN server."""
     opened: list[tuple[RoomServer, Room]] = []
 
     def open_room(secret: str | None = None, sfu: Sfu | None = None) -> Room:
@@ -59,8 +59,8 @@ def relayed(turn: Turn, new_context: Callable[..., BrowserContext], tmp_path: Pa
         server.close()
 
 
-def test_a_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: Turn) -> None:
-    """Each member has a password of their own; the server says that it carried something."""
+def test_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: Turn) -> None:
+    """Each participant gets a separate password, and the log of the TURN server confirms the allocation."""
     room = relayed()
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))
@@ -75,9 +75,9 @@ def test_a_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: T
 
 
 @pytest.mark.thorough
-def test_an_invalid_turn_password_lets_nothing_through(relayed: Callable[..., Room]) -> None:
-    """The mesh has no other way, so who is waited for is named."""
-    room = relayed(secret="not the server's own")  # noqa: S106 - that is the point
+def test_invalid_turn_password_blocks_all_media(relayed: Callable[..., Room]) -> None:
+    """The mesh has no other route, and the timeout error names the participant who received nothing."""
+    room = relayed(secret="not the secret of the server")  # noqa: S106 - The test needs a wrong secret.
     room.join("alice", subscribe=True)
 
     with pytest.raises(StepTimeout, match="alice did not receive"):
@@ -86,7 +86,7 @@ def test_an_invalid_turn_password_lets_nothing_through(relayed: Callable[..., Ro
 
 @pytest.mark.thorough
 def test_janus_is_reached_over_turn(relayed: Callable[..., Room], janus: Janus) -> None:
-    """An SFU behind a relay, as in a network that lets nothing else out."""
+    """A network that allows only connections to a relay still reaches the SFU through it."""
     room = relayed(sfu=Sfu(janus.url, janus.secret))
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))
