@@ -1,4 +1,4 @@
-"""Browsers that Playwright serves, in a separate process with a temporary folder of its own."""
+"""Fixtures that serve browsers with Playwright, in a separate process with its own temporary folder."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OURS = (sys.executable, "-m", "playwright")
 
 
 class Server:
-    """A running browser server: Playwright's own program, or the ``driver`` of another version."""
+    """A running browser server of the installed Playwright, or of another ``driver`` version."""
 
     def __init__(self, *arguments: str, prefix: Sequence[str] = (), driver: Sequence[str] = _OURS) -> None:
-        # The paths of Chrome's sockets must be short.
+        # Chrome creates sockets in this folder, and the paths of sockets must be short.
         self._folder = tempfile.TemporaryDirectory(prefix="pw", ignore_cleanup_errors=True)
         folder = self._folder.name
         command = [*prefix, *driver, *arguments]
@@ -34,7 +34,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # It shares nothing with us: no temporary folder, no home.
+            # The server shares neither the temporary folder nor the home folder of the tests.
             env={**os.environ, "TMPDIR": folder, "HOME": folder},
             start_new_session=True,
         )
@@ -44,7 +44,7 @@ class Server:
         self.url = line[line.index("ws://") :].strip()
 
     def kill(self) -> None:
-        """End it and every browser that it started, without a warning."""
+        """Kill the server and all its browsers without warning."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -68,30 +68,30 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="session")
-def there() -> dict[str, Any]:
-    """Return the path of Chrome on the server's machine."""
+def remote_chrome() -> dict[str, Any]:
+    """Return the option of ``open_room`` with the path of Chrome on the server's machine."""
     return {"executable": locate(None).executable}
 
 
 @pytest.fixture
 def other_network() -> Iterator[tuple[str, ...]]:
-    """Return the prefix that runs a command in another network, and its address there."""
+    """Return a command prefix that runs a program in another network namespace, followed by the namespace's address."""
     name = f"h{os.getpid() % 100_000}"
-    here, there = f"{name}a", f"{name}b"
+    near, far = f"{name}a", f"{name}b"
     inside = ("ip", "netns", "exec", name)
     steps = (
         ("ip", "netns", "add", name),
-        ("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", name),
-        ("ip", "address", "add", "10.213.7.1/30", "dev", here),
-        ("ip", "link", "set", here, "up"),
-        (*inside, "ip", "address", "add", "10.213.7.2/30", "dev", there),
-        (*inside, "ip", "link", "set", there, "up"),
+        ("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", name),
+        ("ip", "address", "add", "10.213.7.1/30", "dev", near),
+        ("ip", "link", "set", near, "up"),
+        (*inside, "ip", "address", "add", "10.213.7.2/30", "dev", far),
+        (*inside, "ip", "link", "set", far, "up"),
         (*inside, "ip", "link", "set", "lo", "up"),
     )
     try:
         for step in steps:
             if shutil.which("ip") is None or subprocess.run(step, capture_output=True, check=False).returncode != 0:
-                pytest.skip("Another network takes Linux, iproute2 and root.")
+                pytest.skip("A network namespace requires Linux, iproute2 and root.")
         yield *inside, "10.213.7.2"
     finally:
         if shutil.which("ip"):

@@ -1,4 +1,4 @@
-"""Rooms in remote browsers: recorded there, stored and verified here, and reported when the browsers are gone."""
+"""Rooms in remote browsers: recordings are stored and verified on this machine, and lost browsers are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SMALL = RecordConfig(record_name="call")
 ROOT = Path(__file__).parents[2]
 # One participant at 720p30.
-ALONE = """
+ONE_PARTICIPANT = """
 steps = [
   { join = "alice" },
   { start = "alice", recorder = "local", record_video_quality = "720p", record_video_frame = 30 },
@@ -34,10 +34,10 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
 def test_room_in_a_remote_browser_is_recorded_on_this_machine(
-    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+    serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
     """The browser loads our page through the connection, and its download comes back the same way."""
-    with open_room(recordings=tmp_path, connect=[serve().url], **there) as room:
+    with open_room(recordings=tmp_path, connect=[serve().url], **remote_chrome) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
         room.wait(seconds=2)
@@ -48,22 +48,22 @@ def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     assert recording.path == tmp_path / "call.webm"
     audio = report.participant(bob.name).audio
     assert audio
-    # Other programs on the same processors may cause gaps in it.
+    # Other programs on the same processors may cause gaps in bob's audio.
     assert sum(end - start for start, end in audio.audible) > 1
 
 
 @pytest.mark.thorough
 def test_participants_are_spread_over_several_browsers(
-    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+    serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """After one of them is gone, new participants use another one."""
+    """After one browser has crashed, new participants use the remaining one."""
     first, second = serve(), serve()
-    with open_room(recordings=tmp_path, connect=[first.url, second.url], **there) as room:
+    with open_room(recordings=tmp_path, connect=[first.url, second.url], **remote_chrome) as room:
         alice, bob, carol = room.join_all("alice", "bob", "carol")
         assert alice.page.context.browser is carol.page.context.browser
         assert alice.page.context.browser is not bob.page.context.browser
         second.kill()
-        room.wait_for(lambda: not bob.alive, what="bob's browser to be gone")
+        room.wait_for(lambda: not bob.alive, what="bob's browser to end")
 
         dave = room.join("dave")
 
@@ -74,11 +74,11 @@ def test_participants_are_spread_over_several_browsers(
 
 
 def test_crashed_browser_server_leaves_the_recording(
-    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+    serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Its bytes were stored on this machine all the time."""
+    """The recording up to the crash is complete, because this machine stores each chunk when it arrives."""
     server = serve()
-    with open_room(recordings=tmp_path, connect=[server.url], **there) as room:
+    with open_room(recordings=tmp_path, connect=[server.url], **remote_chrome) as room:
         alice, _ = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
         room.wait(seconds=2)
@@ -94,11 +94,11 @@ def test_crashed_browser_server_leaves_the_recording(
 
 @pytest.mark.thorough
 def test_browser_server_without_our_switches_is_refused(
-    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+    serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A recording is not reliable without them."""
+    """Recordings are unreliable in a Chrome that was launched without our switches."""
     config = tmp_path / "launch.json"
-    config.write_text(json.dumps({"executablePath": str(there["executable"]), "chromiumSandbox": False}))
+    config.write_text(json.dumps({"executablePath": str(remote_chrome["executable"]), "chromiumSandbox": False}))
     server = serve("launch-server", "--browser", "chromium", "--config", str(config))
 
     with (
@@ -109,7 +109,7 @@ def test_browser_server_without_our_switches_is_refused(
 
 
 def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """The message explains how to install one there."""
+    """Without --unsafe the server ignores the given executable, and has no Chrome of its own."""
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (
@@ -120,7 +120,7 @@ def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server]
 
 
 def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """The message has both versions, and the part of them that must be equal."""
+    """The error contains both versions, and explains that major and minor version must be equal."""
     earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
     server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
 
@@ -132,7 +132,7 @@ def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_p
 
 
 def test_missing_browser_server_is_reported(tmp_path: Path) -> None:
-    """One line has the command that starts a server there."""
+    """The error contains the command that starts a browser server, and no traceback."""
     ran = run_harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
 
     assert ran.returncode == 3
@@ -143,32 +143,32 @@ def test_missing_browser_server_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_rooms_of_a_run_are_spread_over_several_browsers(
-    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+    serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The limit of this machine does not apply to them."""
-    scenario = tmp_path / "alone.toml"
-    scenario.write_text(ALONE)
+    """A run with remote browsers may play more scenarios in parallel than this machine could."""
+    scenario = tmp_path / "one.toml"
+    scenario.write_text(ONE_PARTICIPANT)
     first, second = serve(), serve()
-    crowd = 1 + admitted([read_scenario(scenario)] * 9, 9)
+    count = 1 + admitted([read_scenario(scenario)] * 9, 9)
 
     ran = run_harness(
-        *("run", str(scenario), "--repeat", str(crowd), "--workers", str(crowd), "--json"),
-        *("--connect", first.url, "--connect", second.url, "--executable", str(there["executable"])),
+        *("run", str(scenario), "--repeat", str(count), "--workers", str(count), "--json"),
+        *("--connect", first.url, "--connect", second.url, "--executable", str(remote_chrome["executable"])),
         folder=tmp_path,
     )
 
     assert "--overcommit" not in ran.stderr
-    assert len(json.loads(ran.stdout)["recordings"]) == crowd, ran.stderr
+    assert len(json.loads(ran.stdout)["recordings"]) == count, ran.stderr
 
 
 @pytest.mark.thorough
 def test_record_command_uses_a_remote_browser(
-    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+    serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """One option is enough."""
+    """The record command needs only --connect and --executable for a remote browser."""
     ran = run_harness(
         *("record", "alice", "bob", "--seconds", "2", "--json"),
-        *("--connect", serve().url, "--executable", str(there["executable"])),
+        *("--connect", serve().url, "--executable", str(remote_chrome["executable"])),
         folder=tmp_path,
     )
 
@@ -178,13 +178,13 @@ def test_record_command_uses_a_remote_browser(
 
 @pytest.mark.thorough
 def test_browser_in_another_network_is_reached_only_through_its_server(
-    serve: Callable[..., Server], there: dict[str, Any], other_network: tuple[str, ...], tmp_path: Path
+    serve: Callable[..., Server], remote_chrome: dict[str, Any], other_network: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """It reaches only one address of this machine: page, chunks and download use the connection."""
+    """The page, the chunks and the download all pass through the connection to Playwright's server."""
     *prefix, address = other_network
     server = serve("run-server", "--host", address, "--unsafe", prefix=prefix)
 
-    with open_room(recordings=tmp_path, connect=[server.url], **there) as room:
+    with open_room(recordings=tmp_path, connect=[server.url], **remote_chrome) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
         room.wait(seconds=2)
