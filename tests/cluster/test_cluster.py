@@ -1,4 +1,4 @@
-"""Batches on a real Dask cluster: a scheduler and workers in processes of their own, one of them killed."""
+"""Batches on a real Dask cluster, with a scheduler and workers in separate processes; one worker is killed."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-MANY = 40 if FULL else 4
-# A recording of about a second has this many bytes.
-ENOUGH = 10_000
-# Large enough to take a second or two to fetch; a worker is killed this many seconds after it began.
+SCENARIO_COUNT = 40 if FULL else 4
+# Size in bytes of a recording of about one second.
+ONE_SECOND_SIZE = 10_000
+# Size in bytes of a recording whose transfer takes a second or two.
 LARGE = 400_000_000
-SOON = 0.5
+# Time, in seconds, after which a worker is killed during this transfer.
+KILLED_AFTER = 0.5
 SCENARIO = """
 title = "{title}"
 [[steps]]
@@ -61,15 +62,15 @@ download = "alice"
 """
 
 
-def rescued(complaints: str) -> list[Path]:
-    """Return the recordings that were reported to come from a crashed worker."""
-    return [Path(path) for path in re.findall(r"A worker crashed; (\S+) \(", complaints)]
+def rescued(errors: str) -> list[Path]:
+    """Return the recordings of crashed workers that the batch reported in its standard error output."""
+    return [Path(path) for path in re.findall(r"A worker crashed; (\S+) \(", errors)]
 
 
-def recorded(worker: subprocess.Popen[str]) -> int:
-    """Return how many bytes of a recording a worker has so far."""
-    held = [Path(one.path) for one in psutil.Process(worker.pid).open_files()]
-    return sum(path.stat().st_size for path in held if path.name == "raw.webm")
+def recorded_size(worker: subprocess.Popen[str]) -> int:
+    """Return the size of a worker's recording in progress, in bytes."""
+    paths = [Path(file.path) for file in psutil.Process(worker.pid).open_files()]
+    return sum(path.stat().st_size for path in paths if path.name == "raw.webm")
 
 
 @pytest.fixture
@@ -96,49 +97,60 @@ def write(tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Every scenario has one outcome; the recordings of the killed worker are fetched and reported."""
+    """Every scenario has one outcome, and the recordings of the killed worker are fetched and reported."""
     first, _ = cluster.worker(), cluster.worker()
-    answer = tmp_path / "answer.json"
-    arguments = (*write(MANY, 3), "--dask", cluster.address, "--json", "--junit", "results.xml", "--html", "reports")
+    arguments = (
+        *write(SCENARIO_COUNT, 3),
+        "--dask",
+        cluster.address,
+        "--json",
+        "--junit",
+        "results.xml",
+        "--html",
+        "reports",
+    )
 
     with running_harness("run", *arguments, folder=tmp_path) as batch:
-        wait_until(lambda: recorded(first) > ENOUGH, batch)
+        wait_until(lambda: recorded_size(first) > ONE_SECOND_SIZE, batch)
         os.killpg(first.pid, signal.SIGKILL)
-        output, complaints = batch.communicate(timeout=600)
-    answer.write_text(output)
+        output, errors = batch.communicate(timeout=600)
+    (tmp_path / "results.json").write_text(output)
 
-    answered = json.loads(output)
+    results = json.loads(output)
     # Other recordings may use the same processors.
-    assert [] == failed_findings(answered, excused=BUSY_CHECKS), complaints
-    assert batch.returncode == (0 if answered["ok"] else 1), complaints
-    titles = [one["title"] for one in answered["scenarios"]]
-    assert titles == [f"s{number:02}" for number in range(MANY)]
-    assert all(one["error"] is None and len(one["recordings"]) == 1 for one in answered["scenarios"])
-    films = {path.name for path in (tmp_path / "recordings").glob("*.webm")}
+    assert [] == failed_findings(results, excused=BUSY_CHECKS), errors
+    assert batch.returncode == (0 if results["ok"] else 1), errors
+    titles = [one["title"] for one in results["scenarios"]]
+    assert titles == [f"s{number:02}" for number in range(SCENARIO_COUNT)]
+    assert all(one["error"] is None and len(one["recordings"]) == 1 for one in results["scenarios"])
+    names = {path.name for path in (tmp_path / "recordings").glob("*.webm")}
     # One scenario was played again, and its first recording was fetched as well.
-    assert films == {f"{title}.webm" for title in titles} | {path.name for path in rescued(complaints)}
-    assert len(rescued(complaints)) == 1
-    assert (tmp_path / "results.xml").read_text().count("<testsuite ") >= MANY
+    assert names == {f"{title}.webm" for title in titles} | {path.name for path in rescued(errors)}
+    assert len(rescued(errors)) == 1
+    assert (tmp_path / "results.xml").read_text().count("<testsuite ") >= SCENARIO_COUNT
     assert (tmp_path / "reports" / "index.html").is_file()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Handover(ScenarioJob):
-    """A job that has a large recording at once; its first worker crashes while the recording is fetched."""
+class LargeRecordingJob(ScenarioJob):
+    """A job that returns a large recording immediately; its first worker crashes while the recording is fetched.
 
-    died: Path
+    Only the worker that creates the file ``crashed`` will crash.
+    """
+
+    crashed: Path
     size: int = LARGE
 
     def play(self, recordings: Path, **_: object) -> Outcome:
-        """Make a recording of zeros."""
+        """Create a recording of zeros; if no worker has crashed yet, schedule this worker's crash."""
         recordings.mkdir(parents=True)
-        film = recordings / "film.webm"
-        with film.open("xb") as file:
+        path = recordings / "clip.webm"
+        with path.open("xb") as file:
             file.truncate(self.size)
         recording = Recording(
             id="0" * 32,
-            path=film,
-            manifest=manifest_of(film),
+            path=path,
+            manifest=manifest_of(path),
             participant="alice",
             recorder="local",
             type="video",
@@ -149,77 +161,80 @@ class Handover(ScenarioJob):
             frame_rate=15,
             duration=1.0,
             size=self.size,
-            sha256=sha256_of(film),
+            sha256=sha256_of(path),
             started_at="2026-01-01T00:00:00+00:00",
         )
         Manifest(recording=recording, config={}, versions={}, timeline=Timeline()).write(recording.manifest)
         with contextlib.suppress(FileExistsError):
-            self.died.touch(exist_ok=False)
-            threading.Timer(SOON, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        report = Report(path=film, media=None, findings=())
+            self.crashed.touch(exist_ok=False)
+            threading.Timer(KILLED_AFTER, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        report = Report(path=path, media=None, findings=())
         return Outcome(title="", recordings=(recording,), reports=(report,), error=None, seconds=0.0)
 
 
 def test_worker_crash_during_the_transfer_loses_no_recording(cluster: Cluster, tmp_path: Path) -> None:
-    """The scenario is played again; the rest of its recordings is fetched from the folder of the crashed worker."""
+    """Another worker plays the scenario again, and the first recording is fetched from the crashed worker's folder."""
     cluster.worker(), cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
-    job = Handover(number=0, scenario=scenario, recordings=tmp_path / "recordings", died=tmp_path / "died")
-    late: list[Recording] = []
+    job = LargeRecordingJob(
+        number=0, scenario=scenario, recordings=tmp_path / "recordings", crashed=tmp_path / "crashed"
+    )
+    fetched_late: list[Recording] = []
 
-    (outcome,) = run_on_cluster([job], cluster.address, on_rescued=late.append)
+    (outcome,) = run_on_cluster([job], cluster.address, on_rescued=fetched_late.append)
 
     assert outcome.error is None
-    assert [one.path.name for one in (*outcome.recordings, *late)] == ["film.webm", "film-2.webm"]
+    assert [one.path.name for one in (*outcome.recordings, *fetched_late)] == ["clip.webm", "clip-2.webm"]
     assert {path.stat().st_size for path in job.recordings.glob("*.webm")} == {LARGE}
     assert not list(job.recordings.glob(".incoming*"))
 
 
 def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: Path) -> None:
-    """This is also true for an unexpected exception."""
+    """Neither an unexpected exception nor a missing requirement in one scenario affects the next scenario."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(batch_jobs)
     scenario = Scenario(steps=(Join(join="alice"),))
     fates: list[batch_jobs.Fate] = ["breaks", "ends", "lacks"]
-    all_of_them = [
+    jobs = [
         batch_jobs.FakeJob(number=number, scenario=scenario, recordings=tmp_path / "recordings", fate=fate)
         for number, fate in enumerate(fates)
     ]
 
-    broken, well, lacking = run_on_cluster(all_of_them, cluster.address)
+    broken, successful, lacking = run_on_cluster(jobs, cluster.address)
 
     assert broken.error is not None
     assert broken.error.startswith("ValueError: an unexpected error")
-    assert well.error is None
+    assert successful.error is None
     assert lacking.error == batch_jobs.NO_CHROME
     assert lacking.failure is not None
 
 
 def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Cluster, tmp_path: Path) -> None:
-    """It stays at the worker, and the other recordings are fetched."""
+    """The recording stays on its worker, and the recordings of other scenarios are still fetched."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
     (tmp_path / "file").touch()
-    (tmp_path / "died").touch()
-    refused, taken = (
-        Handover(number=number, scenario=scenario, recordings=tmp_path / name, died=tmp_path / "died", size=1000)
+    crashed = tmp_path / "crashed"
+    crashed.touch()
+    failing, stored = (
+        LargeRecordingJob(number=number, scenario=scenario, recordings=tmp_path / name, crashed=crashed, size=1000)
         for number, name in enumerate(("file", "recordings"))
     )
 
-    outcomes = run_on_cluster([refused, taken], cluster.address)
+    outcomes = run_on_cluster([failing, stored], cluster.address)
 
     assert outcomes[0].error is not None
     assert "could not be fetched" in outcomes[0].error
     assert outcomes[1].error is None
-    assert [path.name for path in taken.recordings.glob("*.webm")] == ["film.webm"]
+    assert [path.name for path in stored.recordings.glob("*.webm")] == ["clip.webm"]
 
 
 def test_cluster_without_browsers_is_reported(
     cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """The message has the command that starts a worker with browsers."""
+    """The error contains the option that gives a Dask worker browsers."""
     cluster.worker("--resources", "GPU=1")
 
     ran = run_harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)
@@ -229,7 +244,7 @@ def test_cluster_without_browsers_is_reported(
 
 
 def test_scheduler_that_does_not_answer_is_reported(write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """The message is one line, with the command that starts a scheduler."""
+    """The command prints an error with the scheduler's address, and no traceback."""
     ran = run_harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
 
     assert ran.returncode == 3
