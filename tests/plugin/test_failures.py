@@ -1,4 +1,4 @@
-"""The artifacts of tests that fail late or whose pages log unusual text; each in a pytest run of its own."""
+"""The artifacts of tests that fail late, or whose pages log unusual text; each case is a separate pytest run."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ RECORD = """
 
 
 def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytester: pytest.Pytester) -> None:
-    """Fixtures that were set up before the room are torn down after it; the failed test also has its folder."""
+    """Fixtures that were set up before the room are torn down after it; the failed test still gets its folder."""
     pytester.makepyfile(
         RECORD
         + """
@@ -55,7 +55,7 @@ def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytest
 
 
 def test_recordings_are_kept_if_a_fixture_of_the_module_fails(pytester: pytest.Pytester) -> None:
-    """It is torn down with the last test of its module, which is reported as failed."""
+    """A module's fixture is torn down with the module's last test, which is reported as failed."""
     pytester.makepyfile(
         RECORD
         + """
@@ -78,14 +78,14 @@ def test_recordings_are_kept_if_a_fixture_of_the_module_fails(pytester: pytest.P
     assert ["last.webm"] == [path.name for path in (pytester.path / "recordings").glob("*.webm")]
 
 
-def test_failed_test_has_its_folder_whatever_its_pages_log(pytester: pytest.Pytester) -> None:
-    """Lone surrogates, control characters and NUL are replaced; names that become equal get different files."""
+def test_unusual_console_text_is_stored_for_a_failed_test(pytester: pytest.Pytester) -> None:
+    """Lone surrogates, control characters and NUL are replaced, and colliding participant names get separate files."""
     pytester.makepyfile(
         r"""
     def test_that_fails(room):
-        one, other = room.join_all("a/b", "a:b")
-        one.page.evaluate("console.log('half \ud83d, escape \\x1b[31m, nul \\x00, separator \\u2028.')")
-        other.page.evaluate("console.log('the other one')")
+        first, second = room.join_all("a/b", "a:b")
+        first.page.evaluate("console.log('half \ud83d, escape \\x1b[31m, nul \\x00, separator \\u2028.')")
+        second.page.evaluate("console.log('second participant')")
         assert False
     """
     )
@@ -97,7 +97,7 @@ def test_failed_test_has_its_folder_whatever_its_pages_log(pytester: pytest.Pyte
     texts = [path.read_text(encoding="utf-8") for path in sorted(bundle.glob("*.console.txt"))]
     assert 2 == len(texts)
     assert any("half \ufffd, escape \ufffd[31m, nul \ufffd, separator \ufffd." in text for text in texts)
-    assert any("the other one" in text for text in texts)
+    assert any("second participant" in text for text in texts)
     lines = _lines(bundle / "timeline.jsonl")
     assert any("half \ufffd" in str(line.get("message")) for line in lines)
 

@@ -1,4 +1,4 @@
-"""The plugin's options and its marker, each in a pytest run of its own."""
+"""The plugin's options and its marker; each case is a separate pytest run."""
 
 import json
 import os
@@ -35,11 +35,11 @@ ONE_PASSES_ONE_FAILS = """
 
     def test_that_fails(room):
         record(room, "failed")
-        print("it fails now")
+        print("about to fail")
         assert False
 """
 
-A_CALL_AND_ANOTHER = f"""
+TWO_CALLS = f"""
     import pytest
     from harness import Limits, RecordConfig, verify
 
@@ -58,7 +58,7 @@ A_CALL_AND_ANOTHER = f"""
 
 
 def recording_names(folder: Path) -> set[str]:
-    """Return the names of the recordings in a folder, and of the files that belong to them."""
+    """Return the names of the recordings and related files in a folder, without their suffixes."""
     return {path.name.partition(".")[0] for path in folder.glob("*.*")}
 
 
@@ -66,7 +66,7 @@ def recording_names(folder: Path) -> set[str]:
 def test_recordings_keep_decides_which_recordings_are_kept(
     pytester: pytest.Pytester, keep: str, remaining: set[str]
 ) -> None:
-    """All, those of failed tests, or none; the failure folder is always kept."""
+    """The option keeps the recordings of failed tests only, or none; the failure folder always stays."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings", "videos", "--recordings-keep", keep)
@@ -79,15 +79,15 @@ def test_recordings_keep_decides_which_recordings_are_kept(
 
 
 def test_failed_test_has_all_artifacts_in_one_folder(pytester: pytest.Pytester) -> None:
-    """Recording, manifest, statistics, report, screenshots, consoles, Playwright's trace, and one timeline."""
+    """The folder contains the recording's files, screenshots, console logs, a Playwright trace and one timeline."""
     pytester.makepyfile(
         """
         from harness import RecordConfig
 
         def test_that_fails(room):
             alice, bob = room.join_all("alice", "bob")
-            alice.start_media_recording(record_config=RecordConfig(record_name="take"))
-            bob.page.evaluate("console.warn('bob is odd')")
+            alice.start_media_recording(record_config=RecordConfig(record_name="clip"))
+            bob.page.evaluate("console.warn('low battery')")
             room.wait(seconds=1.2)
             bob.mute()
             room.wait(seconds=0.3)
@@ -102,23 +102,23 @@ def test_failed_test_has_all_artifacts_in_one_folder(pytester: pytest.Pytester) 
     assert "test_that_fails" in bundle.name
     kept = {path.name for path in bundle.iterdir()}
     assert kept >= {
-        *("take.webm", "take.manifest.json", "take.stats.jsonl", "take.html", "take.report.json"),
+        *("clip.webm", "clip.manifest.json", "clip.stats.jsonl", "clip.html", "clip.report.json"),
         *("alice.png", "bob.png", "alice.console.txt", "bob.console.txt", "timeline.jsonl"),
     }
     assert any(name.startswith("trace") and name.endswith(".zip") for name in kept)
-    # A screenshot of a blank page has 4 kB; this one shows everybody.
+    # A screenshot of a blank page has only 4 kB.
     assert all((bundle / f"{name}.png").stat().st_size > 40_000 for name in ("alice", "bob"))
-    assert "warning: bob is odd" in (bundle / "bob.console.txt").read_text()
+    assert "warning: low battery" in (bundle / "bob.console.txt").read_text()
     timeline = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
     assert sorted(one["time"] for one in timeline) == [one["time"] for one in timeline]
-    logged = next(at for at, one in enumerate(timeline) if one.get("message") == "warning: bob is odd")
-    muted = next(at for at, one in enumerate(timeline) if one.get("event") == "audio" and one.get("on") is False)
+    logged = next(index for index, one in enumerate(timeline) if one.get("message") == "warning: low battery")
+    muted = next(index for index, one in enumerate(timeline) if one.get("event") == "audio" and one.get("on") is False)
     assert logged < muted
     assert any(one.get("event") == "rtc-statistics" and one["participant"] == "bob" for one in timeline)
 
 
 def test_options_can_be_set_in_the_configuration(pytester: pytest.Pytester) -> None:
-    """Each option has a line of the same name; the command line takes precedence."""
+    """Each option has an ini setting of the same name, and the command line takes precedence."""
     pytester.makeini(
         "[pytest]\nrecordings = videos\nrecordings_keep = retain-on-failure\nrecordings_expect = limits.toml"
     )
@@ -132,12 +132,11 @@ def test_options_can_be_set_in_the_configuration(pytester: pytest.Pytester) -> N
 
     pytester.runpytest_subprocess(*QUIET).assert_outcomes(passed=1)
 
-    chosen = pytester.runpytest_subprocess(*QUIET, "--recordings", "others")
-    chosen.assert_outcomes(failed=1)
+    pytester.runpytest_subprocess(*QUIET, "--recordings", "others").assert_outcomes(failed=1)
 
 
-def test_unknown_word_for_recordings_keep_is_refused_in_one_line(pytester: pytest.Pytester) -> None:
-    """No test runs."""
+def test_unknown_value_of_recordings_keep_is_refused(pytester: pytest.Pytester) -> None:
+    """The error is one line with the valid values, and no test runs."""
     pytester.makepyfile("def test_nothing(): pass")
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "maybe")
@@ -166,7 +165,7 @@ def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -
         def test_names(room):
             assert ["ann", "ben"] == [one.name for one in room.participants]
 
-        def test_nobody(room):
+        def test_empty_room(room):
             assert [] == room.participants
         """
     )
@@ -175,7 +174,7 @@ def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -
 
 
 def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -> None:
-    """One line has the problem, the place and the remedy."""
+    """Each error is one line with the problem, the marker or the option, and the remedy."""
     pytester.makepyfile(
         """
         import pytest
@@ -190,7 +189,7 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
         def test_layout(room): pass
 
         @pytest.mark.room(3)
-        def test_unnamed(room): pass
+        def test_positional(room): pass
         """
     )
 
@@ -208,7 +207,7 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
 
 
 def test_reporters_get_the_paths_of_recordings(pytester: pytest.Pytester) -> None:
-    """JUnit XML has them as properties of their test; pytest-html and Allure have the videos and their reports."""
+    """JUnit XML contains the paths as properties of the test; pytest-html and Allure contain the videos and reports."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     reporters = ("--junit-xml", "results.xml", "--html", "site/all.html", "--alluredir", "allure")
@@ -229,8 +228,8 @@ def test_reporters_get_the_paths_of_recordings(pytester: pytest.Pytester) -> Non
 
 @pytest.mark.alone
 def test_workers_record_in_parallel(pytester: pytest.Pytester) -> None:
-    """With pytest-xdist each process has its own browser and server, and all use one folder for recordings."""
-    pytester.makepyfile(A_CALL_AND_ANOTHER)
+    """With pytest-xdist each process has its own browser and server, and all of them use one recordings folder."""
+    pytester.makepyfile(TWO_CALLS)
 
     result = pytester.runpytest_subprocess(*QUIET, "-n", "2")
 
@@ -238,14 +237,14 @@ def test_workers_record_in_parallel(pytester: pytest.Pytester) -> None:
     assert {"same.webm", "same-2.webm"} == {path.name for path in (pytester.path / "recordings").glob("*.webm")}
 
 
-def test_failed_join_also_has_a_failure_folder(pytester: pytest.Pytester) -> None:
-    """A failure before the test begins is also a failure."""
+def test_failed_join_has_a_failure_folder(pytester: pytest.Pytester) -> None:
+    """A test whose participants can't join gets a failure folder, although its body never runs."""
     pytester.makepyfile(
         """
         import pytest
 
         @pytest.mark.room(participants=["alice", 500 * "x"])
-        def test_nobody_has_such_a_name(room):
+        def test_too_long_name(room):
             pass
         """
     )
@@ -258,8 +257,8 @@ def test_failed_join_also_has_a_failure_folder(pytester: pytest.Pytester) -> Non
 
 
 def test_remote_browser_records_for_the_plugin(pytester: pytest.Pytester, remote_browser: str) -> None:
-    """--room-connect uses a browser that Playwright serves; the recording is stored on the test's machine."""
-    pytester.makepyfile(A_CALL_AND_ANOTHER)
+    """With --room-connect the plugin uses a browser served by Playwright, and stores recordings locally."""
+    pytester.makepyfile(TWO_CALLS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--room-connect", remote_browser)
 
@@ -269,12 +268,12 @@ def test_remote_browser_records_for_the_plugin(pytester: pytest.Pytester, remote
 
 @pytest.fixture
 def remote_browser(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
-    """Serve a browser with Playwright's own program, and return its address."""
+    """Serve a browser with Playwright's command line, and return the address."""
     found = locate(None, bundled=playwright.chromium.executable_path)
     options = launch_options(found, fake_devices=True)
     words = {name: name.split("_") for name in options}
-    served = {first + "".join(map(str.title, rest)): options[name] for name, (first, *rest) in words.items()}
-    (tmp_path / "launch.json").write_text(json.dumps(served, default=str))
+    camel_case = {first + "".join(map(str.title, rest)): options[name] for name, (first, *rest) in words.items()}
+    (tmp_path / "launch.json").write_text(json.dumps(camel_case, default=str))
     command = [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium"]
     server = subprocess.Popen(
         [*command, "--config", tmp_path / "launch.json"], stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -286,8 +285,8 @@ def remote_browser(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
 
 
 def test_room_uses_an_sfu(pytester: pytest.Pytester, janus: Janus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--room-sfu uses a Janus; the tests stay the same."""
-    pytester.makepyfile(A_CALL_AND_ANOTHER)
+    """With --room-sfu the same tests run over Janus, without changes."""
+    pytester.makepyfile(TWO_CALLS)
     monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 
     result = pytester.runpytest_subprocess(*QUIET, "--room-sfu", f"janus={janus.url}")

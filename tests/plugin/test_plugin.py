@@ -1,4 +1,4 @@
-"""The pytest plugin in the runs of an ordinary user."""
+"""The pytest plugin in typical projects of users."""
 
 import pytest
 
@@ -7,33 +7,32 @@ from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
-# pytest-playwright 0.10 causes a warning of pytest 9.2 that is not ours to fix.
 QUIET = ("-p", "no:cacheprovider")
 
 
 def test_recording_without_a_download_is_kept_if_the_test_fails(pytester: pytest.Pytester) -> None:
-    """Everything recorded until the assertion is stored in the folder of --recordings."""
+    """Everything recorded until the assertion failed is stored in the --recordings folder."""
     pytester.makepyfile(
         """
         from harness import RecordConfig
 
         def test_that_fails(room):
             alice = room.join("alice")
-            alice.start_media_recording(record_config=RecordConfig(record_name="evidence"))
+            alice.start_media_recording(record_config=RecordConfig(record_name="clip"))
             assert False
         """
     )
 
-    result = pytester.runpytest_subprocess(*QUIET, "--recordings", "evidence")
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings", "videos")
 
     result.assert_outcomes(failed=1)
-    assert (pytester.path / "evidence" / "evidence.webm").stat().st_size > 0
+    assert (pytester.path / "videos" / "clip.webm").stat().st_size > 0
 
 
 def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
-    """The file of --recordings-expect is used for every recording that the fixture verify_recording verifies."""
+    """The fixture verify_recording applies the limits in the --recordings-expect file to every recording."""
     write_recording(
-        pytester.path / "take.webm",
+        pytester.path / "clip.webm",
         with_participant(Scene(participants=participants("alice", "bob")), "bob", audio_delay=0.08),
     )
     (pytester.path / "strict.toml").write_text("duration = 3\n[limits]\nav_offset_ms = 50\n")
@@ -41,12 +40,12 @@ def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
         """
         from harness import Limits
 
-        def test_the_run_is_strict(verify_recording):
-            report = verify_recording("take.webm")
+        def test_limits_of_the_run(verify_recording):
+            report = verify_recording("clip.webm")
             assert ["av-offset"] == [finding.check for finding in report.failures]
 
-        def test_a_test_may_be_lenient(verify_recording):
-            verify_recording("take.webm", limits=Limits()).raise_for_failures()
+        def test_limits_of_one_test(verify_recording):
+            verify_recording("clip.webm", limits=Limits()).raise_for_failures()
         """
     )
 
@@ -56,7 +55,7 @@ def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
 
 
 def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytester) -> None:
-    """The user's conftest adds to our arguments and overrides them."""
+    """A conftest.py in the user's project can extend or override our launch arguments."""
     pytester.makeconftest(
         """
         import pytest
@@ -81,7 +80,7 @@ def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytes
 
 
 def test_browser_other_than_chrome_is_refused_before_it_is_launched(pytester: pytest.Pytester) -> None:
-    """With --browser firefox or webkit a room is an error at setup, with the reason and the remedy."""
+    """With --browser firefox or webkit, the room fixture fails during setup, with the reason and the remedy."""
     pytester.makeconftest(
         """
         import pytest
