@@ -8,6 +8,12 @@ interface VideoFrame {
   metadata(): { rtpTimestamp?: number };
 }
 
+/** W3C WebRTC Extensions; only Chrome has these methods. */
+interface RTCRtpTransceiver {
+  getHeaderExtensionsToNegotiate?(): { uri: string; direction: string }[];
+  setHeaderExtensionsToNegotiate?(extensions: { uri: string; direction: string }[]): void;
+}
+
 /** The scope of audio worklets, which TypeScript's DOM library does not declare. */
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;

@@ -81,10 +81,7 @@ export function travelTimesOf(receivers) {
 /**
  * Requests the capture time in every packet of a transceiver. Only Chrome supports it. Call it before the negotiation.
  *
- * @param {RTCRtpTransceiver & {
- *   getHeaderExtensionsToNegotiate?: () => {uri: string, direction: string}[],
- *   setHeaderExtensionsToNegotiate?: (extensions: {uri: string, direction: string}[]) => void,
- * }} transceiver
+ * @param {RTCRtpTransceiver} transceiver
  */
 export function requestCaptureTime(transceiver) {
   const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? [];
