@@ -121,5 +121,5 @@ def one_of(option: str, given: object, allowed: Collection[object]) -> None:
     """Raise ConfigError, naming the option, unless ``given`` is among ``allowed``."""
     if given not in allowed:
         choices = ", ".join(repr(choice) for choice in allowed)
-        message = f"{option}: {given!r} is not possible; choose one of {choices}."
+        message = f"{option}: {given!r} is not valid; choose one of {choices}."
         raise ConfigError(message)

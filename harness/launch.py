@@ -119,7 +119,7 @@ def attach(
         recordings: Folder for finished recordings. It is created if it is missing.
 
     Raises:
-        ConfigError: The page has already loaded something, or ``media`` is not possible.
+        ConfigError: The page has already loaded something, or ``media`` is not valid.
         NotSupportedError: The page is not in a Chromium.
         SetupError: The folder can't be used.
     """

@@ -150,7 +150,7 @@ def texts(only: Iterable[str] = ()) -> Iterator[Text]:
 
 def texts_of(name: str, path: Path) -> Iterator[Text]:
     """Yield the texts of one file."""
-    reader = {".md": markdown, ".py": python, ".js": javascript, ".html": html}.get(path.suffix)
+    reader = {".md": markdown, ".py": python, ".js": javascript, ".ts": javascript, ".html": html}.get(path.suffix)
     if path.name in {"Makefile", "pyproject.toml", "Dockerfile", "mkdocs.yml", "ci.yml"}:
         reader = configuration
     if reader and path.name != "chinese.js":

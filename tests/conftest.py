@@ -60,7 +60,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test that launches a Chrome itself where no other Playwright runs: one thread, one executor."""
     if pyfuncitem.get_closest_marker("own_thread") is None:
         return None
-    # The function's own fixtures, without those that only stand in the signature's neighbourhood.
+    # Only the fixtures that the function itself requests.
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     with ThreadPoolExecutor(max_workers=1) as thread:

@@ -72,7 +72,7 @@ def requested_call(url: str | None, script: Path | None, storage_state: Path | N
             raise ConfigError(message)
         return None
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        message = f"--url: {url!r} is not possible; give an address that begins with https:// or http://."
+        message = f"--url: {url!r} is not valid; give an address that begins with https:// or http://."
         raise ConfigError(message)
     if storage_state is not None and not storage_state.is_file():
         message = (

@@ -46,7 +46,7 @@ class RecordOrder:
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < float("inf"):
-            message = f"--seconds: {self.seconds:g} is not possible; give a number above 0."
+            message = f"--seconds: {self.seconds:g} is not valid; give a number above 0."
             raise ConfigError(message)
 
     def warn_of_unsafe_name(self) -> None:

@@ -81,7 +81,7 @@ def keep_mode(config: pytest.Config) -> Keep:
     """Return the value of ``--recordings-keep``; raises pytest.UsageError for an unknown value."""
     mode = option_value(config, "recordings-keep") or "on"
     if mode not in get_args(Keep):
-        message = f"--recordings-keep: {mode!r} is not possible; choose one of {', '.join(get_args(Keep))}."
+        message = f"--recordings-keep: {mode!r} is not valid; choose one of {', '.join(get_args(Keep))}."
         raise pytest.UsageError(message)
     return cast("Keep", mode)
 
@@ -123,5 +123,5 @@ def _names(participants: int | Sequence[str] | Any) -> tuple[str, ...]:
         return NAMES[:participants]
     if isinstance(participants, list | tuple) and all(isinstance(name, str) for name in participants):
         return tuple(participants)
-    message = f"participants: {participants!r} is not possible; give a number from 1 to {len(NAMES)}, or names."
+    message = f"participants: {participants!r} is not valid; give a number from 1 to {len(NAMES)}, or names."
     raise ConfigError(message)

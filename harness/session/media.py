@@ -33,5 +33,5 @@ def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None,
         with contextlib.suppress(OSError):
             if file.is_file():
                 return file.resolve()
-    message = f"{option}: {str(given)!r} is not possible; choose one of {choices}, or give the path of a video file."
+    message = f"{option}: {str(given)!r} is not valid; choose one of {choices}, or give the path of a video file."
     raise ConfigError(message)

@@ -126,7 +126,7 @@ class Participant(MediaControls):
             record_config: Options of the recording. By default those of the room, or else those of ``RecordConfig()``.
 
         Raises:
-            ConfigError: ``recorder`` is not possible. Nothing was started.
+            ConfigError: ``recorder`` is not valid. Nothing was started.
             InvalidStateError: The participant is not in a room.
             NotSupportedError: The browser can't record in this format.
         """

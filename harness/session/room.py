@@ -97,7 +97,7 @@ class Room:
 
         Raises:
             StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names them.
-            ConfigError: ``media`` is not possible.
+            ConfigError: ``media`` is not valid.
         """
         return self.join_all(name, media=media, subscriber=name if subscribe else None, timeout=timeout)[0]
 
@@ -120,7 +120,7 @@ class Room:
 
         Raises:
             StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names them.
-            ConfigError: ``media`` is not possible.
+            ConfigError: ``media`` is not valid.
         """
         source = media_of(media, MEDIA)
         video_file = None if isinstance(source, str) else self._server.share_video_file(source)
@@ -156,7 +156,7 @@ class Room:
                 recognizes, a path is a video file, and ``"own"`` leaves it the browser's devices.
 
         Raises:
-            ConfigError: The page has already loaded something, or ``media`` is not possible.
+            ConfigError: The page has already loaded something, or ``media`` is not valid.
             NotSupportedError: The page is not in a Chromium.
         """
         return self._attach(page, name, media, owned=False)
@@ -173,7 +173,7 @@ class Room:
                 ``ignore_https_errors``.
 
         Raises:
-            ConfigError: ``media`` is not possible.
+            ConfigError: ``media`` is not valid.
         """
         # The context bypasses content policies also in frames of other origins, which the page's session can't reach.
         page = self._new_context(**{"bypass_csp": True, **options}).new_page()

@@ -31,7 +31,7 @@ class Venue:
         # A single address is also a sequence of strings, namely its characters.
         if isinstance(self.connect, str) or not all(self.connect):
             message = (
-                f"connect: {self.connect!r} is not possible; give a list of addresses, for example ['ws://HOST:PORT']."
+                f"connect: {self.connect!r} is not valid; give a list of addresses, for example ['ws://HOST:PORT']."
             )
             raise ConfigError(message)
         object.__setattr__(self, "connect", tuple(self.connect))

@@ -50,7 +50,7 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         recording: The recording, or the path of any media file.
 
     Raises:
-        ConfigError: The file does not exist, ``duration`` is not possible, or an expectation covers too short a time.
+        ConfigError: The file does not exist, ``duration`` is not valid, or an expectation covers too short a time.
         SetupError: The process that reads the file can't be started.
     """
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
@@ -102,7 +102,7 @@ def verify_safely(
 def check_options(duration: float | None, limits: Limits, expect: Sequence[Expectation]) -> None:
     """Raise ConfigError for options that no recording can meet."""
     if duration is not None and not 0 <= duration < float("inf"):
-        message = f"duration: {duration!r} is not possible; specify 0 seconds or more."
+        message = f"duration: {duration!r} is not valid; specify 0 seconds or more."
         raise ConfigError(message)
     for one in expect:
         if problem := one.problem(limits):

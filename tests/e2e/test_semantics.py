@@ -194,11 +194,11 @@ def test_an_invalid_option_neither_starts_nor_ends_a_recording(alice: Participan
         "client.startMediaRecording({ recorder: 'everybody' }).catch(({ name, message }) => [name, message])"
     )
 
-    assert ["ConfigError", 'recorder: "everybody" is not possible; choose one of "local", "all".'] == refusal
+    assert ["ConfigError", 'recorder: "everybody" is not valid; choose one of "local", "all".'] == refusal
     message = alice.page.evaluate(
         "client.startMediaRecording({ recordConfig: { recordVideoFrame: 24 } }).catch((error) => error.message)"
     )
-    assert "recordVideoFrame: 24 is not possible; choose one of 15, 30." == message
+    assert "recordVideoFrame: 24 is not valid; choose one of 15, 30." == message
     assert "recording" == alice.get_media_recording().state
     assert "unharmed.webm" == alice.download_media_recording().path.name
 

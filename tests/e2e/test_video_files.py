@@ -127,4 +127,4 @@ def test_a_source_that_is_neither_a_video_file_nor_a_kind_is_refused(tmp_path: P
     ran = run_harness("record", "alice", "--media", "camra.webm", folder=tmp_path)
 
     assert ran.returncode == 2
-    assert "--media: 'camra.webm' is not possible; choose one of 'synthetic', 'camera', or give the path" in ran.stderr
+    assert "--media: 'camra.webm' is not valid; choose one of 'synthetic', 'camera', or give the path" in ran.stderr

@@ -54,7 +54,7 @@ void theirs.startMediaRecording(data);
 void NERTC.createClient().startMediaRecording(data);
 """
 
-# The global types come from their file; nothing of the scratch folder's own is picked up beside them.
+# The compiler finds the global types in their file, and no other types.
 CONFIGURATION = {
     "compilerOptions": {
         "allowJs": True,

@@ -142,7 +142,7 @@ def test_unknown_value_of_recordings_keep_is_refused(pytester: pytest.Pytester) 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "maybe")
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
-    result.stderr.fnmatch_lines(["*'maybe' is not possible; choose one of on, off, retain-on-failure."])
+    result.stderr.fnmatch_lines(["*'maybe' is not valid; choose one of on, off, retain-on-failure."])
 
 
 def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -> None:
@@ -198,9 +198,9 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
     result.assert_outcomes(errors=4)
     result.stdout.fnmatch_lines(
         [
-            "*participants: 0 is not possible; give a number from 1 to 16, or names.",
+            "*participants: 0 is not valid; give a number from 1 to 16, or names.",
             "*@pytest.mark.room: unknown option 'colour'; choose from participants, media, record_type*",
-            "*layout: 'heap' is not possible; choose one of 'grid', 'speaker'.",
+            "*layout: 'heap' is not valid; choose one of 'grid', 'speaker'.",
             "*@pytest.mark.room accepts only keyword arguments; write participants=3.",
         ]
     )

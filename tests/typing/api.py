@@ -56,7 +56,7 @@ def rescued(error: RecordingError) -> Recording | None:
 
 
 def empty(room: Room) -> int:
-    """Count people."""
+    """Count the participants."""
     return len(room.participants)
 
 

@@ -97,7 +97,7 @@ def test_recording_error_may_carry_the_saved_recording() -> None:
 
 def test_refused_option_is_named_with_the_allowed_values() -> None:
     """The message contains the option, the given value and the allowed values."""
-    with pytest.raises(ConfigError, match=r"^rate: 24 is not possible; choose one of 15, 30\.$"):
+    with pytest.raises(ConfigError, match=r"^rate: 24 is not valid; choose one of 15, 30\.$"):
         one_of("rate", 24, (15, 30))
 
 

@@ -80,7 +80,7 @@ class NertcApp:
                 frame rate.
 
         Raises:
-            ConfigError: ``recorder`` is not possible.
+            ConfigError: ``recorder`` is not valid.
         """
         one_of("recorder", recorder, _RECORDERS)
         config = (record_config or RecordConfig()).for_page()

@@ -99,7 +99,7 @@ class Report(ReportModel):
             path: Path of the page. An earlier report there is overwritten.
 
         Raises:
-            ConfigError: The path is not possible for a report.
+            ConfigError: The path is not valid for a report.
             OSError: The file can't be written.
         """
         from harness.verification.report.html import write_html
@@ -114,7 +114,7 @@ class Report(ReportModel):
             path: Path of the file. An earlier report there is overwritten.
 
         Raises:
-            ConfigError: The path is not possible for a report.
+            ConfigError: The path is not valid for a report.
             OSError: The file can't be written.
         """
         from harness.verification.report.junit import write_junit

@@ -74,9 +74,9 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
     ("arguments", "code", "reason"),
     [
         (("verify", "missing.webm"), 2, "missing.webm does not exist"),
-        (("verify", "good.webm", "missing.webm", "--duration", "nan"), 2, "duration: nan is not possible"),
+        (("verify", "good.webm", "missing.webm", "--duration", "nan"), 2, "duration: nan is not valid"),
         (("convert", "missing.webm"), 2, "missing.webm does not exist"),
-        (("record", "--seconds", "-3"), 2, "--seconds: -3 is not possible"),
+        (("record", "--seconds", "-3"), 2, "--seconds: -3 is not valid"),
         (("record", "alice", "b\udcff"), 2, "NAME: 'b\ufffd' is not valid UTF-8"),
         (("record", "--recordings", "b\udcff"), 2, "--recordings: 'b\ufffd' is not valid UTF-8"),
         (("record", "--sfu-room", "b\udcff"), 2, "--sfu-room: 'b\ufffd' is not valid UTF-8"),

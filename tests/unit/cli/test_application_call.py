@@ -32,7 +32,7 @@ def test_script_without_an_address_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["localhost:8443", "ftp://example.org", "https://", "room"])
 def test_text_that_is_not_a_web_address_is_refused(url: str) -> None:
     """An address must begin with http:// or https:// and have a host."""
-    with pytest.raises(ConfigError, match=r"--url: .* is not possible"):
+    with pytest.raises(ConfigError, match=r"--url: .* is not valid"):
         requested_call(url, None, None)
 
 

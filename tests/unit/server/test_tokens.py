@@ -175,7 +175,7 @@ def test_a_tokens_name_overrides_the_given_name() -> None:
 
 
 def test_a_token_without_a_name_uses_the_given_name() -> None:
-    """A participant without any name is called "guest"."""
+    """A participant without any name is called ``guest``."""
     admission = Admission()
     tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
 
@@ -193,7 +193,7 @@ def test_a_private_room_needs_a_token() -> None:
 
 
 def test_a_public_room_admits_everybody() -> None:
-    """A name is enough, and a participant without a name is called "guest"."""
+    """A name is enough, and a participant without a name is called ``guest``."""
     admission = Admission(public_room="daily")
 
     grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]

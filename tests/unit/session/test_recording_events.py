@@ -28,7 +28,7 @@ def test_handlers_of_an_event_get_its_detail_in_order() -> None:
 
 def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
     """The message lists the events."""
-    with pytest.raises(ConfigError, match="event: 'recording-began' is not possible; choose one of 'recording-start"):
+    with pytest.raises(ConfigError, match="event: 'recording-began' is not valid; choose one of 'recording-start"):
         RecordingEvents(lambda _: True, []).on("recording-began", print)
 
 

@@ -155,7 +155,7 @@ def test_expected_duration_is_checked(recording: Recording) -> None:
 @pytest.mark.parametrize("duration", [-1.0, float("nan"), float("inf")])
 def test_impossible_duration_is_refused(recording: Recording, duration: float) -> None:
     """The error names the option and the value."""
-    with pytest.raises(ConfigError, match=r"duration: .* is not possible"):
+    with pytest.raises(ConfigError, match=r"duration: .* is not valid"):
         verify(recording, duration=duration)
 
 

@@ -48,18 +48,18 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const codec = /** @type {keyof typeof BITS} */ (oneOf('codec', given['codec'] ?? 'vp9', Object.keys(BITS)));
   const name = given['recordName'] ?? '';
   if (typeof name !== 'string')
-    throw configError(`recordName: ${show(name)} is not possible; give a string.`);
+    throw configError(`recordName: ${show(name)} is not valid; give a string.`);
   const characters = [...name].length;
   if (characters > LONGEST_NAME)
-    throw configError(`recordName: ${characters} characters are not possible; give up to ${LONGEST_NAME}.`);
+    throw configError(`recordName: ${characters} characters are too many; use at most ${LONGEST_NAME}.`);
   const names = given['names'] ?? true;
   if (typeof names !== 'boolean')
-    throw configError(`names: ${show(names)} is not possible; give true or false.`);
+    throw configError(`names: ${show(names)} is not valid; give true or false.`);
   const [width, height] = SIZES[/** @type {keyof typeof SIZES} */ (quality)];
   const bits = given['videoBitsPerSecond'] ?? defaultBits(BITS[codec], width, height, frameRate);
   if (typeof bits !== 'number' || !Number.isInteger(bits) || bits < 100_000 || bits > 50_000_000) {
     throw configError(
-      `videoBitsPerSecond: ${show(bits)} is not possible; give a whole number of bits per second from 100000 to 50000000.`,
+      `videoBitsPerSecond: ${show(bits)} is not valid; give a whole number of bits per second from 100000 to 50000000.`,
     );
   }
   const mimeType = type === 'audio' ? 'audio/webm;codecs=opus' : `video/webm;codecs=${codec},opus`;
@@ -112,7 +112,7 @@ function oneOf(option, given, allowed) {
   const choice = allowed.find((value) => value === given);
   if (choice === undefined) {
     throw configError(
-      `${option}: ${show(given)} is not possible; choose one of ${allowed.map(show).join(', ')}.`,
+      `${option}: ${show(given)} is not valid; choose one of ${allowed.map(show).join(', ')}.`,
     );
   }
   return choice;
@@ -121,7 +121,7 @@ function oneOf(option, given, allowed) {
 /** @param {string} what @param {unknown} value @returns {Record<string, unknown>} */
 function record(what, value) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw configError(`${what}: ${show(value)} is not possible; give an object.`);
+    throw configError(`${what}: ${show(value)} is not valid; give an object.`);
   }
   return /** @type {Record<string, unknown>} */ (value);
 }

@@ -151,7 +151,7 @@ describe('an error names the option, the given value and the allowed values', ()
         plan({ recordConfig: { recordName: unit.repeat(1000) } }).config.recordName,
       );
       assert.equal(
-        'recordName: 1001 characters are not possible; give up to 1000.',
+        'recordName: 1001 characters are too many; use at most 1000.',
         refusal({ recordConfig: { recordName: unit.repeat(1001) } }).message,
       );
     });
@@ -159,7 +159,7 @@ describe('an error names the option, the given value and the allowed values', ()
 
   test('recorder: "me"', () => {
     assert.equal(
-      'recorder: "me" is not possible; choose one of "local", "all".',
+      'recorder: "me" is not valid; choose one of "local", "all".',
       refusal({ recorder: 'me' }).message,
     );
   });
