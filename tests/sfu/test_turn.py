@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def turn(tmp_path: Path) -> Iterator[Turn]:
     """Run a TURN server."""
     if not installed():
-        pytest.skip("turnserver is not installed; on Debian, scripts/ci-packages installs coturn.")
+        pytest.skip("coturn is not installed; on Debian, scripts/ci-packages installs it.")
     # Janus ignores candidates with a loopback address.
     with Turn(tmp_path, own_address() or "127.0.0.1") as turn:
         yield turn
