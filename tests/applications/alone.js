@@ -1,11 +1,11 @@
-// A call with oneself: two connections in one page, without a server.
+// A call between two connections in the same page, without a server.
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
-const [here, there] = [new RTCPeerConnection(), new RTCPeerConnection()];
-here.addEventListener('icecandidate', ({ candidate }) => there.addIceCandidate(candidate));
-there.addEventListener('icecandidate', ({ candidate }) => here.addIceCandidate(candidate));
-for (const track of stream.getTracks()) here.addTrack(track, stream);
-await here.setLocalDescription();
-await there.setRemoteDescription(here.localDescription);
-await there.setLocalDescription();
-await here.setRemoteDescription(there.localDescription);
-here.addEventListener('connectionstatechange', () => document.body.append(here.connectionState));
+const [caller, callee] = [new RTCPeerConnection(), new RTCPeerConnection()];
+caller.addEventListener('icecandidate', ({ candidate }) => callee.addIceCandidate(candidate));
+callee.addEventListener('icecandidate', ({ candidate }) => caller.addIceCandidate(candidate));
+for (const track of stream.getTracks()) caller.addTrack(track, stream);
+await caller.setLocalDescription();
+await callee.setRemoteDescription(caller.localDescription);
+await callee.setLocalDescription();
+await caller.setRemoteDescription(callee.localDescription);
+caller.addEventListener('connectionstatechange', () => document.body.append(caller.connectionState));

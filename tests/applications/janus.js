@@ -1,6 +1,6 @@
 /* global adapter */
-// A call with Janus's own client, which receives all participants over one connection from the server. With `sizes` in the
-// address it sends three sizes of the video (simulcast), otherwise one.
+// A call with the client library of Janus, which receives all participants over one connection from the server. With
+// `sizes` in the address, the page sends its video in three sizes (simulcast), otherwise in one.
 import Janus from '/lib/janus-gateway/npm/dist/janus.es.js';
 
 const { searchParams } = new URL(location.href);
@@ -19,11 +19,11 @@ await new Promise((resolve) =>
   }),
 );
 const janus = await new Promise((success, error) => {
-  const made = new Janus({
+  const session = new Janus({
     server: searchParams.get('server'),
     token: searchParams.get('token'),
     iceServers: [],
-    success: () => success(made),
+    success: () => success(session),
     error,
   });
 });
@@ -74,7 +74,7 @@ function subscribe(added) {
   for (const feed of added) feeds.add(feed);
   const newStreams = added.map((feed) => ({ feed }));
   turn = turn.then(async () => {
-    const over = new Promise((resolve) => (started = resolve));
+    const done = new Promise((resolve) => (started = resolve));
     const request = subscriber
       ? { request: 'update', subscribe: newStreams }
       : {
@@ -86,7 +86,7 @@ function subscribe(added) {
         };
     subscriber ??= await attach({ onmessage, onremotetrack });
     subscriber.send({ message: request });
-    await over;
+    await done;
   });
 }
 function onmessage(message, jsep) {
@@ -96,15 +96,15 @@ function onmessage(message, jsep) {
   const success = (answer) => subscriber.send({ message: { request: 'start' }, jsep: answer });
   subscriber.createAnswer({ jsep, tracks: [{ type: 'data' }], success });
 }
-function onremotetrack(track, mid, on) {
+function onremotetrack(track, mid, added) {
   document.getElementById(`of-${mid}`)?.remove();
-  if (!on || track.kind !== 'video') return;
+  if (!added || track.kind !== 'video') return;
   const video = document.createElement('video');
   Object.assign(video, { srcObject: new MediaStream([track]), autoplay: true, muted: true, width: 320 });
   video.id = `of-${mid}`;
   document.body.append(video);
 }
-// Chooses which of the three sizes the server sends.
+/** Chooses which of the three video sizes the server sends. */
 globalThis.choose = (substream) => {
   const videos = streams.filter(({ type }) => type === 'video');
   const message = { request: 'configure', streams: videos.map(({ mid }) => ({ mid, substream })) };

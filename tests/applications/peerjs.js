@@ -1,6 +1,6 @@
 /* global peerjs */
-// A call between two participants with PeerJS and its own server. The address contains the server's port. For the caller
-// it also contains the other participant's id as `call`.
+// A call between two participants with PeerJS and its own server. `port` in the address is the server's port, and `call`
+// is the participant to call.
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
@@ -21,12 +21,12 @@ function show(call) {
   });
   call.on('close', () => (state.textContent = 'over'));
   document.querySelector('#hang-up').addEventListener('click', () => call.close());
-  // Switches the camera by replacing its track, as applications do to save power.
+  // Replaces the camera's track, like applications that switch the camera off to save power.
   document.querySelector('#camera').addEventListener('click', async () => {
-    const fresh = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
+    const replacement = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
     const sender = call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video');
     sender.track.stop();
-    await sender.replaceTrack(fresh.getVideoTracks()[0]);
+    await sender.replaceTrack(replacement.getVideoTracks()[0]);
     state.textContent = 'another camera';
   });
 }

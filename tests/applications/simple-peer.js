@@ -1,5 +1,6 @@
 /* global SimplePeer */
-// A mesh with simple-peer. A new participant sends hello, and of two participants only the one with the greater id calls.
+// A mesh call with simple-peer. A new participant sends hello to everybody; in each pair of participants, the one with the
+// greater id calls.
 const { searchParams } = new URL(location.href);
 const me = crypto.randomUUID();
 const peers = new Map();
@@ -9,12 +10,12 @@ const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: {
 const relay = new WebSocket(
   `${location.origin.replace('http', 'ws')}/relay/${searchParams.get('room') ?? 'room'}`,
 );
-const say = (message) => relay.send(JSON.stringify({ from: me, ...message }));
+const send = (message) => relay.send(JSON.stringify({ from: me, ...message }));
 
 function call(other, initiator) {
   const peer = new SimplePeer({ initiator, stream });
   peers.set(other, peer);
-  peer.on('signal', (signal) => say({ to: other, signal }));
+  peer.on('signal', (signal) => send({ to: other, signal }));
   peer.on('stream', (theirs) => {
     const video = document.createElement('video');
     Object.assign(video, { srcObject: theirs, autoplay: true, muted: true, width: 320 });
@@ -31,10 +32,10 @@ function call(other, initiator) {
   return peer;
 }
 
-relay.addEventListener('open', () => say({ hello: true }));
+relay.addEventListener('open', () => send({ hello: true }));
 relay.addEventListener('message', ({ data }) => {
   const { from, to, hello, welcome, signal } = JSON.parse(data);
-  if (hello && me < from) say({ to: from, welcome: true });
+  if (hello && me < from) send({ to: from, welcome: true });
   else if ((hello || (welcome && to === me)) && !peers.has(from)) call(from, true);
   else if (signal && to === me) (peers.get(from) ?? call(from, false)).signal(signal);
 });

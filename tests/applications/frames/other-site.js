@@ -1,4 +1,4 @@
-// Embeds the call of another site, as pages embed a provider's call. The host name differs, the server is the same.
+// Embeds a call of another site, like pages that embed the call of a provider. Only the host names of the two sites differ.
 const frame = document.createElement('iframe');
 Object.assign(frame, {
   src: location.href.replace('localhost', '127.0.0.1').replace('frames/other-site.html', 'simple-peer.html'),
