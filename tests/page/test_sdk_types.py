@@ -1,4 +1,4 @@
-"""The page's types against those of the real NERTC SDK: what was written for the one compiles for the other."""
+"""Programs that were written for the types of the real NERTC SDK also compile for the types of our page."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.parallel
 
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 
-# A method's parameters may vary both ways in TypeScript, so the options are handed over in calls as well.
+# TypeScript compares parameters of methods bivariantly, so the program also passes the options in calls.
 PROGRAM = f"""
 import type {{ Client as SdkClient }} from 'nertc-web-sdk/types/client';
 import type {{ ClientMediaRecordingOptions, JoinOptions }} from 'nertc-web-sdk/types/types';
@@ -29,17 +29,17 @@ declare const theirs: Recording;
 declare const options: ClientMediaRecordingOptions;
 declare const joining: JoinOptions;
 
-// Our client, seen by its calls, is one of the SDK's; a program that takes the SDK's takes ours.
-export const seen: MediaRecordingCalls = ours;
+// Our client is assignable to the types of the SDK's client.
+export const typed: MediaRecordingCalls = ours;
 export const recording: Recording = calls;
 export const member: Joining = ours;
 
-// What the SDK's programs hand over, ours take.
+// Our calls accept the option types of the SDK.
 void ours.startMediaRecording(options);
 void calls.startMediaRecording(options);
 void ours.join(joining);
 
-// The guide's sample, with our constants, is what either of them takes.
+// Both clients accept the sample of NERTC's guide with our constants.
 const NERTC = nertc(() => ours);
 const data = {{
   recorder: 'all' as const,
@@ -54,7 +54,7 @@ void theirs.startMediaRecording(data);
 void NERTC.createClient().startMediaRecording(data);
 """
 
-# The compiler finds the global types in their file, and no other types.
+# Global types come only from these files and packages, not from packages in the scratch folder.
 CONFIGURATION = {
     "compilerOptions": {
         "allowJs": True,
@@ -73,28 +73,28 @@ CONFIGURATION = {
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder into which the SDK is installed."""
+    """Return a folder in which the SDK is installed."""
     if not TSC.exists():
-        pytest.skip("The page's tooling is not installed; make setup-dev does it.")
+        pytest.skip("The page's tools are not installed; run make setup-dev.")
     folder = tmp_path_factory.mktemp("sdk")
     (folder / "tsconfig.json").write_text(json.dumps(CONFIGURATION))
     install_sdk(folder)
     return folder
 
 
-def complaints(scratch: Path, program: str) -> list[str]:
-    """Return what the compiler says against a program."""
+def compiler_errors(scratch: Path, program: str) -> list[str]:
+    """Return the compiler's errors for a program, one per line."""
     (scratch / "program.ts").write_text(program)
     return with_node(str(TSC), "--pretty", "false", folder=scratch).stdout.splitlines()
 
 
-def test_a_program_for_the_sdk_compiles_against_our_client(scratch: Path) -> None:
-    """The four calls, join and leave fit where the SDK's are expected, and take what they take."""
-    assert [] == complaints(scratch, PROGRAM)
+def test_program_for_the_sdk_compiles_against_our_client(scratch: Path) -> None:
+    """The four recording calls, join and leave match the SDK's types, including their options."""
+    assert [] == compiler_errors(scratch, PROGRAM)
 
 
-# What does not fit, and what the compiler names in it.
-WRONG = {
+# Lines that must not compile, each with a word from the compiler's error.
+INVALID_LINES = {
     "export const answer: Recording = { ...calls, startMediaRecording: () => 1 };": "number",
     "export const missing: Recording = { ...calls, stopMediaRecording: undefined };": "undefined",
     "void ours.startMediaRecording({ recorder: 'everybody' });": "everybody",
@@ -104,10 +104,10 @@ WRONG = {
 
 
 def test_differences_from_the_sdk_are_errors(scratch: Path) -> None:
-    """The check can fail: a wrong answer, a missing call and wrong options are errors, each in its own line."""
+    """A wrong return type, a missing call and invalid options cause one compiler error each."""
     before = len(PROGRAM.splitlines())
 
-    said = complaints(scratch, PROGRAM + "\n".join(WRONG))
+    errors = compiler_errors(scratch, PROGRAM + "\n".join(INVALID_LINES))
 
-    for line, says in enumerate(WRONG.values(), before + 1):
-        assert any(one.startswith(f"program.ts({line},") and says in one for one in said), said
+    for line, word in enumerate(INVALID_LINES.values(), before + 1):
+        assert any(error.startswith(f"program.ts({line},") and word in error for error in errors), errors

@@ -1,4 +1,4 @@
-"""The public API as a type checker sees it; never run, only checked."""
+"""Uses of the public API that mypy checks; this file is never run."""
 
 from pathlib import Path
 
@@ -20,48 +20,48 @@ from harness import (
 from harness.errors import RecordingError
 
 
-def record_somebody() -> Recording:
-    """Use every part of the API with the types that it promises."""
+def record_call() -> Recording:
+    """Record a call in a room."""
     with open_room(recordings="recordings", name="standup", executable=None, headed=False, port=0) as room:
         alice: Participant = room.join("alice", media="synthetic", subscribe=True)
-        people: list[Participant] = room.join_all("bob", "carol")
+        others: list[Participant] = room.join_all("bob", "carol")
         config = RecordConfig(record_name="standup", record_video_quality="720p", record_video_frame=30)
         alice.start_media_recording(recorder="all", record_config=config)
         room.wait(seconds=5)
-        room.wait_for(lambda: len(people) == 2, timeout=3, what="two people")
+        room.wait_for(lambda: len(others) == 2, timeout=3, what="two other participants")
         alice.stop_media_recording()
         recording = alice.download_media_recording()
         alice.clean_media_recording()
         alice.leave()
-        kept: list[Recording] = [*alice.recordings, *room.recordings]
+        recordings: list[Recording] = [*alice.recordings, *room.recordings]
         title: str = alice.page.title()
-        del kept, title
+        del recordings, title
     return recording
 
 
 def verify_recording(recording: Recording | Path | str) -> Report:
-    """Read the report."""
+    """Verify a recording and read its report."""
     report = verify(recording, duration=5.0, limits=Limits(), expect=[Expectation(participant="bob", start=1, end=3)])
     report.raise_for_failures()
     ok: bool = report.ok
     bob = report.participant("bob")
-    present: bool = bob.is_audible(1, 3) and bob.is_visible(1, 3)
-    del ok, present
+    perceptible: bool = bob.is_audible(1, 3) and bob.is_visible(1, 3)
+    del ok, perceptible
     return report
 
 
 def rescued(error: RecordingError) -> Recording | None:
-    """Find what was saved of a recording that broke."""
+    """Return the part of a failed recording that was saved."""
     return error.recording
 
 
-def empty(room: Room) -> int:
-    """Count the participants."""
+def participant_count(room: Room) -> int:
+    """Count the participants of a room."""
     return len(room.participants)
 
 
-def elsewhere(room: Room, page: Page) -> Path:
-    """Record somebody else's application, and let NERTC's own recorder do it."""
+def record_other_application(room: Room, page: Page) -> Path:
+    """Record another application, first with our recorder and then with NERTC's."""
     alice: Participant = room.attach(page, "alice", media="synthetic")
     bob: Participant = room.enter("bob", media="own", ignore_https_errors=True)
     others: list[str] = alice.others
@@ -69,7 +69,7 @@ def elsewhere(room: Room, page: Page) -> Path:
         recorder.start_media_recording(recorder="local")
     app = NertcApp(page, client="window.rtc.client", recordings="recordings")
     app.join(channelName="room", uid=1)
-    app.start_media_recording(recorder="all", record_config=RecordConfig(record_name="theirs"))
+    app.start_media_recording(recorder="all", record_config=RecordConfig(record_name="standup"))
     app.stop_media_recording()
     path: Path = app.download_media_recording()
     app.clean_media_recording()
