@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 GOALS = Goals()
-# No deadline, because any example may be slow on two busy cores. The quick form uses the same examples in every run; the
-# full form uses random ones.
+# No deadline, because any example may be slow on two busy cores. The quick form uses the same examples in each run, and
+# the full form uses random ones.
 settings.register_profile("steady", deadline=None, derandomize=not FULL, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
