@@ -68,7 +68,7 @@ def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Go
         renderer.send_signal(signal.SIGSTOP)
     try:
         alice.wait(2.5)
-        after = alarm_of(alice, "comes from bob.") - before
+        after = alarm_of(alice, "is arriving from bob.") - before
     finally:
         for renderer in renderers:
             renderer.send_signal(signal.SIGCONT)

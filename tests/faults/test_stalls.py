@@ -8,7 +8,7 @@ from tests.support.goals import Goals
 
 # The page that stalls, the code that stalls it, the text of the alarm, and whether the recording page can report it.
 STALLS = [
-    ("bob", "client.media.fit = () => {}; client.media.close()", "comes from bob.", True),
+    ("bob", "client.media.fit = () => {}; client.media.close()", "is arriving from bob.", True),
     (
         "alice",
         "{ const end = performance.now() + 2600; while (performance.now() < end); }",
