@@ -1,4 +1,4 @@
-"""A room for other machines, with https and with a code."""
+"""A server for other machines uses HTTPS and a join code, and refuses invalid options."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_room_is_served_by_https_with_a_code(
     certificate: tuple[Path, Path], new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """A wrong code gets an error; a participant with the right code records as usual."""
+    """A wrong code causes an error, and a participant with the correct code can record as usual."""
     cert, key = certificate
     arguments = ("--port", "0", "--cert", str(cert), "--key", str(key), "--code", CODE)
     with running_harness("serve", *arguments, folder=tmp_path) as process:
@@ -92,7 +92,7 @@ def test_a_room_is_served_by_https_with_a_code(
     ],
 )
 def test_invalid_options_are_refused(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    """The command prints one line before anything listens."""
+    """The command exits with a one-line error before the server listens."""
     (tmp_path / "scenario.toml").write_text("steps = []")
 
     ran = run_harness("serve", "--port", "0", *arguments, folder=tmp_path)
@@ -110,12 +110,12 @@ def test_invalid_options_are_refused(arguments: tuple[str, ...], message: str, t
     ],
 )
 def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None:
-    """All other addresses can be reached from other machines."""
+    """Only loopback addresses count as unreachable from other machines."""
     assert is_loopback(host) == loopback
 
 
 @pytest.mark.parametrize(
-    ("host", "some"),
+    ("host", "expected"),
     [
         ("127.0.0.1", ["127.0.0.1", "localhost"]),
         ("::1", ["[::1]", "localhost"]),
@@ -123,6 +123,6 @@ def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None
         ("0.0.0.0", ["127.0.0.1", "localhost"]),  # noqa: S104 - nothing listens
     ],
 )
-def test_a_server_answers_to_the_names_of_its_address(host: str, some: list[str]) -> None:
-    """The names are those that appear in the URL of a page."""
-    assert set(some) <= set(names_of(host))
+def test_server_accepts_the_names_of_its_address(host: str, expected: list[str]) -> None:
+    """A server accepts the host names that the URL of its page can contain."""
+    assert set(expected) <= set(names_of(host))

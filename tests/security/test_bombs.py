@@ -105,7 +105,7 @@ def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
 def test_a_huge_message_costs_little_memory(
     bomb: Callable[[int, str], Iterator[bytes]], path: str, served: tuple[int, int], goals: Goals
 ) -> None:
-    """The server disconnects the sender, and still answers other clients."""
+    """The server uses little memory for a huge message, and still answers other clients."""
     process, port = served
     before = peak_memory(process)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as wire, contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ def test_a_huge_message_costs_little_memory(
 
 
 def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], goals: Goals) -> None:
-    """Unidentified clients each send an incomplete message of the maximum size."""
+    """Many unidentified clients, each of which sends an incomplete message of the maximum size, cost little memory."""
     process, port = served
     before = peak_memory(process)
     with contextlib.ExitStack() as crowd:

@@ -49,7 +49,7 @@ def port_of(server: RoomServer) -> int:
 
 
 def is_ended(wire: socket.socket) -> bool:
-    """Return whether the server has closed a connection, which takes it a few seconds at most."""
+    """Return whether the server closes a connection instead of answering; wait up to 20 s."""
     wire.settimeout(20)
     try:
         return not wire.recv(4096)
@@ -61,7 +61,7 @@ def is_ended(wire: socket.socket) -> bool:
 def test_a_connection_without_a_whole_request_is_closed(
     sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection that sends a header from time to time is closed as well."""
+    """The server closes connections that send nothing or only part of a request, and logs one line."""
     limits = ServerLimits(request_within=0.5)
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server,
@@ -76,7 +76,7 @@ def test_a_connection_without_a_whole_request_is_closed(
 
 
 def test_a_slow_request_head_times_out(tmp_path: Path) -> None:
-    """Each header alone would arrive in time."""
+    """The time limit applies to the whole request head, not to each header."""
 
     async def dribble(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -106,7 +106,7 @@ def test_a_slow_request_head_times_out(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_tls_handshake_times_out(tmp_path: Path) -> None:
-    """Other clients are answered meanwhile."""
+    """The server answers other clients during the unfinished handshake."""
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -125,8 +125,8 @@ def test_an_unfinished_tls_handshake_times_out(tmp_path: Path) -> None:
         assert is_ended(wire)
 
 
-def test_an_idle_connection_is_closed_for_one_with_a_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One address can have few connections; sockets never count as idle."""
+def test_idle_connections_are_closed_for_new_requests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When an address has too many connections, the server closes idle ones, but never WebSockets."""
 
     async def crowd(server: RoomServer) -> tuple[int, str]:
         async with sockets(server) as wire:
@@ -151,7 +151,7 @@ def test_an_idle_connection_is_closed_for_one_with_a_request(tmp_path: Path, cap
     ("frame", "expected"), [(PING, "pings"), (PONG, "pings"), (EMPTY_TEXT, "Malformed|hello|messages")]
 )
 def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, expected: str, tmp_path: Path) -> None:
-    """Pages never send such frames; the client gets an error first."""
+    """The server sends an error before it disconnects, since no page sends such frames."""
     with (
         RoomServer(recordings=tmp_path, versions={}) as server,
         socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire,
@@ -168,7 +168,7 @@ def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, expected: st
 
 
 def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, audio_bytes: bytes, goals: Goals) -> None:
-    """Calls and recordings continue during the flood."""
+    """During the flood, a call and a recording continue, and other requests are answered within a second."""
 
     async def attack(server: RoomServer) -> float:
         async with sockets(server) as wire, Witness(wire, audio_bytes):
@@ -196,7 +196,7 @@ def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, audio_bytes: by
 
 
 def flood(port: int) -> None:
-    """Send as many pings as a server accepts on each of three connections, one after the other."""
+    """Send pings on three connections in succession, until the server closes each one."""
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", port), timeout=20) as wire, contextlib.suppress(OSError):
             wire.sendall(handshake(port, "/signal"))
@@ -206,11 +206,11 @@ def flood(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_reset_connections_are_not_logged(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Connections are reset before, during and after the handshake, with unanswered pings."""
+    """The test resets connections before, during and after the handshake, some with unanswered pings."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         for number in range(60):
             with socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire:
-                # Closing this connection resets it.
+                # With SO_LINGER at 0 s, closing the connection resets it.
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 wire.sendall(handshake(port_of(server), path)[: 100 if number % 4 == 3 else None])
                 if number % 2:
@@ -229,7 +229,7 @@ async def _is_answered(server: RoomServer) -> None:
 
 
 def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
-    """Most systems give a program 1024 descriptors, and allow many more."""
+    """The usual soft limit is only 1024 descriptors, but the hard limit is much higher."""
     program = """
 import resource
 from harness.server.access.descriptors import raise_soft_limit
@@ -244,8 +244,8 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
     assert ran.stdout == "(1000, 1000)\n"
 
 
-def test_a_recording_is_refused_while_others_need_the_last_descriptors(tmp_path: Path) -> None:
-    """The error contains the solution; when descriptors are free, the recording begins."""
+def test_recording_is_refused_if_descriptors_are_nearly_used_up(tmp_path: Path) -> None:
+    """The error suggests raising the limit, and a recording can begin once descriptors are free."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:
@@ -300,10 +300,10 @@ def served_with_few_descriptors(tmp_path: Path) -> Iterator[tuple[int, Callable[
         process.wait(30)
 
 
-def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
+def test_recording_is_finished_despite_many_idle_connections(
     served_with_few_descriptors: tuple[int, Callable[[], str]], audio_bytes: bytes, goals: Goals
 ) -> None:
-    """Although connections outnumber descriptors, the recording is finished, and the log stays short."""
+    """Even with more connections than descriptors, the recording is finished and the log stays short."""
     port, log = served_with_few_descriptors
     before = log().count("\n")
 

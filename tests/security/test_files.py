@@ -1,4 +1,4 @@
-"""Randomly changed scenarios, expectations, manifests and media are read, or refused in one line."""
+"""Randomly changed scenarios, expectations, manifests and media are either read or refused with a clear error."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _WORDS: Final = (
 
 
 def changed(data: bytes, random: Random, *, words: tuple[bytes, ...] = ()) -> bytes:
-    """Return data with parts removed, repeated, moved or replaced."""
+    """Return a copy of the data with random parts removed, repeated, moved or replaced."""
     for _ in range(random.randint(1, 4)):
         at = random.randrange(len(data) + 1)
         size = random.choice((1, 2, 8, 60, len(data) // 3))
@@ -87,7 +87,7 @@ def changed(data: bytes, random: Random, *, words: tuple[bytes, ...] = ()) -> by
 
 @pytest.mark.parametrize("kind", ["scenario", "expectations"])
 def test_a_changed_text_file_is_read_or_refused(kind: str, tmp_path: Path, goals: Goals) -> None:
-    """The error names the file in one line; no other error is raised."""
+    """Reading a changed file either succeeds or raises a ConfigError that names the file."""
     originals, read = ORIGINALS[kind]
     wrong = unnamed = 0
     for number in range(TEXTS):
@@ -117,7 +117,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.mark.parametrize("part", ["video", "manifest"])
 def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_path: Path, goals: Goals) -> None:
-    """Changing the bytes or the manifest of a recording still results in a report."""
+    """A recording with random changes in its video or manifest is still verified, and gets a report."""
     failed = 0
     for number in range(FILES):
         random = Random(number)  # noqa: S311 - the sequence must be reproducible
@@ -136,7 +136,7 @@ def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_
 
 
 def test_a_changed_spool_is_recovered_or_reported(audio_bytes: bytes, tmp_path: Path, goals: Goals) -> None:
-    """Readable recordings are recovered, and unreadable ones stay where they are."""
+    """Readable recordings are recovered, and unreadable recordings stay in the spool."""
     spool = Spool(tmp_path / "crashed", VERSIONS)
     active = recorded(spool, audio_bytes)
     spool.close()
@@ -149,7 +149,7 @@ def test_a_changed_spool_is_recovered_or_reported(audio_bytes: bytes, tmp_path: 
         for path in (folder / "raw.webm", folder / "recording.json", folder / "log.jsonl"):
             if random.randrange(2):
                 path.write_bytes(changed(path.read_bytes(), random, words=_WORDS))
-    # Recovery may be able to read all other folders, so this one must be unreadable.
+    # Make the last folder unreadable, because recovery may succeed for all other folders.
     (folder / "raw.webm").write_bytes(b"no media")
     outside = set(tmp_path.rglob("*")) - set(recordings.rglob("*"))
 

@@ -1,4 +1,4 @@
-"""Floods from admitted and other clients: every resource has a limit, and nobody else is affected."""
+"""Floods from members and unidentified clients exhaust no resource of the server, and affect no other client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
-    """Another socket is refused until one of the others is closed."""
+    """When an address has its maximum number of sockets, a new one is refused until another one is closed."""
 
     async def crowd(server: RoomServer) -> int:
         async with sockets(server) as wire:
@@ -81,7 +81,7 @@ def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
 
 
 def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
-    """The log can fill a disk just like the media can."""
+    """The server limits log entries as well as media, because both can fill the disk."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -104,7 +104,7 @@ def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
 
 
 def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
-    """Incomplete messages occupy memory, so clients are read a few at a time, but all are admitted eventually."""
+    """The server reads only a few unidentified clients at a time, because incomplete messages occupy memory."""
 
     async def crowd(server: RoomServer) -> tuple[bool, str]:
         async with sockets(server) as wire:
@@ -127,7 +127,7 @@ def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The right code also has to wait, but tokens are still accepted. The server logs this once."""
+    """The delay applies to correct codes but not to tokens, and the server logs one warning."""
 
     async def guess(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -157,26 +157,26 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
     ]
 
 
-def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
-    """The others continue, the slow member is disconnected, and the server stops quickly."""
+def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
+    """The server disconnects the slow member, serves the other members without delay, and stops quickly."""
 
     async def talk(server: RoomServer) -> None:
         async with sockets(server) as wire:
             slow, welcome = await wire.enter("daily", "mallory")
-            # Only the slow member's own end stops reading.
+            # The client of the slow member stops reading.
             connection = slow._conn
             assert connection is not None
             assert connection.protocol is not None
             connection.protocol.pause_reading()
             alice, _ = await wire.enter("daily", "alice")
             bob, _ = await wire.enter("daily", "bob")
-            much = {
+            large_message = {
                 "type": "signal",
                 "to": welcome["id"],
                 "data": {"description": {"type": "offer", "sdp": "x" * 50_000}},
             }
             for _ in range(200):
-                await alice.send_json(much)
+                await alice.send_json(large_message)
             await alice.send_json({"type": "state", "audio": False, "video": True})
             assert (await receive_answer(bob, "state"))["audio"] is False
             await alice.send_json({"type": "ping", "sent": 1})
@@ -216,7 +216,7 @@ def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_grows_too_large_is_ended_and_published(audio_bytes: bytes, tmp_path: Path) -> None:
-    """The published recording has the bytes up to the limit."""
+    """The published recording contains the data up to the size limit."""
     half = len(audio_bytes) // 2
 
     async def record(server: RoomServer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Guesses at tokens, rooms and recordings all get the same answer; the response times are printed."""
+"""Answers do not reveal whether a guessed token, room or recording exists; the response times are printed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
-    """Tokens are unknown, used, expired, of another role, or of a member who left."""
+    """Unknown, used and expired tokens, and tokens of other roles and former members, all get the same answer."""
     now = [0.0]
     admission = Admission(clock=lambda: now[0])
     signaling = Signaling(admission, ServerLimits(), lambda: 0.0)
@@ -45,20 +45,20 @@ def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
         "expired": admission.issue(participant, single_use=False),
     }
     now[0] = 301.0
-    answers, took = set(), dict[str, list[float]]()
+    answers, durations = set(), dict[str, list[float]]()
     for number in range(ROOMS):
         kind = ("unknown", *known)[number % 5]
         hello = {"type": "hello", "room": "secret", "token": known.get(kind) or secrets.token_urlsafe(24)}
         text = json.dumps(hello)
         began = time.perf_counter()
         (answer,) = signaling.receive(number, text)
-        took.setdefault(kind, []).append(time.perf_counter() - began)
+        durations.setdefault(kind, []).append(time.perf_counter() - began)
         answers.add((answer.text, answer.close))
 
     goals.measured(
         f"{ROOMS} guesses at a room: distinct answers; time",
         bar="1",
-        figure=f"{len(answers)}; {spread(took)}",
+        figure=f"{len(answers)}; {spread(durations)}",
         met=len(answers) == 1,
     )
     assert len(answers) == 1
@@ -66,7 +66,7 @@ def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
 
 
 def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, audio_bytes: bytes, goals: Goals) -> None:
-    """URLs are unknown, of another recording, with another name, or of a cleaned recording."""
+    """URLs with a wrong key, name or route, and URLs of cleaned recordings, all get the same answer."""
     address, cleaned = asyncio.run(record(server, audio_bytes))
     _, _, key, name = address.split("/")
     wrong = {
@@ -76,7 +76,7 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, aud
         "cleaned": lambda: cleaned,
     }
     kinds = list(wrong)
-    answers, took = set(), dict[str, list[float]]()
+    answers, durations = set(), dict[str, list[float]]()
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
     for number in range(RECORDINGS):
         kind = kinds[number % len(kinds)]
@@ -85,7 +85,7 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, aud
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read()
-        took.setdefault(kind, []).append(time.perf_counter() - began)
+        durations.setdefault(kind, []).append(time.perf_counter() - began)
         headers = tuple(sorted((key, value) for key, value in answer.getheaders() if key != "Date"))
         answers.add((answer.status, body, headers))
     connection.request("GET", address)
@@ -96,7 +96,7 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, aud
     goals.measured(
         f"{RECORDINGS} guesses at a recording: distinct answers; time",
         bar="1",
-        figure=f"{len(answers)}; {spread(took)}",
+        figure=f"{len(answers)}; {spread(durations)}",
         met=len(answers) == 1,
     )
     assert {status for status, *_ in answers} == {404}
@@ -126,7 +126,7 @@ async def record(server: RoomServer, audio_bytes: bytes) -> tuple[str, str]:
     return addresses[0], addresses[1]
 
 
-def spread(took: dict[str, list[float]]) -> str:
-    """Return the range of the medians of the kinds."""
-    medians = [median(times) for times in took.values()]
+def spread(durations: dict[str, list[float]]) -> str:
+    """Return the smallest and the largest median response time of the kinds of guesses."""
+    medians = [median(times) for times in durations.values()]
     return f"{min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us"

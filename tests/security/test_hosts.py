@@ -1,4 +1,4 @@
-"""The host names of a server, in every spelling, and after they change."""
+"""The server accepts its host names in every spelling, also after its addresses change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def status_for(server: RoomServer, host: str) -> int:
-    """Return the status of the answer to a request for a host."""
+    """Return the HTTP status of a request with this Host header."""
     connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=20)
     connection.request("GET", "/healthz", headers={"Host": host})
     status = connection.getresponse().status
@@ -34,7 +34,7 @@ def status_for(server: RoomServer, host: str) -> int:
 
 @pytest.mark.parametrize("host", ["LOCALHOST", "Localhost.", "127.0.0.1", "[::ffff:127.0.0.1]"])
 def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Path) -> None:
-    """The server also accepts the page's sockets."""
+    """The server accepts requests and WebSockets with any spelling of its host name."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         port = int(server.url.rpartition(":")[2])
         upgrade = handshake(port, "/signal").replace(b"127.0.0.1", host.encode())
@@ -73,8 +73,8 @@ def test_an_impossible_address_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(("host", "one_version"), [("::", 0), ("::1", 1)])
-def test_every_address_of_the_machine_includes_both_ip_versions(host: str, one_version: int) -> None:
-    """The printed names also have IPv4 addresses; nothing listens in this test."""
+def test_wildcard_address_accepts_both_ip_versions(host: str, one_version: int) -> None:
+    """A server on :: accepts IPv4 connections as well, and a server on ::1 accepts only IPv6."""
     bound = _bind(socket.AF_INET6, socket.SOCK_STREAM, 0, (host, 0, 0, 0))
     if bound is None:
         pytest.skip("This machine has no IPv6.")
@@ -83,12 +83,12 @@ def test_every_address_of_the_machine_includes_both_ip_versions(host: str, one_v
 
 
 def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
-    """Requests to an unknown host read the addresses again, but not every time."""
-    asked = 0
+    """A request for an unknown host makes the server read its addresses again, but not for every request."""
+    reads = 0
 
     def addresses() -> list[str]:
-        nonlocal asked
-        asked += 1
+        nonlocal reads
+        reads += 1
         return [server.url, "http://192.0.2.7:8080"]
 
     with RoomServer(recordings=tmp_path, versions={}) as server:
@@ -98,13 +98,13 @@ def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
         others = {status_for(server, f"192.0.2.{number}:8080") for number in range(8, 30)}
 
     assert (421, 200, {421}) == (before, after, others)
-    assert asked == 1
+    assert reads == 1
 
 
 def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
-    """The contents of the detached page's script are worthless, and other pages with the same name continue."""
+    """The script of a detached page can't join again, but other pages with the same name can."""
 
-    async def come(server: RoomServer, options: dict[str, Any]) -> str:
+    async def join(server: RoomServer, options: dict[str, Any]) -> str:
         headers = {"Origin": "https://app.example", "Sec-WebSocket-Protocol": f"recording-harness, {options['key']}"}
         async with aiohttp.ClientSession(headers=headers) as session:
             try:
@@ -116,19 +116,19 @@ def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
 
     with RoomServer(recordings=tmp_path, versions={}) as server:
         first, second, other = (options_of(server.attach("daily", name, "own")) for name in ("alice", "alice", "bob"))
-        attached = [asyncio.run(come(server, one)) for one in (first, second, other)]
+        attached = [asyncio.run(join(server, one)) for one in (first, second, other)]
         server.detach("daily", "alice")
-        one_gone = asyncio.run(come(server, second))
+        one_detached = asyncio.run(join(server, second))
         server.detach("daily", "alice")
         server.detach("daily", "alice")
-        both_gone = [asyncio.run(come(server, one)) for one in (first, other)]
+        both_detached = [asyncio.run(join(server, one)) for one in (first, other)]
         server.detach("daily", "bob")
-        all_gone = asyncio.run(come(server, other))
+        all_detached = asyncio.run(join(server, other))
 
     assert ["welcome"] * 3 == attached
-    assert one_gone == "welcome"
-    assert ["error", "welcome"] == both_gone
-    assert all_gone == "403"
+    assert one_detached == "welcome"
+    assert ["error", "welcome"] == both_detached
+    assert all_detached == "403"
 
 
 def options_of(script: str) -> dict[str, Any]:

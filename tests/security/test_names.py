@@ -1,4 +1,4 @@
-"""Hostile names of files and participants: no file is written outside or overwritten, and no script runs."""
+"""Hostile file and participant names overwrite no file, leave no folder, and run no script."""
 
 from __future__ import annotations
 
@@ -182,17 +182,17 @@ _ESCAPE: Final = "\x1b]0;owned\x07"
 _OWNED: Final = frozenset("\x1b\x07\x9b\u202e")
 
 
-def described(codec: str) -> dict[str, Any]:
-    """Return a change of a manifest."""
+def codec_change(codec: str) -> dict[str, Any]:
+    """Return a change of a manifest's codec."""
     return {"recording": {"codec": codec}}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        described(_ESCAPE),
-        described("\x9b31m"),
-        described("\u202e"),
+        codec_change(_ESCAPE),
+        codec_change("\x9b31m"),
+        codec_change("\u202e"),
         {_ESCAPE: 1},
         {_ESCAPE * 100_000: 1},
         {"versions": {"harness": 1, _ESCAPE: 1}},
@@ -200,10 +200,10 @@ def described(codec: str) -> dict[str, Any]:
     ],
     ids=range(7),
 )
-def test_a_manifest_prints_only_text_on_a_terminal(
+def test_manifest_contents_are_printed_without_control_characters(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The manifest's contents and name are printed without control characters, and errors stay short."""
+    """Control characters in a manifest are never printed, and errors about its contents stay short."""
     recording = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     content = json.loads(recording.manifest.read_text())
     inner = change.get("recording", {})
@@ -223,8 +223,8 @@ def test_a_manifest_prints_only_text_on_a_terminal(
     [_ESCAPE, *(pytest.param(one, marks=pytest.mark.thorough) for one in ("\x9b31m", "\u202egnp.")), "\udcff"],
     ids=ascii,
 )
-def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -> None:
-    """The file can be valid, broken or missing; JSON has its exact name."""
+def test_file_names_are_printed_without_control_characters(name: str, tmp_path: Path) -> None:
+    """The terminal never gets control characters, but the JSON report contains the exact file name."""
     good = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
     good.path.rename(path)
@@ -240,8 +240,8 @@ def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -
             assert str(file) == json.loads(ran.stdout)["reports"][0]["path"]
 
 
-def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
-    """Names of participants and limits are printable, and match those in the manifest."""
+def test_expectations_are_printed_without_control_characters(tmp_path: Path) -> None:
+    """Control characters in expected names and limits are not printed, but the names still match the manifest."""
     recording = write_recording(
         tmp_path / "call.webm", Scene(participants=participants("alice", f"bob{_ESCAPE}"), seconds=1.0)
     )
@@ -261,7 +261,7 @@ def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
-    """Tiles and announcements show the names as text."""
+    """The tiles and announcements of the page show hostile names as text."""
     names = hostile_participants()
     with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         page = context.new_page()
@@ -270,13 +270,13 @@ def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext,
         join(page, "Alice")
         with ThreadPoolExecutor(1) as thread:
             for at in range(0, len(names), 40):
-                some, there, leave = names[at : at + 40], threading.Event(), threading.Event()
-                gone = thread.submit(visit, server, some, there, leave)
-                assert there.wait(10)
-                expect(tile(page, some[-1])).to_be_visible()
-                expect(page.locator("#tiles").get_by_role("listitem")).to_have_count(1 + len(some))
+                group, joined, leave = names[at : at + 40], threading.Event(), threading.Event()
+                left = thread.submit(visit, server, group, joined, leave)
+                assert joined.wait(10)
+                expect(tile(page, group[-1])).to_be_visible()
+                expect(page.locator("#tiles").get_by_role("listitem")).to_have_count(1 + len(group))
                 leave.set()
-                gone.result()
+                left.result()
         pwned = page.evaluate("'pwned' in window")
 
     assert (False, []) == (pwned, problems)
@@ -285,10 +285,10 @@ def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext,
     )
 
 
-def visit(server: RoomServer, names: list[str], there: threading.Event, leave: threading.Event) -> None:
-    """Let participants join, and leave after a while."""
+def visit(server: RoomServer, names: list[str], joined: threading.Event, leave: threading.Event) -> None:
+    """Join with all names and set ``joined``; leave when ``leave`` is set."""
 
-    async def come_and_go() -> None:
+    async def join_and_leave() -> None:
         async with sockets(server) as wire:
             inside = []
             for name in names:
@@ -296,17 +296,17 @@ def visit(server: RoomServer, names: list[str], there: threading.Event, leave: t
                 await socket.send_json({"type": "hello", "name": name, "media": "camera"})
                 assert (await socket.receive_json(timeout=10))["name"] == name
                 inside.append(socket)
-            there.set()
+            joined.set()
             await asyncio.to_thread(leave.wait, 30)
             for socket in inside:
                 await socket.send_json({"type": "bye"})
                 await socket.close()
 
-    asyncio.run(come_and_go())
+    asyncio.run(join_and_leave())
 
 
 def watched(page: Page) -> list[str]:
-    """Collect dialogs and violations of the content security policy."""
+    """Return a list that collects dialogs and violations of the content security policy."""
     problems: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:

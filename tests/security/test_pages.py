@@ -1,4 +1,4 @@
-"""Other pages in the same browser can do nothing with the server."""
+"""Pages of other origins in the same browser can neither read from the server nor change anything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# Tries everything that a foreign page could do, and returns the outcome of each attempt.
+# Attempts all kinds of requests from a foreign page, and returns the outcome of each attempt.
 _TRY = """async (url) => {
     const outcome = (promise) => promise.then((value) => String(value), (error) => error.name);
     const socket = (path) => new Promise((resolve) => {
@@ -81,7 +81,7 @@ class Foreign(Served):
 
 
 def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page: Page) -> None:
-    """The page gets no socket, answer, script or frame, and its requests are refused."""
+    """A page of another origin gets no socket, response, script or frame from the server."""
     with Foreign() as foreign:
         page.goto(foreign.url)
 
@@ -90,7 +90,7 @@ def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page:
             "spool": "refused",
             "read": "TypeError",
             "delete": "TypeError",
-            # Chrome hides the answer, which is a refusal, from the page.
+            # The server refuses the request, but Chrome hides this response from the page.
             "verify": "TypeError",
             "script": "refused",
             "frame": "shut",
@@ -99,7 +99,7 @@ def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page:
 
 
 def test_a_page_of_another_origin_changes_nothing_even_with_a_token(public_server: RoomServer) -> None:
-    """The same request from our own page is handled, and finds no recording."""
+    """A request from another origin is refused before the server looks for the recording."""
     token = public_server._admission.issue(Token(role="recorder", room="public room"), single_use=False)
 
     def delete(origin: str) -> tuple[int, str]:
@@ -115,8 +115,8 @@ def test_a_page_of_another_origin_changes_nothing_even_with_a_token(public_serve
     assert delete("null") == delete("https://evil.example")
 
 
-def test_sockets_are_guarded_for_every_spelling_of_their_path(public_server: RoomServer) -> None:
-    """Servers accept several spellings of an upgrade, so the path is guarded."""
+def test_origin_of_sockets_is_checked_for_every_spelling_of_the_upgrade(public_server: RoomServer) -> None:
+    """The origin is checked for the paths of WebSockets, regardless of how the Upgrade header is spelled."""
     connection = http.client.HTTPConnection(urlsplit(public_server.url).netloc)
     upgrade = {"Upgrade": "\xa0websocket".encode().decode("latin-1"), "Connection": "Upgrade"}
     keys = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
@@ -151,10 +151,10 @@ def test_sockets_are_guarded_for_every_spelling_of_their_path(public_server: Roo
         ("TRACE", "/", {"Origin": "{url}"}, 405),
     ],
 )
-def test_every_answer_is_guarded(
+def test_all_responses_have_security_headers(
     method: str, path: str, headers: dict[str, str], status: int, public_server: RoomServer
 ) -> None:
-    """Refusals also have the headers that forbid frames, and contain no folder."""
+    """All responses, including refusals, have strict security headers and reveal no folder."""
     connection = http.client.HTTPConnection(urlsplit(public_server.url).netloc)
     connection.request(
         method, path, headers={name: value.format(url=public_server.url) for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""Every wait for a page has a time limit, regardless of what the page sends meanwhile."""
+"""The server limits how long it waits for a page, even if the page sends other messages meanwhile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.own_thread
 
 @contextlib.asynccontextmanager
 async def pinging(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
-    """Send a ping every tenth of a second, as the browser of a frozen tab does."""
+    """Send a ping every 0.1 s, like the browser of a frozen tab."""
 
     async def ping() -> None:
         with contextlib.suppress(ConnectionError):
@@ -44,7 +44,7 @@ async def pinging(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None
 
 
 async def last_answer(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    """Return the last answer before the server disconnects."""
+    """Return the last message that the server sends before it disconnects."""
     async with asyncio.timeout(15), pinging(socket):
         answers = [json.loads(message.data) async for message in socket]
     return dict(answers[-1])
@@ -60,7 +60,7 @@ async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSock
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_path: Path) -> None:
-    """A ping does not count as hello."""
+    """Pings do not extend the time limit for the hello message."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -74,7 +74,7 @@ def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_pat
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_slow_hello_times_out(path: str, tmp_path: Path) -> None:
-    """A partial message does not count."""
+    """A hello message that arrives byte by byte does not extend the time limit."""
 
     async def dribble(server: RoomServer) -> bytes:
         port = int(server.url.rpartition(":")[2])
@@ -104,7 +104,7 @@ def test_a_slow_hello_times_out(path: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["participant", "viewer"])
 def test_a_participant_who_only_pings_is_removed(role: str, tmp_path: Path) -> None:
-    """A viewer who only pings is removed as well."""
+    """The server removes participants and viewers that send only pings."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -143,7 +143,7 @@ def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(audio_byt
 
 
 def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(audio_bytes: bytes, tmp_path: Path) -> None:
-    """An audio recording has nothing to send during a pause."""
+    """A paused audio recording sends nothing, so the server does not treat its silence as a failure."""
 
     async def pause(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -214,7 +214,7 @@ def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], 
 
 
 def test_recordings_per_participant_are_limited(audio_bytes: bytes, tmp_path: Path) -> None:
-    """Recordings of other participants, and finished recordings, do not count."""
+    """Finished recordings, and recordings of other participants, do not count towards the limit."""
 
     async def record(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -246,7 +246,7 @@ def test_recordings_per_participant_are_limited(audio_bytes: bytes, tmp_path: Pa
 def test_silent_connections_do_not_keep_others_out(
     path: str, address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One address can hold all places only for two seconds, or until another client connects."""
+    """Silent clients can occupy all connections only until another address connects, or for two seconds."""
 
     async def crowd(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -274,8 +274,8 @@ def test_silent_connections_do_not_keep_others_out(
     ]
 
 
-def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The log does not grow with the number of connections."""
+def test_silent_connections_cause_one_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The server logs one line, regardless of the number of silent connections."""
 
     async def crowd(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -292,7 +292,7 @@ def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest
 
 
 def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
-    """Every recording of the room stores each join; other rooms and members are not affected."""
+    """Joins are limited because each one is stored in all recordings of the room; other rooms are not affected."""
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:
@@ -314,7 +314,7 @@ def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
 
 
 def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> None:
-    """Ticks without a frame stay in memory."""
+    """The number of ticks is limited because ticks without a frame stay in memory."""
 
     async def report(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -330,14 +330,14 @@ def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> N
     assert "more than it can have written" in last["message"]
 
 
-def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
-    """The data of present members can't keep the next participant from joining."""
+def test_large_welcome_message_is_sent(tmp_path: Path) -> None:
+    """A participant can join even if the welcome message exceeds the limit of unsent bytes."""
 
     async def enter(server: RoomServer) -> int:
         async with sockets(server) as wire:
             inside, _ = await wire.enter("daily", "mallory")
-            wants = {f"{number:a<100}": {"width": 1, "height": 1, "frameRate": 1} for number in range(256)}
-            await inside.send_json({"type": "subscribe", "subscriptions": wants})
+            subscriptions = {f"{number:a<100}": {"width": 1, "height": 1, "frameRate": 1} for number in range(256)}
+            await inside.send_json({"type": "subscribe", "subscriptions": subscriptions})
             await inside.send_json({"type": "ping", "sent": 1})
             await receive_answer(inside, "pong")
             _, welcome = await wire.enter("daily", "alice")
@@ -350,7 +350,7 @@ def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
 
 
 def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> None:
-    """Each recording creates a folder and a thread, and is announced to the room; others are not affected."""
+    """New recordings are limited for each participant, because each one creates a folder and a thread."""
 
     async def litter(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:

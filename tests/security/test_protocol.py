@@ -1,4 +1,4 @@
-"""Signaling and spool as state machines: their invariants hold for any sequence of messages."""
+"""The invariants of signaling and spool hold for any sequence of messages."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ RUNS = settings(
 )
 
 
-class Talk(RuleBasedStateMachine):
-    """Participants in two rooms who join, talk, disconnect, reconnect and leave, among other clients."""
+class SignalingMachine(RuleBasedStateMachine):
+    """Two rooms whose participants join, send messages, disconnect, reconnect and leave, and a few viewers."""
 
     inside = Bundle("inside")
     lost = Bundle("lost")
-    viewers_there = Bundle("viewers_there")
+    present_viewers = Bundle("present_viewers")
     tokens = Bundle("tokens")
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Talk(RuleBasedStateMachine):
         message = malformed(Random(seed), SIGNAL_MESSAGES)  # noqa: S311 - hypothesis chooses the seed
         assert {send.connection for send in self.signaling.receive(number, message) if send.close} == {number}
 
-    @rule(target=viewers_there)
+    @rule(target=present_viewers)
     def view(self) -> int:
         """View a room's recordings."""
         number = next(self.numbers)
@@ -111,7 +111,7 @@ class Talk(RuleBasedStateMachine):
         self.viewers.add(number)
         return number
 
-    @rule(number=consumes(viewers_there), message=st.sampled_from(SIGNAL_MESSAGES))
+    @rule(number=consumes(present_viewers), message=st.sampled_from(SIGNAL_MESSAGES))
     def send_as_viewer(self, number: int, message: dict[str, Any]) -> None:
         """Send a message as a viewer, and check that no member receives it and that nobody joins."""
         before = {member.id for room in self.signaling.rooms.values() for member in room.members.values()}
@@ -169,7 +169,7 @@ class Talk(RuleBasedStateMachine):
         assert refused["type"] == "error"
 
     @invariant()
-    def members_are_never_confused(self) -> None:
+    def members_stay_distinct(self) -> None:
         """Names and markers in a room are unique, nobody is in two rooms, and no room is too large."""
         everybody = []
         for room in self.signaling.rooms.values():
@@ -197,8 +197,8 @@ class Talk(RuleBasedStateMachine):
         return answers
 
 
-class Recorded(RuleBasedStateMachine):
-    """One recording in the spool with expected and unexpected chunks, log entries, ends and cleans."""
+class SpoolMachine(RuleBasedStateMachine):
+    """A recording in the spool that receives expected and unexpected chunks, log entries, ends and cleans."""
 
     audio_bytes: bytes
 
@@ -212,14 +212,14 @@ class Recorded(RuleBasedStateMachine):
         self.accepted = b""
 
     def teardown(self) -> None:
-        """Delete everything."""
+        """Close the spool and delete its folder."""
         if hasattr(self, "spool"):
             self.spool.close()
             self.folder.cleanup()
 
     @rule()
     def next_chunk(self) -> None:
-        """Send the expected chunk."""
+        """Send the next expected chunk."""
         if not self.pieces:
             return
         try:
@@ -241,7 +241,7 @@ class Recorded(RuleBasedStateMachine):
         raise AssertionError(number, offset)
 
     @rule(event=st.sampled_from(["audio", "video", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
-    def note(self, event: Any, time: float, *, on: bool) -> None:
+    def report_event(self, event: Any, time: float, *, on: bool) -> None:
         """Report an event at any time."""
         self.active.log.add_event(MixerEvent(time=time, event=event, participant="alice", on=on))
 
@@ -251,16 +251,16 @@ class Recorded(RuleBasedStateMachine):
         self.active.add_ticks(first, written)
 
     @rule()
-    def ask(self) -> None:
-        """Request the outstanding frames, which gets an immediate answer, although an audio recording has none."""
-        looked = threading.Event()
-        self.active.growing_file.call_when_read(looked.set)
-        assert looked.wait(10)
+    def request_outstanding(self) -> None:
+        """Check that the request for outstanding frames is answered, although an audio recording has none."""
+        answered = threading.Event()
+        self.active.growing_file.call_when_read(answered.set)
+        assert answered.wait(10)
         assert self.active.progress.outstanding is None
 
     @rule()
     def end(self) -> None:
-        """Finish: the accepted chunks are a file, or there is an error."""
+        """Finish the recording, and check that the result is a valid file or an error."""
         try:
             manifest = self.active.finish_with_manifest()
         except HarnessError:
@@ -281,12 +281,12 @@ class Recorded(RuleBasedStateMachine):
             assert self.active.folder.raw.read_bytes() == self.accepted
 
 
-def test_members_are_never_confused_by_any_sequence_of_messages() -> None:
-    """Tokens are valid once, messages stay in their room, and names and markers are unique."""
-    run_state_machine_as_test(Talk, settings=RUNS)
+def test_members_stay_distinct_after_any_sequence_of_messages() -> None:
+    """After any messages, tokens are valid only once, messages stay in their room, and names and markers are unique."""
+    run_state_machine_as_test(SignalingMachine, settings=RUNS)
 
 
 def test_a_recording_contains_the_accepted_chunks_after_any_sequence_of_messages(audio_bytes: bytes) -> None:
     """Only accepted chunks are stored, and every end results in a file or an error."""
-    Recorded.audio_bytes = audio_bytes
-    run_state_machine_as_test(Recorded, settings=RUNS)
+    SpoolMachine.audio_bytes = audio_bytes
+    run_state_machine_as_test(SpoolMachine, settings=RUNS)

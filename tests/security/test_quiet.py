@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"\b(?!127\.0\.0\.1)(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
 class Seen:
-    """Every URL that pages requested, and every token that the server issued."""
+    """Collects the URLs that pages request and the tokens that the server issues."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
@@ -58,7 +58,7 @@ class Seen:
 
 @pytest.fixture
 def seen() -> Seen:
-    """Return the collected URLs and tokens."""
+    """Return an empty collection of URLs and tokens."""
     return Seen()
 
 
@@ -76,7 +76,7 @@ def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path)
 def test_tokens_appear_in_no_address_and_no_log(
     seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
 ) -> None:
-    """The check covers a recording with all loggers at DEBUG; lines from INFO up have no SDP or IP addresses."""
+    """The check includes DEBUG lines; lines at INFO and above must not contain SDP or IP addresses either."""
     caplog.set_level(logging.DEBUG)
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
@@ -129,7 +129,7 @@ def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
 
 
 def test_recordings_in_progress_are_stored_in_private_folders(room: Room, tmp_path: Path) -> None:
-    """Other users of the machine can't read the spool and the downloads."""
+    """Only the owner can access the spool and its subfolders."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
     room.wait(seconds=0.5)

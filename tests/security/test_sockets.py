@@ -1,4 +1,4 @@
-"""Malformed messages, invalid joins and floods: their sender is disconnected, and nobody else is affected."""
+"""Malformed messages, invalid joins and floods disconnect only the client that sends them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.own_thread
 
 
 class Witness:
-    """Two participants in a separate room who talk and record while others are attacked."""
+    """Two participants who talk and record in a separate room during an attack."""
 
     def __init__(self, wire: Sockets, audio_bytes: bytes) -> None:
         self._wire = wire
@@ -95,7 +95,7 @@ class Witness:
 
 
 async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None:
-    """Call a function this many times, a few calls at a time."""
+    """Call a function ``count`` times, with up to ``AT_ONCE`` calls in parallel."""
     numbers = iter(range(count))
 
     async def some() -> None:
@@ -109,7 +109,7 @@ async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None
 def test_malformed_messages_affect_no_other_connection(
     path: str, server: RoomServer, audio_bytes: bytes, tmp_path: Path, goals: Goals
 ) -> None:
-    """Half of the messages come from unidentified clients, half from members; a call and a recording continue."""
+    """A call and a recording in another room continue while clients and members send malformed messages."""
     count = MESSAGES // 2
 
     async def attack() -> int:
@@ -156,7 +156,7 @@ async def _one(wire: Sockets, path: str, number: int) -> None:
 
 
 def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None:
-    """Tokens are invented, used, expired, of another role, of a member who left, or from a foreign page."""
+    """The server refuses invented, used, expired and revoked tokens, tokens for other roles, and foreign pages."""
     admitted = 0
 
     async def attack(server: RoomServer) -> None:
@@ -205,7 +205,7 @@ def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None
 
 
 async def foreign(server: RoomServer, number: int) -> bool:
-    """Try a valid token from another page, or with another host name; return whether it was admitted."""
+    """Try a valid token from another page or with another host name, and return whether the server admitted it."""
     token = server.token("daily", "eve")
     port = server.url.rpartition(":")[2]
     headers = [
@@ -246,10 +246,10 @@ async def foreign(server: RoomServer, number: int) -> bool:
         (ServerLimits(hello_within=0.2), "/spool", [], "No message arrived for 0.2 s."),
     ],
 )
-def test_each_exceeded_limit_is_named(
+def test_exceeded_limit_is_named_in_the_error(
     limits: ServerLimits, path: str, texts: Sequence[str], expected: str, tmp_path: Path
 ) -> None:
-    """The server names the limit, and then disconnects."""
+    """The server sends an error that names the limit, and then disconnects the client."""
 
     async def strain(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
@@ -265,7 +265,7 @@ def test_each_exceeded_limit_is_named(
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
-def test_no_socket_is_compressed(path: str, server: RoomServer) -> None:
+def test_compression_of_sockets_is_declined(path: str, server: RoomServer) -> None:
     """The server declines compression, because a small frame could expand to a large message."""
 
     async def compression() -> int:
