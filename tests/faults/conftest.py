@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: checks for every file that a fault leaves, and a network that can be cut."""
+"""Fixtures for fault tests: a check for recordings that survive a fault, and a network that can be interrupted."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +15,17 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# Every checked file, and the differences between other programs' results and our probe.
+# The checked files, and the differences between our probe's results and those of other programs.
 CHECKED_FILES: list[Path] = []
 DIFFERENCES: list[str] = []
 
 
 @pytest.fixture
 def check_file() -> Iterator[Callable[[Recording], Report]]:
-    """Return a function that checks a file, also with other programs; any difference fails the test at its end."""
+    """Return a function that verifies a recording and compares our probe with other programs.
+
+    The test fails during teardown if any program disagrees with the probe.
+    """
     before = len(DIFFERENCES)
 
     def check(recording: Recording) -> Report:
@@ -36,7 +39,7 @@ def check_file() -> Iterator[Callable[[Recording], Report]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _opinions(goals: Goals) -> Iterator[None]:
-    """Add the number of differences to the table at the end."""
+    """Add the number of differences to the table of promised figures."""
     yield
     if CHECKED_FILES:
         figure = f"{len(CHECKED_FILES)} files, {len(DIFFERENCES)} differences"
@@ -44,7 +47,7 @@ def _opinions(goals: Goals) -> Iterator[None]:
 
 
 class ServerBehindNetwork:
-    """A server as seen by a page through a network."""
+    """A server that pages reach only through the network."""
 
     def __init__(self, server: RoomServer, network: Network) -> None:
         self._server = server

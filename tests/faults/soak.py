@@ -1,4 +1,4 @@
-"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``; exits with 1 if a limit is missed.
+"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``. Exits with 1 if a limit is missed.
 
 Three participants record at 720p30, or with --quality and --frame-rate, in our own room or in a call of another
 application (--application). Memory is the proportional set size of Chrome's processes, in MB, sampled every few
@@ -77,13 +77,13 @@ def record(
 
 
 def slope(samples: np.ndarray, column: int) -> float:
-    """Return the growth of memory in MB per unit of the first column."""
+    """Return the growth of a memory column in MB per minute."""
     settled = samples[samples[:, 0] > samples[-1, 0] / 5]
     return float(np.polyfit(settled[:, 0], settled[:, column], 1)[0])
 
 
 def backward(path: Path) -> int:
-    """Return how many timestamps are not greater than the timestamp before in their track."""
+    """Return how many timestamps are not greater than the previous timestamp of the same track."""
     stamps: dict[int, list[int]] = {}
     with av.open(path) as media:
         for packet in media.demux():
@@ -99,18 +99,20 @@ def main() -> int:
     parser.add_argument("--quality", default="720p", choices=["360p", "480p", "720p"])
     parser.add_argument("--frame-rate", default=30, type=int, choices=[15, 30])
     parser.add_argument("--application", action="store_true", help="Record a call in a page that uses simple-peer.")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    config = RecordConfig(record_name="soak", record_video_quality=asked.quality, record_video_frame=asked.frame_rate)
+    config = RecordConfig(
+        record_name="soak", record_video_quality=options.quality, record_video_frame=options.frame_rate
+    )
     goals = Goals(strict=False)
     with tempfile.TemporaryDirectory() as folder:
-        with three_participants(folder, application=asked.application) as (room, participants):
-            recording, samples, most = record(room, participants, asked.minutes, config)
+        with three_participants(folder, application=options.application) as (room, participants):
+            recording, samples, most = record(room, participants, options.minutes, config)
         report = verify(recording)
         drifts = {one.name: abs(one.drift_ppm or 0.0) * recording.duration / 1000 for one in report.participants}
         worst = max(drifts, key=lambda name: drifts[name])
         goals.measured(
-            f"{asked.minutes:g} min: drift of audio against video",
+            f"{options.minutes:g} min: drift of audio against video",
             bar="<= 40 ms",
             figure=f"{drifts[worst]:.0f} ms ({worst})",
             met=drifts[worst] <= 40,
@@ -122,13 +124,14 @@ def main() -> int:
             figure = f"{grows:.2f} MB/min, {samples[0, column]:.0f} to {samples[-1, column]:.0f} MB"
             goals.measured(f"memory of {name}", bar="<= 0.5 MB/min", figure=figure, met=grows <= 0.5)
         missed = report.media.video.missed if report.media and report.media.video else -1
-        ticks = recording.duration * asked.frame_rate
+        ticks = recording.duration * options.frame_rate
         share = 100 * (1 - missed / ticks)
         goals.measured("ticks delivered", bar=">= 99.9 %", figure=f"{share:.3f} %", met=share >= 99.9)
-        soon = recording.stop_to_file_ms or 0.0
-        goals.measured("stop to file", bar="<= 150 ms", figure=f"{soon:.0f} ms", met=soon <= 150)
-        differ = disagreements(recording.path)
-        goals.measured("ffprobe, MediaInfo, mkvinfo", bar="agree", figure="; ".join(differ) or "agree", met=not differ)
+        took = recording.stop_to_file_ms or 0.0
+        goals.measured("stop to file", bar="<= 150 ms", figure=f"{took:.0f} ms", met=took <= 150)
+        differences = disagreements(recording.path)
+        figure = "; ".join(differences) or "agree"
+        goals.measured("ffprobe, MediaInfo, mkvinfo", bar="agree", figure=figure, met=not differences)
         for finding in report.findings:
             if not finding.ok or finding.warning:
                 kind = "warning" if finding.warning else "failed"

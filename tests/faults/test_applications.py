@@ -33,7 +33,7 @@ def alarm_of(participant: Participant, words: str) -> float:
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network, site: Site) -> None:
-    """Chunks that wait in the page arrive in order when the server can be reached again."""
+    """When the server can be reached again, the page sends the waiting chunks in order."""
     alice, bob = (enter(far_room, site, name) for name in ("alice", "bob"))
     far_room.wait_for(lambda: alice.others == ["bob"], what="bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="cut"))
@@ -54,7 +54,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
 
 def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
-    """The sender's process is stopped, while its page and its connections still exist."""
+    """An alarm is raised when the sender's process is stopped, although its page and connections still exist."""
     alice = enter(room, site, "alice")
     others = chrome_processes("--type=renderer")
     enter(room, site, "bob")
@@ -79,7 +79,7 @@ def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Go
 
 
 def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
-    """The application's own code blocks the main thread, and with it our code."""
+    """An alarm is raised when the application's code blocks the page's main thread."""
     alice = enter(room, site, "alice")
     enter(room, site, "bob")
     room.wait_for(lambda: alice.others == ["bob"], what="bob")
@@ -96,7 +96,7 @@ def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) ->
     )
 
 
-def test_a_killed_audio_service_causes_no_stall_without_an_alarm(room: Room, site: Site) -> None:
+def test_stall_after_a_killed_audio_service_raises_an_alarm(room: Room, site: Site) -> None:
     """The recording continues, and an alarm names the participant who is no longer audible."""
     others = chrome_processes(SERVICES["audio"])
     alice = enter(room, site, "alice")

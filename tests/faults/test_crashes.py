@@ -1,4 +1,4 @@
-"""Tabs and browsers crash while a recording runs: the received data is a valid file, and little is missing."""
+"""If a tab, browser or program crashes during a recording, nearly everything recorded becomes a valid file."""
 
 import json
 import random
@@ -23,31 +23,31 @@ KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1
 CLOSES = 30 if FULL else 1
 PROGRAMS = 10 if FULL else 1
-# A fixed seed makes the moments reproducible.
-DICE = random.Random(7)  # noqa: S311 - test data, not secrets
+# The fixed seed makes the times of the crashes reproducible.
+RANDOM = random.Random(7)  # noqa: S311 - test data, not secrets
 
 CheckFile = Callable[[Recording], Report]
 
 
-def lost(recording: Recording, at: float) -> float:
-    """Return the time in seconds from the end of a file to ``at``, which is room time in ms."""
+def lost_time(recording: Recording, at: float) -> float:
+    """Return the time in seconds from the end of a recording until ``at``, a room time in ms."""
     zero = Manifest.read(recording.manifest).zero_ms
     assert zero is not None
     return (at - zero) / 1000 - recording.duration
 
 
 def recorded_bytes(folder: Path) -> int:
-    """Return how many bytes are in the spools below a folder."""
+    """Return the total size of the raw files in all spools below a folder."""
     return sum(raw.stat().st_size for raw in folder.rglob("raw.webm"))
 
 
 def spread(losses: list[float]) -> str:
-    """Return the median, the 95th percentile and the maximum."""
+    """Return the median, the 95th percentile and the maximum as text."""
     return f"p50 {percentile(losses, 0.5):.2f}, p95 {percentile(losses, 0.95):.2f}, max {max(losses):.2f} s"
 
 
 def rescued(room: Room) -> Recording:
-    """Wait for the crash, and return the file that the error contains."""
+    """Wait for the crash, and return the recording that is attached to the error."""
     with pytest.raises(RecordingError, match="crashed") as error:
         room.wait(seconds=10)
     recording = error.value.recording
@@ -57,10 +57,8 @@ def rescued(room: Room) -> Recording:
 
 
 @pytest.mark.own_thread
-def test_a_killed_browser_leaves_a_recording_without_its_last_moment(
-    tmp_path: Path, goals: Goals, check_file: CheckFile
-) -> None:
-    """After kill -9 the waiting call raises an error with the file, and the file is complete."""
+def test_recording_of_a_killed_browser_is_saved(tmp_path: Path, goals: Goals, check_file: CheckFile) -> None:
+    """After kill -9 of the browser, the waiting call raises an error with the complete file of the recording."""
     losses = []
     for number in range(KILLS):
         others = chrome_processes("browser")
@@ -69,14 +67,14 @@ def test_a_killed_browser_leaves_a_recording_without_its_last_moment(
             (browser,) = chrome_processes("browser", besides=others)
             config = RecordConfig(record_name=f"killed {number}")
             alice.start_media_recording(recorder="local", record_config=config)
-            room.wait(seconds=DICE.uniform(0.3, 3))
+            room.wait(seconds=RANDOM.uniform(0.3, 3))
             at = room_time()
             browser.kill()
 
             recording = rescued(room)
 
         check_file(recording)
-        losses.append(lost(recording, at))
+        losses.append(lost_time(recording, at))
 
     goals.measured(
         f"data lost after kill -9 of the browser, {KILLS} times",
@@ -86,8 +84,8 @@ def test_a_killed_browser_leaves_a_recording_without_its_last_moment(
     )
 
 
-def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """The waiting call, or the next call, raises an error with the cause and the saved recording."""
+def test_recording_of_a_crashed_tab_is_attached_to_the_error(room: Room, goals: Goals, check_file: CheckFile) -> None:
+    """After a tab crashes, the waiting call raises an error with the cause and the saved recording."""
     losses = []
     for number in range(CRASHES):
         before = chrome_processes("--type=renderer")
@@ -95,7 +93,7 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
         mine = chrome_processes("--type=renderer", besides=before)
         config = RecordConfig(record_name=f"crashed {number}")
         alice.start_media_recording(recorder="local", record_config=config)
-        room.wait(seconds=DICE.uniform(0.5, 2))
+        room.wait(seconds=RANDOM.uniform(0.5, 2))
         at = room_time()
         for process in mine:
             process.kill()
@@ -103,7 +101,7 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
         recording = rescued(room)
 
         check_file(recording)
-        losses.append(lost(recording, at))
+        losses.append(lost_time(recording, at))
         with pytest.raises(PageError):
             alice.stop_media_recording()
         alice.close()
@@ -116,23 +114,23 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
     )
 
 
-def test_a_closed_context_leaves_its_recording(
+def test_recording_of_a_closed_context_is_saved(
     room_server: RoomServer, browser: Browser, tmp_path: Path, goals: Goals, check_file: CheckFile
 ) -> None:
-    """A user closes the window, or a test closes its context, without stopping the recording."""
+    """Closing the browser context without stopping the recording loses at most 0.5 s."""
     losses = []
     for number in range(CLOSES):
         with Room(server=room_server, new_context=browser.new_context, recordings=tmp_path, name=f"c{number}") as room:
             alice = room.join("alice")
             alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"closed {number}"))
-            room.wait(seconds=DICE.uniform(0.3, 2))
+            room.wait(seconds=RANDOM.uniform(0.3, 2))
             at = room_time()
             alice.page.context.close()
 
         (recording,) = alice.recordings
         assert recording.recovered is not None
         check_file(recording)
-        losses.append(lost(recording, at))
+        losses.append(lost_time(recording, at))
 
     goals.measured(
         f"data lost after closing the context, {CLOSES} times",
@@ -142,7 +140,7 @@ def test_a_closed_context_leaves_its_recording(
     )
 
 
-def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, goals: Goals) -> None:
+def test_recording_of_a_killed_program_is_recovered_and_no_process_remains(tmp_path: Path, goals: Goals) -> None:
     """After kill -9 of Python, Chrome exits as well, and ``harness recover`` finishes the file."""
     losses, orphans = [], 0
     folder = tmp_path
@@ -166,7 +164,7 @@ def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, go
         assert recording["recovered"]
         assert [] == disagreements(path)
         check_recording(path)
-        losses.append(lost(Manifest.read(path.with_suffix(".manifest.json")).recording, at))
+        losses.append(lost_time(Manifest.read(path.with_suffix(".manifest.json")).recording, at))
     assert "Nothing to recover." in run_harness("recover", folder=folder).stdout
 
     goals.measured(

@@ -1,4 +1,4 @@
-"""When the disk becomes full, an alarm comes first, then an error, and no partial file is left."""
+"""When the disk fills up, an alarm is raised first and then an error, and no partial file remains."""
 
 import os
 import subprocess
@@ -35,17 +35,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path, *, leave: int) -> Path:
-    """Fill a disk with one file, and leave ``leave`` bytes free."""
+    """Fill the disk with one file so that only ``leave`` bytes remain free; return the path of the file."""
     filler = folder / "filler"
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - leave)
     return filler
 
 
-def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanly(
+def test_recording_ends_cleanly_after_an_alarm_when_the_disk_fills_up(
     small_disk: Path, new_context: Callable[..., BrowserContext], goals: Goals
 ) -> None:
-    """An alarm comes first; then the recording ends by itself, and the error contains the file."""
+    """When disk space runs out, the recording ends, and a DiskFullError contains the valid file."""
     with RoomServer(recordings=small_disk, versions={}) as server:
         server._spool.headroom = Headroom(low=40 * MB, least=20 * MB)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
@@ -70,7 +70,7 @@ def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanl
     goals.measured("a disk that fills up", bar="alarm, then a valid file", figure="alarm, then a valid file", met=True)
 
 
-def test_a_full_disk_raises_its_own_error_and_leaves_no_partial_file(
+def test_full_disk_raises_disk_full_error_and_leaves_no_partial_file(
     small_disk: Path, tmp_path: Path, goals: Goals
 ) -> None:
     """No file gets a final name on a full disk, and the recording is recovered when space is available again."""
@@ -100,10 +100,10 @@ def test_a_full_disk_raises_its_own_error_and_leaves_no_partial_file(
     goals.measured("a full disk", bar="DiskFullError, no partial file", figure="DiskFullError, no file", met=True)
 
 
-def test_a_download_without_disk_space_raises_its_own_error_and_leaves_no_file(
+def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
     small_disk: Path, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The file stays in the spool, and can be downloaded when space is available again."""
+    """A recording that can't be downloaded stays in the spool until there is enough disk space."""
     with RoomServer(recordings=small_disk, versions={}) as server:
         server._spool.headroom = Headroom(low=0, least=0)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
@@ -112,7 +112,7 @@ def test_a_download_without_disk_space_raises_its_own_error_and_leaves_no_file(
             room.wait(seconds=1.5)
             alice.stop_media_recording()
             (active,) = server._spool.recordings.values()
-            # Removing the raw bytes later would free space again.
+            # Wait for the deletion of the raw bytes, which would free disk space later.
             active.wait_until_safe()
             filler = fill(small_disk, leave=8_000)
 

@@ -1,4 +1,4 @@
-"""Many short recordings, toggles, joins and downloads."""
+"""Many short recordings, toggles, joins and downloads cause no errors and lose no data."""
 
 import subprocess
 import sys
@@ -25,11 +25,11 @@ STOPS = 20 if FULL else 2
 
 
 def test_short_recordings_are_valid_files(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """Recordings from 0.3 s have video, audio and an index, also according to other programs."""
+    """Recordings of 0.3 s and more have video, audio and an index, which other programs confirm."""
     alice = room.join("alice")
     for seconds in LENGTHS:
         alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"{seconds} s"))
-        # The time until start resolves is part of the recording, so only the rest of the length is waited for.
+        # The recording already runs when the start call returns.
         room.wait(seconds=max(0.0, seconds - alice.elapsed))
         report = check_file(alice.download_media_recording())
         assert report.media is not None
@@ -40,7 +40,7 @@ def test_short_recordings_are_valid_files(room: Room, goals: Goals, check_file: 
 
 
 def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """The microphone is toggled and devices change, while the recorded audio continues and stays in sync."""
+    """The recorded audio continues in sync while microphones are toggled and devices are replaced."""
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="toggles"))
     for number in range(TOGGLES):
@@ -76,8 +76,8 @@ def longest_gap(recording: Recording) -> float:
     return max(after - before - 60 for before, after in pairwise(starts))
 
 
-def test_participants_who_come_and_go_do_not_disturb_the_recorder(room: Room, goals: Goals) -> None:
-    """The frame size and the recorder stay the same for any number of participants."""
+def test_joins_and_leaves_do_not_disturb_the_recorder(room: Room, goals: Goals) -> None:
+    """Joins and leaves cause no recorder errors, and the frame size stays the same."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="joins"))
     errors: list[object] = []
@@ -102,7 +102,7 @@ def test_participants_who_come_and_go_do_not_disturb_the_recorder(room: Room, go
 
 
 def test_all_downloads_in_quick_succession_arrive(room: Room, goals: Goals) -> None:
-    """Each download is a separate file with the same bytes, and nothing is lost or overwritten."""
+    """Each download is a separate, identical file, and no file is lost or overwritten."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="again and again"))
     room.wait(seconds=0.5)
@@ -121,15 +121,15 @@ def test_all_downloads_in_quick_succession_arrive(room: Room, goals: Goals) -> N
 
 
 @pytest.fixture
-def neighbour() -> Iterator[None]:
-    """Keep one core busy."""
+def busy_core() -> Iterator[None]:
+    """Keep one CPU core busy."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
         yield
         process.kill()
 
 
 @pytest.mark.thorough
-@pytest.mark.usefixtures("neighbour")
+@pytest.mark.usefixtures("busy_core")
 def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals) -> None:
     """Audio and video end together even if a slow codec and six participants overload the encoder."""
     alice, *_ = room.join_all("alice", "bob", "carol", "dave", "erin", "frank")
@@ -159,7 +159,7 @@ def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals)
 
 
 def end_of(recording: Recording, kind: str, packet: float) -> float:
-    """Return the end of a track in ms; ``packet`` is the length of its packets in ms."""
+    """Return the end time of a track in ms, given the duration of a packet in ms."""
     with av.open(recording.path) as media:
         return packet + max(
             float(one.pts * one.time_base) * 1000

@@ -1,4 +1,4 @@
-"""The network between the page and the server is down for a while, or permanently."""
+"""Recordings survive a temporary or permanent loss of the network between page and server."""
 
 import json
 import shutil
@@ -13,13 +13,13 @@ from harness.recording.manifest import Manifest
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# The message that bob sends, and the condition that shows that alice's page received it.
+# A message of bob's page, and an expression that is true once alice's page has received it.
 ANNOUNCE_SCREEN = "client.room.announce({ audio: true, video: true, screen: true })"
 SHARES = "[...client.room.participants.values()].some((member) => member.name === 'bob' && member.info.screen)"
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network) -> None:
-    """Recorded data and messages from the time without a network arrive later, and nobody has left."""
+    """Data and messages from the time without a network arrive afterwards, and all participants stay in the room."""
     alice, bob = far_room.join_all("alice", "bob")
     stalls: list[object] = []
     alice.on("recording-stalled", stalls.append)
@@ -46,7 +46,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
 
 def test_a_permanently_cut_connection_leaves_the_received_data(far_room: Room, network: Network) -> None:
-    """The recording ends, and the received data is a valid file with the reason."""
+    """After a permanent loss of the connection, the received data becomes a valid file with the reason."""
     alice = far_room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="away"))
     far_room.wait(seconds=1)
@@ -68,7 +68,7 @@ def _namespaces_work() -> bool:
 
 
 def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path) -> None:
-    """Packets are lost but no connection ends, so all media and both sockets continue afterwards."""
+    """When the network comes back, all media and both WebSockets continue, although packets were lost."""
     if not _namespaces_work():
         pytest.skip("Creating a network namespace requires Linux, unshare and root.")
     program = ["unshare", "--net", sys.executable, "-m", "tests.support.network.namespace", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""Chrome's service processes are killed while a recording runs: nothing freezes without an alarm."""
+"""When Chrome's service processes are killed during a recording, an alarm reports every stall."""
 
 from pathlib import Path
 
@@ -22,8 +22,8 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
     alarms = [event.at for event in events if event.event == "alarm"]
     stalls = []
     for one in report.participants:
-        still = [*(one.video.frozen if one.video else ()), *(one.audio.silent if one.audio else ())]
-        stalls += [(one.name, start, end) for start, end in still if end - start > WITHIN]
+        intervals = [*(one.video.frozen if one.video else ()), *(one.audio.silent if one.audio else ())]
+        stalls += [(one.name, start, end) for start, end in intervals if end - start > WITHIN]
     # The recording's clock and the file's clock differ by a few frames.
     return [
         f"{name} from {start:.2f} to {end:.2f} s"
@@ -34,7 +34,7 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
 
 @pytest.mark.own_thread
 @pytest.mark.parametrize("service", SERVICES if FULL else ["audio"])
-def test_a_killed_service_causes_no_stall_without_an_alarm(tmp_path: Path, goals: Goals, service: str) -> None:
+def test_stall_after_a_killed_service_raises_an_alarm(tmp_path: Path, goals: Goals, service: str) -> None:
     """Within two seconds, an alarm names a participant who is no longer visible or audible."""
     silent: list[str] = []
     for number in range(KILLS):

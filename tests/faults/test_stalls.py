@@ -1,4 +1,4 @@
-"""Something stalls while a recording runs: an alarm is raised within two seconds, and the file stays valid."""
+"""When a sender or a page stalls during a recording, an alarm is raised within two seconds and the file stays valid."""
 
 import pytest
 
@@ -25,7 +25,7 @@ STALLS = [
 def test_a_stall_raises_an_alarm(
     room: Room, goals: Goals, name: str, stall: str, alarm: str, *, is_reported: bool
 ) -> None:
-    """The manifest has the alarm within two seconds of the stall, and the recording can be stopped as usual."""
+    """The manifest contains an alarm within two seconds of the stall, and the recording can be stopped as usual."""
     participants = {one.name: one for one in room.join_all("alice", "bob")}
     alice = participants["alice"]
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="stall"))
@@ -41,14 +41,14 @@ def test_a_stall_raises_an_alarm(
     events = Manifest.read(recording.manifest).timeline.events
     alarms = [event for event in events if event.event == "alarm" and alarm in (event.message or "")]
     assert alarms, events
-    # The call before the stall, and the delay of the file's zero after the recorder's start, take a few frames.
+    # The limit of 2.2 s includes the delay of the evaluate call, and of the file's zero after the recorder's start.
     after = alarms[0].at - before
     goals.measured(f"time to the alarm: {alarm}", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2)
     assert verify(recording).media is not None
 
 
 def test_a_suspended_audio_context_is_resumed(room: Room) -> None:
-    """A suspended AudioContext resumes by itself, and the audio continues."""
+    """The recorder resumes a suspended AudioContext, and the recorded audio continues."""
     alice = room.join("alice")
     alice.page.evaluate(
         """() => {
@@ -59,7 +59,7 @@ def test_a_suspended_audio_context_is_resumed(room: Room) -> None:
             };
         }"""
     )
-    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="woken"))
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="resumed"))
     room.wait(seconds=0.5)
     alice.page.evaluate("() => Promise.all(window.contexts.map((context) => context.suspend()))")
     room.wait(seconds=2)

@@ -1,4 +1,4 @@
-"""Several programs use one folder, and none touches a recording that another program is still making."""
+"""Several programs share one recordings folder, and none touches a recording that is still in progress."""
 
 import subprocess
 import sys
@@ -26,13 +26,13 @@ for one in recover(Path(sys.argv[1])):
 
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory: pytest.TempPathFactory) -> list[Slice]:
-    """Return two seconds of a recording."""
+    """Return the slices of a recording of two seconds."""
     return list(EndlessRecording(tmp_path_factory.mktemp("clip"), rate=15).slices(2))
 
 
 @pytest.fixture
 def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
-    """Return the spool of a program that has a running recording in the folder."""
+    """Return the spool of a program with a recording in progress."""
     spool = Spool(tmp_path, {})
     footage = EndlessRecording(tmp_path / "..", rate=15)
     active = begin_recording(spool, footage, "live")
@@ -46,7 +46,7 @@ def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
 def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
     tmp_path: Path, live: Spool, slices: list[Slice], goals: Goals
 ) -> None:
-    """Four programs start at once; each abandoned recording is published once, and the running one is not touched."""
+    """Four programs recover each abandoned recording exactly once, and do not touch the recording in progress."""
     crashed = Spool(tmp_path, {})
     for number in range(ABANDONED):
         active = begin_recording(crashed, EndlessRecording(tmp_path / "..", rate=15), f"abandoned {number}")
