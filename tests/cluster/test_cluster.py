@@ -234,7 +234,7 @@ def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Clust
 def test_cluster_without_browsers_is_reported(
     cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """The error contains the option that gives a Dask worker browsers."""
+    """The error contains the option that starts a Dask worker with browsers."""
     cluster.worker("--resources", "GPU=1")
 
     ran = run_harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)

@@ -44,27 +44,27 @@ def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, check
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="toggles"))
     for number in range(TOGGLES):
-        for somebody in (alice, bob):
-            somebody.mute()
+        for participant in (alice, bob):
+            participant.mute()
         room.wait(seconds=0.05)
-        for somebody in (alice, bob):
-            somebody.unmute()
+        for participant in (alice, bob):
+            participant.unmute()
         if number % (TOGGLES // CHANGES) == 0:
             bob.replace_device("audio")
             alice.replace_device("video")
     room.wait(seconds=1)
-    at_the_end = alice.elapsed
+    expected_duration = alice.elapsed
     recording = alice.download_media_recording()
 
     report = check_file(recording)
     gap = longest_gap(recording)
-    shifted = abs(recording.duration - at_the_end) * 1000
+    length_error = abs(recording.duration - expected_duration) * 1000
     offsets = [abs(one.av_offset_ms.median) for one in report.participants if one.av_offset_ms]
     goals.measured(
         f"{TOGGLES} toggles, {CHANGES} device changes: longest audio gap; length error",
         bar="<= 60 ms; <= 50 ms",
-        figure=f"{gap:.0f} ms; {shifted:.0f} ms (A/V offset {max(offsets):.0f} ms)",
-        met=gap <= 60 and shifted <= 50,
+        figure=f"{gap:.0f} ms; {length_error:.0f} ms (A/V offset {max(offsets):.0f} ms)",
+        met=gap <= 60 and length_error <= 50,
     )
 
 
@@ -104,7 +104,7 @@ def test_joins_and_leaves_do_not_disturb_the_recorder(room: Room, goals: Goals) 
 def test_all_downloads_in_quick_succession_arrive(room: Room, goals: Goals) -> None:
     """Each download is a separate, identical file, and no file is lost or overwritten."""
     alice = room.join("alice")
-    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="again and again"))
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="repeated"))
     room.wait(seconds=0.5)
     alice.stop_media_recording()
     files = [alice.download_media_recording() for _ in range(DOWNLOADS)]
@@ -117,7 +117,7 @@ def test_all_downloads_in_quick_succession_arrive(room: Room, goals: Goals) -> N
         met=len(arrived) == DOWNLOADS,
     )
     assert DOWNLOADS == len(arrived)
-    assert ["again and again.webm", "again and again-2.webm"] == [one.path.name for one in files[:2]]
+    assert ["repeated.webm", "repeated-2.webm"] == [one.path.name for one in files[:2]]
 
 
 @pytest.fixture

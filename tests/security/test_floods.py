@@ -56,7 +56,7 @@ def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
 
 
 def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
-    """The limit of recordings does not depend on the number of sockets."""
+    """A room with the maximum number of recordings refuses another one."""
 
     async def record(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:

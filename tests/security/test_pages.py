@@ -67,7 +67,7 @@ def public_server(tmp_path: Path) -> Iterator[RoomServer]:
 
 
 class Foreign(Served):
-    """A page of another origin, on another port of this machine."""
+    """A server on another port of this machine, whose page has another origin."""
 
     def build(self) -> web.Application:
         """Return the web application that serves the page."""

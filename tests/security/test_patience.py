@@ -51,7 +51,7 @@ async def last_answer(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]
 
 
 async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSocketResponse:
-    """Announce an audio recording."""
+    """Begin an audio recording, and return its WebSocket."""
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
     assert (await spool.receive_json(timeout=10))["type"] == "ready"
@@ -120,7 +120,7 @@ def test_a_participant_who_only_pings_is_removed(role: str, tmp_path: Path) -> N
 
 
 def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(audio_bytes: bytes, tmp_path: Path) -> None:
-    """A frozen tab only pings; its recording is finished, and the manifest contains the reason."""
+    """When a frozen tab sends only pings, its recording is finished, and the manifest contains the reason."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -164,7 +164,7 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(audi
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
 def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: Path) -> None:
-    """A paused recording whose participant has left, and a recording whose recorder was stopped, are ended as well."""
+    """The server ends a paused recording whose participant has left, and a stopped recording whose page is silent."""
 
     async def record(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -188,7 +188,7 @@ def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: P
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
 def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], tmp_path: Path) -> None:
-    """Another recording can begin in its place, regardless of what else the page sends."""
+    """A recording that never starts is discarded so that another one can begin, even if its page sends statistics."""
 
     async def announce(server: RoomServer) -> tuple[dict[str, Any], dict[str, Any]]:
         async with sockets(server) as wire:

@@ -108,7 +108,7 @@ def test_tokens_appear_in_no_address_and_no_log(
 
 
 def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
-    """Neither Python nor the driver nor Chrome listens on other interfaces during a recorded call."""
+    """Python, the Playwright driver and Chrome listen only on loopback addresses during a recorded call."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
 

@@ -276,7 +276,7 @@ def test_compression_of_sockets_is_declined(path: str, server: RoomServer) -> No
 
 
 def test_a_silent_member_is_removed(tmp_path: Path) -> None:
-    """A page that does not ping every few seconds is removed."""
+    """The server removes a member whose page sends nothing within the idle limit."""
 
     async def keep_quiet(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
