@@ -2,7 +2,8 @@
 """Check the language of the project's texts, or draw sentences from them for somebody to read.
 
 ``scripts/language.py check [PATH...]`` prints every word that ``scripts/language.toml`` replaces, with the better word,
-and exits 1 if there is one. ``scripts/language.py sample --seed 7`` prints 20 sentences of each kind.
+and exits 1 if there is one. ``scripts/language.py list [PATH...]`` prints every sentence, and ``scripts/language.py
+sample --seed 7`` prints 20 sentences of each kind.
 """
 
 from __future__ import annotations
@@ -66,11 +67,18 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print the words that the glossary replaces")
     check.add_argument("paths", nargs="*", help="files or folders, relative to the checkout; default: all")
+    everything = commands.add_parser("list", help="print every sentence with its place, without its context")
+    everything.add_argument("paths", nargs="*", help="files or folders, relative to the checkout; default: all")
     sample = commands.add_parser("sample", help="print sentences drawn at random")
     sample.add_argument("--seed", type=int, required=True)
     arguments = parser.parse_args()
     if arguments.command == "check":
         return print_findings(texts(arguments.paths))
+    if arguments.command == "list":
+        for piece in texts(arguments.paths):
+            for sentence in sentences(piece.text):
+                print(f"{piece.path}:{piece.line} [{piece.kind}] {sentence}")
+        return 0
     print_sample(texts(), arguments.seed)
     return 0
 
@@ -160,7 +168,9 @@ def texts_of(name: str, path: Path) -> Iterator[Text]:
 def markdown(name: str, text: str) -> Iterator[Text]:
     """Yield the paragraphs, list items and table cells of a document; blocks of code are not prose."""
     text = re.sub(r"^( *)```.*?^\1```", lambda block: "\n" * block[0].count("\n"), text, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"<!--.*?-->", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.DOTALL)
+    # Comments, and the names of classes that the site generator describes.
+    for pattern in (r"<!--.*?-->", r"^:::.*?(?:\n\n|\Z)"):
+        text = re.sub(pattern, lambda match: "\n" * match[0].count("\n"), text, flags=re.DOTALL | re.MULTILINE)
     paragraph: list[str] = []
     for number, line in enumerate([*text.splitlines(), ""], 1):
         starts = re.match(r"\s*([-*]|\d+\.)\s|[#|]|\s*$", line)
@@ -194,14 +204,22 @@ def python(name: str, source: str) -> Iterator[Text]:
                     if name.startswith("harness/cli/commands/") and _is_command(node)
                     else "docstrings"
                 )
-                yield Text(kind, name, first.lineno, ast.get_docstring(node, clean=True) or "")
+                yield from docstring(kind, name, first.lineno, ast.get_docstring(node, clean=True) or "")
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value not in docstrings:
             # The description of an attribute follows it.
             docstrings.add(node.value)
-            yield Text("docstrings", name, node.lineno, inspect.cleandoc(str(node.value.value)))
+            yield from docstring("docstrings", name, node.lineno, inspect.cleandoc(str(node.value.value)))
     yield from python_comments(name, source)
     if name.startswith("harness/"):
         yield from python_strings(name, tree, docstrings)
+
+
+def docstring(kind: str, name: str, line: int, text: str) -> Iterator[Text]:
+    """Yield the text of a docstring and the descriptions of its parameters and errors, one by one."""
+    parts = re.split(r"^(?:Args|Raises|Returns|Yields|Attributes):$|^ {4}\w+: ", text, flags=re.MULTILINE)
+    for part in parts:
+        yield Text(kind, name, line, part.strip())
+        line += part.count("\n")
 
 
 def _is_command(node: ast.AST) -> bool:
@@ -214,7 +232,7 @@ def python_comments(name: str, source: str) -> Iterator[Text]:
     block: list[tuple[int, str]] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
-            comment = re.sub(r"^#!?\s?|\bnoqa: ?[A-Z0-9, ]+( - )?|type: ignore\S*|pragma: .*|-{4,}", "", token.string)
+            comment = re.sub(r"^#!?\s?|# noqa\b.*|\bnoqa\b.*|type: ignore.*|pragma: .*|-{4,}", "", token.string)
             if block and block[-1][0] != token.start[0] - 1:
                 yield Text("comments", name, block[0][0], "\n".join(one for _, one in block))
                 block = []
