@@ -13,6 +13,7 @@ import jinja2
 from harness.recording.files.text import printable
 from harness.recording.timeline import Timeline
 from harness.verification.report.filmstrip import filmstrip
+from harness.verification.report.participant_table import COLUMNS, cells
 from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
 from harness.verification.report.terminal import description_of
@@ -86,6 +87,8 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
     placed = [finding for finding in found if finding.at]
     return {
         "report": report,
+        "columns": COLUMNS,
+        "cells": cells,
         "description": description_of(report.media) if report.media else "",
         "name": printable(report.path.name),
         "recording_url": quote(os.fsencode(os.path.relpath(report.path, target.absolute().parent))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.padding import Padding
@@ -10,20 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.recording.files.text import printable
-from harness.verification.values.intervals import total
+from harness.verification.report.participant_table import COLUMNS, cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
 
-    from harness.recording.timeline import Interval
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
-    from harness.verification.values.models import Media, ParticipantReport
-
-_NOTHING: Final = "-"
-_COLUMNS: Final = ("present", "fps", "repeated", "skipped", "frozen", "audible", "A/V")
+    from harness.verification.values.models import Media
 
 
 def render(report: Report) -> RenderableType:
@@ -85,26 +81,8 @@ def _participants(report: Report) -> Padding:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     # A long name continues on the next line, so that no number is cut off.
     table.add_column("participant", min_width=11, overflow="fold")
-    for heading in _COLUMNS:
+    for heading in COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
     for one in report.participants:
-        table.add_row(Text(one.name), *_row(one))
+        table.add_row(Text(one.name), *cells(one))
     return Padding.indent(table, 2)
-
-
-def _row(one: ParticipantReport) -> tuple[str, ...]:
-    """Return the cells of a participant."""
-    video, audio, offset = one.video, one.audio, one.av_offset_ms
-    return (
-        _seconds(one.present),
-        f"{video.frame_rate:.1f}" if video else _NOTHING,
-        f"{video.repeated_percent:g} %" if video else _NOTHING,
-        f"{video.skipped_percent:g} %" if video else _NOTHING,
-        _seconds(video.frozen) if video else _NOTHING,
-        _seconds(audio.audible) if audio else _NOTHING,
-        f"{offset.median:+.0f} ms" if offset else _NOTHING,
-    )
-
-
-def _seconds(intervals: Sequence[Interval]) -> str:
-    return f"{total(intervals):.1f} s" if intervals else _NOTHING

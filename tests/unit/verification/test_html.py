@@ -18,6 +18,7 @@ from harness.verification.measures.connections import connection_curves
 from harness.verification.report import filmstrip
 from harness.verification.report.html import MOST, clock
 from harness.verification.report.junit import write_junit
+from harness.verification.report.participant_table import COLUMNS, cells
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants, with_participant
 
@@ -71,6 +72,16 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
     assert ["Audio level", "A/V offset", "Time between frames"] == re.findall(r'class="title">([^<]+)<', page)
     assert 2 <= page.count('class="visible"')
     assert 2 <= page.count('class="audible"')
+
+
+def test_table_of_participants_has_the_values_of_the_terminal(bad: Report, page: str) -> None:
+    """Both tables show the same columns and values; the page adds further columns on the right."""
+    table = page.partition("<h2>Participants</h2>")[2].partition("</table>")[0]
+    headings = re.findall(r"<th>([^<]*)</th>", table)
+    rows = [re.findall(r"<td>([^<]*)</td>", row) for row in table.split("<tr")[2:]]
+
+    assert ["participant", *COLUMNS] == headings[: 1 + len(COLUMNS)]
+    assert [list(cells(one)) for one in bad.participants] == [row[: len(COLUMNS)] for row in rows]
 
 
 def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""The columns of the table of participants, which the terminal and the HTML report share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from harness.verification.values.intervals import total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.recording.timeline import Interval
+    from harness.verification.values.models import ParticipantReport
+
+COLUMNS: Final = ("present", "fps", "repeated", "skipped", "frozen", "audible", "A/V")
+NOTHING: Final = "-"
+
+
+def cells(one: ParticipantReport) -> tuple[str, ...]:
+    """Return a participant's values as texts, one for each column."""
+    video, audio, offset = one.video, one.audio, one.av_offset_ms
+    return (
+        _seconds(one.present),
+        f"{video.frame_rate:.1f}" if video else NOTHING,
+        f"{video.repeated_percent:g} %" if video else NOTHING,
+        f"{video.skipped_percent:g} %" if video else NOTHING,
+        _seconds(video.frozen) if video else NOTHING,
+        _seconds(audio.audible) if audio else NOTHING,
+        f"{offset.median:+.0f} ms" if offset else NOTHING,
+    )
+
+
+def _seconds(intervals: Sequence[Interval]) -> str:
+    return f"{total(intervals):.1f} s" if intervals else NOTHING
