@@ -1,4 +1,4 @@
-"""Provide the command line, with one module per command; each command calls the library.
+"""Provide the command line. Each command has its own module and calls the library.
 
 In: arguments, options and HARNESS_ environment variables.  Out: reports on stdout, messages on stderr, an exit code.
 Called by ``python -m harness`` and the program ``harness``.
@@ -7,16 +7,16 @@ Called by ``python -m harness`` and the program ``harness``.
 try:
     from harness.cli.interrupt import quiet_interrupts
 except KeyboardInterrupt:
-    # Until its handler is installed, Ctrl-C raises an exception in the middle of an import.
+    # Before quiet_interrupts installs its handler, Ctrl-C raises an exception in the middle of an import.
     raise SystemExit(130) from None
 
 
 def main() -> None:
     """Run the program and exit.
 
-    The exit code is 0 if everything passed, 1 if a check failed, 2 for wrong usage, and 3 if the environment lacks
-    something. An interrupted program exits with 128 plus the signal number: 130 after Ctrl-C, 143 after SIGTERM, 129
-    after SIGHUP.
+    The exit code is 0 if everything passed, 1 if a check failed, 2 for a usage error, and 3 if something that the
+    harness requires is missing or unavailable. An interrupted program exits with 128 plus the signal number: 130 after
+    Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     with quiet_interrupts():
         # Importing the commands takes a third of a second, and Ctrl-C must not print a traceback during that time.

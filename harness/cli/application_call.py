@@ -1,4 +1,4 @@
-"""Implement ``harness record --url``: participants join the call of another application, with a script if needed."""
+"""Implement ``harness record --url``: participants join another application's call, using a script if needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     JoinScript = Callable[[Page, str], Any]
 
-# Maximum time, in seconds, until all participants are in the call.
+# How long the participants may take to join the call, in seconds.
 _JOINED_WITHIN: Final = 60.0
 # Hosts whose certificates are usually self-signed.
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
@@ -28,14 +28,14 @@ _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class ApplicationCall:
-    """The call of another application: its address, the script that joins the call, and Playwright's storage state."""
+    """Another application's call: its address, the script that joins it, and Playwright's storage state."""
 
     url: str
     script: JoinScript | None
     storage_state: Path | None
 
     def enter(self, room: Room, names: tuple[str, ...], media: str | Path) -> None:
-        """Let every participant join; return when the first participant sees all the others."""
+        """Make every participant join, and wait until the first participant sees all the others."""
         from playwright.sync_api import Error as PlaywrightError
 
         options: dict[str, Any] = {"ignore_https_errors": urlsplit(self.url).hostname in _LOCAL_HOSTS}
@@ -65,7 +65,7 @@ class ApplicationCall:
 
 
 def requested_call(url: str | None, script: Path | None, storage_state: Path | None) -> ApplicationCall | None:
-    """Return the call that the options request, or None for our own room; raises ConfigError for invalid options."""
+    """Return the call that the options specify, or None for our own room; raises ConfigError for invalid options."""
     if url is None:
         if script or storage_state:
             message = "--script and --storage-state require --url; give the address of the application."
@@ -84,7 +84,7 @@ def requested_call(url: str | None, script: Path | None, storage_state: Path | N
 
 
 def read_script(path: Path) -> JoinScript:
-    """Return the function ``join(page, name)`` of a Python file; raises ConfigError if it has no such function."""
+    """Return the function ``join(page, name)`` from a Python file; raises ConfigError if the file has none."""
     if not path.is_file():
         message = f"--script: {path} is not a file; give a Python file with a function join(page, name)."
         raise ConfigError(message)
@@ -114,7 +114,7 @@ def read_script(path: Path) -> JoinScript:
 
 
 def _failure(path: Path, error: Exception, name: str | None = None) -> str:
-    """Return a one-line message with the line of the script that failed, and the reason."""
+    """Return a one-line message with the reason and the line of the script that failed."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     participant = f" for {name}" if name else ""

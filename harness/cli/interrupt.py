@@ -1,4 +1,4 @@
-"""Handle Ctrl-C, SIGTERM and SIGHUP: the first one finishes the recording, the second one ends the program at once."""
+"""Handle Ctrl-C, SIGTERM and SIGHUP: the first signal finishes the recording, the second ends the program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
-    """Whether the program was interrupted; ``exit_code`` is then 129, 130 or 143, otherwise None."""
+    """The program's interruption: ``exit_code`` is 129, 130 or 143 after a signal, and None before."""
 
     exit_code: int | None = None
 
@@ -29,7 +29,7 @@ class Interruption:
         return self.exit_code is not None
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Remember the signal, and restore the usual effect of further signals."""
+        """Remember the signal, and restore the default handling of further signals."""
         del frame
         self.exit_code = 128 + number
         for terminal in self._terminals:
@@ -42,7 +42,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Treat the first SIGINT, SIGTERM or SIGHUP as a request to end.
+    """Treat the first SIGINT, SIGTERM or SIGHUP as a request to stop.
 
     If SIGHUP is already ignored (nohup), it stays ignored.
     """
@@ -61,7 +61,7 @@ def interruptible() -> Iterator[Interruption]:
 
 @contextlib.contextmanager
 def quiet_interrupts() -> Iterator[None]:
-    """End the program with exit code 130 and without a traceback whenever Ctrl-C arrives.
+    """End the program with exit code 130 and without a traceback when Ctrl-C is pressed.
 
     If SIGINT is already ignored, for example in a background job of a shell script, it stays ignored.
     """
@@ -74,16 +74,16 @@ def quiet_interrupts() -> Iterator[None]:
 
 
 def _discard_output(output: int) -> None:
-    """Redirect an output to the null device, since its terminal was closed and writing there would fail."""
+    """Redirect an output stream to the null device, because its terminal is closed and writing to it would fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, output)
     os.close(null)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End the program during an import; otherwise raise KeyboardInterrupt, so that files are cleaned up.
+    """If a module is being imported, end the program; otherwise raise KeyboardInterrupt, so that files are cleaned up.
 
-    The import system might print an exception raised in the middle of an import, or the module might swallow it.
+    If an exception were raised during an import, the import system might print it, or the module might swallow it.
     """
     del number
     inner = frame

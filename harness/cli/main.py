@@ -80,7 +80,7 @@ def run() -> None:
         _print_failure(str(error))
         sys.exit(_exit_code(error))
     except OSError as error:
-        # An unexpected system error is also printed in one line.
+        # An unexpected system error is also printed on one line.
         if debugging():
             raise
         where = f"{error.filename}: " if error.filename else ""
@@ -89,7 +89,7 @@ def run() -> None:
 
 
 def _escape_unencodable() -> None:
-    """Let stdout accept every text: bytes of file names are written unchanged, other unencodable text is escaped."""
+    """Make stdout accept any text: undecodable bytes in file names are written unchanged, and other text is escaped."""
 
     def encode(error: UnicodeError) -> tuple[str | bytes, int]:
         try:
@@ -103,8 +103,8 @@ def _escape_unencodable() -> None:
 
 
 def _print_failure(message: str) -> None:
-    """Print the message on stderr, and also on stdout if the answer is requested in JSON."""
-    # If stdout is a closed pipe, stderr still gets the message.
+    """Print the message on stderr, and also on stdout if JSON output is requested."""
+    # Even if stdout is a closed pipe, the message is printed on stderr.
     with contextlib.suppress(OSError):
         print_error(message)
     console = Console(stderr=True, soft_wrap=True, highlight=False)

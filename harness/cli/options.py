@@ -25,7 +25,7 @@ _Given = TypeVar("_Given")
 
 
 class _JsonAnswer:
-    """Remembers whether an answer in JSON is requested, and whether it has been printed."""
+    """Remembers whether JSON output is requested, and whether it has been printed."""
 
     requested = False
     printed = False
@@ -50,7 +50,7 @@ JsonOption = Annotated[
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return the given value; raises ConfigError if it is not valid UTF-8, since manifests can't store it."""
+    """Return the given value; raises ConfigError if it is not valid UTF-8, because manifests can't store such text."""
     for one in given if isinstance(given, list) else [given]:
         text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
         if encodable(text) != text:
@@ -69,7 +69,7 @@ ExecutableOption = Annotated[
     typer.Option(
         "--executable",
         envvar="HARNESS_EXECUTABLE",
-        help="Path of the Chrome or Chromium to use. By default the first one found is used.",
+        help="Path of the Chrome or Chromium to use. By default, the first browser found is used.",
     ),
 ]
 DebugOption = Annotated[
@@ -144,7 +144,7 @@ _debug = False
 
 
 def debugging(*, on: bool = False) -> bool:
-    """Return whether tracebacks are shown; ``on`` turns them on."""
+    """Return whether tracebacks are shown; ``on=True`` turns tracebacks on."""
     global _debug  # noqa: PLW0603 - the one switch of a program, set before anything runs
     _debug = _debug or on
     return _debug
@@ -158,13 +158,13 @@ def stdout() -> Console:
 
 
 def print_message(message: str) -> None:
-    """Print a message on stderr, in one line."""
+    """Print a message on stderr, on one line."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(shown(f"harness: {message}"), markup=False)
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
-    """Show progress on stderr if that is a terminal."""
+    """Show progress on stderr if stderr is a terminal."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
@@ -175,7 +175,7 @@ def progress() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def writable() -> Iterator[None]:
-    """Raise ConfigError, with the file and the reason, if a file can't be written."""
+    """If a file can't be written, raise ConfigError with the file and the reason."""
     try:
         yield
     except OSError as error:
@@ -183,19 +183,19 @@ def writable() -> Iterator[None]:
         message = f"{what}: {error.strerror or error}."
         raise ConfigError(message) from error
     except ValueError as error:
-        # The path or the text can't be encoded, or the path contains a null byte.
+        # ValueError means that the path or the text can't be encoded, or that the path contains a null byte.
         message = f"A report can't be written: {error}."
         raise ConfigError(message) from error
 
 
 class ReportFiles:
-    """Writes report files one by one; if one can't be written, the other files and the answer still are."""
+    """Writes report files one by one; if one can't be written, the other files and the output are still written."""
 
     def __init__(self) -> None:
         self._error: HarnessError | None = None
 
     def write(self, write: Callable[[], object]) -> bool:
-        """Write one file, and return whether that worked."""
+        """Write one file, and return whether writing succeeded."""
         try:
             with writable():
                 write()
@@ -206,7 +206,7 @@ class ReportFiles:
 
     @property
     def error(self) -> str | None:
-        """The reason why a file can't be written, the first one if several failed."""
+        """The reason why a file can't be written; if several files failed, the first reason."""
         return str(self._error) if self._error else None
 
     def raise_for_error(self) -> None:
@@ -216,7 +216,7 @@ class ReportFiles:
 
 
 def print_path(console: Console, path: Path) -> None:
-    """Print a file's path for other programs; on a terminal, unprintable characters are replaced."""
+    """Print a file's path unchanged for other programs; on a terminal, replace unprintable characters."""
     text = str(path)
     console.print(printable(text) if console.is_terminal else text, soft_wrap=True, markup=False)
 
@@ -229,9 +229,9 @@ def print_reports(console: Console, recordings: Sequence[Recording], reports: Se
 
 
 def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
-    """Print a command's answer; control characters, and characters that can't be encoded, are escaped.
+    """Print a command's JSON output; control characters, and characters that can't be encoded, are escaped.
 
-    ``error`` is the reason if something other than a check failed; ``ok`` is then false in the answer.
+    ``error`` is the reason if something other than a check failed; it sets ``ok`` to false in the output.
     """
     if error is not None:
         answer = {**answer, "ok": False, "error": error}
@@ -241,6 +241,6 @@ def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
 
 
 def print_error(error: str) -> None:
-    """Print an error as the command's answer if JSON is requested and no answer has been printed."""
+    """Print an error as the command's JSON output if JSON is requested and has not been printed yet."""
     if _JsonAnswer.requested and not _JsonAnswer.printed:
         print_json({}, error=error)

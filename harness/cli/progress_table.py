@@ -1,4 +1,4 @@
-"""Show the progress of every scenario of a batch as a table on the terminal."""
+"""Show the progress of every scenario in a batch as a table on the terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Row:
 
 @dataclass
 class ProgressTable:
-    """A table with one row per scenario, which shows its current step or its outcome."""
+    """A table in which each row shows the current step or the outcome of one scenario."""
 
     titles: Sequence[str]
     rows: list[_Row] = field(init=False)
@@ -34,7 +34,7 @@ class ProgressTable:
         self.rows = [_Row(title) for title in self.titles]
 
     def show_step(self, number: int, progress: Progress) -> None:
-        """Show the step that a scenario has begun."""
+        """Show the step that a scenario has just started."""
         self.rows[number].progress = progress
 
     def show_outcome(self, number: int, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""Carry out ``harness record``: join a room, let the first participant record it, and verify the recording."""
+"""Implement ``harness record``: participants join a room, the first one records, and the recording is verified."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from harness.session.venue import Venue
     from harness.verification import Report
 
-# Interval, in seconds, at which the progress bar moves and an interruption is noticed.
+# How often to update the progress bar and check for an interruption, in seconds.
 _STEP: Final = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOrder:
-    """The options of ``harness record``: the participants, their call, and the recording that the first one makes.
+    """The options of ``harness record``: the participants, their call, and how the first participant records it.
 
-    ``application`` is the call of another web application, or None for our own room. Raises ConfigError unless
-    ``seconds`` is above 0 and finite.
+    ``application`` is another web application's call, or None for our own room. Raises ConfigError unless ``seconds``
+    is above 0 and finite.
     """
 
     names: tuple[str, ...]
@@ -50,7 +50,7 @@ class RecordOrder:
             raise ConfigError(message)
 
     def warn_of_unsafe_name(self) -> None:
-        """Print a warning if the file can't have the requested name."""
+        """Print a warning if the requested name is not a safe file name."""
         name = self.config.record_name
         if name is not None and safe_stem(name) != name:
             print_message(
@@ -60,7 +60,7 @@ class RecordOrder:
 
 @dataclass(frozen=True)
 class RecordResult:
-    """The recordings of a run with one report each, and the error that ended the run early, if any."""
+    """The recordings of a run, one report on each, and the error that ended the run early, if any."""
 
     recordings: list[Recording]
     reports: list[Report]
@@ -73,7 +73,7 @@ class RecordResult:
 
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
-    """Carry out an order, and verify every saved recording, even if a step failed."""
+    """Record as ``order`` specifies, and verify every saved recording, even if a step failed."""
     from harness.browser.cpu_budget import CpuBudget
     from harness.launch import open_room_at
 
@@ -82,7 +82,7 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
     budget = CpuBudget()
     try:
         with open_room_at(order.venue, recordings=order.recordings) as room, progress() as bar:
-            # Participants who are not recorded send nothing, and need almost no CPU time.
+            # A participant who is not recorded sends nothing and uses almost no CPU time.
             senders = len(order.names) if order.recorder == "all" else 1
             if shortage := budget.shortage(senders, order.config):
                 print_message(shortage)
@@ -91,14 +91,14 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
         failure = error
     # Closing the room has published the recordings that were not downloaded.
     recordings = room.recordings if room else []
-    # This import takes as long as opening a page, so it waits until the recording is finished.
+    # This import takes as long as opening a page, so it is delayed until the recording is finished.
     from harness.verification.verify import verify_safely
 
     return RecordResult(recordings, [verify_safely(recording) for recording in recordings], failure)
 
 
 class RecordRun:
-    """Makes one recording, from join to clean, and shows its progress on stderr.
+    """Makes one recording, from joining to cleaning, and shows its progress on stderr.
 
     An interruption ends the recording early; the file is still finished.
     """
@@ -111,7 +111,7 @@ class RecordRun:
         self._task = bar.add_task("Joining", total=None)
 
     def run(self) -> None:
-        """Let everybody join, and let the first participant record, stop, download and clean."""
+        """Make everybody join, and make the first participant record, stop, download and clean."""
         self._join()
         if self._interruption:
             return

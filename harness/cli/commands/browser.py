@@ -1,4 +1,4 @@
-"""Implement ``harness browser``, which installs a Chrome."""
+"""Implement ``harness browser``, which installs a Chrome browser."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import typer
 
 from harness.cli.options import DebugOption, debugging
 
-app = typer.Typer(help="Install a Chrome to record with.", no_args_is_help=True)
+app = typer.Typer(help="Install a Chrome browser to record with.", no_args_is_help=True)
 
 
 @app.callback()
 def browser() -> None:
-    """Install a Chrome to record with."""
+    """Install a Chrome browser to record with."""
 
 
 @app.command()
 def install(*, debug: DebugOption = False) -> None:
-    """Install Playwright's Chromium, or Debian's package, unless a Chrome is already installed.
+    """Install Playwright's Chromium, or Debian's package, unless Chrome is already installed.
 
     For example:
 

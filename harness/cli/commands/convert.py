@@ -20,12 +20,12 @@ from harness.cli.options import (
 )
 from harness.recording.config import Target
 
-# Maximum number of warnings that are printed; the JSON answer has all of them.
+# Maximum number of warnings to print; the JSON output contains all of them.
 _SHOWN: Final = 10
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to convert. It is not changed.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to convert. The file is not changed.")],
     *,
     to: Annotated[
         Target,
@@ -41,7 +41,7 @@ def convert(
         Path | None,
         typer.Option(
             envvar="HARNESS_OUTPUT",
-            help="Path of the new file, which must not exist. By default it is stored next to the recording.",
+            help="Path of the new file, which must not exist. By default, the file is stored next to the recording.",
             metavar="FILE",
         ),
     ] = None,
@@ -89,9 +89,9 @@ def convert(
 
 
 def _first(warnings: list[str]) -> list[str]:
-    """Return the first warnings, and a line with the number of the remaining ones."""
+    """Return the first warnings, and a line that reports how many more there are."""
     more = len(warnings) - _SHOWN
     return [
         *warnings[:_SHOWN],
-        *([f"There are {more} more gaps in the audio; --json lists them all."] if more > 0 else []),
+        *([f"There are {more} more gaps in the audio; --json lists all of them."] if more > 0 else []),
     ]

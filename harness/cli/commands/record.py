@@ -48,7 +48,7 @@ def record(
         typer.Argument(
             metavar="NAME",
             callback=is_text,
-            help="Names of the participants. The first one records. By default alice, bob and carol.",
+            help="Names of the participants. The first participant records. The default is alice, bob and carol.",
         ),
     ] = None,
     *,
@@ -73,7 +73,7 @@ def record(
         str | None,
         typer.Option(
             envvar="HARNESS_NAME",
-            help="Name of the file, without a suffix. By default it consists of the participant's name and the time.",
+            help="Name of the file, without a suffix. The default consists of the participant's name and the time.",
         ),
     ] = None,
     recordings: RecordingsOption = Path("recordings"),
@@ -90,7 +90,7 @@ def record(
         Layout,
         typer.Option(
             envvar="HARNESS_LAYOUT",
-            help="Arrangement of the tiles: equal tiles (grid), or the speaker or shared screen large (speaker).",
+            help="Layout of the tiles: equal sizes (grid), or a large tile for the speaker or shared screen (speaker).",
         ),
     ] = "grid",
     media: Annotated[
@@ -124,7 +124,7 @@ def record(
         Path | None,
         typer.Option(
             envvar="HARNESS_STORAGE_STATE",
-            help="File with cookies and local storage, saved by Playwright, for a --url that needs a login.",
+            help="File with cookies and local storage, saved by Playwright, for a --url that requires a login.",
             metavar="FILE",
         ),
     ] = None,
@@ -143,9 +143,8 @@ def record(
 ) -> None:
     """Record a room: all participants join, the first one records, and the file is verified.
 
-    With --url, it records the call of another web application that uses WebRTC, without changes to that application.
-    Every participant opens the address in a separate page, with synthetic video as the camera and a tone as the
-    microphone.
+    With --url, record a call in another web application that uses WebRTC, without changing that application. Every
+    participant opens the address in a separate page, with synthetic video as the camera and a tone as the microphone.
 
     For example:
 

@@ -1,4 +1,4 @@
-"""Implement ``harness run``, which plays scenarios, in parallel if requested, and verifies their recordings."""
+"""Implement ``harness run``, which runs scenarios, in parallel if requested, and verifies their recordings."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(
         typer.Option(
             "--overcommit",
             envvar="HARNESS_OVERCOMMIT",
-            help="Run --workers scenarios in parallel even if the machine may be too slow.",
+            help="Run --workers scenarios in parallel even if the machine might be too slow.",
         ),
     ] = False,
     repeat: Annotated[
@@ -70,7 +70,7 @@ def run(
         float | None,
         typer.Option(
             envvar="HARNESS_MAX_WAIT",
-            help="Shorten longer waits to this many seconds, for a trial.",
+            help="Limit every 'wait' step to this many seconds, for a quick trial.",
             metavar="S",
             min=2,
         ),
@@ -79,7 +79,7 @@ def run(
         str | None,
         typer.Option(
             envvar="HARNESS_DASK",
-            help="Run the scenarios on a Dask cluster whose scheduler has this address, for example tcp://HOST:8786.",
+            help="Run the scenarios on a Dask cluster. Give the scheduler's address, for example tcp://HOST:8786.",
             metavar="ADDRESS",
         ),
     ] = None,
@@ -88,7 +88,7 @@ def run(
         Path | None,
         typer.Option(
             envvar="HARNESS_HTML",
-            help="Write an HTML report with plots on each recording to DIR, and an index page.",
+            help="Write an index page, and an HTML report with plots for each recording, to DIR.",
             metavar="DIR",
         ),
     ] = None,
@@ -126,7 +126,7 @@ def run(
     with writable():
         check_targets(html=html / _INDEX if html else None, junit=junit)
 
-    # All files are read before the first scenario runs, so a mistake in any of them is reported at once.
+    # All files are read before the first scenario runs, so a mistake in any file is reported immediately.
     read = [read_scenario(path) for path in scenarios] * repeat
     if max_wait:
         read = [one.with_max_wait(max_wait) for one in read]
@@ -134,7 +134,7 @@ def run(
         ScenarioJob(number=number, scenario=one, recordings=recordings.absolute(), venue=venue)
         for number, one in enumerate(read)
     ]
-    # This machine's processors limit only the browsers that run on it.
+    # This machine's CPUs only limit browsers that run on this machine.
     at_once = _admitted(read, min(workers, len(jobs)), limited=dask is None and not (connect or overcommit))
     with interruptible() as interruption:
         outcomes = _run_here(jobs, at_once, interruption) if dask is None else _run_on_cluster(jobs, dask, interruption)
@@ -155,7 +155,7 @@ def run(
 
 
 def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> int:
-    """Return how many scenarios to run in parallel, and print a message if this is less than ``workers``."""
+    """Return how many scenarios to run in parallel, and print a message if this number is less than ``workers``."""
     from harness.batch.processes import admitted
 
     if limited and (fits := admitted(scenarios, workers)) < workers:
@@ -168,7 +168,7 @@ def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> 
 
 
 def _run_here(jobs: Sequence[ScenarioJob], workers: int, interruption: Interruption) -> list[Outcome]:
-    """Run the jobs in processes of this machine, with their progress on stderr."""
+    """Run the jobs in processes on this machine, and show their progress on stderr."""
     from harness.batch.processes import run_batch
 
     with _progress_of(jobs) as table:
@@ -182,7 +182,7 @@ def _run_here(jobs: Sequence[ScenarioJob], workers: int, interruption: Interrupt
 
 
 def _run_on_cluster(jobs: Sequence[ScenarioJob], address: str, interruption: Interruption) -> list[Outcome]:
-    """Run the jobs on a Dask cluster, with their progress on stderr."""
+    """Run the jobs on a Dask cluster, and show their progress on stderr."""
     from harness.batch.cluster import run_on_cluster
 
     with _progress_of(jobs) as table:
@@ -198,7 +198,7 @@ def _run_on_cluster(jobs: Sequence[ScenarioJob], address: str, interruption: Int
 
 @contextlib.contextmanager
 def _progress_of(jobs: Sequence[ScenarioJob]) -> Iterator[ProgressTable]:
-    """Show a table of the jobs on stderr if that is a terminal, and print warnings above it."""
+    """Show a table of the jobs if stderr is a terminal, and print warnings above the table."""
     console = Console(stderr=True)
     table = ProgressTable([job.scenario.title or "" for job in jobs])
     live = Live(table, console=console, refresh_per_second=4) if console.is_terminal else None
@@ -207,7 +207,7 @@ def _progress_of(jobs: Sequence[ScenarioJob]) -> Iterator[ProgressTable]:
 
 
 def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
-    """Return the error that kept every scenario from starting, for example a missing Chrome."""
+    """Return the error that prevented every scenario from starting, for example a missing Chrome."""
     failures = [outcome.failure for outcome in outcomes]
     different = {(type(failure), str(failure)) for failure in failures}
     return failures[0] if len(different) == 1 else None

@@ -60,7 +60,7 @@ def serve(
         typer.Option(
             "--insecure",
             envvar="HARNESS_INSECURE",
-            help="Serve other machines without TLS, behind a proxy that adds TLS.",
+            help="Allow access from other machines without TLS, for use behind a proxy that adds TLS.",
         ),
     ] = False,
     origin: Annotated[
@@ -79,8 +79,8 @@ def serve(
         typer.Option(
             envvar="HARNESS_CODE",
             help=(
-                "Code that participants need to join. By default, a code is generated with --origin, or if --host is "
-                "reached from other machines; otherwise none is needed."
+                "Code that participants need to join. By default, a code is generated with --origin, or if other "
+                "machines can reach --host; otherwise no code is needed."
             ),
         ),
     ] = None,
@@ -89,8 +89,8 @@ def serve(
         typer.Option(
             envvar="HARNESS_VIEW_CODE",
             help=(
-                "Code to play and download the recordings without joining the room or deleting anything. By default, "
-                "the join code is needed for this."
+                "Code for viewers, who can play and download recordings, but can't join the room or delete anything. "
+                "By default, viewers need the join code."
             ),
         ),
     ] = None,
@@ -109,7 +109,7 @@ def serve(
     relay_only: RelayOnlyOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve a room until Ctrl-C, to participants on this machine, or with --host on other machines.
+    """Serve a room until Ctrl-C. Participants join from this machine, or with --host also from other machines.
 
     Every recording is stored in the recordings folder and listed on the page, where participants can play, verify,
     download and delete it.
@@ -153,7 +153,7 @@ def serve(
 
 
 def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
-    """Serve the room and print every published recording; return the exit code of the interruption."""
+    """Serve the room, and print each recording when it is published; return the interruption's exit code."""
     from harness.launch import serve_public_room
     from harness.server.access.network import is_loopback
 
@@ -163,7 +163,8 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
         console.print(shown(f"Saved {recording.path}"), markup=False)
 
     with (
-        # An interruption before the server runs needs no cleanup: the next start recovers everything.
+        # If the program is interrupted before the server runs, no cleanup is needed: the next start recovers
+        # everything.
         serve_public_room(options, recordings=folder, on_published=print_published) as server,
         interruptible() as interruption,
     ):
@@ -212,7 +213,7 @@ def _invitation(urls: list[str], folder: Path, options: ServeOptions) -> str:
     if not is_loopback(options.host):
         audience = "everybody who can reach this machine"
     elif options.origins:
-        audience = "everybody on this machine, and everybody that the proxy admits"
+        audience = "everybody on this machine, and everybody whom the proxy admits"
     code, view_code = options.join_code, options.view_code
     others = [url for url in urls[1:] if "//localhost" not in url]
     return "\n".join(

@@ -58,7 +58,7 @@ def verify(
     """Verify recordings: who is in them and when, how smooth the video is, and whether audio and video are in sync.
 
     Each file is compared with the manifest next to it. If one of several files is missing or can't be read, its report
-    counts as failed. If the only file can't be read, that is wrong usage (exit code 2).
+    counts as failed. If a single file is given and can't be read, that is a usage error (exit code 2).
 
     For example:
 
@@ -116,9 +116,9 @@ def verify(
 def _report_on_each(
     files: Sequence[Path], make_report: Callable[[Path, bool | str], Report], *, redact: bool
 ) -> list[Report]:
-    """Return a report on every file; a file that can't be read gets a failed report.
+    """Return a report on every file; the report on a file that can't be read has the result "failed".
 
-    Raises SetupError if this machine lacks something, so that no file could be read.
+    Raises SetupError if no file could be read because something is missing on this machine.
     """
     from harness.verification.report.failure import failed_report
     from harness.verification.report.redaction import STEM
@@ -126,7 +126,7 @@ def _report_on_each(
     reports: list[Report] = []
     setup_errors: list[SetupError] = []
     for number, file in enumerate(files, 1):
-        # Redacted files are identified by their number.
+        # A redacted report identifies its file by number.
         stem = f"{STEM} {number}" if redact else False
         try:
             reports.append(make_report(file, stem))

@@ -1,4 +1,4 @@
-"""Test that the command line loses no result if something other than a check fails."""
+"""Test that the command line loses no results if something other than a check fails."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ SCENARIO = 'steps = [ { join = "alice" }, { start = "alice" } ]'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder that contains a recording, and a folder with the name of a recording."""
+    """Return a folder that contains a recording, and a subfolder that is named like a recording."""
     write_media(tmp_path / "good.webm", Scene(participants=participants("alice"), frame_rate=15, seconds=1))
     (tmp_path / "folder.webm").mkdir()
     return tmp_path
 
 
 def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path) -> None:
-    """The answer and the JUnit file contain a report on each file; the exit code is that of a failed check."""
+    """The JSON output and the JUnit file contain a report on each file, and the exit code is 1."""
     files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
 
     ran = run_harness("verify", *files, "--json", "--junit", "results.xml", folder=folder)
@@ -58,7 +58,7 @@ def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path)
 
 
 def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
-    """The answer and the JUnit file contain the number of the file instead of its name."""
+    """The JSON output and the JUnit file contain each file's number instead of its name."""
     ran = run_harness(
         "verify", "good.webm", "secret.webm", LONG, "--redact", "--json", "--junit", "results.xml", folder=folder
     )
@@ -86,7 +86,7 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
     ],
 )
 def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
-    """Stdout contains one JSON object, and the object's error is the only line on stderr."""
+    """The command prints one JSON object on stdout, and only the object's error on stderr."""
     (folder / "scenario.toml").write_text(SCENARIO)
 
     ran = run_harness(*arguments, "--json", folder=folder)
@@ -99,8 +99,8 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has /dev/full, which is always full.")  # noqa: PTH110
-def test_unwritable_report_does_not_prevent_the_others_and_the_answer(folder: Path) -> None:
-    """The error is reported after the other reports and the answer are written."""
+def test_unwritable_report_does_not_prevent_other_reports_and_json_output(folder: Path) -> None:
+    """The JUnit file and the JSON output are written, and the error is reported."""
     ran = run_harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
@@ -112,13 +112,13 @@ def test_unwritable_report_does_not_prevent_the_others_and_the_answer(folder: Pa
 
 
 def outcome(folder: Path, name: str, title: str = "") -> Outcome:
-    """Return the outcome of a scenario with one report, whose recording does not exist."""
+    """Return a scenario's outcome with one report on a recording that does not exist."""
     report = failed_report(folder / f"{name}.webm", f"{name}.webm does not exist.")
     return Outcome(title=title, recordings=(), reports=(report,), error=None, seconds=1.0)
 
 
 def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
-    """The index page lists the recording without a link, and the JUnit file is written."""
+    """The index page lists the affected recording without a link, and the JUnit file is written."""
     pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", ReportFiles()
     (pages / "first.html").mkdir(parents=True)
 
@@ -133,8 +133,8 @@ def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
     assert 2 == junit.read_text(encoding="utf-8").count("<testsuite ")
 
 
-def test_common_failure_of_all_scenarios_is_the_failure_of_the_batch() -> None:
-    """Different failures, or failures of only some scenarios, remain in the outcomes of these scenarios."""
+def test_batch_fails_with_the_failure_that_all_scenarios_share() -> None:
+    """If the scenarios fail for different reasons, or only some of them fail, the batch has no common failure."""
     scenario = Scenario(steps=(Join(join="alice"),))
     lacking, same = (Outcome.failed(scenario, SetupError("no Chrome")) for _ in range(2))
     other = Outcome.failed(scenario, ConfigError("no Chrome"))
@@ -144,8 +144,8 @@ def test_common_failure_of_all_scenarios_is_the_failure_of_the_batch() -> None:
     assert [None, None, None] == [_common_failure(some) for some in ([lacking, other], [lacking, well], [])]
 
 
-def test_every_text_can_be_printed(folder: Path) -> None:
-    """A file name can be invalid UTF-8, and a terminal can lack the check mark."""
+def test_any_text_can_be_printed(folder: Path) -> None:
+    """A file name can contain invalid UTF-8, and a terminal's encoding can lack the check mark."""
     name = b"odd\xff.webm"
     os.rename(os.fsencode(folder / "good.webm"), os.fsencode(folder) + b"/" + name)  # noqa: PTH104 - bytes
 

@@ -1,4 +1,4 @@
-"""Test that ``harness record --url`` refuses invalid options in one line, before it opens a page."""
+"""Test that ``harness record --url`` refuses invalid options with a one-line error before it opens a page."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ pytestmark = pytest.mark.parallel
 
 
 def test_record_without_an_address_uses_our_own_room() -> None:
-    """Without --url, no call of another application is requested."""
+    """Without --url, ``harness record`` does not record another application's call."""
     assert requested_call(None, None, None) is None
 
 
 def test_script_without_an_address_is_refused(tmp_path: Path) -> None:
-    """The script would have no effect."""
+    """Without --url, a script would have no effect."""
     with pytest.raises(ConfigError, match="require --url"):
         requested_call(None, tmp_path / "join.py", None)
 
 
 @pytest.mark.parametrize("url", ["localhost:8443", "ftp://example.org", "https://", "room"])
 def test_text_that_is_not_a_web_address_is_refused(url: str) -> None:
-    """An address must begin with http:// or https:// and have a host."""
+    """The value of --url must begin with http:// or https:// and contain a host."""
     with pytest.raises(ConfigError, match=r"--url: .* is not valid"):
         requested_call(url, None, None)
 
 
 def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
-    """The message explains how to create the file."""
+    """The error explains how to create the storage state file."""
     with pytest.raises(ConfigError, match=r"storage_state\(path"):
         requested_call("https://localhost/", None, tmp_path / "state.json")
 
@@ -52,7 +52,7 @@ def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, reason: str) -> None:
-    """The message contains the file, the line and the reason, but no traceback."""
+    """The error contains the script's file name, the line and the reason, but no traceback."""
     path = tmp_path / "join.py"
     path.write_text(text, encoding="utf-8")
 
@@ -61,17 +61,17 @@ def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, rea
 
 
 def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None:
-    """The message also contains the line that failed."""
+    """The error contains the participant and the line that failed."""
     path = tmp_path / "join.py"
     path.write_text("def join(page, name):\n    name.nothing()\n", encoding="utf-8")
 
     with pytest.raises(ConfigError, match=r"join.py:2 failed for alice: AttributeError"):
-        # The script uses only the name.
+        # The script does not use the page.
         read_script(path)(cast("Any", None), "alice")
 
 
 def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
-    """The message contains the expected number, the address, and the names that the first page reports."""
+    """The error contains the expected number, the address, and the participants that the first page sees."""
     url = "https://localhost:8443/room/1"
     page = SimpleNamespace(goto=lambda _: None)
     participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]

@@ -1,4 +1,4 @@
-"""Test signals to the program: during its start it ends without a traceback, and SIGHUP works like SIGTERM."""
+"""Test signals: Ctrl-C during startup prints no traceback, and SIGHUP ends the program like SIGTERM."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVE = ("serve", "--port", "0")
     "module", ["logging", "typer.main", "rich.console", "harness.cli.main", "harness.launch", "aiohttp.web"]
 )
 def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: str) -> None:
-    """The exit code is 130, without a traceback; ``-X importtime`` prints each module on stderr after its import."""
+    """The exit code is 130, and no traceback is printed. ``-X importtime`` shows when each module is imported."""
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", *SERVE],
         cwd=tmp_path,
@@ -34,7 +34,7 @@ def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: 
         text=True,
     )
     assert program.stderr is not None
-    # The line with "Ctrl-C" is printed when everything has been imported.
+    # The program prints a line with "Ctrl-C" after all imports.
     seen = next(line for line in program.stderr if line.split()[-1:] == [module] or "Ctrl-C" in line)
     program.send_signal(signal.SIGINT)
     _, complaints = program.communicate(timeout=30)
@@ -46,7 +46,7 @@ def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: 
 
 
 def test_ctrl_c_while_a_batch_worker_starts_is_quiet(tmp_path: Path) -> None:
-    """The signal also reaches the worker, which ignores it; only the parent reacts."""
+    """The signal reaches both processes; the worker ignores it, and only the parent handles it."""
     (tmp_path / "scenario.toml").write_text('steps = [ { join = "alice" }, { start = "alice" } ]')
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", "run", "scenario.toml", "--executable", "/missing"],
@@ -75,7 +75,7 @@ def _wait_until_it_serves(program: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_ends_serve_cleanly(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """The exit code identifies the signal."""
+    """The exit code of ``harness serve`` identifies the signal."""
     with running_harness(*SERVE, folder=tmp_path) as program:
         _wait_until_it_serves(program)
         os.killpg(program.pid, number)
@@ -85,7 +85,7 @@ def test_signal_ends_serve_cleanly(tmp_path: Path, number: signal.Signals, code:
 
 @pytest.mark.skipif(shutil.which("nohup") is None, reason="This system has no nohup.")
 def test_sighup_stays_ignored_under_nohup(tmp_path: Path) -> None:
-    """The program ends with the exit code of the SIGTERM that follows."""
+    """After an ignored SIGHUP, SIGTERM ends the program with exit code 143."""
     program = subprocess.Popen(
         ["nohup", *PROGRAM, *SERVE],
         cwd=tmp_path,

@@ -21,7 +21,7 @@ PROXIED = "https://rooms.example.com"
 
 
 def invitation(program: Popen[str]) -> str:
-    """Return the text that the program prints when participants can join its room."""
+    """Start ``harness serve``, and return the text that it prints once participants can join."""
     assert program.stderr is not None
     lines: list[str] = []
     while not (lines and "to stop" in lines[-1]):
@@ -32,7 +32,7 @@ def invitation(program: Popen[str]) -> str:
 
 
 async def join(url: str, code: str | None, origin: str) -> dict[str, Any]:
-    """Return the server's answer to a participant who joins with a code."""
+    """Join with a code, and return the server's response."""
     async with (
         aiohttp.ClientSession(headers={"Origin": origin}) as session,
         session.ws_connect(f"{url}/signal") as socket,
@@ -43,7 +43,7 @@ async def join(url: str, code: str | None, origin: str) -> dict[str, Any]:
 
 
 def test_room_behind_a_proxy_gets_a_generated_join_code(tmp_path: Path) -> None:
-    """The program prints the code, and a participant can join only with this code."""
+    """The program prints the join code, and a participant can't join without it."""
     with running_harness("serve", "--port", "0", "--origin", PROXIED, folder=tmp_path) as program:
         text = invitation(program)
         found = re.search(r"code to join +([A-Z2-9]{4}(?:-[A-Z2-9]{4}){2})$", text, re.MULTILINE)
@@ -59,7 +59,7 @@ def test_room_behind_a_proxy_gets_a_generated_join_code(tmp_path: Path) -> None:
 
 
 def test_room_that_only_this_machine_can_reach_needs_no_code(tmp_path: Path) -> None:
-    """Everybody on the machine can join the room."""
+    """Without --host and --origin, everybody on the machine can join the room without a code."""
     with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         text = invitation(program)
         url = re.findall(r"http://localhost:\d+|http://127\.0\.0\.1:\d+", text)[0]
