@@ -1,7 +1,7 @@
-"""Provide a room to tests, on top of pytest-playwright's browser and contexts.
+"""Provide rooms for tests, using pytest-playwright's browser and contexts.
 
-In: pytest's options, the marker ``room`` and pytest-playwright's fixtures.  Out: the fixtures ``room``, ``attach``,
-``verify_recording`` and ``recordings``, and the artifacts of every failed test.  Called by pytest.
+In: pytest's options, the marker ``room`` and pytest-playwright's fixtures. Out: the fixtures ``room``, ``attach``,
+``verify_recording`` and ``recordings``, and artifacts for every failed test. Called by pytest.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the harness's options."""
+    """Add the harness's options to pytest."""
     add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and the launch arguments, regardless of the order in which plugins are loaded."""
+    """Register the marker and the launch arguments; both work regardless of the order in which plugins are loaded."""
     config.addinivalue_line("markers", MARKER)
-    # pytest warns about pytest-playwright 0.10, which defines its base_url fixture as a method of a plugin object.
+    # pytest warns about pytest-playwright 0.10, because its base_url fixture is a method of a plugin object.
     config.addinivalue_line(
         "filterwarnings",
         "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning",
     )
     keep_mode(config)
-    # pytest uses the fixture of the plugin that was registered last, unless a conftest overrides it.
+    # If several plugins define a fixture, pytest uses the one registered last, unless a conftest overrides it.
     config.pluginmanager.register(LaunchLayer(), "recording-harness-launch")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember the result of the test for its fixtures, and add its artifacts to the report."""
+    """Store the test's result for its fixtures, and add the test's artifacts to the report."""
     report = yield
     if report.when == "setup":
         item.stash[FAILED] = False
@@ -70,7 +70,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the folder with the artifacts of each failed test."""
+    """Print where the artifacts of each failed test are stored."""
     bundles = bundles_of(terminalreporter)
     if bundles:
         terminalreporter.section("recordings of failed tests")
@@ -79,12 +79,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 class LaunchLayer:
-    """Fixtures that launch the Chrome that the harness finds, with the switches that a recording needs."""
+    """Fixtures that launch the Chrome found by the harness, with the switches required for recording."""
 
     @pytest.fixture(scope="session")
     @staticmethod
     def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
-        """Return the address of a remote browser, if one is used; it can reach the room's server on our loopback."""
+        """Return the options for a remote browser, if any; the browser can reach the room's server on loopback."""
         address = option_value(pytestconfig, "room-connect")
         return {"endpoint": address, "expose_network": "<loopback>"} if address else connect_options
 
@@ -93,7 +93,7 @@ class LaunchLayer:
     def browser_type_launch_args(
         browser_type_launch_args: dict[str, Any], browser_name: str, playwright: Playwright
     ) -> dict[str, Any]:
-        """Return our launch arguments; pytest-playwright's arguments override them."""
+        """Return the harness's launch arguments, overridden by pytest-playwright's arguments."""
         if browser_name != "chromium":
             return browser_type_launch_args
         theirs = browser_type_launch_args
@@ -106,7 +106,7 @@ class LaunchLayer:
 
 @pytest.fixture(scope="session")
 def recordings(pytestconfig: pytest.Config) -> Path:
-    """Return the folder for finished recordings; unlike ``--output``, pytest-playwright never clears it."""
+    """Return the folder for finished recordings, which pytest-playwright never clears, unlike ``--output``."""
     return _folder(pytestconfig)
 
 
@@ -116,9 +116,9 @@ def _folder(config: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
-    """Return ``verify`` with the limits and expectations of ``--recordings-expect``.
+    """Return ``verify`` with the limits and expectations from the ``--recordings-expect`` file.
 
-    A test's own duration and limits take precedence, and its expectations are added.
+    A duration and limits passed by the test take precedence; its expectations are added to those in the file.
     """
     path = option_path(pytestconfig, "recordings-expect")
     expected = read_expected(path) if path else Expected()
@@ -144,8 +144,8 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
 
 @pytest.fixture(scope="session")
 def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequest) -> Iterator[RoomServer]:
-    """Return the server that serves the page and receives recordings; the whole session shares it."""
-    # Browsers other than Chrome are refused before they are launched, since they may not even be installed.
+    """Return the server that serves the page and receives recordings; all tests of a session share it."""
+    # Browsers other than Chrome are refused before they are launched, because they might not be installed.
     require_chromium(browser_name)
     browser: Browser = request.getfixturevalue("browser")
     options = ServeOptions(routes=Routes.parse(sfu=option_value(request.config, "room-sfu")))
@@ -155,7 +155,7 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
 
 @pytest.fixture
 def attach(room: Room) -> Callable[..., Participant]:
-    """Return a function that attaches to the page of another application before it loads: ``attach(page, "alice")``."""
+    """Return a function that attaches to another application's page before it loads: ``attach(page, "alice")``."""
     return room.attach
 
 
@@ -166,10 +166,10 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test, with the participants of the marker ``room``, who leave when the test ends.
+    """Return a room for this test with the marker ``room``'s participants, who leave when the test ends.
 
-    Their recordings are kept according to ``--recordings-keep``. If the test fails, a folder contains them together
-    with reports, screenshots, consoles and a timeline.
+    ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
+    folder together with reports, screenshots, console logs and a timeline.
     """
     try:
         requested = RoomRequest.of(request.node)
@@ -190,7 +190,7 @@ def room(
                     opened.join_all(*requested.names, media=requested.media)
                 yield opened
             except BaseException:
-                # If a participant can't join, the test has failed before it began.
+                # If a participant can't join, the test fails before it begins.
                 request.node.stash[FAILED] = True
                 raise
             finally:

@@ -1,4 +1,4 @@
-"""Handle a test's artifacts: keep or remove recordings, fill the failure folder, and add files to test reports."""
+"""Handle a test's artifacts: keep or remove recordings, fill the failure folder, and link files in test reports."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _BUNDLE: Final = "recording_bundle"
 
 @dataclass(frozen=True)
 class TestArtifacts:
-    """The recordings of a test's room, and the failure folder, if there is one."""
+    """The recordings made in a test's room, and the failure folder if the test has one."""
 
-    # pytest would otherwise collect this class, since its name begins with "Test".
+    # Without this, pytest would collect the class, because its name begins with "Test".
     __test__ = False
 
     recordings: tuple[Recording, ...]
@@ -45,22 +45,22 @@ _ARTIFACTS: Final = pytest.StashKey[TestArtifacts]()
 
 
 def note_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Remember the recordings of a test's room, and the failure folder, if the test has failed so far.
+    """Store the recordings made in a test's room, and the failure folder if the test has already failed.
 
-    Whether the recordings are kept is decided at the very end, since fixtures that are torn down later may also fail.
+    Recordings are kept or removed only at the very end of the test, because a later fixture teardown may also fail.
     """
     item.stash[_ARTIFACTS] = TestArtifacts(tuple(recordings), bundle)
 
 
 def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path) -> None:
-    """Keep or remove a test's recordings at its very end, and add their paths to the report.
+    """At the very end of a test, keep or remove its recordings, and add their paths to the report.
 
-    The recordings and Playwright's trace of a failed test are stored in its folder below ``folder``.
+    If the test failed, its recordings and Playwright's trace are stored in a subfolder of ``folder``.
     """
     artifacts = item.stash.get(_ARTIFACTS, None)
     if artifacts is None:
         return
-    # The same test item may run again.
+    # pytest may run the same test item again.
     del item.stash[_ARTIFACTS]
     failed = item.stash.get(FAILED, False)
     bundle = _fill_bundle(artifacts, item, folder) if failed else None
@@ -81,9 +81,9 @@ def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path)
 
 
 def _fill_bundle(artifacts: TestArtifacts, item: pytest.Item, folder: Path) -> Bundle | None:
-    """Return the folder of a failed test, filled with its recordings; None if it can't be created."""
+    """Store a failed test's recordings in its folder, and return the folder, or None if it can't be created."""
     try:
-        # If the teardown failed after the room was closed, the folder does not exist yet, and the pages are closed.
+        # If only the teardown failed after the room was closed, there is no folder yet, and screenshots can't be taken.
         bundle = artifacts.bundle or Bundle(folder, item.nodeid)
         for recording in artifacts.recordings:
             bundle.add_recording(recording)
@@ -103,7 +103,7 @@ def _remove_files(recordings: Sequence[Recording]) -> None:
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """Return the failed tests that have a folder, with this folder, including tests that ran in other processes."""
+    """Return each failed test that has a folder, and that folder, including tests that ran in other processes."""
     reports = [one for kind in terminal.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
     return [
         (report.nodeid, str(value)) for report in reports for name, value in report.user_properties if name == _BUNDLE
@@ -111,14 +111,14 @@ def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
 
 
 def _to_html(item: pytest.Item, report: pytest.TestReport, artifacts: TestArtifacts) -> None:
-    """Add links to each recording and its report to the report of pytest-html."""
+    """Add links to each recording and its report to pytest-html's report."""
     html: Any = item.config.pluginmanager.getplugin("html")
     if html is None or not getattr(item.config.option, "htmlpath", None):
         return
     base = Path(item.config.invocation_params.dir, item.config.option.htmlpath).parent
     extras = getattr(report, "extras", [])
     for recording in artifacts.recordings:
-        # A link avoids a copy of the video in the report; a relative link allows moving both together.
+        # A link avoids copying the video into the report. Because the link is relative, both can be moved together.
         video = _link(recording.path, base)
         extras.append(html.extras.video(video, name=recording.path.name, mime_type="video/webm", extension="webm"))
         if page := _page(recording, artifacts.bundle):
@@ -131,7 +131,7 @@ def _link(path: Path, base: Path) -> str:
 
 
 def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Attach each recording and its report to the test in Allure's results."""
+    """Attach each recording and its report to the test's entry in Allure."""
     if not getattr(item.config.option, "allure_report_dir", None):
         return
     import allure
@@ -147,9 +147,9 @@ def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundl
 
 
 def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
-    """Return the HTML report on a recording, which is in the failure folder or next to the recording.
+    """Return the path of a recording's HTML report, which is in the failure folder or next to the recording.
 
-    A missing report is written; if that fails, the result is None.
+    Write the report if it is missing; return None if it can't be written.
     """
     page = recording.path.with_suffix(".html")
     if bundle:

@@ -1,4 +1,4 @@
-"""Fill the folder of a failed test with recordings and their reports, screenshots, consoles, and one timeline."""
+"""Fill a failed test's folder with recordings and their reports, screenshots, console logs, and one timeline."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _log = logging.getLogger(__name__)
 
 FOLDER: Final = "failures"
 _STATISTICS: Final = "rtc-statistics"
-# After a page starts to draw, it takes a moment to show the video of the other participants.
+# After a page starts drawing, it takes a moment to show the other participants' video.
 _VIDEO_SHOWN: Final = "() => [...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
 _VIDEO_SHOWN_WITHIN: Final = 2000
 
 
 class Bundle:
-    """The folder of one failed test, ``failures/TEST`` below the recordings.
+    """The folder of one failed test, ``failures/TEST`` in the recordings folder.
 
-    If a folder with that name exists, the new one gets a number. ``timeline.jsonl`` lists all events in order, one per
-    line, each with its ``time`` (UTC), its ``source`` and what happened.
+    If a folder with that name exists, a number is added to the name. ``timeline.jsonl`` lists all events in order, one
+    per line, each with ``time`` (UTC), ``source``, and an ``event`` or a ``message``.
     """
 
     def __init__(self, recordings: Path, test: str) -> None:
@@ -48,7 +48,7 @@ class Bundle:
         self._timeline: list[dict[str, Any]] = []
 
     def capture_pages(self, room: Room) -> None:
-        """Store a screenshot and the console of every page, while the pages are still open."""
+        """Store a screenshot and the console log of every page while the pages are still open."""
         alive = [participant for participant in room.participants if participant.alive]
         for step in (_show_page, self._take_screenshot):
             for participant in alive:
@@ -62,18 +62,18 @@ class Bundle:
             self._timeline += [{"time": time, "source": source, "message": text} for time, text in lines]
 
     def _new_path(self, participant: Participant, suffix: str) -> Path:
-        """Return an unused path for a participant's file, since two different names may become the same safe name."""
+        """Return an unused path for a participant's file, because two names can result in the same safe name."""
         names = numbered(safe_stem(participant.name))
         return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 
     def _take_screenshot(self, participant: Participant) -> None:
-        # If a participant has no video, for example because the camera is off, this wait times out.
+        # If the page shows a participant without video, for example because a camera is off, this wait times out.
         with contextlib.suppress(PlaywrightError):
             participant.page.wait_for_function(_VIDEO_SHOWN, timeout=_VIDEO_SHOWN_WITHIN)
         participant.page.screenshot(path=self._new_path(participant, "png"))
 
     def add_recording(self, recording: Recording) -> None:
-        """Add a recording, its manifest and statistics, and its report as HTML and as JSON."""
+        """Add a recording, its manifest and statistics, and its report in HTML and JSON."""
         copy = self.folder / recording.path.name
         for path in recording.files:
             if path.exists():
@@ -106,14 +106,14 @@ class Bundle:
             _link(path, self.folder / path.name)
 
     def write_timeline(self) -> None:
-        """Write all events that were collected so far to ``timeline.jsonl``."""
+        """Write all events collected so far to ``timeline.jsonl``."""
         lines = sorted(self._timeline, key=lambda one: str(one["time"]))
         text = "".join(f"{json_text(line)}\n" for line in lines)
         (self.folder / "timeline.jsonl").write_text(text, encoding="utf-8")
 
 
 def _show_page(participant: Participant) -> None:
-    """Make a page draw its tiles; a page that nobody watches does not draw them."""
+    """Make a page draw its tiles, because it draws none while nobody watches it."""
     participant.page.evaluate("() => window.harness.show()")
 
 
@@ -126,7 +126,7 @@ def _make_folder(path: Path) -> bool:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Link a file into the folder; copy it if the disk does not support links."""
+    """Create a hard link to a file, or copy the file if the disk does not support links."""
     try:
         os.link(source, target)
     except OSError:
@@ -134,7 +134,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 class _Clock:
-    """Converts times in the file to UTC by adding the pauses, which the file does not contain."""
+    """Converts times in a recording to UTC by adding the pauses, which the file does not contain."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._start = datetime.fromisoformat(manifest.recording.started_at)
@@ -146,7 +146,7 @@ class _Clock:
 
 
 def _events(manifest: Manifest, clock: _Clock) -> Iterator[dict[str, Any]]:
-    """Yield the events of a recording, and the statistics of its WebRTC connections."""
+    """Yield a recording's events, and the statistics of its WebRTC connections."""
     recording = manifest.recording
     source = recording.path.name
     yield {"time": clock.at(0), "source": source, "event": "first frame"}

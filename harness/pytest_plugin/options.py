@@ -1,4 +1,4 @@
-"""Define the plugin's options, which pytest's configuration can contain as well, and the marker ``room``."""
+"""Define the marker ``room`` and the plugin's options, which can also be set in pytest's configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Keep = Literal["on", "off", "retain-on-failure"]
 
-# Default names of the participants, if a test specifies only their number.
+# Names of the participants if a test specifies only how many there are.
 NAMES: Final = (
     *("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"),
     *("ivan", "judy", "kate", "leo", "mia", "nina", "oscar", "paul"),
@@ -31,7 +31,10 @@ _OPTIONS: Final = {
     "recordings": ("DIR", "Folder for finished recordings. The default is 'recordings' in pytest's root directory."),
     "recordings-keep": (
         "on|off|retain-on-failure",
-        "Keep all recordings (on), none (off), or those of failed tests (retain-on-failure). The default is on.",
+        (
+            "Keep all recordings (on), no recordings (off), or only recordings from failed tests (retain-on-failure). "
+            "The default is on."
+        ),
     ),
     "recordings-expect": (
         "FILE",
@@ -40,8 +43,8 @@ _OPTIONS: Final = {
     "room-sfu": (
         "janus=WS",
         (
-            "SFU that carries the media of the room fixture, as for 'harness record --sfu'. Its tokens are signed with "
-            "HARNESS_SFU_SECRET."
+            "SFU that carries the media of the room fixture, as for 'harness record --sfu'. Access tokens for the SFU "
+            "are signed with HARNESS_SFU_SECRET."
         ),
     ),
     "room-connect": (
@@ -52,7 +55,7 @@ _OPTIONS: Final = {
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add each option, and the equivalent setting of pytest's configuration."""
+    """Add each option, and the equivalent setting in pytest's configuration."""
     group = parser.getgroup("recording-harness", "Recording rooms")
     for name, (metavar, text) in _OPTIONS.items():
         group.addoption(f"--{name}", metavar=metavar, default=None, help=text)
@@ -60,16 +63,16 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def option_value(config: pytest.Config, name: str) -> str | None:
-    """Return an option from the command line, or otherwise from pytest's configuration; None if neither has it."""
+    """Return an option's value from the command line or else from pytest's configuration; None if neither sets it."""
     value: str | None = config.getoption(f"--{name}") or config.getini(name.replace("-", "_"))
     return value or None
 
 
 def option_path(config: pytest.Config, name: str) -> Path | None:
-    """Return the path given by an option.
+    """Return an option's value as an absolute path; None if the option is not set.
 
-    A relative path on the command line is relative to the current directory; in pytest's configuration, it is relative
-    to the root directory.
+    A relative path is relative to the current directory on the command line, and to the root directory in pytest's
+    configuration.
     """
     if from_command_line := config.getoption(f"--{name}"):
         return Path(from_command_line).absolute()
@@ -88,7 +91,7 @@ def keep_mode(config: pytest.Config) -> Keep:
 
 @dataclass(frozen=True)
 class RoomRequest:
-    """The room that a test requests with the marker ``room``."""
+    """The room that a test requests through the marker ``room``."""
 
     names: tuple[str, ...] = ()
     media: str | Path = "synthetic"
@@ -96,7 +99,7 @@ class RoomRequest:
 
     @classmethod
     def of(cls, node: pytest.Item) -> RoomRequest:
-        """Return the request of the marker closest to a test; raises ConfigError if it can't work."""
+        """Return the request from the marker closest to a test; raises ConfigError if the marker is invalid."""
         marker = node.get_closest_marker("room")
         if marker is None:
             return cls()
@@ -123,5 +126,5 @@ def _names(participants: int | Sequence[str] | Any) -> tuple[str, ...]:
         return NAMES[:participants]
     if isinstance(participants, list | tuple) and all(isinstance(name, str) for name in participants):
         return tuple(participants)
-    message = f"participants: {participants!r} is not valid; give a number from 1 to {len(NAMES)}, or names."
+    message = f"participants: {participants!r} is not valid; give a number from 1 to {len(NAMES)}, or a list of names."
     raise ConfigError(message)

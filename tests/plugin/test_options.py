@@ -198,7 +198,7 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
     result.assert_outcomes(errors=4)
     result.stdout.fnmatch_lines(
         [
-            "*participants: 0 is not valid; give a number from 1 to 16, or names.",
+            "*participants: 0 is not valid; give a number from 1 to 16, or a list of names.",
             "*@pytest.mark.room: unknown option 'colour'; choose from participants, media, record_type*",
             "*layout: 'heap' is not valid; choose one of 'grid', 'speaker'.",
             "*@pytest.mark.room accepts only keyword arguments; write participants=3.",
