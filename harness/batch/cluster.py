@@ -1,9 +1,9 @@
-"""Run a batch on a Dask cluster (https://distributed.dask.org), with one scenario per browser of its workers.
+"""Run a batch on a Dask cluster (https://distributed.dask.org); each worker runs one scenario per browser.
 
-Each scenario is one task that uses one ``browser`` of its worker's resources. This process fetches the recordings from
-the worker's disk in pieces, one recording after the other, so that they never fill the memory. If a worker crashes,
-another worker plays its scenario again. The recordings of the crashed worker are fetched at the end, if its machine
-still has a worker.
+Each scenario is one task that uses one unit of the worker's ``browser`` resource. This process fetches recordings from
+the worker's disk one at a time and in pieces, so that they never fill the memory. If a worker crashes, another worker
+runs its scenario again. The crashed worker's recordings are fetched at the end, if another worker still runs on the
+same machine.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# The Dask resource that specifies how many scenarios a worker can play in parallel.
+# The Dask resource that specifies how many scenarios a worker can run in parallel.
 RESOURCE: Final = "browser"
 _CONNECTED_WITHIN: Final = 5
 _POLL_INTERVAL: Final = 0.25
-# Recordings are fetched in pieces of this many bytes.
+# Size of the pieces in which recordings are fetched, in bytes.
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
-# The recordings folder inside the folder of a job; rooms create it, with the mode that the umask allows.
+# The recordings folder inside a job's folder; rooms create it with the mode that the umask allows.
 _RECORDINGS: Final = "recordings"
 
 
 @dataclass(frozen=True)
 class _Played:
-    """The outcome of a job, the worker that stores its recordings, and their ``folder`` on that worker."""
+    """A job's outcome, the worker that stores its recordings, and the ``folder`` on that worker."""
 
     outcome: Outcome
     worker: str
@@ -68,7 +68,7 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """The finished recordings of a crashed worker in ``folder``, and ``problems`` with the unfinished ones."""
+    """A crashed worker's finished recordings in ``folder``, and the reasons why others could not be finished."""
 
     recordings: tuple[Recording, ...]
     folder: Path
@@ -84,12 +84,13 @@ def run_on_cluster(
     interrupted: Callable[[], bool] = lambda: False,
     on_rescued: Callable[[Recording], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Run every job on the cluster whose scheduler is at ``address``, and return their outcomes in the given order.
+    """Run every job on the cluster whose scheduler is at ``address``, and return the outcomes in the jobs' order.
 
-    ``on_progress`` is called at each step, ``on_outcome`` with each outcome, and ``on_rescued`` with each recording of
-    a crashed worker. Once ``interrupted()`` is true, recordings in progress are finished and no job begins.
+    ``on_progress`` is called at each step, ``on_outcome`` with each outcome, and ``on_rescued`` with each recording
+    that a crashed worker left. Once ``interrupted()`` is true, recordings in progress are finished and no further job
+    starts.
 
-    Raises SetupError if the cluster can't be used, ConfigError for a scenario that it can't play.
+    Raises SetupError if the cluster can't be used, and ConfigError if it can't run one of the scenarios.
     """
     _check_video_files(jobs)
     outcomes: dict[int, Outcome] = {}
@@ -105,10 +106,10 @@ def run_on_cluster(
         try:
             _run(client, jobs, batch, on_end, interrupted)
         except OSError as error:
-            # Recordings that have already been fetched are kept.
+            # The outcomes with recordings that have already been fetched are kept.
             for job in jobs:
                 if job.number not in outcomes:
-                    on_end(job, _failed(job, f"The scheduler at {address} no longer answers: {error}."))
+                    on_end(job, _failed(job, f"The scheduler at {address} no longer responds: {error}."))
         finally:
             with contextlib.suppress(OSError):
                 client.unsubscribe_topic(batch)
@@ -141,22 +142,22 @@ def _run(
                 if lost[job.number] < _ATTEMPTS:
                     running[executor.submit(_play, job, batch)] = job
                     continue
-                outcome = _failed(job, f"Its worker ended {_ATTEMPTS} times before its recordings were fetched.")
+                outcome = _failed(job, f"The worker ended {_ATTEMPTS} times before the recordings were fetched.")
             except Exception as error:  # noqa: BLE001 - an error with one scenario's files must not stop the others
                 outcome = _failed(job, f"The recordings could not be fetched: {reason_of(error)}")
             if outcome is not None:
                 on_end(job, outcome)
         if interrupted() and not ending.is_set():
-            # Workers check this event; once it is set, they finish their recordings and begin no further job.
+            # Workers check this event; once it is set, they finish their recordings and start no further job.
             ending.set()
 
 
 def _ended(
     running: dict[Future[_Played | None], ScenarioJob], within: float
 ) -> Iterator[tuple[ScenarioJob, _Played | Outcome | None]]:
-    """Remove the jobs that have ended, and yield each with its worker's answer, which is None if it never began.
+    """Remove the jobs that have ended, and yield each with its result, which is None if the job never started.
 
-    Their futures are dropped, because Dask would otherwise repeat a finished job if its worker crashes later.
+    Their futures are dropped, because otherwise Dask would repeat a finished job if its worker crashed later.
     """
     from distributed.scheduler import KilledWorker
 
@@ -168,13 +169,13 @@ def _ended(
             reason = f"The worker crashed {error.allowed_failures + 1} times; the machine may be short of memory."
             yield job, _failed(job, reason)
         except CancelledError:
-            yield job, _failed(job, "The scheduler ended before the scenario did.")
+            yield job, _failed(job, "The scheduler ended before the scenario finished.")
         except Exception as error:  # noqa: BLE001 - an error in one scenario must not stop the others
             yield job, _failed(job, error)
 
 
 def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outcome:
-    """Fetch the recordings of a job into this machine's folder, and return the outcome with their new paths."""
+    """Fetch a job's recordings into this machine's folder, and return the outcome with their new paths."""
     recordings = _fetch_recordings(client, played.worker, played.outcome.recordings, job.recordings)
     _clear(client, played.worker, played.folder)
     reports = tuple(
@@ -185,22 +186,22 @@ def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outco
 
 
 def _clear(client: Client, worker: str, folder: Path) -> None:
-    """Remove the folder of a job on a worker after its recordings were fetched, unless it has unfinished recordings."""
+    """Remove a job's folder on a worker after the recordings were fetched, unless it contains unfinished recordings."""
     if not _call(client, worker, _remove_folder, folder):
         message = "%s: unfinished recordings remain on this worker in %s; run 'harness recover' there to try again."
         _log.warning(message, worker, folder / _RECORDINGS)
 
 
 class _LostError(Exception):
-    """Raised if a worker has ended before its recordings were fetched."""
+    """Raised if a worker ended before its recordings were fetched."""
 
 
 def _fetch_recordings(
     client: Client, worker: str, recordings: Sequence[Recording], home: Path
 ) -> tuple[Recording, ...]:
-    """Fetch recordings from a worker, and publish them in this machine's folder ``home``.
+    """Fetch recordings from a worker, and publish them in the folder ``home`` on this machine.
 
-    Raises _LostError if the worker no longer answers.
+    Raises _LostError if the worker no longer responds.
     """
     fetched = []
     for recording in recordings:
@@ -227,7 +228,7 @@ def _fetch_file(client: Client, worker: str, source: Path, target: Path) -> None
 
 
 def _call(client: Client, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function on a worker, and return its result; raises _LostError if the worker does not answer."""
+    """Call a function on a worker, and return its result; raises _LostError if the worker does not respond."""
     try:
         return client.run(function, *arguments, workers=[worker])[worker]
     except (OSError, KeyError) as error:
@@ -246,11 +247,11 @@ def _client(address: str) -> Client:
         message = "--dask: Dask is not installed: pip install 'recording-harness[dask]'."
         raise SetupError(message) from error
     try:
-        # A client with an invalid address takes ten seconds to close, and logs errors during that time.
+        # Check the address first, because a client with an invalid address logs errors for ten seconds.
         get_address_host_port(address)
         return Client(address, timeout=_CONNECTED_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
-        message = f"--dask: no scheduler answers at {address}: {error}. Start one with 'dask scheduler'."
+        message = f"--dask: no scheduler responds at {address}: {error}. Start one with 'dask scheduler'."
         raise SetupError(message) from error
 
 
@@ -266,7 +267,7 @@ def _check_workers(client: Client) -> None:
     try:
         theirs = client.run(_version)
     except ModuleNotFoundError as error:
-        message = "--dask: recording-harness is not installed on the workers; install it there."
+        message = "--dask: recording-harness is not installed on the workers; install the package on each of them."
         raise SetupError(message) from error
     if different := {worker: version for worker, version in theirs.items() if version != ours}:
         worker, version = next(iter(different.items()))
@@ -278,7 +279,7 @@ def _check_workers(client: Client) -> None:
 
 
 def _check_video_files(jobs: Sequence[ScenarioJob]) -> None:
-    """Raise ConfigError if a scenario uses a video file, since only this machine has the file."""
+    """Raise ConfigError if a scenario uses a video file, because the workers don't have the file."""
     for job in jobs:
         for number, step in enumerate(job.scenario.steps, start=1):
             if isinstance(step, Join) and step.media not in MEDIA:
@@ -298,7 +299,7 @@ def _batch_folder(batch: str) -> Path:
 
 
 def _play(job: ScenarioJob, batch: str) -> _Played | None:
-    """Play a job on the current worker, in a separate folder; return None if the batch was interrupted."""
+    """Run a job on the current worker, in a separate folder; return None if the batch was interrupted."""
     from distributed import Event, get_worker
 
     worker = get_worker()
@@ -315,7 +316,7 @@ def _play(job: ScenarioJob, batch: str) -> _Played | None:
 
 
 def _private_folder(batch: str, job: ScenarioJob) -> Path:
-    """Create a folder for a job that no other user of this machine can enter, and return it.
+    """Create and return a folder for a job that other users of this machine can't access.
 
     Raises SetupError if the batch's folder belongs to another user, or can't be created.
     """
@@ -324,7 +325,7 @@ def _private_folder(batch: str, job: ScenarioJob) -> Path:
     try:
         while True:
             above.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            # Another worker may have created it with another mode, or may be removing it after the worker's last job.
+            # Another worker may have created the batch's folder with a different mode, or may be removing it.
             with contextlib.suppress(FileNotFoundError):
                 if above.is_symlink() or above.stat().st_uid != os.getuid():
                     message = f"{above} belongs to another user; remove it, or set TMPDIR to one of your own folders."
@@ -338,7 +339,7 @@ def _private_folder(batch: str, job: ScenarioJob) -> Path:
 
 
 def _read_piece(path: Path, offset: int) -> bytes | None:
-    """Return the piece of a file that begins at ``offset``; None if the file does not exist."""
+    """Return the piece of a file that starts at ``offset``; None if the file does not exist."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
@@ -348,23 +349,23 @@ def _read_piece(path: Path, offset: int) -> bytes | None:
 
 
 def _remove_folder(folder: Path) -> bool:
-    """Remove the folder of a job; if its spool still has a recording, keep the folder and return False."""
+    """Remove a job's folder; if its spool still contains a recording, keep the folder and return False."""
     if any((folder / _RECORDINGS / SPOOL).glob("*")):
         return False
     shutil.rmtree(folder, ignore_errors=True)
-    # The batch's folder is removed with the folder of the last job.
+    # The batch's folder is removed together with the last job's folder.
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
     return True
 
 
 def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[[Recording], None]) -> None:
-    """Fetch and publish the recordings of crashed workers, from every machine that still has a worker."""
-    # The workers of one machine find the same folders; the first worker renames a folder, and the others skip it.
+    """Fetch and publish crashed workers' recordings from every machine on which a worker still runs."""
+    # Workers on the same machine find the same folders; the first worker renames a folder, and the others skip it.
     try:
         found = client.run(_rescue, batch, on_error="ignore")
     except OSError as error:
-        _log.warning("The recordings of crashed workers can't be fetched: %s.", error)
+        _log.warning("Crashed workers' recordings can't be fetched: %s.", error)
         return
     for worker, rescued in found.items():
         for one in rescued:
@@ -375,12 +376,12 @@ def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[
                     _log.warning("On the worker %s: %s", worker, problem)
                 _clear(client, worker, one.folder)
             except (OSError, HarnessError, _LostError) as error:
-                # The recordings of other crashed workers are still fetched.
+                # Other crashed workers' recordings are still fetched.
                 _log.warning("%s: recordings of a crashed worker remain in %s: %s", worker, one.folder, error)
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
-    """Finish the recordings that crashed workers left in the folders of a batch, and return them."""
+    """Finish the recordings that crashed workers left in a batch's folders, and return them."""
     rescued: list[_Rescued] = []
     for folder in sorted(_batch_folder(batch).glob("*")):
         try:
@@ -391,7 +392,7 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
         problems = tuple(one.message for one in recover(recordings) if one.recording is None)
         finished = []
         for path in sorted(recordings.glob(f"*{SUFFIX}")):
-            # A file without a manifest is only a reserved name.
+            # A file without a manifest only reserves a name.
             with contextlib.suppress(ConfigError):
                 finished.append(Manifest.read(manifest_of(path)).recording.at(path))
         if finished or problems:

@@ -1,4 +1,4 @@
-"""Define the jobs of a batch: play a scenario, or finish the recordings of a worker that crashed while playing it."""
+"""Define the jobs of a batch: run a scenario, or finish a scenario's recordings after its worker crashed."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.scenario import Progress, Scenario
 
-# Interval, in seconds, at which to check whether another process has finished a recording.
+# How often to check whether another process has finished a recording, in seconds.
 _POLL_INTERVAL: Final = 0.1
-# Maximum time, in seconds, that another process may take to finish the recordings of a crashed worker.
+# How long another process may take to finish a crashed worker's recordings, in seconds.
 _RECOVERED_WITHIN: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioJob:
-    """One scenario to play, and the folder for its recordings.
+    """One scenario to run, and the folder for its recordings.
 
-    ``number`` is the job's place in the batch, counted from 0. ``room`` is the unique name of its room, which
-    identifies the manifests of its recordings.
+    ``number`` is the job's position in the batch, counted from 0. ``room`` is the room's unique name, which identifies
+    the manifests of the job's recordings.
     """
 
     number: int
@@ -48,11 +48,11 @@ class ScenarioJob:
     def play(
         self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
     ) -> Outcome:
-        """Play the scenario in this process, and store its recordings in ``recordings``."""
+        """Run the scenario in this process, and store its recordings in ``recordings``."""
         return play(
             self.scenario,
             recordings=recordings,
-            # The rooms of a batch begin with different remote browsers.
+            # The rooms in a batch start with different remote browsers.
             venue=self.venue.starting_at(self.number),
             room=self.room,
             on_progress=on_progress,
@@ -62,9 +62,9 @@ class ScenarioJob:
 
 @dataclass(frozen=True)
 class RescueJob:
-    """Finish the recordings of a scenario whose worker crashed.
+    """A job that finishes a scenario's recordings after its worker crashed.
 
-    ``reason`` is the error to report, and ``seconds`` is how long the worker had played the scenario.
+    ``reason`` is the error to report, and ``seconds`` is how long the scenario ran before the crash.
     """
 
     scenario_job: ScenarioJob
@@ -72,7 +72,7 @@ class RescueJob:
     seconds: float
 
     def rescue(self) -> Outcome:
-        """Recover the recordings of the scenario's room, and return them in a failed outcome."""
+        """Recover the recordings made in the scenario's room, and return a failed outcome that contains them."""
         job = self.scenario_job
         problems = _recover(job.recordings, job.room)
         found = _recordings_of(job.recordings, job.room)
@@ -89,24 +89,24 @@ Job = ScenarioJob | RescueJob
 
 
 def scenario_job_of(job: Job) -> ScenarioJob:
-    """Return the job itself, or the job that a ``RescueJob`` rescues."""
+    """Return the job itself, or the original job if it is a ``RescueJob``."""
     return job.scenario_job if isinstance(job, RescueJob) else job
 
 
 def _recover(recordings: Path, room: str) -> list[str]:
-    """Finish the recordings of a room whose process has ended; return a reason for each that can't be finished."""
+    """Finish a room's recordings after its process has ended; return the reason for each one that can't be finished."""
     end = time.monotonic() + _RECOVERED_WITHIN
     while True:
         lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}
         spooled = list(_spool_folders(recordings, room))
-        # The server of another scenario may have found a recording first, and may still be finishing it.
+        # Another scenario's server may have found a recording first, and may still be finishing it.
         if set(spooled) <= set(lost) or time.monotonic() > end:
-            return [lost.get(path, f"{path} is being finished by another process.") for path in spooled]
+            return [lost.get(path, f"Another process is still finishing the recording in {path}.") for path in spooled]
         threading.Event().wait(_POLL_INTERVAL)
 
 
 def _spool_folders(recordings: Path, room: str) -> Iterator[Path]:
-    """Yield the spool folders that contain recordings of a room."""
+    """Yield the spool folders that contain a room's recordings."""
     for path in sorted((recordings / FOLDER).glob("*")):
         # Another process may remove a folder at the same time.
         with contextlib.suppress(RecordingError):
@@ -115,10 +115,10 @@ def _spool_folders(recordings: Path, room: str) -> Iterator[Path]:
 
 
 def _recordings_of(recordings: Path, room: str) -> list[Recording]:
-    """Return the finished recordings of a room, oldest first."""
+    """Return a room's finished recordings, oldest first."""
     found = []
     for path in recordings.glob(f"*{MANIFEST_SUFFIX}"):
-        # The folder may contain files of other programs.
+        # The folder may contain files from other programs.
         with contextlib.suppress(ConfigError):
             manifest = Manifest.read(path)
             if manifest.room == room and manifest.recording.path.is_file():

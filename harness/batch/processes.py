@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
-    # The messages of a worker: its progress, a warning, or the outcome of its job.
+    # What a worker sends: its progress, a warning, or the outcome of its job.
     Sent = Progress | logging.LogRecord | Outcome
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_INTERVAL: Final = 0.1
-# Maximum time, in seconds, until a worker notices that its parent has ended.
+# How long it may take to notice that another process has ended, in seconds.
 _NOTICED_WITHIN: Final = 0.5
-# Maximum time, in seconds, that an idle worker may take to end.
+# How long an idle worker may take to exit, in seconds.
 _ENDED_WITHIN: Final = 5.0
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
-    """Return how many of the most expensive scenarios this machine can play in parallel, at least one."""
+    """Return how many of the most CPU-intensive scenarios this machine can run in parallel; the minimum is 1."""
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
 
@@ -48,14 +48,14 @@ def run_batch(
     on_outcome: Callable[[int, Outcome], None] = lambda _, __: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
-    """Run every job, up to ``workers`` in parallel, and return their outcomes in the given order.
+    """Run every job, up to ``workers`` in parallel, and return the outcomes in the jobs' order.
 
-    ``on_progress`` is called at each step with the job's number, ``on_outcome`` with each outcome. Once
-    ``interrupted()`` is true, recordings in progress are finished and no job begins; a job that never began has no
-    outcome.
+    ``on_progress`` is called with the job's number at each step, and ``on_outcome`` with each outcome. Once
+    ``interrupted()`` is true, recordings in progress are finished and no further job starts. A job that never started
+    has no outcome.
 
-    The outcome of a failed job contains the reason, and the other jobs continue. If a worker process crashes, another
-    one finishes its recordings.
+    If a job fails, its outcome contains the reason, and the other jobs continue. If a worker process crashes, another
+    worker finishes its recordings.
     """
     batch = _Batch(jobs, workers, on_progress, on_outcome)
     try:
@@ -86,7 +86,7 @@ class _Batch:
         self._ending = False
 
     def go_on(self, *, ending: bool) -> bool:
-        """Send waiting jobs to workers, and wait briefly for messages; return whether any job remains."""
+        """Send waiting jobs to workers, wait briefly for messages, and return whether any jobs remain."""
         if ending and not self._ending:
             self._ending = True
             self._waiting.clear()
@@ -99,14 +99,14 @@ class _Batch:
         return bool(self._busy or self._waiting)
 
     def close(self) -> None:
-        """End every worker, including those that are still busy."""
+        """End all workers, including busy ones."""
         for worker in self._busy.values():
             worker.kill()
         for worker in self._idle:
             worker.close()
 
     def _begin(self, job: Job) -> None:
-        """Send a job to an idle worker, or to a new one."""
+        """Send a job to an idle worker, or to a new worker if all are busy."""
         try:
             worker = self._idle.pop() if self._idle else _Worker()
         except OSError as error:
@@ -126,7 +126,7 @@ class _Batch:
             self._on_crash(worker)
             return
         if isinstance(sent, logging.LogRecord):
-            # This process logs the worker's warnings as its own.
+            # This process logs a worker's warnings as if they were its own.
             logging.getLogger(sent.name).handle(sent)
         elif isinstance(sent, Progress):
             self._on_progress(scenario_job_of(worker.job).number, sent)
@@ -136,7 +136,7 @@ class _Batch:
             self._finish(worker.job, sent)
 
     def _on_crash(self, worker: _Worker) -> None:
-        """Report the crash of a worker as the failure of its job, and let another worker finish its recordings."""
+        """Report a worker's crash as its job's failure, and make another worker finish the recordings."""
         del self._busy[worker.connection]
         reason = (
             f"The worker process of this scenario ended unexpectedly ({worker.kill()}). The machine may be short of "
@@ -154,7 +154,7 @@ class _Batch:
 
 
 class _Worker:
-    """A process that runs jobs one after the other, and the connection to this process."""
+    """A process that runs one job at a time, and the connection to that process."""
 
     job: Job
     began: float
@@ -164,10 +164,10 @@ class _Worker:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), name="harness worker")
-        # Only the parent reacts to a signal to the process group. The process inherits its parent's signal mask.
+        # Only the parent handles signals to the process group, so workers inherit a mask that blocks them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            # Python starts its resource tracker with the first process, and this unblocks the signals.
+            # Python would start its resource tracker with the first process, which unblocks the signals.
             resource_tracker.ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
             self._process.start()
@@ -179,7 +179,7 @@ class _Worker:
             theirs.close()
 
     def begin(self, job: Job) -> bool:
-        """Send a job; return False if the process has ended."""
+        """Send a job to the process; return False if the process has ended."""
         self.job = job
         self.began = time.monotonic()
         try:
@@ -189,8 +189,8 @@ class _Worker:
         return True
 
     def end_early(self) -> None:
-        """Make the worker finish the recordings in progress without playing further steps."""
-        # If the process has ended, the next read from its connection reports this.
+        """Make the worker finish the recordings in progress without running further steps."""
+        # If the process has ended, the next read from the connection reports the crash.
         with contextlib.suppress(OSError):
             self.connection.send(None)
 
@@ -201,9 +201,9 @@ class _Worker:
         self.kill()
 
     def kill(self) -> str:
-        """End the process at once; return how it ended."""
+        """End the process immediately, and return its signal or exit code as text."""
         self.connection.close()
-        # A crashed process ends by itself, with its own exit code.
+        # A process that has crashed exits by itself within this time, and its exit code is reported.
         self._process.join(_NOTICED_WITHIN)
         self._process.kill()
         self._process.join()
@@ -212,11 +212,11 @@ class _Worker:
 
 
 def _work(connection: Connection) -> None:
-    """Run the jobs that the connection delivers until it is closed; this is the main function of a worker process."""
+    """Run the jobs that arrive on the connection until it is closed; this is a worker process's main function."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    # A browser that outlives the process must not keep its connection open.
+    # A browser that outlives this process must not keep the connection open.
     os.set_inheritable(connection.fileno(), False)  # noqa: FBT003 - takes no keyword
     _end_with(os.getppid())
     parent = _Parent(connection)
@@ -251,11 +251,11 @@ class _Parent:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._ending = False
-        # Any thread may log a warning.
+        # Warnings can be logged in any thread.
         self._lock = threading.Lock()
 
     def next_job(self) -> Job | None:
-        """Wait for a job; return None if the parent closes the connection."""
+        """Wait for the next job and return it; return None if the parent closes the connection."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 job: Job | None = self._connection.recv()
@@ -264,26 +264,26 @@ class _Parent:
         return None
 
     def should_end(self) -> bool:
-        """Return whether recordings in progress should be finished now."""
+        """Return whether the parent has requested that recordings in progress be finished."""
         if not self._ending and self._connection.poll():
-            # The parent sends nothing else while a job runs.
+            # While a job runs, this request is the only message that the parent sends.
             self._ending = True
             with contextlib.suppress(EOFError, OSError):
                 self._connection.recv()
         return self._ending
 
     def send(self, sent: Sent) -> None:
-        """Send a message to the parent; if the parent has ended, this process will end soon as well."""
+        """Send a message to the parent. If the parent has ended, ignore the error: this process ends soon."""
         with self._lock, contextlib.suppress(OSError):
             self._connection.send(sent)
 
 
 class _ToParent(QueueHandler):
-    """Sends warnings to the parent, which logs them."""
+    """A log handler that sends warnings to the parent process."""
 
     def __init__(self, parent: _Parent) -> None:
         super().__init__(parent)  # type: ignore[arg-type]
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record, whose message is already formatted."""
+        """Send a log record whose message is already formatted."""
         self.queue.send(record)  # type: ignore[attr-defined]

@@ -248,5 +248,5 @@ def test_scheduler_that_does_not_answer_is_reported(write: Callable[..., list[st
     ran = run_harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
 
     assert ran.returncode == 3
-    assert "no scheduler answers at tcp://127.0.0.1:9" in ran.stderr
+    assert "no scheduler responds at tcp://127.0.0.1:9" in ran.stderr
     assert "Traceback" not in ran.stderr

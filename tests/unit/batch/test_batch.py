@@ -20,14 +20,14 @@ pytestmark = pytest.mark.parallel
 
 
 def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJob:
-    """Return a job whose end is defined by ``fate``."""
+    """Return a job that ends as ``fate`` specifies."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
     return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> None:
-    """Other workers play the remaining scenarios, and the outcomes have the order of the jobs."""
+    """The remaining scenarios are run by other workers, and the outcomes are in the jobs' order."""
     fates: list[Fate] = ["ends", "dies", "ends", "ends"]
     jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
 
@@ -41,7 +41,7 @@ def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> N
 
 
 def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path) -> None:
-    """The outcome contains the recording, its report and the reason."""
+    """After a worker crash, the scenario's outcome contains the recording, its report and the reason."""
     jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
     _, outcome = run_batch(jobs)
@@ -54,8 +54,8 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
     assert pytest.approx(2, abs=0.2) == recording.duration
 
 
-def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) -> None:
-    """This includes a scenario with an unexpected exception, whose type and place are reported."""
+def test_scenario_that_can_not_start_does_not_affect_the_others(tmp_path: Path) -> None:
+    """The same is true for a scenario that raises an unexpected exception; its type and location are reported."""
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     reported: list[tuple[int, Outcome]] = []
 
@@ -73,8 +73,8 @@ def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) 
     assert list(enumerate(outcomes)) == reported
 
 
-def test_interrupted_batch_begins_no_further_job(tmp_path: Path) -> None:
-    """A job that never began has no outcome."""
+def test_interrupted_batch_starts_no_further_job(tmp_path: Path) -> None:
+    """A job that was never started has no outcome."""
     stop = threading.Event()
 
     outcomes = run_batch(

@@ -1,4 +1,4 @@
-"""Test the folders of a Dask worker, whose recordings other users of the machine can't read."""
+"""Test a Dask worker's folders: other users of the machine can't read the recordings in them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob]:
-    """Return a job, after setting a separate folder for temporary files and a umask that allows all access."""
+    """Return a job, and use a separate folder for temporary files and a umask that allows all access."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     job = ScenarioJob(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
     before = os.umask(0)
@@ -34,7 +34,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob
 
 
 def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
-    """The folders of the batch and of each job are private, even if the batch's folder had another mode before."""
+    """The folders of the batch and of its jobs are private, even if the batch's folder had a different mode before."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
     one, other = _private_folder("batch", job), _private_folder("batch", job)
@@ -45,7 +45,7 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """The owner of the folder could read the recordings, or redirect them with a link."""
+    """The owner of such a folder could read the recordings, or redirect them with a symbolic link."""
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "foreign").mkdir()
@@ -60,8 +60,8 @@ def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) ->
     assert [] == list((tmp_path / "target").iterdir())
 
 
-def test_recording_that_can_not_be_finished_stays_at_its_worker(audio_bytes: bytes, job: ScenarioJob) -> None:
-    """The folder of a crashed worker is not removed while it contains an unfinished recording."""
+def test_recording_that_can_not_be_finished_stays_on_its_worker(audio_bytes: bytes, job: ScenarioJob) -> None:
+    """A crashed worker's folder is not removed while it contains an unfinished recording."""
     folder = _private_folder("batch", job)
     recordings = [recorded(Spool(folder / "recordings", {}), audio_bytes, recordName=name) for name in ("good", "bad")]
     for active in recordings:
@@ -77,7 +77,7 @@ def test_recording_that_can_not_be_finished_stays_at_its_worker(audio_bytes: byt
 
 
 def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_bytes: bytes, job: ScenarioJob) -> None:
-    """The batch's folder, which contains this folder, is removed as well."""
+    """The batch's folder is removed together with its last job's folder."""
     folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), audio_bytes, recordName="good")
     active.growing_file.end()
@@ -90,7 +90,7 @@ def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_by
 
 
 def test_worker_that_can_not_create_a_folder_reports_it(job: ScenarioJob, tmp_path: Path) -> None:
-    """The outcome of the scenario contains the message."""
+    """A worker without a usable folder raises SetupError, which becomes the scenario's outcome."""
     (tmp_path / "file").touch()
 
     with pytest.raises(SetupError, match="Recordings can't be stored in"):
