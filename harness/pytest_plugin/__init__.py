@@ -1,7 +1,7 @@
 """Provide rooms for tests, using pytest-playwright's browser and contexts.
 
-In: pytest's options, the marker ``room`` and pytest-playwright's fixtures. Out: the fixtures ``room``, ``attach``,
-``verify_recording`` and ``recordings``, and artifacts for every failed test. Called by pytest.
+In: pytest's options, the marker ``room`` and pytest-playwright's fixtures.  Out: the fixtures ``room``, ``attach``,
+``verify_recording`` and ``recordings``, and artifacts for every failed test.  Called by pytest.
 """
 
 from __future__ import annotations

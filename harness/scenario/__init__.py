@@ -1,4 +1,4 @@
-"""Play scenarios, which contain the steps of participants in a room and the expectations of the recordings.
+"""Run scenarios: the steps that participants take in a room, and what the recordings are expected to contain.
 
 In: a TOML or YAML file.  Out: an outcome with recordings and their reports.
 Called by ``harness run`` through ``harness.batch``.

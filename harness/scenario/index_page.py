@@ -1,4 +1,4 @@
-"""Write the index page of a batch: one offline page with every scenario, its recordings and their results."""
+"""Write a batch's index page: one offline page with every scenario, its recordings and their results."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target: Path) -> None:
     """Write the index page to ``target``.
 
-    ``pages`` maps the path of each recording to the page of its report; a report without a page gets no link.
+    ``pages`` maps each recording's path to the path of its report page. A report without a page gets no link.
 
-    Raises OSError if the index page can't be written, ConfigError if ``target`` is another kind of file.
+    Raises OSError if the index page can't be written, and ConfigError if ``target`` is a different kind of file.
     """
     rows = [
         {

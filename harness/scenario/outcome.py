@@ -1,4 +1,4 @@
-"""Define the progress and the outcome of a scenario."""
+"""Define a scenario's progress and outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNTITLED: Final = "scenario"
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a scenario: step number ``step`` of ``steps``, counted from 1, and the step's text."""
+    """A scenario's progress: the current ``step``, counted from 1, the number of ``steps``, and the step's text."""
 
     step: int
     steps: int
@@ -28,10 +28,10 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a scenario: its recordings with one report each, oldest first.
+    """A scenario's result: its recordings, oldest first, and one report on each.
 
-    ``error`` names the step that failed, and the reason. ``failure`` is the exception if the scenario could not begin.
-    ``seconds`` is how long the scenario took. ``interrupted`` is true if a user ended it early.
+    ``error`` contains the step that failed, and the reason. If the scenario could not start, ``failure`` is the
+    exception. ``seconds`` is how long the scenario took. ``interrupted`` is true if a user ended the scenario early.
     """
 
     title: str
@@ -44,7 +44,7 @@ class Outcome:
 
     @classmethod
     def failed(cls, scenario: Scenario, error: Exception | str, seconds: float = 0.0) -> Outcome:
-        """Return the outcome of a scenario that failed without a recording."""
+        """Return the outcome for a scenario that failed without a recording."""
         return cls(
             title=scenario.title or UNTITLED,
             recordings=(),
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the message of an error; for an unexpected error, it contains the type and the place in the code."""
+    """Return an error's message; for an unexpected error, it includes the type and the location in the code."""
     if isinstance(error, HarnessError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

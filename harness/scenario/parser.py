@@ -1,4 +1,4 @@
-"""Read a scenario from a TOML or YAML file, and report mistakes with their line and the reason."""
+"""Read a scenario from a TOML or YAML file, and report each mistake with its line and reason."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _MOST_VALUES: Final = 100_000
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Return the scenario at ``path``, a .toml, .yaml or .yml file; the default title is the file's name.
+    """Return the scenario in the .toml, .yaml or .yml file at ``path``; the default title is the file's name.
 
-    Raises ConfigError, which names file, line, step and reason, if the scenario can't be read or played.
+    Raises ConfigError, with the file, line, step and reason, if the scenario can't be read or run.
     """
     try:
         data, lines = _parsed(path)
     except RecursionError as error:
         raise ConfigError(f"{path} is nested too deeply to be read.") from error
     try:
-        # Strict validation of Python values refuses a list for a tuple; strict validation of JSON accepts it.
+        # pydantic's strict mode refuses a Python list where the model has a tuple, but accepts a JSON array.
         text = json.dumps(data, default=str)
     except TypeError as error:
         raise ConfigError(f"{path}: a key must be a word or a number.") from error
@@ -65,17 +65,17 @@ def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
         except ValueError as error:
             raise ConfigError(f"{path} is not valid TOML: {error}.") from error
     try:
-        # The round-trip loader keeps the lines of values, and reads YAML 1.2, where "on" is text.
+        # The round-trip loader preserves line numbers and reads YAML 1.2, in which "on" is a string.
         data = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line} is not valid YAML: {_line(error.problem or error.context or '')}.") from error
     except RecursionError:
         raise
-    except Exception as error:  # An impossible value, such as the month 13, can raise any exception.
+    except Exception as error:  # An impossible value, for example month 13, can raise any exception.
         raise ConfigError(f"{path} is not valid YAML: {_line(str(error)) or type(error).__name__}.") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: a scenario needs steps; begin with 'steps:'.")
+        raise ConfigError(f"{path}:1: a scenario must contain steps; start with 'steps:'.")
     if not _countable(data):
         raise ConfigError(f"{path} has more than {_MOST_VALUES} values, counting every use of an alias.")
     return data, yaml_lines(data)
@@ -100,15 +100,15 @@ def _line(text: str) -> str:
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return where an error is in the file, without the step's kind, which pydantic inserts after its number."""
+    """Return an error's location in the file without the step's kind, which pydantic inserts after the number."""
     if len(loc) > 2 and loc[0] == "steps" and loc[2] in VERBS:  # noqa: PLR2004 - steps, number, kind
         loc = loc[:2] + loc[3:]
-    # pydantic also adds one of these for a key that accepts one name or several.
+    # For a key that accepts one name or several, pydantic adds one of these type names.
     return tuple(part for part in loc if part not in {"constrained-str", "tuple[constrained-str, ...]"})
 
 
 def _place(path: Path, lines: Lines, where: tuple[int | str, ...]) -> str:
-    """Return the file and line of a value, or of the table or list that should contain it."""
+    """Return the file and line of a value, or of the table or list that should contain the value."""
     known = (where[:length] for length in range(len(where), 0, -1))
     return f"{path}:{next((lines[one] for one in known if one in lines), 1)}"
 
@@ -130,7 +130,7 @@ def _reason(error: ErrorDetails, where: tuple[int | str, ...], data: dict[str, A
 
 
 def _known(where: tuple[int | str, ...], data: dict[str, Any]) -> list[str]:
-    """Return the keys that are allowed in a place: at the top level, in a step, or in the record table."""
+    """Return the allowed keys at a location: at the top level, in a step, or in the record table."""
     if not where:
         return list(Scenario.model_fields)
     if where == ("record",):

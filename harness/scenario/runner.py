@@ -1,4 +1,4 @@
-"""Play a scenario: open a room, run its steps in order, and verify every recording."""
+"""Run a scenario: open a room, run the steps in order, and verify every recording."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     from harness.session.room import Room
     from harness.verification import Limits, Report
 
-    # Maps the name of each recording participant to the id and the length, in seconds, of the recording.
+    # For each participant who records, the recording's id and its length in seconds.
     _Elapsed = dict[str, tuple[str, float]]
 
-# Interval, in seconds, at which a wait checks whether the scenario was interrupted.
+# How often a wait checks whether the scenario was interrupted, in seconds.
 _POLL_INTERVAL: Final = 0.25
 _CRASHED_WITHIN: Final = 10.0
 
 
 @dataclass
 class _Requirements:
-    """The expectations of one recording."""
+    """The expectations that one recording must meet."""
 
     expect: list[Expectation] = field(default_factory=list)
     duration: float | None = None
@@ -72,9 +72,9 @@ def play(
     on_progress: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Play a scenario at a venue, in a new room with the name ``room``, and verify its recordings.
+    """Run a scenario in a new room named ``room``, in the venue's browsers, and verify its recordings.
 
-    ``on_progress`` is called before each step. Once ``interrupted()`` is true, no further step begins, and recordings
+    ``on_progress`` is called before each step. Once ``interrupted()`` is true, no further step starts, and recordings
     in progress are stopped and downloaded.
 
     Raises SetupError if Chrome, the port or the folder can't be used. A failed step is reported in the outcome.
@@ -94,7 +94,7 @@ def play(
         error = error or f"while closing the room: {reason_of(failure)}"
     lost = run.requirements.keys() - {recording.id for recording in run.room.recordings}
     if lost and error is None:
-        error = f"after the last step: {len(lost)} of the recordings with expectations could not be found"
+        error = f"after the last step: {len(lost)} recordings with expectations could not be found"
     on_progress(Progress(len(scenario.steps), len(scenario.steps), "verifying"))
     return Outcome(
         title=scenario.title or UNTITLED,
@@ -124,7 +124,7 @@ class _ScenarioRun:
         self._on_progress = on_progress
         self._is_interrupted = interrupted
         self._participants: dict[str, Participant] = {}
-        # The recorder, "all" or "local", of each participant who records.
+        # The recorder ("all" or "local") used by each participant who records.
         self._recorders: dict[str, str] = {}
         self._events: dict[str, set[str]] = {}
         self._speaker: Participant | None = None
@@ -132,7 +132,7 @@ class _ScenarioRun:
         self._emulated = {name for step in steps if isinstance(step, Network) for name in step.actors}
 
     def run_steps(self) -> None:
-        """Run every step; after the last one or an interruption, stop and download the recordings in progress."""
+        """Run every step; after the last step or an interruption, stop and download the recordings in progress."""
         steps = self._scenario.steps
         for number, step in enumerate(steps, start=1):
             if self._should_end():
@@ -147,7 +147,7 @@ class _ScenarioRun:
             self._participants[name].clean_media_recording()
 
     def report(self, recording: Recording) -> Report:
-        """Return the report on a recording, with the steps' expectations; an unreadable recording fails."""
+        """Verify a recording against the steps' expectations, and return the report; an unreadable recording fails."""
         required = self.requirements[recording.id]
         return verify_safely(recording, duration=required.duration, limits=required.limits, expect=required.expect)
 
@@ -233,10 +233,10 @@ class _ScenarioRun:
         one.crash()
         try:
             self.room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to crash")
-            # While it waits, the room raises an error with the recording of the crashed page.
+            # During this wait, the room raises an error that contains the crashed page's recording.
             self.room.wait(seconds=_POLL_INTERVAL)
         except RecordingError as lost:
-            # The scenario requested the crash. The room's recordings include the recording so far.
+            # The scenario requested the crash, and the room's recordings include the part that was saved.
             if lost.recording is None:
                 raise
 
@@ -252,9 +252,9 @@ class _ScenarioRun:
             self._expect(one, before, after)
 
     def _expect(self, one: WaitExpectation, before: _Elapsed, after: _Elapsed) -> None:
-        """Add the expectation to every recording of the participant that ran during the whole wait.
+        """Add an expectation to every recording that includes the participant and ran during the whole wait.
 
-        Raises StepTimeout if no recording did.
+        Raises StepTimeout if there is no such recording.
         """
         count = 0
         for name, (recording, start) in before.items():
@@ -265,12 +265,13 @@ class _ScenarioRun:
                 count += 1
         if not count:
             message = (
-                f"No recording of {one.participant} ran during the whole wait, so the expectation can't be checked."
+                f"No recording that includes {one.participant} ran during the whole wait, so the expectation can't be "
+                "checked."
             )
             raise StepTimeout(message)
 
     def _elapsed(self) -> _Elapsed:
-        """Return the ids and lengths in seconds of the recordings in progress that are not paused."""
+        """Return the id and length, in seconds, of each recording in progress that is not paused."""
         found = {}
         for name in self._recorders:
             status = self._participants[name].get_media_recording()

@@ -1,4 +1,4 @@
-"""Check that the steps of a scenario can follow each other, before the scenario is played."""
+"""Check that a scenario's steps are possible in this order, before the scenario is run."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 
 class SequenceCheck:
-    """Follows the steps one by one, and tracks which participants are in the room and which of them record."""
+    """Goes through the steps in order, and tracks which participants are in the room and who is recording."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
         self.inside: set[str] = set()
         self.crashed: set[str] = set()
-        # The recorder, "all" or "local", of each participant who records.
+        # The recorder ("all" or "local") used by each participant who records.
         self.recording: dict[str, Recorder] = {}
         self.paused: set[str] = set()
         self.recorded: set[str] = set()
-        # The participants whose last recording was downloaded, or cleaned.
+        # Participants whose most recent recording was downloaded, and those whose recording was cleaned.
         self.downloaded: set[str] = set()
         self.cleaned: set[str] = set()
 
     def problem(self, step: Step) -> str | None:
-        """Return why a step is not possible now, or None, and update the state."""
+        """Return why a step is impossible at this point, or None, and update the state."""
         for name in step.actors:
             problem = self._join_problem(name) if isinstance(step, Join) else self._action_problem(step, name)
             if problem:
@@ -57,7 +57,7 @@ class SequenceCheck:
         return None
 
     def _expectation_problem(self, one: WaitExpectation) -> str | None:
-        """Return why no recording can be checked for an expectation of a wait."""
+        """Return why no recording can be checked for an expectation in a wait, or None."""
         name = one.participant
         if name not in self.known:
             return self._unknown(name)
@@ -69,24 +69,25 @@ class SequenceCheck:
             reason = f"; the recording of {paused} is paused" if paused else ""
             return f"there is an expectation, but no recording is in progress{reason}"
         if name not in running and "all" not in running.values():
-            return f"there is an expectation for {name}, but only a local recording of {', '.join(sorted(running))}"
+            recorded = ", ".join(sorted(running))
+            return f"there is an expectation for {name}, but only a local recording of {recorded} is in progress"
         return None
 
     def _wait_problem(self, step: WaitFor) -> str | None:
-        """Return why a wait can't succeed: no earlier step leads to its state or event."""
+        """Return why a wait can't succeed because no earlier step leads to its state or event, or None."""
         name = step.wait_for
         if step.state == "recording" and (name not in self.recording or name in self.paused):
-            return f"{name} does not record, so this state is never reached"
+            return f"{name} is not recording, so this state is never reached"
         if step.state == "paused" and name not in self.paused:
             return f"{name}'s recording is not paused, so this state is never reached"
         if step.state == "cleaned" and name not in self.cleaned:
-            return f"{name}'s recording is not cleaned, so this state is never reached"
+            return f"{name}'s recording has not been cleaned, so this state is never reached"
         if step.event == "downloaded" and name not in self.downloaded:
-            return f"{name} has not downloaded the recording since its start, so this event never occurs"
+            return f"{name} has not downloaded this recording, so this event never occurs"
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Return why an expectation of a download is impossible, and note that the download ends the recording."""
+        """Return why a download's expectation is impossible, or None; the download also ends the recording."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()
@@ -152,10 +153,10 @@ class SequenceCheck:
 
 
 def problems(scenario: Scenario) -> Iterator[tuple[int, str]]:
-    """Yield the number of each impossible step, counted from 0, and the reason; the first one is the cause."""
+    """Yield each impossible step's number, counted from 0, and the reason; the first one may cause the others."""
     check = SequenceCheck()
     for number, step in enumerate(scenario.steps):
         if problem := check.problem(step):
             yield number, problem
     if not check.recorded:
-        yield len(scenario.steps) - 1, 'no participant records: add { start = "NAME" }'
+        yield len(scenario.steps) - 1, 'no participant records; add a step { start = "NAME" }'

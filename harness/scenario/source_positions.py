@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# The path of a value consists of keys of tables and positions in lists.
+# A value's path consists of table keys and list positions.
 Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
 
 def toml_lines(text: str) -> Lines:
-    """Return the line, counted from 1, of every key and list item of a valid TOML text."""
+    """Return the line number, counted from 1, of every key and list item in a valid TOML text."""
     import tree_sitter_toml
     from tree_sitter import Language, Parser
 
@@ -25,7 +25,7 @@ def toml_lines(text: str) -> Lines:
 class _Toml:
     def __init__(self) -> None:
         self._lines: Lines = {}
-        # The number of tables that each array of tables has so far.
+        # How many tables each array of tables contains so far.
         self._tables: dict[Path, int] = {}
 
     def read(self, document: Node) -> Lines:
@@ -41,7 +41,7 @@ class _Toml:
         return self._lines
 
     def _header(self, keys: list[str], *, appends: bool) -> Path:
-        """Return the path of a table; for each array of tables in its name, the table belongs to the last item."""
+        """Return a table's path; if its name contains an array of tables, the table belongs to the last item."""
         where: Path = ()
         for number, key in enumerate(keys):
             where = (*where, key)
@@ -80,14 +80,14 @@ def _keys(node: Node) -> list[str]:
 
 
 def yaml_lines(value: Any, parent: Path = ()) -> Lines:
-    """Return the line, counted from 1, of every key and list item for which ruamel.yaml has stored a line."""
+    """Return the line number, counted from 1, of every key and list item for which ruamel.yaml stores one."""
     lines: Lines = {}
     mapping = isinstance(value, dict)
     items = value.items() if mapping else enumerate(value) if isinstance(value, list) else ()
     rows = getattr(getattr(value, "lc", None), "data", None) or {}
     for key, item in items:
         where = (*parent, key)
-        # ruamel.yaml stores no line for a merged key (<<), and some tags become plain lists without lines.
+        # ruamel.yaml stores no line numbers for merged keys (<<) and for values that a tag turns into a plain list.
         if (at := rows.get(key)) is not None:
             lines[where] = at[0] + 1
         lines |= yaml_lines(item, where)

@@ -1,4 +1,4 @@
-"""Define a scenario and its steps; each step has exactly one verb."""
+"""Define scenarios and their steps; each step has exactly one verb."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ Names = Annotated[
     Name | Annotated[tuple[Name, ...], Field(min_length=1)], Field(description="One name, or a list of names.")
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# Events of a recording that can occur without a call to the page.
+# Recording events that can occur without a call to the page.
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
-# Shortest time, in seconds, that can be checked: limits allow absences, and a quarter at each end is not checked.
+# Shortest time span that can be checked, in seconds. Limits allow short absences, and a quarter of the span at each end
+# is not checked.
 _SHORTEST: Final = 2 * Limits().absence
-# Time, in seconds, at each end of a wait that is not checked for its expectations: connections take time to begin and
-# end, and the file lags behind the clock.
+# How much of each end of a wait is not checked for expectations, in seconds. Connections take time to start and end,
+# and the file lags behind the clock.
 EDGE: Final = 0.7
 
 
 def _media(given: str, info: ValidationInfo) -> str:
-    """Return the media; the path of a video file is relative to the folder of the scenario."""
+    """Return the media; a video file's path becomes absolute, and may be relative to the scenario's folder."""
     try:
         return str(media_of(given, MEDIA, folder=(info.context or {}).get("folder")))
     except ConfigError as error:
@@ -42,21 +43,21 @@ def _media(given: str, info: ValidationInfo) -> str:
 
 
 class Step(ReportModel):
-    """One step of a scenario; ``label`` replaces its text in the progress table and in errors."""
+    """One step of a scenario; ``label`` replaces the step's text in the progress table and in errors."""
 
     verb: ClassVar[str]
     label: str | None = Field(default=None, description="Name of this step in the progress table and in errors.")
 
     @property
     def actors(self) -> tuple[str, ...]:
-        """The participants who act, whose names are the verb's value."""
+        """The participants who perform the step; the verb's value contains their names."""
         value = getattr(self, self.verb)
         if isinstance(value, str):
             return (value,)
         return value if isinstance(value, tuple) else ()
 
     def __str__(self) -> str:
-        """Return the step in a few words."""
+        """Return a short description of the step."""
         return self.label or f"{self.verb.replace('_', ' ')} {', '.join(self.actors)}".rstrip()
 
 
@@ -109,7 +110,7 @@ class ShareScreen(Step):
 
 
 class Speak(Step):
-    """A synthetic participant speaks louder; the previous speaker returns to normal loudness."""
+    """A participant with synthetic audio speaks louder; the previous speaker returns to normal volume."""
 
     verb = "speak"
     speak: Name
@@ -124,7 +125,7 @@ class WaitExpectation(ReportModel):
 
 
 class Wait(Step):
-    """The scenario waits; every recording in progress is checked for the expectations."""
+    """The scenario waits; every recording in progress is checked against the expectations."""
 
     verb = "wait"
     wait: Positive = Field(description="Time to wait, in seconds.")
@@ -138,18 +139,18 @@ class Wait(Step):
         return self
 
     def __str__(self) -> str:
-        """Return the step in a few words."""
+        """Return a short description of the step."""
         return self.label or f"wait {self.wait:g} s"
 
 
 class WaitFor(Step):
-    """The scenario waits until a recording has a length, a state or an event; the step fails after ``timeout``."""
+    """The scenario waits for a recording's length, state or event; the step fails after ``timeout``."""
 
     verb = "wait_for"
     wait_for: Name = Field(description="The participant who records.")
     elapsed: Positive | None = Field(default=None, description="Length of the recording, in seconds, without pauses.")
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
-    event: RecordingEvent | None = Field(default=None, description="An event of the recording since its start.")
+    event: RecordingEvent | None = Field(default=None, description="An event since the recording started.")
     timeout: Positive = Field(default=30.0, description="Maximum time to wait, in seconds.")
 
     @model_validator(mode="after")
@@ -160,13 +161,13 @@ class WaitFor(Step):
         return self
 
     def __str__(self) -> str:
-        """Return the step in a few words."""
+        """Return a short description of the step."""
         what = f"{self.elapsed:g} s" if self.elapsed else self.state or self.event
         return self.label or f"wait for {self.wait_for}: {what}"
 
 
 class RecordOptions(ReportModel):
-    """The options of a recording, as in RecordConfig; a scenario's ``record`` has the defaults of every ``start``."""
+    """Recording options, as in RecordConfig; a scenario's ``record`` contains the defaults for every ``start``."""
 
     record_type: RecordType | None = None
     record_name: str | None = None
@@ -186,7 +187,7 @@ class RecordOptions(ReportModel):
         return self
 
     def with_defaults(self, defaults: RecordOptions | None) -> RecordConfig:
-        """Return the configuration; options that are None here have the value of ``defaults``."""
+        """Return the configuration; an option that is None has the value in ``defaults``."""
         options: dict[str, Any] = {}
         for layer in (defaults, self):
             if layer is not None:
@@ -196,7 +197,7 @@ class RecordOptions(ReportModel):
 
 
 class Start(Step, RecordOptions):
-    """A participant starts a recording; a recording in progress ends when the new one has begun, and is kept."""
+    """A participant starts a recording; a recording in progress ends once the new one has started, and is kept."""
 
     verb = "start"
     start: Name
@@ -225,7 +226,7 @@ class Stop(Step):
 
 
 class Download(Step):
-    """A recording is downloaded; its file is checked for the expectations."""
+    """A recording is downloaded; the file is checked against the expectations."""
 
     verb = "download"
     download: Name
@@ -242,7 +243,7 @@ class Clean(Step):
 
 
 class Network(Step):
-    """The network of participants becomes worse, or normal again without options. Signaling is not affected."""
+    """The participants' network becomes worse, or normal again if no options are set. Signaling is not affected."""
 
     verb = "network"
     network: Names
@@ -252,7 +253,7 @@ class Network(Step):
 
 
 class Crash(Step):
-    """The page of a participant crashes; the recording so far is kept."""
+    """A participant's page crashes; the recording so far is kept."""
 
     verb = "crash"
     crash: Name
@@ -268,7 +269,7 @@ VERBS: Final = tuple(kind.verb for kind in KINDS)
 
 
 def verb_of(step: object) -> str | None:
-    """Return the verb of a step; None if it has none, or several."""
+    """Return a step's verb; None if the step has no verb or several."""
     if isinstance(step, Step):
         return step.verb
     found = [verb for verb in VERBS if isinstance(step, dict) and verb in step]
@@ -302,7 +303,7 @@ AnyStep = Annotated[
 
 
 class Scenario(ReportModel):
-    """The ``steps`` that happen in a room, in order; ``record`` has the defaults of every recording."""
+    """The ``steps`` that take place in a room, in order; ``record`` contains the defaults for every recording."""
 
     title: str | None = None
     description: str | None = None
@@ -310,7 +311,7 @@ class Scenario(ReportModel):
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
 
     def with_max_wait(self, seconds: float) -> Scenario:
-        """Return the scenario with every longer wait shortened to ``seconds``, for a quick trial."""
+        """Return the scenario with every ``wait`` limited to ``seconds``, for a quick trial."""
         steps = tuple(
             step.model_copy(update={"wait": min(step.wait, seconds)}) if isinstance(step, Wait) else step
             for step in self.steps
@@ -319,7 +320,7 @@ class Scenario(ReportModel):
 
     @property
     def participants(self) -> int:
-        """The largest number of participants that are in the room at the same time."""
+        """The largest number of participants who are in the room at the same time."""
         inside: set[str] = set()
         most = 0
         for step in self.steps:
@@ -332,7 +333,7 @@ class Scenario(ReportModel):
 
     @property
     def needs(self) -> float:
-        """The CPU use of the most expensive recording of all participants, in processors of the reference machine."""
+        """The CPU use of the scenario's most expensive recording, in CPUs of the reference machine."""
         starts = [step for step in self.steps if isinstance(step, Start)]
         configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
         return max(needed(self.participants, config) for config in configs)

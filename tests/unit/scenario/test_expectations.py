@@ -34,7 +34,7 @@ def read(folder: Path, *steps: str, begin: str = BEGIN) -> None:
 
 
 def expecting(verb: str, what: str) -> str:
-    """Return a step with one expectation."""
+    """Return a step that has one expectation."""
     return f"{verb}, expect = [{{ {what} }}]"
 
 
@@ -71,24 +71,27 @@ def expecting(verb: str, what: str) -> str:
         ),
         (
             ['start = "alice", recorder = "local"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "there is an expectation for bob, but only a local recording of alice",
+            "there is an expectation for bob, but only a local recording of alice is in progress",
         ),
         (['wait_for = "alice", state = "paused"'], "alice's recording is not paused, so this state is never reached"),
-        (['wait_for = "alice", state = "cleaned"'], "alice's recording is not cleaned, so this state is never reached"),
+        (
+            ['wait_for = "alice", state = "cleaned"'],
+            "alice's recording has not been cleaned, so this state is never reached",
+        ),
         (
             ['wait_for = "alice", event = "downloaded"'],
-            "alice has not downloaded the recording since its start, so this event never occurs",
+            "alice has not downloaded this recording, so this event never occurs",
         ),
         (
             ['pause = "alice"', 'wait_for = "alice", state = "recording"'],
-            "alice does not record, so this state is never reached",
+            "alice is not recording, so this state is never reached",
         ),
         (['crash = "alice"', 'wait_for = "alice", state = "stopped"'], "alice's page has crashed"),
         (['crash = "alice"', 'download = "alice"'], "alice's page has crashed"),
     ],
 )
 def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: list[str], reason: str) -> None:
-    """In each scenario, the last step is impossible."""
+    """The last step of each scenario is impossible, and the error contains its line."""
     with pytest.raises(ConfigError) as refusal:
         read(tmp_path, *steps)
 
@@ -98,13 +101,13 @@ def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: 
 
 @pytest.mark.parametrize("seconds", [1.5, 1.9])
 def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: float) -> None:
-    """The time between the edges of such a wait is not longer than two absences that the limits allow."""
+    """The part of the wait that is checked must be longer than twice the absence that the limits allow."""
     with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
         read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", audible = true'))
 
 
 def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
-    """The scenario has a participant who left, a pause that ends, and waits for states that follow from its steps."""
+    """The scenario's expectations and waits all follow from its steps, including a leave, a pause and a download."""
     read(
         tmp_path,
         expecting("wait = 2", 'participant = "bob", audible = true'),
@@ -131,13 +134,13 @@ def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
 def test_expectation_without_a_recording_fails_the_step(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
-    """This can happen if a recording ends by itself."""
+    """The step fails if no recording ran during the whole wait, for example because a recording ended by itself."""
     run = _ScenarioRun(
         Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )
     run._recorders["alice"] = "all"
 
-    with pytest.raises(StepTimeout, match="No recording of bob ran during the whole wait"):
+    with pytest.raises(StepTimeout, match="No recording that includes bob ran during the whole wait"):
         run._expect(WaitExpectation(participant="bob", audible=True), before, after)
 
     assert {} == run.requirements

@@ -1,4 +1,4 @@
-"""Test reading scenarios: a file becomes steps, or an error with the line and the reason."""
+"""Test reading scenarios: a file results in steps, or in an error with the line and the reason."""
 
 import os
 import re
@@ -45,7 +45,7 @@ expect = [{ participant = "bob", visible = true, from = 1 }]
 
 
 def write(folder: Path, text: str, name: str = "scenario.toml") -> Path:
-    """Write a scenario and return its path."""
+    """Write a scenario to a file, and return the path."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
@@ -61,7 +61,7 @@ def refused(path: Path) -> str:
 
 
 def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
-    """The scenario's record table contains the defaults for the options of a step."""
+    """The record table contains defaults for the options of each start step."""
     scenario = read_scenario(write(tmp_path, GOOD))
 
     assert ["join", "start", "wait", "download"] == [step.verb for step in scenario.steps]
@@ -74,7 +74,7 @@ def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
 
 
 def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
-    """The key "on" remains text, as in YAML 1.2."""
+    """The YAML key "on" is a string, as in YAML 1.2, and not a Boolean."""
     text = """
     steps:
       - join: [alice, bob]
@@ -120,7 +120,7 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
     ],
 )
 def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, reason: str) -> None:
-    """The message contains file, line, step and reason in one line."""
+    """The one-line error contains the file, the line, the step and the reason."""
     assert GOOD.count(was) == 1
 
     message = refused(write(tmp_path, GOOD.replace(was, becomes)))
@@ -148,20 +148,20 @@ def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: st
         ),
     ],
 )
-def test_steps_that_can_not_follow_each_other_are_reported(tmp_path: Path, steps: str, reason: str) -> None:
-    """The mistake is reported before the first participant joins."""
+def test_steps_in_an_impossible_order_are_reported(tmp_path: Path, steps: str, reason: str) -> None:
+    """Steps in an impossible order are reported before the first participant joins."""
     assert reason in refused(write(tmp_path, f"steps = [ {steps} ]"))
 
 
 def test_yaml_error_has_its_line(tmp_path: Path) -> None:
-    """Both syntax errors and impossible steps are reported with their line."""
+    """Syntax errors and impossible steps in YAML files are reported with their line."""
     assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is not valid YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
-    assert "a scenario needs steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
+    assert "a scenario must contain steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
 
 
 STEPS = "steps:\n  - join: a\n  - start: a\n  - wait: 2\n"
-# Ten lines that represent a billion values.
+# Ten lines that expand to a billion values.
 BILLION = "a: &a [x, x]\n" + "".join(
     f"{word}: &{word} [{', '.join([f'*{before}'] * 9)}]\n" for before, word in pairwise("abcdefghij")
 )
@@ -192,7 +192,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
     ],
 )
 def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """For every exception of the parser, a ConfigError is raised."""
+    """Unusual YAML is reported as ConfigError, whatever exception the YAML parser raises."""
     assert reason in refused(write(tmp_path, text, "odd.yaml"))
 
 
@@ -211,12 +211,12 @@ def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
     ],
 )
 def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """Valid TOML that is not a scenario is also reported."""
+    """TOML that is invalid, or that is not a scenario, is reported in one line."""
     assert reason in refused(write(tmp_path, text, "odd.toml"))
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
-    """The scenario uses an anchor and a merge key; a mistake is reported with the line of its step."""
+    """Anchors and merge keys work in scenarios, and a mistake in such a step is reported with its line."""
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
     scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
@@ -230,7 +230,7 @@ def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".toml", ".yaml"])
 def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) -> None:
-    """A device and a very large file are refused as well."""
+    """Pipes, folders, devices and very large files are refused immediately."""
     os.mkfifo(tmp_path / f"pipe{suffix}")
     (tmp_path / f"folder{suffix}").mkdir()
     (tmp_path / f"device{suffix}").symlink_to("/dev/zero")
@@ -245,13 +245,13 @@ def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) 
 
 
 def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
-    """A missing file is refused as well."""
+    """Scenarios must be .toml, .yaml or .yml files, and must exist."""
     assert "a scenario must be a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
     assert "can't be read" in refused(tmp_path / "gone.toml")
 
 
 def test_value_of_a_toml_file_has_its_line() -> None:
-    """The file has tables, arrays of tables, inline tables, and dotted and quoted keys."""
+    """Lines are found for tables, arrays of tables, inline tables, and dotted and quoted keys."""
     text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
 
     lines = toml_lines(text)
@@ -264,7 +264,7 @@ def test_value_of_a_toml_file_has_its_line() -> None:
 
 
 def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
-    """Steps other than waits are not changed."""
+    """The wait steps are shortened, and the other steps are unchanged."""
     scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
     assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
@@ -272,20 +272,20 @@ def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_every_example_can_be_played(path: Path) -> None:
-    """Every example also has a description."""
+def test_every_example_is_valid(path: Path) -> None:
+    """Every example can be read, and has a description."""
     assert read_scenario(path).description
 
 
-def test_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
-    """The test reads the scenario exactly as it is printed in docs/scenarios.md."""
+def test_scenario_in_the_guide_is_valid(tmp_path: Path) -> None:
+    """The scenario printed in docs/scenarios.md can be read without changes."""
     (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text("utf-8"), flags=re.DOTALL)
 
     assert "mute in the middle" == read_scenario(write(tmp_path, text)).title
 
 
 def test_published_schema_is_up_to_date() -> None:
-    """The schema is generated by scripts/scenario_schema.py."""
+    """The file docs/scenario.schema.json equals the output of scripts/scenario_schema.py."""
     checked = subprocess.run(
         [sys.executable, "scripts/scenario_schema.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -294,7 +294,7 @@ def test_published_schema_is_up_to_date() -> None:
 
 
 def test_schema_has_every_step() -> None:
-    """The schema lists each kind of step."""
+    """The schema contains every kind of step."""
     schema = Scenario.model_json_schema()
 
     assert {kind.__name__ for kind in KINDS} <= set(schema["$defs"])
@@ -302,7 +302,7 @@ def test_schema_has_every_step() -> None:
 
 
 def test_number_of_repetitions_is_limited() -> None:
-    """A billion jobs would use all memory before the first job is played."""
+    """A billion jobs would use all memory before the first job started."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
     assert ran.exit_code == 2
