@@ -1,14 +1,14 @@
 """Record WebRTC calls in real Chrome, and verify what ended up in the recording.
 
 In: calls to the names in ``__all__``.  Out: recordings with their manifests, and reports on them.
-Called by tests and programs; the command line is ``harness.cli``, the pytest plugin ``harness.pytest_plugin``.
+Called by tests and programs. The command line is in ``harness.cli``, the pytest plugin in ``harness.pytest_plugin``.
 """
 
 
 def _attach() -> None:
-    """Let lazy_loader import each public name when it is first used; __init__.pyi lists the names.
+    """Make lazy_loader import each public name on first use; __init__.pyi lists the names.
 
-    The command line uses none of these names, so it need not wait for lazy_loader to read that file.
+    The command line uses none of these names, so it does not have to wait for lazy_loader to read that file.
     """
     import lazy_loader
 

@@ -1,15 +1,15 @@
-"""The errors that users see, as one tree.
+"""Define the errors that users see, which form one tree.
 
 HarnessError
-  ConfigError            a RecordConfig, scenario or option can't work
-  SetupError             Chrome, a codec, a port or the disk: what is missing and how to get it
-  StepTimeout            a wait timed out: for what, how long, and what was found instead
-  PageError              the page failed; see .code, .name and .page_log
-    InvalidStateError    a valid call at the wrong moment
-    NotSupportedError    this browser can't record that
-    RecordingError       the recording broke by itself; .recording is what was saved
+  ConfigError            a RecordConfig, scenario or option is invalid
+  SetupError             Chrome, a codec, a port or the disk is missing or can't be used
+  StepTimeout            a wait timed out
+  PageError              a call to the page failed; see .code, .name and .page_log
+    InvalidStateError    a valid call was made at the wrong moment
+    NotSupportedError    the browser can't record as requested
+    RecordingError       the recording broke by itself; .recording is the part that was saved
       DiskFullError      the disk is full
-  VerificationError      from Report.raise_for_failures()
+  VerificationError      a recording failed its checks; raised by Report.raise_for_failures()
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def spool_error(message: str) -> RecordingError:
 
 
 def disk_full(message: str) -> DiskFullError:
-    """Return the error for a disk that is too full for the recording (NERTC 10452, RECORDING_CACHE_ERROR)."""
+    """Return the error for a disk without enough space for the recording (NERTC 10452, RECORDING_CACHE_ERROR)."""
     return DiskFullError(message, code=10452)
 
 
@@ -103,7 +103,7 @@ def recording_error(message: str, *, page_log: Sequence[str] = ()) -> RecordingE
 def page_error(
     *, message: str, code: int | None = None, name: str = "Error", page_log: Sequence[str] = ()
 ) -> HarnessError:
-    """Return the Python error for an error of the page."""
+    """Return the Python error that corresponds to an error in the page."""
     if name == "ConfigError":
         return ConfigError(message)
     if name == "StepTimeout":
@@ -118,7 +118,7 @@ def page_error(
 
 
 def one_of(option: str, given: object, allowed: Collection[object]) -> None:
-    """Raise ConfigError, naming the option, unless ``given`` is among ``allowed``."""
+    """Raise ConfigError with the option's name unless ``given`` is one of the ``allowed`` values."""
     if given not in allowed:
         choices = ", ".join(repr(choice) for choice in allowed)
         message = f"{option}: {given!r} is not valid; choose one of {choices}."

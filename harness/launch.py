@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.session.participant import Participant
     from harness.session.venue import VenueOptions
 
-# The name of the room that anybody can join.
+# The name of the public room, which anybody can join.
 _PUBLIC_ROOM = "public room"
 
 
@@ -69,9 +69,9 @@ def open_room_at(
     name: str = "room",
     port: int = 0,
 ) -> Iterator[Room]:
-    """Open a room in the browsers of ``venue``; the other parameters are those of ``open_room``."""
+    """Open a room in the browsers that ``venue`` specifies; the other parameters are the same as for ``open_room``."""
     folder = Path(recordings).absolute()
-    # Importing the server's libraries is slow, so a thread imports them while the browser starts.
+    # The server's libraries are slow to import, so a thread imports them while the browser starts.
     importing = threading.Thread(target=import_module, args=("harness.server.room_server",), name="import the server")
     importing.start()
     chrome = (
@@ -129,7 +129,7 @@ def attach(
     browser = page.context.browser
     with (
         RoomServer(recordings=folder, versions=versions(browser.version if browser else None)) as server,
-        # Nobody else can join a room with a random name.
+        # The room has a random name, so nobody else can join it.
         Room(
             server=server, new_context=lambda **_: page.context, recordings=folder, name=secrets.token_urlsafe(16)
         ) as room,
@@ -143,7 +143,7 @@ def serve_public_room(
 ) -> Iterator[RoomServer]:
     """Serve a room that participants join from their own browsers, and publish their recordings in ``recordings``.
 
-    ``on_published`` is called with each published recording, in any thread.
+    ``on_published`` is called with each published recording, possibly in another thread.
 
     Raises SetupError if the port or the folder can't be used.
     """
@@ -157,7 +157,7 @@ def serve_public_room(
 
 
 def _summarize(path: Path) -> ReportSummary:
-    """Verify a recording, and return the summary of its report for the page."""
+    """Verify a recording, and return a summary of the report for the page."""
     from harness.server.library.summaries import ReportSummary
     from harness.server.spool.downloads import ReportPage
     from harness.verification import verify
@@ -186,5 +186,5 @@ def versions(chrome: str | None = None) -> dict[str, str]:
 
 
 def has_camera() -> bool:
-    """Return whether this machine has a camera, which is checked only on Linux and assumed on other systems."""
+    """Return whether this machine has a camera; check this only on Linux, and assume a camera on other systems."""
     return sys.platform != "linux" or any(Path("/dev").glob("video*"))

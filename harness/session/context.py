@@ -1,4 +1,4 @@
-"""Define the data that a room and its participants share."""
+"""Define the data shared by a room and its participants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RoomContext:
-    """The name of a room, its server, the folder for its recordings, and their default configuration."""
+    """A room's name, its server, the folder for its recordings, and the recordings' default configuration."""
 
     room: str
     server: RoomServer

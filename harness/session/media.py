@@ -12,10 +12,10 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# One of the kinds below, or the path of a video file, which is played in a loop as the camera and the microphone.
+# One of the kinds below, or the path of a video file that plays in a loop as the camera and microphone.
 Media = str | os.PathLike[str]
 MEDIA: Final = ("synthetic", "camera")
-# The kinds for the call of another application, which gets synthetic media or the browser's own devices.
+# The kinds for another application's call: synthetic media, or the browser's own devices.
 APPLICATION_MEDIA: Final = ("synthetic", "own")
 
 
@@ -29,7 +29,7 @@ def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None,
     choices = ", ".join(repr(kind) for kind in kinds)
     if isinstance(given, str | os.PathLike):
         file = (folder or Path.cwd()) / os.fspath(given)
-        # Checking an impossible path, for example one that is too long, raises OSError.
+        # Checking a path that the system does not accept, for example because it is too long, raises OSError.
         with contextlib.suppress(OSError):
             if file.is_file():
                 return file.resolve()

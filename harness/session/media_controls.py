@@ -1,4 +1,4 @@
-"""Control the microphone, the camera and the screen of a participant."""
+"""Control a participant's microphone, camera and screen sharing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MediaControls(ABC):
 
     @abstractmethod
     def _call(self, name: str, argument: object = None) -> Any:
-        """Make a call to the page and return its answer."""
+        """Call a function in the page, and return its result."""
 
     def mute(self) -> None:
         """Turn the microphone off; recordings continue with silence."""

@@ -1,4 +1,4 @@
-"""Define the participant of a room, who has NERTC's four recording calls."""
+"""Define the participant of a room, with NERTC's four recording calls."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Participant(MediaControls):
         self._page = page
         self._context = context
         self._before_recording = before_recording
-        # The participant's id in the room, or "" outside the room.
+        # The participant's id in the room; an empty string outside the room.
         self._member = ""
         self._started = 0.0
         self._files = RecordingFiles(page, context)
@@ -255,7 +255,7 @@ class Participant(MediaControls):
         run_every_step((self._leave_if_alive, self._page.close, self._expel, self._detach, self._save_rest))
 
     def _begin_join(self, options: dict[str, Any]) -> Callable[[], None]:
-        """Start to join; call the returned function to wait until every subscriber receives this participant."""
+        """Start joining, and return a function that waits until every subscriber receives this participant."""
         finish = self._page.begin("join", options)
 
         def finish_join() -> None:
@@ -277,7 +277,7 @@ class Participant(MediaControls):
         self._context.server.detach(self._context.room, self.name)
 
     def _expel(self) -> None:
-        """Remove the participant from the room if the page can't leave by itself."""
+        """Remove the participant from the room, in case the page could not leave by itself."""
         if self._member:
             self._context.server.expel(self._context.room, self._member)
             self._member = ""
@@ -293,7 +293,7 @@ class Participant(MediaControls):
         return self._context.server.has_recording(recording, room=self._context.room, participant=self.name)
 
     def _call(self, name: str, argument: object = None) -> Any:
-        """Make a call; if the recording broke or the page crashed, the error contains the saved recording."""
+        """Call a function in the page; if the recording broke or the page crashed, the error has the saved part."""
         try:
             return self._page.call(name, argument)
         except RecordingError as error:
@@ -325,7 +325,7 @@ class Participant(MediaControls):
             raise error
 
     def _raise_saved(self, message: str, cause: PageError | None) -> None:
-        """Raise RecordingError with the saved recording; do nothing if nothing was saved."""
+        """Raise RecordingError with the saved recording, if there is one."""
         saved = self._save()
         if saved is None:
             return
@@ -335,6 +335,6 @@ class Participant(MediaControls):
         raise broken from cause
 
     def _save(self) -> Recording | None:
-        """Save all recordings that were not downloaded, and return the last one."""
+        """Save all recordings that were not downloaded, and return the last of them, or None."""
         saved = self._files.save_rest(self.name)
         return saved[-1] if saved else None

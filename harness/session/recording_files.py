@@ -1,4 +1,4 @@
-"""Collect a participant's recordings: give downloads their final names, and save the others from the spool."""
+"""Collect a participant's recordings: give downloads their final names, and save other recordings from the spool."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class RecordingFiles:
     """Collects the recordings of one participant.
 
-    ``recordings`` contains all collected recordings, oldest first; ``last_saved`` is the last recording that was saved
-    without a download.
+    ``recordings`` contains all collected recordings, oldest first. ``last_saved`` is the most recent recording that was
+    saved without a download.
     """
 
     def __init__(self, page: DrivenPage, context: RoomContext) -> None:
@@ -33,20 +33,20 @@ class RecordingFiles:
         self._stop_to_file: dict[str, float] = {}
 
     def note_finished(self, finished: dict[str, Any]) -> None:
-        """Remember the time from the stop of a recording to its complete file, for the manifest."""
+        """Store how long it took to complete the file after the recording was stopped, for the manifest."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
     def collect(self, download: Download, began: float) -> Recording:
-        """Save a download under its final name, next to its manifest; ``began`` is when it was requested."""
+        """Save a download under its final name, next to its manifest; ``began`` is when the download was requested."""
         spooled = self._context.server.recording_at(download.url)
         if spooled is None:
-            message = f"The download {download.suggested_filename} is not a recording of this room's server."
+            message = f"The download {download.suggested_filename} is not a recording from this room's server."
             raise recording_error(message)
         manifest = spooled.finish_with_manifest()
-        # Chrome fact 20: saving overwrites files silently, so the download is not saved under its final name.
+        # Chrome fact 20: saving overwrites files silently, so the download first gets a temporary name.
         partial = spooled.folder.downloaded
         try:
-            # A page that did not wait before it cleaned has freed the folder by now; the browser still has the file.
+            # If the page has already cleaned the recording, its folder is gone, but the browser still has the file.
             partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self._page.save(download, str(partial))
             recording = publish(
@@ -66,7 +66,7 @@ class RecordingFiles:
         return recording
 
     def save_rest(self, participant: str) -> list[Recording]:
-        """Publish the participant's recordings in the spool that nobody downloaded; return them, oldest first."""
+        """Publish the participant's recordings that are only in the spool; return them, oldest first."""
         context = self._context
         saved = context.server.publish(context.recordings, room=context.room, participant=participant)
         self.recordings.extend(saved)

@@ -1,4 +1,4 @@
-"""Define the room, which opens pages for its participants and waits for events in these pages."""
+"""Define the room, which opens pages for its participants and waits for events in those pages."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
 from harness.session.media import Media
 
-# Maximum time, in seconds, until every subscriber receives a new participant's video and audio.
+# How long it may take until every subscriber receives a new participant's video and audio, in seconds.
 JOINED_WITHIN: Final = 20.0
 _POLL_INTERVAL: Final = 0.05
-# Maximum time, in seconds, until a wait notices that a recording broke.
+# How long a wait may take to notice that a recording broke, in seconds.
 _NOTICED_WITHIN: Final = 0.5
 
 
@@ -58,10 +58,11 @@ class Room:
         watched: bool = False,
         record_config: RecordConfig | None = None,
     ) -> None:
-        """Create a room from parts that stay open when it closes.
+        """Create a room that uses the given server and browser contexts, and does not close them.
 
-        ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is the folder for
-        recordings. ``record_config`` is the default for every recording. ``watched`` shows the pages in windows.
+        ``server`` serves the page, ``new_context`` creates browser contexts, and ``recordings`` is the folder for
+        recordings. ``record_config`` is the default for every recording. If ``watched`` is true, the pages are shown in
+        windows.
         """
         self.name = name
         self.participants = []
@@ -73,13 +74,13 @@ class Room:
         self._renderers_of: dict[Participant, frozenset[int]] = {}
 
     def __enter__(self) -> Self:
-        """Return the room, open."""
+        """Return the room, which is already open."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close every page; recordings are saved."""
+        """Close every page and save the recordings."""
         self.close()
 
     def join(
@@ -138,7 +139,7 @@ class Room:
             if name == subscriber:
                 options["subscriptions"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
             begun.append((participant, options))
-        # The method is private, because only the room of a participant may begin a join.
+        # The method is private, because only the room may make a participant join.
         for finish in [participant._begin_join(options) for participant, options in begun]:  # noqa: SLF001
             finish()
         return [participant for participant, _ in begun]
@@ -175,7 +176,7 @@ class Room:
         Raises:
             ConfigError: ``media`` is not valid.
         """
-        # The context bypasses content policies also in frames of other origins, which the page's session can't reach.
+        # The context bypasses CSP even in cross-origin frames, which the page's CDP session can't reach.
         page = self._new_context(**{"bypass_csp": True, **options}).new_page()
         return self._attach(page, name, media, owned=True)
 
@@ -185,7 +186,7 @@ class Room:
         try:
             driven = ApplicationPage(page, self._server.url, script, owned=owned)
         except BaseException:
-            # No page has used the script.
+            # The script was never used in a page.
             self._server.detach(self.name, name)
             raise
         participant = Participant(name, driven, self._context)
@@ -203,7 +204,7 @@ class Room:
         return participant
 
     def _yield_processor_to(self, recording: Participant) -> None:
-        """Lower the priority of all other pages, since a recording page drops late frames."""
+        """Lower the priority of all pages but the recording page, which drops frames if it gets too little CPU time."""
         for participant, renderers in self._renderers_of.items():
             if participant is not recording:
                 self._renderers.yield_to_others(renderers)
@@ -265,7 +266,7 @@ class Room:
             threading.Event().wait(seconds)
         else:
             with contextlib.suppress(PageError):
-                # If the page crashes during the wait and was recording, the loop below reports the crash.
+                # If a page crashes while it is recording, the loop below reports the crash.
                 page.wait(seconds)
         for participant in self.participants:
             participant._raise_if_lost()  # noqa: SLF001 - a room and its participants are one unit

@@ -1,4 +1,4 @@
-"""Define the venue of a room: the browsers that open its pages, and the routes of its media."""
+"""Define a room's venue: the browsers that open its pages, and the routes that its media take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Venue:
-    """The browsers of a room and the routes between them; ``VenueOptions`` describes the fields.
+    """A room's browsers and the media routes between them; ``VenueOptions`` describes the fields.
 
     Raises ConfigError if ``connect`` is not a list of addresses.
     """
@@ -28,7 +28,7 @@ class Venue:
     routes: Routes | None = None
 
     def __post_init__(self) -> None:
-        # A single address is also a sequence of strings, namely its characters.
+        # A string would also be accepted as a sequence of strings: each character would be an address.
         if isinstance(self.connect, str) or not all(self.connect):
             message = (
                 f"connect: {self.connect!r} is not valid; give a list of addresses, for example ['ws://HOST:PORT']."
@@ -37,7 +37,7 @@ class Venue:
         object.__setattr__(self, "connect", tuple(self.connect))
 
     def starting_at(self, turn: int) -> Self:
-        """Return the venue with another remote browser first, so that the rooms of a batch are spread evenly."""
+        """Return the venue with a different remote browser first, so that a batch's rooms are spread evenly."""
         first = turn % max(1, len(self.connect))
         return replace(self, connect=(*self.connect[first:], *self.connect[:first]))
 

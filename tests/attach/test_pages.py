@@ -174,4 +174,4 @@ def test_event_forged_by_the_application_has_no_effect(room: Room, enter: Enter,
 
     check_recording(alice.download_media_recording())
     assert ["recording-started", "recording-stopped", "recording-downloaded"] == received
-    assert 16 == sum(line.startswith("not an event of a recording: ") for line in alice._page.log)
+    assert 16 == sum(line.startswith("not a recording event: ") for line in alice._page.log)

@@ -1,4 +1,4 @@
-"""Test the events of recordings: handlers receive them, and everything else that a page reports is only logged."""
+"""Test recording events: handlers receive them, and everything else that a page reports is only logged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_handlers_of_an_event_get_its_detail_in_order() -> None:
-    """Handlers of other events are not called."""
+    """An event calls only its own handlers, in the order in which they were added."""
     received: list[tuple[str, object]] = []
     events = RecordingEvents(lambda _: True, [])
     events.on("recording-started", lambda detail: received.append(("first", detail)))
@@ -27,7 +27,7 @@ def test_handlers_of_an_event_get_its_detail_in_order() -> None:
 
 
 def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
-    """The message lists the events."""
+    """The error lists all valid events."""
     with pytest.raises(ConfigError, match="event: 'recording-began' is not valid; choose one of 'recording-start"):
         RecordingEvents(lambda _: True, []).on("recording-began", print)
 
@@ -46,7 +46,7 @@ def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
     ],
 )
 def test_report_that_is_not_an_event_is_logged_and_calls_no_handler(reported: tuple[Any, ...]) -> None:
-    """Any script in the page can send such a report."""
+    """Any script in the page can send invalid reports, so only valid events call handlers."""
     received: list[object] = []
     log: list[str] = []
     events = RecordingEvents(lambda recording: recording == "hers", log)
@@ -55,11 +55,11 @@ def test_report_that_is_not_an_event_is_logged_and_calls_no_handler(reported: tu
     events.receive("alice", *reported)
 
     assert [] == received
-    assert [f"not an event of a recording: {reported}"] == log
+    assert [f"not a recording event: {reported}"] == log
 
 
 def test_cleaned_recording_still_has_events() -> None:
-    """The server no longer lists a cleaned recording, but the earlier events of its id are remembered."""
+    """The server no longer lists a cleaned recording, but its id is known from earlier events."""
     known = {"one"}
     received: list[object] = []
     events = RecordingEvents(known.__contains__, [])
@@ -73,7 +73,7 @@ def test_cleaned_recording_still_has_events() -> None:
 
 
 def test_failure_is_returned_only_once() -> None:
-    """Only one exception reports a failure."""
+    """A recording's failure is returned once, so that only one exception reports it."""
     events = RecordingEvents(lambda _: True, [])
     events.receive("alice", "recording-failed", {"id": "one", "message": "The encoder failed."})
 
@@ -82,7 +82,7 @@ def test_failure_is_returned_only_once() -> None:
 
 
 def test_stall_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """The warning names the participant."""
+    """The warning contains the participant's name and the message."""
     with caplog.at_level(logging.WARNING):
         RecordingEvents(lambda _: True, []).receive(
             "alice", "recording-stalled", {"id": "one", "message": "No video arrives."}
