@@ -1,4 +1,4 @@
-"""Provide a spool, and the raw bytes of a recording, to the tests without a browser."""
+"""Provide a spool and a recording's raw bytes to tests that use no browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def audio_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the raw bytes of one second of recorded audio."""
+    """Return one second of recorded audio, as MediaRecorder's raw bytes."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0, video=False, live=True))
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""The documents match the program: tests, options, messages and files that they name exist."""
+"""Test that the docs match the program: all tests, options, messages and files that they mention exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parallel
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-# tests/e2e/test_guide.py::test_something, or web/test/room/room.test.js::its title.
+# For example tests/e2e/test_guide.py::test_something, or web/test/room/room.test.js::the test's title.
 CITATION = re.compile(r"`((?:tests|web/test)/[\w./]+)::([^`]+)`")
 
 CITATIONS = [
@@ -31,7 +31,7 @@ CITATIONS = [
 
 
 def test_supply_tools_are_pinned_to_one_version() -> None:
-    """A new version needs a change in scripts/supply."""
+    """The tools' versions change only when somebody edits scripts/supply."""
     wanted = re.findall(r"'([\w-]+)([=~<>]+)[\d.]+'", (ROOT / "scripts" / "supply").read_text(encoding="utf-8"))
 
     assert {"uv", "pip-audit", "cyclonedx-bom", "pip-licenses"} == {name for name, _ in wanted}
@@ -39,15 +39,15 @@ def test_supply_tools_are_pinned_to_one_version() -> None:
 
 
 @pytest.mark.parametrize(("path", "name"), sorted({(path, name) for _, path, name in CITATIONS}))
-def test_a_test_that_a_document_names_exists(path: str, name: str) -> None:
-    """A document must not cite a test that was renamed or removed."""
+def test_every_test_cited_in_the_docs_exists(path: str, name: str) -> None:
+    """The docs must not cite a test that was renamed or removed."""
     definition = rf"^def {name}\(" if path.endswith(".py") else rf"\btest\(\s*(['\"`]){re.escape(name)}\1"
 
     assert re.search(definition, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_every_row_of_the_nertc_guide_cites_a_test() -> None:
-    """Each sentence of the guide and each call has its test in the form that is checked."""
+    """Each row of the guide's tables cites the test that checks its claim."""
     lines = (ROOT / "docs" / "nertc.md").read_text(encoding="utf-8").splitlines()
     rows = [
         line
@@ -56,22 +56,22 @@ def test_every_row_of_the_nertc_guide_cites_a_test() -> None:
     ]
 
     assert len(rows) > 50
-    # Converting is up to the user, says the guide.
+    # The guide says that converting is up to the user.
     assert [] == [row for row in rows if not CITATION.search(row) and "需要您自行完成" not in row]
 
 
 # ---- blocks of code -------------------------------------------------------------------------------------------------
 
 
-def test_the_home_page_shows_the_first_test_of_the_quickstart() -> None:
-    """tests/e2e/test_documents.py runs that test."""
+def test_home_page_shows_the_first_test_from_the_quickstart() -> None:
+    """The test on the home page is run by tests/e2e/test_documents.py."""
     first = next(text for language, text in blocks("quickstart.md") if language == "python")
 
     assert ("python", first) in blocks("index.md")
 
 
-def test_recording_room_shows_the_output_of_serve() -> None:
-    """The block is what harness serve prints when it starts."""
+def test_recording_room_guide_shows_the_output_of_serve() -> None:
+    """The code block in docs/recording-room.md is what harness serve prints when it starts."""
     ((_, shown),) = blocks("recording-room.md")
 
     expected = _invitation(["http://127.0.0.1:8080"], Path("/home/you/recordings"), ServeOptions())
@@ -79,8 +79,8 @@ def test_recording_room_shows_the_output_of_serve() -> None:
     assert f"$ harness serve\n{expected}\n" == shown
 
 
-def test_the_configuration_of_pytest_is_what_the_plugin_reads(pytestconfig: pytest.Config, tmp_path: Path) -> None:
-    """The plugin has each option, and can read the file of expectations."""
+def test_pytest_configuration_in_the_docs_is_valid(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    """The plugin defines each option in the example, and can read the example of an expectations file."""
     configuration, expected = (text for language, text in blocks("pytest.md") if language == "toml")
     (tmp_path / "expect.toml").write_text(expected, encoding="utf-8")
 
@@ -91,8 +91,8 @@ def test_the_configuration_of_pytest_is_what_the_plugin_reads(pytestconfig: pyte
 
 
 @pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
-def test_no_document_names_an_option_that_a_command_lacks(document: str) -> None:
-    """Each `harness COMMAND --option` in the text exists in the command's help."""
+def test_every_option_mentioned_in_the_docs_exists(document: str) -> None:
+    """For each `harness COMMAND --option` in the text, the option is listed in the command's help."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     helps = dict(re.findall(r"^## `harness ([\w ]+)`\n(.*?)(?=^## |\Z)", CLI, flags=re.DOTALL | re.MULTILINE))
     used = re.findall(r"\bharness (record|verify|run|serve|convert|recover|doctor)\b([^`|\n]*)", text)
@@ -107,8 +107,8 @@ def test_no_document_names_an_option_that_a_command_lacks(document: str) -> None
     assert [] == lacking
 
 
-def test_the_workflow_for_projects_can_be_read_and_uploads_failures() -> None:
-    """The workflow keeps the recordings of failed tests, and uploads them."""
+def test_workflow_for_projects_is_valid_and_uploads_failures() -> None:
+    """The example workflow keeps recordings from failed tests, and uploads them."""
     ((_, text),) = [block for block in blocks("ci.md") if block[0] == "yaml"]
     steps = YAML(typ="safe").load(text)["jobs"]["record"]["steps"]
 
@@ -118,8 +118,8 @@ def test_the_workflow_for_projects_can_be_read_and_uploads_failures() -> None:
     assert ["failure()"] == [step["if"] for step in steps if "upload-artifact" in step.get("uses", "")]
 
 
-def test_our_own_workflow_runs_what_the_readme_promises_and_uploads_failures() -> None:
-    """Ubuntu 24.04 and a minimal Debian run make record and make test, and upload the artifacts of failed tests."""
+def test_our_own_workflow_runs_the_commands_in_the_readme_and_uploads_failures() -> None:
+    """On Ubuntu 24.04 and a minimal Debian, CI runs make record and make test, and uploads failed tests' artifacts."""
     workflow = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
 
     for name in ("ubuntu", "debian"):
@@ -131,8 +131,8 @@ def test_our_own_workflow_runs_what_the_readme_promises_and_uploads_failures() -
         assert ["failure()"] == [step["if"] for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
 
 
-def test_the_docker_image_contains_the_sources_of_the_package() -> None:
-    """Its Playwright has the version that the package requires."""
+def test_docker_image_contains_the_package_sources() -> None:
+    """The Docker image has the Playwright version that the package requires."""
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     not_ignored = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -146,7 +146,7 @@ def test_the_docker_image_contains_the_sources_of_the_package() -> None:
 
 
 def test_troubleshooting_quotes_messages_word_for_word() -> None:
-    """Each quoted message in the first column of its tables is in the sources."""
+    """Each message quoted in the first column of the troubleshooting tables exists in the source code."""
     text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     quoted = re.findall(r"^\| `([^`]+)`(?: \(a warning\))? \|", text, re.MULTILINE)
     sources = "".join(
@@ -159,8 +159,8 @@ def test_troubleshooting_quotes_messages_word_for_word() -> None:
     assert [] == [one for one in quoted if one not in sources]
 
 
-def test_guide_to_scenarios_lists_every_step_with_its_keys() -> None:
-    """The table of steps has all keys of each step, except label and the options that steps share with RecordConfig."""
+def test_scenario_guide_lists_every_step_with_its_keys() -> None:
+    """The table of steps contains every step's keys, except ``label`` and the options that RecordConfig describes."""
     text = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
     table = text.partition("## Steps")[2].partition("## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| `")]
@@ -173,5 +173,5 @@ def test_guide_to_scenarios_lists_every_step_with_its_keys() -> None:
 
 
 def blocks(document: str) -> list[tuple[str, str]]:
-    """Return the language and the text of every block of a document that has a language."""
+    """Return the language and text of each code block in a document; blocks without a language are ignored."""
     return BLOCK.findall((ROOT / "docs" / document).read_text(encoding="utf-8"))

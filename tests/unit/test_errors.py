@@ -1,4 +1,4 @@
-"""Test that an error of the page becomes the Python error with the same name."""
+"""Test that an error in the page becomes the Python error with the same name."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ PAGE = Path(__file__).parents[2] / "web" / "src" / "shared" / "errors.js"
     ],
 )
 def test_page_error_gets_its_class_by_name(name: str, code: int | None, expected: type[HarnessError]) -> None:
-    """The error has exactly the expected class, and the page's message."""
+    """The Python error has exactly the expected class, and the page's message."""
     error = page_error(message="It is over.", code=code, name=name)
 
     assert expected is type(error)
     assert "It is over." == str(error)
 
 
-def test_every_error_name_of_the_page_is_known_to_python() -> None:
-    """Each error name of the page is a class in ``harness.errors``, except for the plain Error."""
+def test_every_error_name_in_the_page_is_known_to_python() -> None:
+    """Each error name that the page uses is a class in ``harness.errors``, except for the plain Error."""
     (declared,) = re.findall(r"@typedef \{(.+)\} ErrorName", PAGE.read_text())
     names = set(re.findall(r"'(\w+)'", declared))
 
@@ -61,7 +61,7 @@ def test_every_error_name_of_the_page_is_known_to_python() -> None:
 
 
 def test_page_error_keeps_code_name_and_log() -> None:
-    """The last lines of the page's console help to find the cause."""
+    """The last lines of the page's console are kept, because they help find the cause."""
     error = page_error(message="No.", code=10454, name="InvalidStateError", page_log=["log: joined", "error: no"])
 
     assert isinstance(error, PageError)
@@ -77,7 +77,7 @@ def test_every_error_is_a_harness_error() -> None:
 
 
 def test_documented_tree_is_the_class_tree() -> None:
-    """The docstring names every class, indented below its parent."""
+    """The docstring of ``harness.errors`` lists every class, indented below its parent."""
     drawn = re.findall(r"^( *)(\w+Error|StepTimeout)\b", errors.__doc__ or "", re.MULTILINE)
 
     parents: dict[int, str] = {}
@@ -91,12 +91,12 @@ def test_documented_tree_is_the_class_tree() -> None:
 
 
 def test_recording_error_may_carry_the_saved_recording() -> None:
-    """By default, the error has no recording."""
+    """By default, a RecordingError has no recording."""
     assert RecordingError("It broke.").recording is None
 
 
 def test_refused_option_is_named_with_the_allowed_values() -> None:
-    """The message contains the option, the given value and the allowed values."""
+    """The error contains the option, the given value and the allowed values."""
     with pytest.raises(ConfigError, match=r"^rate: 24 is not valid; choose one of 15, 30\.$"):
         one_of("rate", 24, (15, 30))
 
@@ -109,12 +109,12 @@ def test_allowed_option_is_accepted() -> None:
 def test_unexpected_system_error_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error is printed without a traceback, and the message names the option that shows it."""
+    """The error is printed without a traceback, and mentions the option that shows the traceback."""
 
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")
 
-    # The package exports a function with the module's name.
+    # The package exports a function with the same name as the module.
     program = importlib.import_module("harness.cli.main")
     monkeypatch.setattr(program, "app", fails)
 

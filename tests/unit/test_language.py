@@ -1,4 +1,4 @@
-"""The language of the project's texts: words that the glossary replaces do not come back."""
+"""Test the language of the project's texts: they contain no words that the glossary replaces."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ RULES = language.rules()
 WRONG = [one["wrong"] for one in tomllib.loads(language.WORDS.read_text(encoding="utf-8"))["words"]]
 
 
-def test_no_text_of_the_project_has_a_word_that_the_glossary_replaces() -> None:
-    """Documents, docstrings, comments, errors, help, findings and the page; the list has the better word for each."""
+def test_no_text_contains_a_word_that_the_glossary_replaces() -> None:
+    """Docs, docstrings, comments, errors, help, findings and page texts use the glossary's words."""
     found = [line for piece in language.texts() for line in language.findings(piece, RULES)]
 
     assert [] == found
@@ -29,12 +29,12 @@ def test_no_text_of_the_project_has_a_word_that_the_glossary_replaces() -> None:
 
 @pytest.mark.parametrize(("number", "sentence"), [*enumerate(WRONG)], ids=WRONG)
 def test_every_rule_finds_its_own_example(number: int, sentence: str) -> None:
-    """A pattern that matches nothing would keep nothing."""
+    """A rule whose pattern matches nothing would be useless."""
     assert [*language.findings(language.Text("docs", "a.md", 1, sentence), [RULES[number]])]
 
 
-def test_allowed_use_is_no_finding() -> None:
-    """A machine without a sound card is called by its name, and an identifier is code."""
+def test_allowed_use_is_not_reported() -> None:
+    """Fixed terms such as "sound card" are allowed, and identifiers are code, which is not checked."""
     piece = language.Text("docs", "a.md", 1, "A machine without a sound card. Call `picture()` or {sound}.")
 
     assert [] == [*language.findings(piece, RULES)]
@@ -59,8 +59,8 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_word_is_found_wherever_people_read_it(name: str, tmp_path: Path) -> None:
-    """With its kind and its line."""
+def test_word_is_found_in_every_kind_of_text(name: str, tmp_path: Path) -> None:
+    """Each finding contains the kind of text and the line."""
     path, content, kind, line = PLANTED[name]
     file = tmp_path / Path(path).name
     file.write_text(content, encoding="utf-8")
@@ -73,15 +73,15 @@ def test_word_is_found_wherever_people_read_it(name: str, tmp_path: Path) -> Non
 
 
 def test_blocks_of_code_and_quoted_names_are_not_prose(tmp_path: Path) -> None:
-    """What a program is called is not a matter of language."""
+    """Code blocks and quoted names are not checked, because they are not prose."""
     file = tmp_path / "a.md"
     file.write_text("Run `picture`:\n\n```sh\necho picture\n```\n", encoding="utf-8")
 
     assert [] == [line for piece in language.texts_of("a.md", file) for line in language.findings(piece, RULES)]
 
 
-def test_same_seed_draws_the_same_sentences_of_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    """A reader who is asked again reads the same."""
+def test_same_seed_draws_the_same_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same seed draws the same sentences, with equally many from each kind of text."""
     pieces = [
         language.Text(kind, "a.md", 1, f"The sentence number {number} is one of many.")
         for kind in language.KINDS

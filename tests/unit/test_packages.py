@@ -1,4 +1,4 @@
-"""The wheel and the sdist: built from the checkout, and checked as a package index checks them."""
+"""Test the wheel and the sdist, which are built from the checkout and checked the way a package index does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_packages_pass_the_strict_check_of_twine(packages: Path) -> None:
-    """It renders the description as a package index does, and accepts no warning."""
+    """Twine renders the description like a package index, and reports no warnings."""
     checked = subprocess.run(
         [sys.executable, "-m", "twine", "check", "--strict", *map(str, packages.iterdir())],
         capture_output=True,
@@ -43,7 +43,7 @@ def test_packages_pass_the_strict_check_of_twine(packages: Path) -> None:
 
 
 def test_description_on_a_package_index_has_no_relative_links(packages: Path) -> None:
-    """Links and images of the README lead to the source of the same version, and each target exists in the checkout."""
+    """Links and images in the README point to the same version's source, and each target exists in the checkout."""
     (wheel,) = packages.glob("*.whl")
     (folder,) = (one for one in PathInZip(wheel).iterdir() if one.name.endswith(".dist-info"))
     description = message_from_string((folder / "METADATA").read_text(encoding="utf-8")).get_payload()
@@ -61,7 +61,7 @@ def test_description_on_a_package_index_has_no_relative_links(packages: Path) ->
 
 
 def test_sdist_contains_the_sources_of_the_wheel_and_the_documents(packages: Path) -> None:
-    """Somebody who downloads it can build the wheel and run the tests' own files."""
+    """Somebody who downloads the sdist can build the wheel from it."""
     (archive,) = packages.glob("*.tar.gz")
 
     with tarfile.open(archive) as files:
@@ -71,12 +71,12 @@ def test_sdist_contains_the_sources_of_the_wheel_and_the_documents(packages: Pat
 
 
 def test_changelog_has_a_section_for_the_version() -> None:
-    """The release workflow asks for the same heading."""
+    """The release workflow requires the same heading."""
     assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_release_is_published_only_after_it_was_checked_and_switched_on() -> None:
-    """A tag alone publishes nothing, and no step has a password."""
+def test_release_is_published_only_if_it_was_checked_and_publishing_is_enabled() -> None:
+    """Pushing a tag alone publishes nothing, and no step uses a password."""
     text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     jobs = YAML(typ="safe").load(text)["jobs"]
     commands = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
@@ -89,7 +89,7 @@ def test_release_is_published_only_after_it_was_checked_and_switched_on() -> Non
 
 
 def test_every_supported_python_is_a_classifier_and_runs_in_the_workflow() -> None:
-    """The range starts where requires-python says."""
+    """The lowest supported Python version is the one in requires-python."""
     matrix = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]["ubuntu"]
     versions = matrix["strategy"]["matrix"]["python"]
 

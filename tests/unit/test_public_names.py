@@ -1,4 +1,4 @@
-"""Test the public names, which ``from harness import ...`` can import."""
+"""Test the public names, which can be imported with ``from harness import ...``."""
 
 import subprocess
 import sys
@@ -11,13 +11,13 @@ pytestmark = pytest.mark.parallel
 
 
 def test_every_public_name_can_be_imported() -> None:
-    """The names are sorted, and each is imported when it is first used."""
+    """The public names are sorted, and each can be imported from ``harness``."""
     assert sorted(harness.__all__) == list(harness.__all__)
     assert harness.__all__ == [getattr(harness, name).__name__ for name in harness.__all__]
 
 
 def test_help_does_not_import_the_recording_libraries() -> None:
-    """Help and completion need not wait for the libraries of the browser, the server and the decoder."""
+    """Help and shell completion are fast, because they don't load the browser, server and decoder libraries."""
     program = "import sys, harness.cli; print({'aiohttp', 'av', 'numpy', 'playwright'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

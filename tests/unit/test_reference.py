@@ -1,4 +1,4 @@
-"""The reference: the site builds without a warning, and nothing public is missing on its pages."""
+"""Test the reference: the site is built without warnings, and its pages describe everything public."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.parallel
 
 ROOT = Path(__file__).parents[2]
 PUBLIC: dict[str, Any] = {name: getattr(module, name) for module in (harness, verification) for name in module.__all__}
-# Methods of public classes that only other parts of the harness call; the reference leaves them out.
+# Methods of public classes that only the harness itself calls, so the reference omits them.
 INTERNAL = ("access", "at", "for_member", "for_page", "from_page", "problem")
 NEEDS_MKDOCS = pytest.mark.skipif(
     find_spec("mkdocs") is None, reason="the documents' tools are not installed: pip install -e '.[docs]'"
@@ -45,7 +45,7 @@ NEEDS_MKDOCS = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """Return the folder of the site, and the process that built it."""
+    """Build the site; return its folder and the completed process."""
     folder = tmp_path_factory.mktemp("site")
     build = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
@@ -60,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
 
 @NEEDS_MKDOCS
 def test_site_is_built_without_a_warning(site: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    """A dead link, a page outside the menu and an unknown name in the reference are warnings."""
+    """Dead links, pages missing from the menu, and unknown names in the reference would cause warnings."""
     _, build = site
 
     assert 0 == build.returncode, build.stderr
@@ -70,7 +70,7 @@ def test_site_is_built_without_a_warning(site: tuple[Path, subprocess.CompletedP
 def test_reference_contains_every_public_name_field_and_option(
     site: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    """Each name has a heading, each field of a value a row, and each option of a function a row."""
+    """In the reference, each name has a heading, and each field or option has a table row."""
     html = (site[0] / "reference.html").read_text(encoding="utf-8")
     headings = {anchor.rpartition(".")[2] for anchor in re.findall(r'id="(harness\.[\w.]+)"', html)}
     rows = {".".join(anchor.split(".")[-2:]) for anchor in re.findall(r'<tr [^>]*id="(harness\.[\w.]+)"', html)}
@@ -87,10 +87,10 @@ def test_reference_contains_every_public_name_field_and_option(
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_docstring_describes_every_parameter(name: str) -> None:
-    """This holds for public functions, and for the methods of public classes."""
+    """The docstrings of public functions, and of public classes' methods, describe every parameter."""
     found = PUBLIC[name]
     members = inspect.getmembers(found, inspect.isroutine) if inspect.isclass(found) else [(name, found)]
-    # The fields of a TypedDict have their own descriptions.
+    # Parameters in a TypedDict are skipped, because each field has its own description.
     undescribed = [
         f"{method}: {parameter}"
         for method, function in members
@@ -105,7 +105,7 @@ def test_docstring_describes_every_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("script", ["checks_docs", "output_docs"])
 def test_generated_page_is_up_to_date(script: str) -> None:
-    """A change of a check, of a limit or of a field also changes the page that describes it."""
+    """If a check, a limit or a field changes, the generated page that describes it must change as well."""
     compared = subprocess.run(
         [sys.executable, f"scripts/{script}.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -114,7 +114,7 @@ def test_generated_page_is_up_to_date(script: str) -> None:
 
 
 def test_every_check_and_limit_has_a_description() -> None:
-    """The page on checks has a section for each check, and each limit belongs to at least one check."""
+    """The page on checks has a section for each check, and each limit is used by at least one check."""
     page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     used = {limit for description in DESCRIPTIONS.values() for limit in description.limits}
 
@@ -125,7 +125,7 @@ def test_every_check_and_limit_has_a_description() -> None:
 
 
 def test_examples_on_the_pages_are_valid() -> None:
-    """The expectations file has known keys, the Python example known limits, and the timeline known events."""
+    """The examples of an expectations file, of limits in Python, and of a timeline contain only known names."""
     checks = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     (expected,) = re.findall(r"```toml\n(.*?)```", checks, re.DOTALL)
     (limits,) = re.findall(r"Limits\((.*?)\)\)", checks)
@@ -139,8 +139,8 @@ def test_examples_on_the_pages_are_valid() -> None:
     ]
 
 
-def test_every_key_of_a_manifest_and_a_report_is_documented(tmp_path: Path) -> None:
-    """The page on output files names each key that a real manifest, a report and the commands' answers contain."""
+def test_every_key_in_a_manifest_and_a_report_is_documented(tmp_path: Path) -> None:
+    """The page on output files describes each key found in a real manifest, in a report and in JSON output."""
     scene = Scene(participants=participants("alice"), width=240, height=136, frame_rate=15, seconds=1.5)
     recording = write_recording(tmp_path / "alice.webm", scene)
     answer = json.loads(run_harness("recover", "--json", folder=tmp_path).stdout)
@@ -153,8 +153,8 @@ def test_every_key_of_a_manifest_and_a_report_is_documented(tmp_path: Path) -> N
     assert [] == sorted(key for key in keys if f"| `{key}` |" not in page)
 
 
-def test_tree_of_errors_is_complete() -> None:
-    """The tree in the reference shows each error below its base."""
+def test_error_tree_is_complete() -> None:
+    """The tree in the reference shows each error below its base class."""
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     (tree,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     drawn = [(len(line) - len(line.lstrip(" ├└─│")), line.lstrip(" ├└─│")) for line in tree.splitlines()]
@@ -170,7 +170,7 @@ def test_tree_of_errors_is_complete() -> None:
 
 
 def keys_in(value: Any) -> set[str]:
-    """Return all keys in a value from JSON, without those of NERTC's configuration and of the versions."""
+    """Return all keys in a JSON value, except keys inside "config" and "versions"."""
     if isinstance(value, list):
         return {key for one in value for key in keys_in(one)}
     if not isinstance(value, dict):
@@ -180,13 +180,13 @@ def keys_in(value: Any) -> set[str]:
 
 
 def values_in(*roots: Any) -> set[Any]:
-    """Return the models and dataclasses among some types, and among the types of their fields."""
+    """Return all models and dataclasses among the given types and their fields' types."""
     found: set[Any] = set()
     queue = list(roots)
     while queue:
         one = queue.pop()
         queue += get_args(one)
-        # The page on output files describes the manifest.
+        # The manifest is described on the page on output files instead.
         if one not in found and one is not Manifest and fields_of(one):
             found.add(one)
             queue += get_type_hints(one, include_extras=True).values()
@@ -194,7 +194,7 @@ def values_in(*roots: Any) -> set[Any]:
 
 
 def fields_of(value: Any) -> list[str]:
-    """Return the names of the fields of a model or a dataclass of ours."""
+    """Return the field names of one of our models or dataclasses; an empty list for other types."""
     if not inspect.isclass(value) or not value.__module__.startswith("harness."):
         return []
     if is_dataclass(value):
