@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MemberEvent:
-    """A member joined or left a room, or changed markers; ``time`` is in ms on the room's clock."""
+    """A member joined a room, left it or changed markers; ``time`` is in ms on the room's clock."""
 
     time: float
     event: Literal["join", "leave", "renumbered"]

@@ -1,4 +1,4 @@
-"""Remove the server's folders from messages that other users can read."""
+"""Remove the paths of the server's folders from messages that other users can read."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def without_folders(text: str, recordings: Path) -> str:
-    """Return a message without the paths of the recordings folder and its spool."""
+    """Return a message without the paths of the recordings folder and the spool in it."""
     return text.replace(f"{recordings / FOLDER}/", "").replace(f"{recordings}/", "")

@@ -1,4 +1,4 @@
-"""RoomServer runs the server in its own thread and event loop, so that it answers while Python waits or computes."""
+"""RoomServer runs the server in its own thread and event loop, so that it responds while Python waits or computes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.server.library.library import Library
     from harness.server.spool.active_recording import ActiveRecording
 
-# Time, in seconds, for which downloads can continue when the server stops.
+# How long running downloads can continue when the server stops, in seconds.
 _LAST_ANSWERS_WITHIN: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ _T = TypeVar("_T")
 
 
 def _attached_subject(name: str) -> str:
-    """Return the subject of an attached page's tokens, which differs from every member's id, since ids are random."""
+    """Return the subject for an attached page's tokens. It can't equal a member's id, since ids are random."""
     return f"attached {name}"
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return whether a log record of aiohttp concerns a valid request whose client still waits for the answer.
+    """Return whether an aiohttp log record is about a valid request whose client is still waiting for the response.
 
-    Without this filter, clients could fill the log with invalid requests and reset connections.
+    Without this filter, clients could flood the log by sending invalid requests and resetting connections.
     """
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
@@ -60,8 +60,8 @@ class RoomServer:
     ``recordings`` is the folder that contains the spool; ``versions`` is written into every manifest. ``options``
     specify where and how the server listens. ``library`` lists and publishes the recordings of the public room.
 
-    Entering the context finishes and publishes recordings that an earlier crash left in that spool, and logs a warning
-    for each.
+    Entering the context finishes and publishes recordings that an earlier crash left in the spool, and logs a warning
+    for each one.
 
     Raises SetupError on entering if the port or the folder can't be used.
     """
@@ -81,11 +81,11 @@ class RoomServer:
         self._admission = Admission(
             public_room=options.public_room, join_code=options.join_code, view_code=options.view_code
         )
-        # The addresses of an interface can change while the server runs.
+        # A network interface's addresses can change while the server runs.
         read_addresses = (lambda: self.urls) if is_any(options.host) else None
         self._spool = Spool(recordings, versions, max_statistics=options.limits.notes_bytes)
         self._web_app = WebApp(options, self._admission, self._spool, library, read_addresses)
-        # Number of attached pages of other origins, by room and name.
+        # Number of attached pages from other origins, by room and name.
         self._attached: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
@@ -100,7 +100,7 @@ class RoomServer:
 
     @property
     def urls(self) -> list[str]:
-        """All URLs of the page: the server's own address, then the machine's names and the given origins."""
+        """All URLs of the page: first the server's own address, then the machine's names and the configured origins."""
         return self._options.urls(self._port)
 
     @property
@@ -136,14 +136,14 @@ class RoomServer:
         self.close()
 
     def stop(self) -> None:
-        """Close all connections and finish their recordings. Calling it twice is fine."""
+        """Close all connections and finish their recordings. Safe to call more than once."""
         if self.state in {"stopped", "closed"}:
             return
         self.state = "stopped"
         self._run(self._stop)
 
     def close(self) -> None:
-        """Stop the server; recordings that are not cleaned stay on disk. Calling it twice is fine."""
+        """Stop the server; recordings that have not been cleaned stay on disk. Safe to call more than once."""
         if self.state == "closed":
             return
         try:
@@ -160,13 +160,13 @@ class RoomServer:
         return self._call(lambda: self._admission.issue(Token(role="participant", room=room, name=name)))
 
     def share_video_file(self, path: Path) -> str:
-        """Return the URL path at which pages can play a video file while the server runs."""
+        """Return the URL path from which pages can play a video file while the server runs."""
         return self._call(lambda: self._web_app.downloads.share_video_file(path))
 
     def attach(self, room: str, name: str, media: str | Path) -> str:
-        """Return the script that must run first in every frame of another application's page to record its call.
+        """Return the script that every frame of another application's page must run first to record the call.
 
-        The script contains a token that lets ``name`` join ``room`` after each reload of the page; ``media`` is
+        The script contains a token that lets ``name`` join ``room`` again whenever the page is reloaded. ``media`` is
         "synthetic", "own" or the path of a video file.
         """
         video_file = None if isinstance(media, str) else self.share_video_file(media)
@@ -188,7 +188,7 @@ class RoomServer:
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
 
     def detach(self, room: str, name: str) -> None:
-        """Revoke the rights that ``attach`` gave to a page, once no page with the same name is attached any more.
+        """Revoke the rights that ``attach`` granted to a page once no page with that name is attached.
 
         Does nothing if no page with that name is attached.
         """
@@ -204,10 +204,10 @@ class RoomServer:
         self._call(revoke)
 
     def publish(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
-        """Publish recordings without a download in ``folder``, and delete the spool's copies.
+        """Publish recordings in ``folder`` without downloading them, and delete the spool's copies.
 
-        ``room`` and ``participant`` select recordings; None selects all. A recording that can't be published stays in
-        the spool and causes a warning; the others are published.
+        ``room`` and ``participant`` select recordings; None selects all. If a recording can't be published, it stays in
+        the spool and a warning is logged; the others are still published.
         """
         published = []
         for active in self._call(lambda: list(self._spool.recordings.values())):
@@ -222,16 +222,16 @@ class RoomServer:
         return published
 
     def expel(self, room: str, member: str) -> None:
-        """Remove a member, by id, whose page has crashed or closed, without waiting for the connection to end."""
+        """Remove the member with this id immediately, because the member's page has crashed or closed."""
         self._run(lambda: self._web_app.signal_sockets.expel(room, member))
 
     def recording_at(self, url: str) -> ActiveRecording | None:
-        """Return the recording that belongs to the URL of a download."""
+        """Return the recording that a download URL belongs to."""
         key = url.rpartition("/recordings/")[2].partition("/")[0]
         return self._call(lambda: self._web_app.downloads.recording_at(key))
 
     def has_recording(self, recording_id: str, *, room: str, participant: str) -> bool:
-        """Return whether a participant of a room has a recording with that id in the spool."""
+        """Return whether the spool contains a recording with this id, made by this participant in this room."""
         active = self._call(lambda: self._spool.recordings.get(recording_id))
         return active is not None and (active.facts.room, active.facts.participant) == (room, participant)
 
@@ -259,7 +259,7 @@ class RoomServer:
         web_app = self._web_app
         self._runner = web.AppRunner(web_app.application, access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
-        # ``setup`` has created the server.
+        # ``setup`` has created the server, so it is not None.
         server = cast("web.Server", self._runner.server)
         self._listener = Listener(server, web_app.limits, web_app.rare_log, self._options.tls)
         self._port = await self._listener.open(self._options.host, self._port)

@@ -24,16 +24,16 @@ class ServeOptions:
     """Where and how a RoomServer listens.
 
     - ``host`` and ``port``: the address to listen on; port 0 selects a free port.
-    - ``tls``: the TLS context, with which the server uses https.
-    - ``origins``: further addresses at which browsers reach the server, for example through a proxy
+    - ``tls``: the TLS context; the server uses https if it is set.
+    - ``origins``: additional addresses at which browsers reach the server, for example through a proxy
       (``https://rooms.example``).
-    - ``public_room``: a room that participants join without a token, but with ``join_code`` if one is set.
-      ``view_code`` gives access to the recordings of that room, but not to the room.
+    - ``public_room``: a room that participants join without a token, although they need ``join_code`` if one is set.
+      ``view_code`` gives access to the room's recordings, but not to the room.
     - ``limits``: how much the server accepts.
-    - ``routes``: the SFU and the TURN servers for the media, which by default go directly from page to page.
+    - ``routes``: the SFU and the TURN servers for the media. By default, media go directly from page to page.
 
     Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or
-    have no effect. The messages name the options of ``harness serve``.
+    would have no effect. The messages refer to the options of ``harness serve``.
     """
 
     host: str = LOOPBACK

@@ -1,4 +1,4 @@
-"""WebApp is the composition root of the server: it creates the parts and routes requests to them."""
+"""WebApp creates all parts of the server and routes requests to them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _HEADERS: Final = {
-    # The policy forbids eval, so Playwright's wait_for_function fails on the page (Chrome fact 28).
+    # This policy forbids eval, so Playwright's wait_for_function fails on the page (Chrome fact 28).
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'{sfu}; "
         "img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    # Isolation gives the workers shared memory (Chrome fact 32), and with it a timer that is accurate to half a
-    # millisecond. An isolated page accepts only isolated workers, so every response has these headers (Chrome fact 29).
+    # Cross-origin isolation gives the workers shared memory (Chrome fact 32), and therefore a timer that is accurate to
+    # half a millisecond. An isolated page accepts only isolated workers, so every response has these headers (Chrome
+    # fact 29).
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -46,12 +47,12 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-# Attached pages of other origins import these modules, which contain no secrets.
+# Attached pages from other origins import the page's modules, which contain no secrets.
 _MODULE_HEADERS: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 def web_folder() -> Path:
-    """Return the folder of the page, in the installed package or in the source checkout."""
+    """Return the folder with the page's files, in the installed package or in the source checkout."""
     package = Path(__file__).resolve().parent.parent
     packed = package / "_web"
     return packed if packed.is_dir() else package.parent / "web"
@@ -114,7 +115,7 @@ class WebApp:
         return await self._guard.handle(request, handler)
 
     async def _report_health(self, _: web.Request) -> web.StreamResponse:
-        """Answer that the server is running, and whether participants need a code."""
+        """Report that the server is running, and whether participants need a code."""
         return web.json_response({"ok": True, "code": self._admission.join_code is not None})
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:

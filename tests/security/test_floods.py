@@ -152,7 +152,7 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
 
     assert messages[0] == "Not admitted: the token or code is wrong, already used or expired."
     assert messages[-1] == "Too many wrong codes from your address: wait a second before the next one."
-    assert ["A client tries many wrong codes: only 0.1 per second are checked from its address."] == [
+    assert ["A client is trying many wrong codes: only 0.1 per second from its address are checked."] == [
         line for line in caplog.messages if "codes" in line
     ]
 

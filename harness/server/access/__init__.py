@@ -1,4 +1,4 @@
-"""Decide which clients are admitted, and how much of the server they may use.
+"""Decide which clients are admitted, and limit how much of the server's resources they can use.
 
 Input: connections, tokens, codes, host names and limits.  Output: admitted pages, or one refusal in plain English.
 Called by ``web_app.py`` and by the packages ``rooms``, ``spool`` and ``library``.

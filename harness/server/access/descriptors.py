@@ -1,4 +1,4 @@
-"""Raise the process's limit of file descriptors, and reserve some of them for recordings."""
+"""Raise the process's file descriptor limit, and reserve some descriptors for recordings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import resource
 from typing import Final
 
-# The maximum number of descriptors that a server with all its rooms, recordings and connections needs.
+# The most descriptors that a server can need for all its rooms, recordings and connections.
 _MAX_NEEDED: Final = 65_536
 # Descriptors reserved for starting and finishing recordings: at most a third of all descriptors.
 _RESERVE: Final = 96
 
 
 def raise_soft_limit() -> None:
-    """Raise the soft limit of file descriptors to the hard limit, but no higher than a server can use."""
+    """Raise the soft limit on file descriptors to the hard limit, but no higher than a server can use."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_NEEDED if hard == resource.RLIM_INFINITY else min(hard, _MAX_NEEDED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -24,13 +24,13 @@ def raise_soft_limit() -> None:
 
 
 def max_for_connections() -> int:
-    """Return the number that the descriptors of connections must stay below, so that recordings can use the rest."""
+    """Return the lowest descriptor number that is reserved for recordings; connections must stay below it."""
     maximum = _maximum()
     return maximum - min(_RESERVE, maximum // 3)
 
 
 def enough_for_recording() -> bool:
-    """Return whether another recording can begin without using descriptors that running recordings need to finish.
+    """Return whether enough descriptors are free to start another recording and still finish the running ones.
 
     The system assigns the lowest free number, so the number of a newly opened file shows how many are in use.
     """

@@ -1,4 +1,4 @@
-"""RequestGuard refuses requests for foreign hosts, sockets of foreign pages, and too many sockets from one address."""
+"""RequestGuard refuses requests for other hosts, WebSockets from other origins, and too many WebSockets per client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SOCKETS: Final = frozenset({"/signal", "/spool"})
-# Minimum time, in seconds, between two reads of the machine's addresses when requests name an unknown host.
+# Minimum time between two reads of the machine's addresses, in seconds; requests for unknown hosts trigger them.
 _READ_EVERY: Final = 5.0
 
 
@@ -40,7 +40,7 @@ class RequestGuard:
         self._sockets: Counter[str] = Counter()
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass a request to its handler and return the answer, or refuse the request."""
+        """Pass a request to its handler and return the response, or refuse the request."""
         host = request.headers.get("Host")
         if not self._admission.host_allowed(host) and not await self._is_new_address(host):
             raise web.HTTPMisdirectedRequest(text="This server does not accept requests for this host name.\n")
@@ -71,11 +71,11 @@ class RequestGuard:
             return await handler(request)
         finally:
             self._sockets[client] -= 1
-            # Adding an empty counter removes clients that have no sockets.
+            # Adding an empty counter removes entries that are zero.
             self._sockets += Counter()
 
     async def _is_new_address(self, host: str | None) -> bool:
-        """Return whether the host is a new address of this machine, which a network may have assigned meanwhile."""
+        """Return whether the host is an address that this machine was assigned since the last check."""
         now = asyncio.get_running_loop().time()
         if self._read_addresses is None or now < self._read_again_at:
             return False

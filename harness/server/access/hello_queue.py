@@ -1,4 +1,4 @@
-"""HelloQueue limits how many connections that have not sent hello are read at a time, and shares the places fairly."""
+"""HelloQueue limits how many unidentified connections are read at a time, and shares the places among clients."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from harness.server.access.limits import ServerLimits
     from harness.server.access.rare_log import RareLog
 
-# Time, in seconds, for which a connection keeps its place while others wait. A page sends hello right after connecting.
+# How long a connection can stay silent while others wait, in seconds. Pages send hello right after connecting.
 _PATIENCE: Final = 2.0
 _CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 
 
 @dataclass(eq=False)
 class _Place:
-    """A connection that has not sent hello; ``since`` is when it got its place, by the event loop's clock."""
+    """A connection that has not sent hello; ``since`` is the event loop's time when it was given a place."""
 
     client: str
     socket: PageSocket
@@ -35,12 +35,12 @@ class _Place:
 
 
 class HelloQueue:
-    """Waits for the first message of each connection of one path.
+    """Waits for the first message on each new connection to one path.
 
-    The first message of an unidentified connection may be large, and it is held in memory until it is complete.
-    Therefore only ``ServerLimits.unidentified`` connections are read at a time, and the others wait. When all places
-    are occupied, a client with fewer places than another client gets one of that client's places. Otherwise the
-    connection with the oldest place loses it after two seconds of silence.
+    The first message from an unidentified client may be large, and it is held in memory until it is complete. Therefore
+    the server reads only ``ServerLimits.unidentified`` connections at a time, and the others wait. When all places are
+    taken, a client with fewer places than another client gets one of that client's places. Otherwise the connection
+    that has held its place longest loses it after two seconds of silence.
     """
 
     def __init__(self, limits: ServerLimits, log: RareLog) -> None:
@@ -51,9 +51,9 @@ class HelloQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
-        """Open a connection when it is its turn, and return its first message, or a closing message if it is lost.
+        """Open a connection when its turn comes, and return its first message, or a closing message if it is lost.
 
-        Raises LimitError if no message arrives in time, and HTTPServiceUnavailable if no place becomes free in time.
+        Raises LimitError if no message arrives in time, or HTTPServiceUnavailable if no place becomes free in time.
         """
         within = self._limits.hello_within
         until = asyncio.get_running_loop().time() + within
@@ -86,7 +86,7 @@ class HelloQueue:
             self._call_next()
 
     async def _wait(self, place: _Place, request: web.Request, until: float) -> None:
-        """Wait until the connection has a place, without reading anything from it."""
+        """Wait for a free place, without reading anything from the connection."""
         loop = asyncio.get_running_loop()
         transport = request.transport
         reads = transport if isinstance(transport, asyncio.Transport) else None
@@ -131,12 +131,12 @@ class HelloQueue:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Abort connections that are silent, or whose client has many places, if other connections wait for a place."""
+        """Abort silent connections, and connections whose client has many places, if others are waiting."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        # A connection that is being aborted frees its place in a moment.
+        # A connection that is being aborted will free its place shortly.
         pending = sum(place.given_up for place in self._held)
         counts = Counter(place.client for place in self._held if not place.given_up)
         waiting = [counts[place.client] for place in self._waiting.values()]

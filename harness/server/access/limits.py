@@ -1,4 +1,4 @@
-"""ServerLimits defines how much one server accepts, and Rates counts how much each client uses."""
+"""ServerLimits defines the limits of one server, and Rates limits how often each client can do something."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
-# A layout has a tile for each participant.
+# Maximum number of tiles in a layout, which has one for each participant.
 MAX_TILES: Final = 64
-# Names in a timeline have at most 200 characters, aiohttp drops a connection whose message exceeds 4 MiB, and recovery
-# and verification read at most a gigabyte of each file next to a recording.
+# A timeline allows names of up to 200 characters. aiohttp drops a connection if a message exceeds 4 MiB. Recovery and
+# verification read at most a gigabyte of each file that belongs to a recording.
 _MAXIMA: Final = {
     "participants": MAX_TILES,
     "name": 200,
     "spool_message": 4 * 1024 * 1024 - 1,
     "notes_bytes": 1_000_000_000,
 }
-# Seconds of unused rate that a client can save up: a page that reconnects repeats its unacknowledged messages at once.
+# Seconds of unused rate that a client can save up. A page that reconnects sends all its unacknowledged messages at
+# once.
 _SAVED_UP: Final = 20
 # Possessive quantifiers make the expression read each character only once, even if a string is never closed.
 _STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
@@ -37,34 +38,35 @@ _NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 class ServerLimits:
     """The limits of one server. Sizes are in bytes, times in seconds.
 
-    - ``signal_message``, ``spool_message``: the maximum size of a message on each socket. aiohttp drops a connection at
-      4 MiB; a chunk of 250 ms at 50 Mbit/s is 1.6 MB.
+    - ``signal_message``, ``spool_message``: the maximum message size on each socket. aiohttp drops a connection whose
+      message exceeds 4 MiB; a 250 ms chunk at 50 Mbit/s is 1.6 MB.
     - ``json_depth``: the maximum nesting depth of a message.
-    - ``messages``: messages per second on a connection, with bursts of twenty times as many. A recording page sends one
-      message for each other participant, and a few more.
-    - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of twenty times as many. Pings do
-      not count as messages: a connection that sends only pings is silent.
-    - ``connections``: sockets from one address, or from one IPv6 network of 64 bits.
-    - ``request_within``: the time in which a new connection must send a whole request.
-    - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
-      ``name`` (characters).
-    - ``recording_bytes``: the maximum size of a recording, which ends there and is finished. ``notes_bytes`` is the
-      maximum size of the log of ticks and events, at which the recording also ends. The statistics have the same
-      maximum size, and later statistics are dropped.
-    - ``recordings_each``: recordings that a participant can make at one time. A page makes one at a time, but the next
-      recording can begin before the last one has ended, and a lost connection can resume its recording.
-    - ``unidentified``: connections of each kind of socket that have not sent hello; further connections wait.
-    - ``joins``: joins of a room per second from one address, with bursts of twenty times as many.
-    - ``wrong_codes``: wrong codes per second from one address, with bursts of twenty times as many. Further codes are
-      not checked.
-    - ``unsent``: bytes that can be queued for a member of a room who does not read them.
-    - ``hello_within``: the time in which a new connection must send hello.
-    - ``begins``: recordings that a participant can start per second, with bursts of twenty times as many. Each start
-      sends the list of recordings to all members of the room.
-    - ``begins_within``: the time in which an announced recording must send its first byte or start its recorder.
-    - ``idle``: the time for which a member of a room, or a recording in progress, can be silent. Pages ping every five
-      seconds, and once a minute in the background.
-    - ``comes_back``: the time for which a member whose connection was lost stays in the room.
+    - ``messages``: messages per second on a connection, with bursts of up to twenty times as many. A recording page
+      sends one message per second for each other participant, and a few more.
+    - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of up to twenty times as many. Pings
+      do not count as messages, so a connection that sends only pings counts as silent.
+    - ``connections``: sockets from one IPv4 address, or from one IPv6 /64 network.
+    - ``request_within``: how soon a new connection must have sent a complete request.
+    - ``rooms``, ``participants`` (per room), ``viewers`` (in all rooms together), ``recordings`` (in progress per
+      room), ``name`` (characters).
+    - ``recording_bytes``: the maximum size of a recording; a recording that reaches this size is stopped and finished.
+      ``notes_bytes`` is the maximum size of the log of ticks and events; a recording whose log is full is stopped as
+      well. It is also the maximum size of a recording's statistics; later statistics are dropped.
+    - ``recordings_each``: recordings that a participant can have in progress. A page makes only one at a time, but the
+      next recording can begin before the previous one has ended, and a page that lost its connection can still resume
+      its recording.
+    - ``unidentified``: connections that have not sent hello, for each kind of socket; further connections wait.
+    - ``joins``: joins to a room per second from one address, with bursts of up to twenty times as many.
+    - ``wrong_codes``: wrong codes per second from one address, with bursts of up to twenty times as many. Further codes
+      are refused unchecked.
+    - ``unsent``: bytes that can be queued for a room member who does not read them.
+    - ``hello_within``: how soon a new connection must send hello.
+    - ``begins``: recordings that a participant can start per second, with bursts of up to twenty times as many.
+      Whenever a recording starts, the server sends the list of recordings to all members of the room.
+    - ``begins_within``: how soon a page that has announced a recording must send the first byte or start the recorder.
+    - ``idle``: how long a room member, or a page that is recording, can be silent. Pages ping every five seconds, or
+      once a minute in the background.
+    - ``comes_back``: how long a member stays in the room after losing the connection.
     """
 
     signal_message: int = 64 * 1024
@@ -94,9 +96,9 @@ class ServerLimits:
 
     @classmethod
     def parse(cls, given: Iterable[str]) -> Self:
-        """Parse limits of the form ``NAME=NUMBER``; a number can end in k, M or G, and a name can contain dashes.
+        """Parse limits in the form ``NAME=NUMBER``; numbers can end in k, M or G, and names can contain dashes.
 
-        Raises ConfigError for an unknown name and an invalid number.
+        Raises ConfigError for an unknown name or an invalid number.
         """
         integers = {one.name: one.type == "int" for one in fields(cls)}
         values: dict[str, Any] = {}
@@ -124,7 +126,7 @@ class ServerLimits:
 
 
 class Rate:
-    """Limits how many events per second are accepted; after a silence, a burst of twenty times as many is accepted.
+    """Limits how many events per second are accepted; after a quiet period, bursts of up to twenty times as many are.
 
     ``clock`` is in seconds.
     """
@@ -152,12 +154,12 @@ class Rate:
 
     @property
     def is_unused(self) -> bool:
-        """Whether no recent event counts against the rate."""
+        """Whether the full burst is available again."""
         return self.can_accept and self._available >= self._per_second * _SAVED_UP
 
 
 class Rates:
-    """Applies a rate to each client separately, and forgets clients that have been silent long enough."""
+    """Applies a rate limit to each client separately, and forgets clients that have been quiet long enough."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
@@ -170,7 +172,7 @@ class Rates:
 
 
 def is_too_deep(text: str, depth: int) -> bool:
-    """Return whether JSON text is nested deeper than ``depth``, without parsing it."""
+    """Return whether a JSON text is nested deeper than ``depth``, without parsing it."""
     if text.count("[") + text.count("{") <= depth:
         return False
     now = 0

@@ -1,4 +1,4 @@
-"""Listener accepts connections as long as enough file descriptors remain for recordings.
+"""Listener accepts connections as long as recordings still have enough file descriptors.
 
 asyncio's own server accepts every connection. When the process runs out of file descriptors, that server logs each
 attempt, and recordings cannot be finished.
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from harness.server.access.rare_log import RareLog
 
 _BACKLOG: Final = 128
-# Number of connections that are accepted before other tasks get a turn.
+# How many connections are accepted before other tasks get a turn.
 _AT_ONCE: Final = 16
-# Time, in seconds, for which no connection is accepted after the system ran out of descriptors or memory.
+# How long to accept no connections after the system ran out of descriptors or memory, in seconds.
 _PAUSE: Final = 1.0
-# Time, in seconds, for which a connection can be idle between requests; reverse proxies keep connections for a minute.
+# How long a connection can be idle between requests, in seconds. Reverse proxies keep idle connections for a minute.
 _KEPT_ALIVE: Final = 75.0
-# Connections that one client can have in addition to its sockets: a browser uses six for requests.
+# Connections that a client can have in addition to its WebSockets. A browser uses six for requests.
 _BESIDES_SOCKETS: Final = 64
 
 
 @dataclass(eq=False)
 class _Slot:
-    """A connection from its acceptance to its end."""
+    """One connection, from when it is accepted until it ends."""
 
     client: str
     # None once the event loop owns the socket.
@@ -51,7 +51,7 @@ class _Slot:
 
     @property
     def idle(self) -> bool:
-        """Whether the connection neither answers a request nor carries a WebSocket."""
+        """Whether no request is being answered on the connection, and it carries no WebSocket."""
         return self.connection is None or self.connection.idle
 
     def end(self) -> None:
@@ -64,7 +64,7 @@ class _Slot:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's handler of one connection, with a deadline for the first request and a callback at the end."""
+    """aiohttp's request handler for one connection, with a deadline for the first request and a callback at the end."""
 
     def __init__(self, listener: Listener, slot: _Slot, server: web.Server, *, request_within: float) -> None:
         super().__init__(
@@ -80,7 +80,7 @@ class _Connection(web.RequestHandler):
 
     @property
     def idle(self) -> bool:
-        """Whether the connection waits for a request; aiohttp waits until the head of a request is complete."""
+        """Whether the connection is waiting for a request; aiohttp waits until a request's headers are complete."""
         return self._waiter is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -109,7 +109,7 @@ class Listener:
     log: RareLog
     tls: SSLContext | None = None
     _sockets: list[socket.socket] = field(default_factory=list)
-    # In the order in which they were accepted.
+    # All connections, oldest first.
     _slots: dict[_Slot, None] = field(default_factory=dict)
     _clients: Counter[str] = field(default_factory=Counter)
     _highest: int = 0
@@ -120,7 +120,7 @@ class Listener:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in dict.fromkeys(found):
             try:
-                # A name may resolve to several addresses, which share the port.
+                # A host name may resolve to several addresses, all of which use the same port.
                 listening = _bind(family, kind, protocol, (address[0], port, *address[2:]))
             except OSError:
                 await self.close()
@@ -137,7 +137,7 @@ class Listener:
         return port
 
     async def close(self) -> None:
-        """Stop accepting connections; open connections continue. Calling it twice is fine."""
+        """Stop accepting connections; open connections continue. Safe to call more than once."""
         for listening in self._sockets:
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
@@ -148,7 +148,7 @@ class Listener:
         await asyncio.gather(*accepting, return_exceptions=True)
 
     def forget(self, slot: _Slot) -> None:
-        """Note that a connection has ended. Calling it twice is fine."""
+        """Remove a connection that has ended. Safe to call more than once."""
         if slot in self._slots:
             del self._slots[slot]
             self._clients[slot.client] -= 1
@@ -188,7 +188,7 @@ class Listener:
             )
 
     def _settle(self, slot: _Slot, _: asyncio.Task[None]) -> None:
-        """Note that a connection was established or failed; close its socket if nothing owns the socket yet."""
+        """Handle a connection that was established or failed; close its socket unless the event loop owns it."""
         slot.accepting = None
         if slot.wire is not None:
             slot.wire.close()
@@ -225,7 +225,7 @@ class Listener:
         return True
 
     def _pause(self, listening: socket.socket) -> None:
-        """Accept no connections for a while; asyncio's own server would retry immediately and log each attempt."""
+        """Stop accepting connections for a while; asyncio's own server would retry immediately and log each attempt."""
         self.log.warning("No connection can be accepted: the system has no file descriptors or memory left.")
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
@@ -243,13 +243,13 @@ def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) ->
     try:
         listening = socket.socket(family, kind, protocol)
     except OSError:
-        # A name may resolve to an IPv6 address on a machine without IPv6.
+        # A host name may resolve to an IPv6 address even on a machine without IPv6.
         return None
     try:
         listening.settimeout(0)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # "::" means every address of the machine, both IPv4 and IPv6.
+            # "::" stands for all addresses of the machine, both IPv4 and IPv6.
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not is_any(str(address[0])))
         listening.bind(address)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The base class of every message that a page can send, and the value types that both sockets use."""
+"""The base class for all messages from pages, and the field types that both sockets use."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from harness.server.access.tokens import LONGEST_CODE
 
 Short = Annotated[str, Field(max_length=LONGEST_CODE)]
 Count = Annotated[int, Field(ge=0)]
-# Times are in ms; no clock of the harness exceeds three centuries.
+# Times are in ms. No clock in the harness ever exceeds three centuries.
 Number = Annotated[float, Field(ge=-1e13, le=1e13, allow_inf_nan=False)]
-# Synthetic media carry the marker number in eight bits.
+# The marker in synthetic media encodes its number in eight bits.
 MARKERS = 256
 MarkerNumber = Annotated[int, Field(ge=0, lt=MARKERS)]
 

@@ -15,7 +15,7 @@ from harness.errors import ConfigError
 LOOPBACK: Final = "127.0.0.1"
 # Browsers omit the default port of a scheme.
 PORTS: Final = {"http": 80, "https": 443}
-# Browsers send names in other scripts in the form that begins with xn--.
+# Browsers send non-ASCII names in their xn-- form.
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_NAME: Final = 253
 # Browsers treat any name whose last part is a number as an IPv4 address (WHATWG URL).
@@ -27,7 +27,7 @@ _IPV6_PREFIX: Final = 64
 
 
 def normal_host(name: str) -> str:
-    """Return the normal form of a host: lower case, no trailing dot, IPv6 addresses compressed and without brackets.
+    """Return a host in its normal form: lower case, no trailing dot, IPv6 addresses compressed and without brackets.
 
     An IPv4 address in IPv6 notation becomes the IPv4 address. Raises ValueError with the reason for anything that is
     not a host.
@@ -38,7 +38,7 @@ def normal_host(name: str) -> str:
     if name.startswith("["):
         name = name[1:-1]
         if ":" not in name:
-            message = "only IPv6 addresses can have brackets addresses"
+            message = "only IPv6 addresses can have brackets"
             raise ValueError(message)
     if ":" in name:
         return _normal_ipv6(name)
@@ -121,7 +121,7 @@ def normal_origin(text: str | None) -> str | None:
 
 
 def authorities_of(origin: str) -> frozenset[str]:
-    """Return all normal forms of the Host header for an origin: clients can send or omit the default port."""
+    """Return all normal forms of an origin's Host header, since clients can send or omit the default port."""
     parts = urlsplit(origin)
     usual = PORTS.get(parts.scheme)
     if usual is None or parts.port not in {None, usual}:
@@ -131,7 +131,7 @@ def authorities_of(origin: str) -> frozenset[str]:
 
 
 def client_of(address: str | None) -> str:
-    """Return the key by which limits count a client: its IPv4 address, or the /64 network of its IPv6 address."""
+    """Return the key that identifies a client for limits: its IPv4 address, or the /64 network of its IPv6 address."""
     try:
         found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:
@@ -175,7 +175,7 @@ def names_of(host: str) -> list[str]:
         for one in interfaces.get(name, ())
         if one.family is socket.AF_INET or (one.family is socket.AF_INET6 and ":" in host)
     ]
-    # Loopback addresses are at the end of the list.
+    # Put loopback addresses last.
     found = [*sorted(addresses, key=is_loopback), socket.gethostname(), socket.getfqdn(), "localhost"]
     names = (normal_authority(f"[{one}]" if ":" in one else one) for one in found)
     # URLs can't contain addresses with a zone (RFC 6874), nor every name that a machine can have.

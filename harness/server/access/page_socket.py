@@ -17,31 +17,32 @@ if TYPE_CHECKING:
 
     from harness.server.access.limits import ServerLimits
 
-# Pages of other origins offer this protocol in addition to their key; browsers require the server to select one.
+# Pages from other origins offer this protocol in addition to their key, because browsers require the server to select
+# one of the offered protocols.
 PROTOCOLS: Final = ("recording-harness",)
 # Interval, in seconds, at which the server sends pings.
 _HEARTBEAT: Final = 20.0
-# Time, in seconds, that the page has to answer when the server closes the connection.
+# How long a page has to answer when the server closes the connection, in seconds.
 _CLOSE_WITHIN: Final = 1.0
-# Time, in seconds, within which the page must read a message.
+# How long a page may take to read a message, in seconds.
 _READ_WITHIN: Final = 30.0
-# Number of messages that are handled before other connections get a turn: messages that have already arrived are
-# returned without yielding.
+# How many messages are handled before other connections get a turn. Without this limit, messages that have already
+# arrived would be handled without yielding.
 _MAX_IN_A_ROW: Final = 16
 _CONTROL: Final = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _CONTENT: Final = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
-# Close codes of a page that closed its socket (RFC 6455); any other code can mean a lost connection.
+# Close codes that mean that the page closed the socket (RFC 6455). Any other code can mean a lost connection.
 _CLOSED_BY_PAGE: Final = frozenset({1000, 1001})
 
 
 class LimitError(Exception):
-    """The page sent too much, or nothing for too long; the error's text is sent to the page."""
+    """The page sent too much, or nothing for too long; the server sends it the error's text."""
 
 
 class PageSocket(web.WebSocketResponse):
-    """A WebSocket of a page.
+    """A page's WebSocket.
 
-    aiohttp's own timeout for a message restarts with each ping and pong. This class uses a fixed deadline, counts pings
+    Each ping or pong restarts aiohttp's own timeout for a message. This class uses a fixed deadline, counts pings
     and pongs without returning them, and detects a broken connection when it reads from it.
     """
 
@@ -72,7 +73,7 @@ class PageSocket(web.WebSocketResponse):
     async def receive_message(self, deadline: float | None) -> WSMessage:
         """Return the next text, binary or closing message.
 
-        ``deadline`` is a time of the event loop's clock; with None the method waits as long as the page answers pings.
+        ``deadline`` is a time on the event loop's clock; None means to wait as long as the page answers pings.
         Raises TimeoutError at the deadline, and LimitError for too many messages or pings.
         """
         async with asyncio.timeout_at(deadline):
@@ -86,7 +87,7 @@ class PageSocket(web.WebSocketResponse):
         return message
 
     async def send_message(self, message: Mapping[str, Any]) -> None:
-        """Send a message as JSON, and disconnect a page that does not read it in time.
+        """Send a message as JSON, and disconnect the page if it does not read it in time.
 
         A lost connection raises no error here; the next read detects it.
         """
@@ -106,7 +107,7 @@ class PageSocket(web.WebSocketResponse):
             await super().write_eof()
 
     async def hang_up(self) -> None:
-        """Close the connection, by force if the page does not answer. Calling it twice is fine."""
+        """Close the connection, and abort it if the page does not answer. Safe to call more than once."""
         if not self.prepared:
             return
         if self._flooded:
@@ -135,7 +136,7 @@ class PageSocket(web.WebSocketResponse):
             raise LimitError(problem)
 
     async def _hang_up_on_flood(self) -> None:
-        """Close the connection without reading on: aiohttp would read the whole flood to find the closing frame."""
+        """Close the connection without reading on; aiohttp would read the whole flood to find the close frame."""
         transport = self._request.transport
         if transport is None or self.closed:
             return
@@ -143,6 +144,6 @@ class PageSocket(web.WebSocketResponse):
         with contextlib.suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(_CLOSE_WITHIN):
                 await self.send_frame(struct.pack("!H", WSCloseCode.POLICY_VIOLATION), WSMsgType.CLOSE)
-                # A reset discards messages that the page has not read yet.
+                # An immediate reset would discard messages that the page has not read yet.
                 await asyncio.sleep(_CLOSE_WITHIN)
         self.abort()

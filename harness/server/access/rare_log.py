@@ -1,4 +1,4 @@
-"""RareLog limits how often warnings that clients can cause are logged."""
+"""RareLog limits how often the server logs warnings that clients can cause."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-# Minimum time, in seconds, between two log lines with the same message.
+# Minimum time between two log lines with the same message, in seconds.
 _EVERY: Final = 60.0
 
 
 class RareLog:
-    """Logs each message at most once per minute, with the number of times that it was suppressed.
+    """Logs each message at most once per minute, and adds how often it was suppressed.
 
     ``clock`` is in seconds.
     """

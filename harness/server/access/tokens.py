@@ -18,10 +18,10 @@ Role = Literal["participant", "recorder", "viewer", "resume"]
 
 # Maximum length of a code, in characters; tokens are shorter.
 LONGEST_CODE: Final = 128
-# Time, in seconds, for which a token to join is valid.
+# How long a token for joining a room is valid, in seconds.
 JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
-# The tokens of members and recordings are valid until they are revoked.
+# Tokens of members and recordings are valid until they are revoked.
 UNTIL_REVOKED: Final = math.inf
 
 
@@ -45,8 +45,8 @@ class _Issued:
 class Admission:
     """Issues and redeems tokens, and checks codes, origins and hosts.
 
-    The secrets of tokens are random, and only their digests are stored. Participants join ``public_room`` without a
-    token, but with ``join_code`` if one is set. ``view_code`` gives access to its recordings, but not to the room.
+    Token secrets are random, and only their digests are stored. Participants join ``public_room`` without a token, but
+    need ``join_code`` if one is set. ``view_code`` gives access to the public room's recordings, but not to the room.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Admission:
         self.view_code = view_code
         self._clock = clock
         self._tokens: dict[bytes, _Issued] = {}
-        # Key that lets attached pages of other origins open sockets; None while no such page is attached.
+        # Key that lets attached pages from other origins open sockets; None while no such page is attached.
         self.application_key: str | None = None
         self._applications = 0
         self._allowed: frozenset[str] = frozenset()
@@ -76,7 +76,7 @@ class Admission:
         self._set_origins()
 
     def allow_current(self, *addresses: str) -> None:
-        """Accept these base addresses instead of those of the last call, since a machine's addresses can change."""
+        """Accept these base addresses instead of those from the last call, since a machine's addresses can change."""
         self._current = frozenset(addresses)
         self._set_origins()
 
@@ -86,15 +86,15 @@ class Admission:
         self._hosts = frozenset().union(*map(authorities_of, self._origins))
 
     def host_allowed(self, host: str | None) -> bool:
-        """Return whether a request's Host header names this server; any other host may be DNS rebinding."""
+        """Return whether a request's Host header names this server; any other host may indicate DNS rebinding."""
         return normal_authority(host) in self._hosts
 
     def origin_allowed(self, origin: str | None) -> bool:
-        """Return whether one of this server's pages opened a socket."""
+        """Return whether an Origin header belongs to one of this server's pages."""
         return normal_origin(origin) in self._origins
 
     def admit_application(self) -> str:
-        """Return the key that lets attached pages of other origins open sockets.
+        """Return the key that lets attached pages from other origins open sockets.
 
         The key is valid until ``dismiss_application`` has been called as often as this method.
         """
@@ -103,13 +103,13 @@ class Admission:
         return self.application_key
 
     def dismiss_application(self) -> None:
-        """Note that a page of another origin is no longer attached; revoke the key with the last such page."""
+        """Count down the attached pages from other origins, and revoke the key when the last one is detached."""
         self._applications -= 1
         if self._applications == 0:
             self.application_key = None
 
     def offers_key(self, protocols: str | None) -> bool:
-        """Return whether a socket offers the key as one of its protocols (RFC 6455), which appear in no URL or log."""
+        """Return whether a socket offers the key as a subprotocol (RFC 6455), which appears in no URL or log."""
         offered = [name.strip().encode(errors="replace") for name in (protocols or "").split(",")]
         key = self.application_key
         return key is not None and any(secrets.compare_digest(one, key.encode()) for one in offered)
@@ -123,7 +123,7 @@ class Admission:
         return secret
 
     def redeem(self, secret: str | None, *roles: Role) -> Token | None:
-        """Return the token of a secret, or None if the token is unknown, used, expired or for another role."""
+        """Return the token for a secret, or None if the token is unknown, used, expired or for another role."""
         digest = _digest(secret or "")
         issued = self._tokens.get(digest)
         if issued is None or issued.until <= self._clock() or issued.token.role not in roles:
@@ -141,7 +141,7 @@ class Admission:
         }
 
     def admit_participant(self, secret: str | None, *, name: str | None, code: str | None) -> Token | None:
-        """Return a participant's token, by its secret or for the public room; None if the participant is refused."""
+        """Return the token for a secret or for the public room, or None if the participant is refused."""
         token = self.redeem(secret, "participant")
         if token is not None:
             return replace(token, name=token.name or name or "guest")
@@ -152,11 +152,11 @@ class Admission:
         return Token(role="participant", room=self.public_room, name=name or "guest")
 
     def admit_viewer(self, code: str | None) -> str | None:
-        """Return the room whose recordings a viewer can see with this code, or None; both codes are accepted.
+        """Return the room whose recordings a viewer can see with this code, or None.
 
-        Without a join code, anybody can see the recordings.
+        Both the join code and the view code are accepted. Without a join code, anybody can see the recordings.
         """
-        # Both codes are always compared, so that the response time does not depend on the code.
+        # Compare both codes every time, so that the response time does not depend on the code.
         known = [_matches(code, one) for one in (self.join_code, self.view_code) if one is not None]
         return self.public_room if self.join_code is None or any(known) else None
 

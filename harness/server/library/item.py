@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Item:
-    """One recording: ``active`` while it is in the spool, ``recording`` once published, ``failure`` if it failed."""
+    """One recording in the library.
+
+    ``active`` is set while it is in the spool, ``recording`` once it is published, and ``failure`` if it failed.
+    """
 
     id: str
     name: str
@@ -28,7 +31,7 @@ class Item:
 
     @property
     def summary(self) -> ReportSummary | None:
-        """The summary of the report, once the recording is verified."""
+        """The summary of the report, or None before the recording has been verified."""
         future = self.verification
         if future is None or not future.done() or future.cancelled() or future.exception():
             return None
@@ -51,7 +54,7 @@ class Item:
         return "passed" if self.summary.ok else "failed"
 
     def as_message(self) -> dict[str, Any]:
-        """Return the item as sent to pages (``LibraryItem``)."""
+        """Return the item in the format that pages expect (``LibraryItem``)."""
         recording = self.recording
         return {
             "id": self.id,

@@ -1,6 +1,6 @@
 """Library lists the recordings of a public room.
 
-A recording is published in the server's folder when it has been finished and read back, regardless of what its page
+The server publishes a recording in its folder once the file has been finished and read back, no matter what the page
 does afterwards. The file stays in the folder until a member of the room deletes it.
 """
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Every change sends the whole list to all members, so it contains only the newest recordings.
+# Maximum number of recordings in the list, which the server sends to all members after every change.
 _MAX_LISTED: Final = 200
-# Maximum number of failed recordings, and of reports, in memory; the newest ones are retained.
+# Maximum number of failed recordings, and of reports, that stay in memory; the oldest ones are dropped.
 _MAX_FAILED: Final = 20
 _MAX_REPORTS: Final = 50
 
@@ -40,7 +40,7 @@ _MAX_REPORTS: Final = 50
 class Library:
     """The recordings of one public room.
 
-    ``verify`` returns the summary of a file's report, and can be slow. ``on_published`` is called in any thread with
+    ``verify`` returns the summary of a file's report, and can be slow. ``on_published`` is called, in any thread, with
     each recording that was published in ``folder``.
     """
 
@@ -59,7 +59,7 @@ class Library:
         self._listeners: list[Callable[[list[dict[str, Any]]], None]] = []
 
     def read_folder(self) -> None:
-        """Add the room's earlier recordings that still have their manifest to the list."""
+        """Add the room's earlier recordings to the list, if their manifests still exist."""
         found = []
         for path in self.folder.glob(f"*{MANIFEST_SUFFIX}"):
             file = recording_of(path)
@@ -69,10 +69,10 @@ class Library:
             with contextlib.suppress(ConfigError):
                 manifest = Manifest.read(path)
                 if manifest.room == self.room:
-                    # The folder may have been moved since the manifest was written.
+                    # The folder may have been moved after the manifest was written.
                     found.append(manifest.recording.at(file))
         for recording in sorted(found, key=lambda one: one.started_at):
-            # A copy gets a new id, so that it does not hide the original recording.
+            # A copied recording gets a new id, so that it does not hide the original.
             id_ = secrets.token_urlsafe(16) if recording.id in self._items else recording.id
             name = printable(recording.path.name)
             self._items[id_] = Item(id_, name, recording.participant, recording.recorder, recording=recording)
@@ -82,11 +82,11 @@ class Library:
         self._listeners.append(listener)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the list as sent to pages, newest first."""
+        """Return the list in the format that pages expect, newest recordings first."""
         return [item.as_message() for item in reversed(list(self._items.values())[-_MAX_LISTED:])]
 
     def listed_in(self, room: str) -> list[dict[str, Any]] | None:
-        """Return the list of a room, or None if the room has no list."""
+        """Return a room's list of recordings, or None if it has none."""
         return self.listed() if room == self.room else None
 
     def get(self, id_: str) -> Item | None:
@@ -94,15 +94,15 @@ class Library:
         return self._items.get(id_)
 
     def close(self) -> None:
-        """Cancel all verifications. Calling it twice is fine."""
+        """Cancel all verifications. Safe to call more than once."""
         for item in self._items.values():
             if item.verification is not None:
                 item.verification.cancel()
 
-    # ---- recordings of the spool ------------------------------------------------------------------------------------
+    # ---- recordings in the spool -------------------------------------------------------------------------------------
 
     def add(self, active: ActiveRecording) -> None:
-        """Add a recording that begins in the room to the list."""
+        """Add a recording to the list if it belongs to the room."""
         if active.facts.room != self.room:
             return
         facts = active.facts
@@ -111,9 +111,10 @@ class Library:
         self._notify()
 
     def publish(self, active: ActiveRecording) -> None:
-        """Publish a recording that has ended, unless it is already published; can be called in any thread.
+        """Publish a recording that has ended, unless it is already published; may be called from any thread.
 
-        Raises RecordingError if the recording can't be published. The caller must not delete the spool's copy then.
+        Raises RecordingError if the recording can't be published. In that case, the caller must not delete the spool's
+        copy.
         """
         item = self._items.get(active.id)
         if item is None or item.recording is not None or active.state not in {"finished", "failed"} or not active.size:
@@ -149,7 +150,7 @@ class Library:
                 del self._items[id_]
         self._notify()
 
-    # ---- requests of pages ------------------------------------------------------------------------------------------
+    # ---- requests from pages -----------------------------------------------------------------------------------------
 
     def verify(self, item: Item, recording: Recording) -> asyncio.Future[ReportSummary]:
         """Return the summary of a recording's report; concurrent requests share one verification."""
@@ -161,14 +162,14 @@ class Library:
         return item.verification
 
     async def delete_files(self, item: Item) -> None:
-        """Delete the files of a recording, if it is published; raises OSError if a file can't be deleted."""
+        """Delete a recording's published files, if any; raises OSError if a file can't be deleted."""
         if item.recording is not None:
             for path in item.recording.files:
                 await asyncio.to_thread(path.unlink, missing_ok=True)
             _log.info("A user deleted %s on the page.", item.recording.path)
 
     async def remove(self, item: Item) -> None:
-        """Remove a recording from the list, and delete the spool's copy that its page could still download."""
+        """Remove a recording from the list, and delete the spool's copy, which its page could still download."""
         if item.recording is not None and item.active is not None:
             await asyncio.to_thread(item.active.clean)
         self._items.pop(item.id, None)

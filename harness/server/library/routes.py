@@ -1,6 +1,6 @@
-"""LibraryRoutes answers the requests of pages for the recordings in the library.
+"""LibraryRoutes answers pages' requests for recordings in the library.
 
-Members of the room and viewers receive the list of recordings; files and reports are served at random URLs.
+Room members and viewers receive the list of recordings; files and reports are served at random URLs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.server.library.library import Library
     from harness.server.spool.downloads import Downloads
 
-# Time, in seconds, for which the URLs of a recording and its report are valid.
+# How long the URLs of a recording and its report are valid, in seconds.
 PLAYABLE_FOR: Final = 3600.0
 
 
@@ -42,18 +42,18 @@ class LibraryRoutes:
         ]
 
     async def _issue_address(self, request: web.Request) -> web.Response:
-        """Answer with the URL of the recording and, if a report exists, the URL of the report."""
+        """Send the URL of the recording and, if a report exists, the URL of the report."""
         item, recording = self._published(request)
         report = item.summary.page if item.summary else None
         url, report_url = self._downloads.issue_playback(recording.path, recording.mime_type, report, PLAYABLE_FOR)
         return web.json_response({"url": url, "name": item.name, "report": report_url})
 
     async def _verify(self, request: web.Request) -> web.Response:
-        """Verify the recording and answer with the summary of its report; concurrent requests share a verification."""
+        """Verify the recording and send the summary of its report; concurrent requests share one verification."""
         item, recording = self._published(request)
         verification = self._library.verify(item, recording)
         try:
-            # A cancelled request does not cancel the verification, which other requests may share.
+            # A cancelled request must not cancel the verification, which other requests may be waiting for.
             summary = await asyncio.shield(verification)
         except (HarnessError, OSError) as error:
             raise web.HTTPConflict(text=f"{without_folders(str(error), self._library.folder)}\n") from error
@@ -79,7 +79,7 @@ class LibraryRoutes:
         return web.Response(status=204)
 
     def _published(self, request: web.Request) -> tuple[Item, Recording]:
-        """Return the requested item if it is published, and its file still exists."""
+        """Return the requested item if it is published and its file still exists."""
         item = self._item(request, "recorder", "viewer")
         if item.recording is None:
             raise _unknown()
@@ -88,7 +88,7 @@ class LibraryRoutes:
         return item, item.recording
 
     def _item(self, request: web.Request, *roles: Role) -> Item:
-        """Return the requested item to a page with one of the roles; other pages don't learn whether it exists."""
+        """Return the requested item if the page has one of the roles; other pages don't learn whether it exists."""
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         token = self._admission.redeem(secret, *roles) if scheme == "Bearer" else None
         if token is None or token.room != self._library.room:

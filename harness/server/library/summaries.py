@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """The summary of a report: the number of checks, the most important findings, and the report as an HTML page."""
+    """A report's summary: the number of checks, the most important findings, and the full report as an HTML page."""
 
     ok: bool
     checks: int
@@ -25,25 +25,25 @@ class ReportSummary:
     page: ReportPage
 
     def as_message(self) -> dict[str, Any]:
-        """Return the summary as sent to pages."""
+        """Return the summary in the format that pages expect."""
         return {"ok": self.ok, "checks": self.checks, "findings": self.findings}
 
 
 class Summaries:
-    """Runs ``verify`` for one file at a time, since each run takes CPU time from recordings in progress."""
+    """Runs ``verify`` on one file at a time, since each run takes CPU time away from recordings in progress."""
 
     def __init__(self, verify: Callable[[Path], ReportSummary]) -> None:
         self._verify = verify
         self._turn = asyncio.Lock()
 
     async def summarize(self, path: Path) -> ReportSummary:
-        """Verify a file when its turn comes; raises the error of ``verify``."""
+        """Verify a file when its turn comes; raises the same errors as ``verify``."""
         async with self._turn:
             return await _run_in_daemon_thread(lambda: self._verify(path))
 
 
 async def _run_in_daemon_thread(work: Callable[[], ReportSummary]) -> ReportSummary:
-    """Run a function in a daemon thread, which does not keep the program from exiting."""
+    """Run a function in a daemon thread, so that it does not keep the program from exiting."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[ReportSummary] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""Members and rooms: names, markers, and the messages that a member has not acknowledged yet."""
+"""Members and rooms: names, markers, and the messages that members have not acknowledged yet."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 # Maximum number of names whose markers a room remembers.
 _MAX_NAMES: Final = 1000
-# Maximum number of messages and bytes in a backlog; pages acknowledge messages every five seconds.
+# Maximum number of messages, and of bytes, in a backlog. Pages acknowledge messages every five seconds.
 _MAX_MESSAGES: Final = 1000
 _MAX_BYTES: Final = 1_000_000
 
 
 @dataclass
 class Backlog:
-    """The messages that a member has not acknowledged; they are repeated after a lost connection."""
+    """The messages that a member has not acknowledged; they are sent again after the connection was lost."""
 
     messages: deque[str] = field(default_factory=deque)
     # Number of messages that the member has acknowledged.
     received_seq: int = 0
     size: int = 0
-    # Whether messages were dropped, after which the connection cannot be resumed.
+    # Whether messages were dropped; if so, the connection cannot be resumed.
     overflowed: bool = False
 
     def add(self, text: str) -> None:
@@ -77,7 +77,7 @@ class Member:
     marker_changes: int = 0
 
     def as_message(self) -> dict[str, Any]:
-        """Return the member as sent to other members (``MemberInfo``)."""
+        """Return the member in the format that pages expect (``MemberInfo``)."""
         subscriptions = self.subscriptions
         return {
             "id": self.id,
@@ -91,7 +91,7 @@ class Member:
 
     @property
     def visible_marker(self) -> int | None:
-        """The marker in the member's media, or None for media that are not synthetic."""
+        """The marker in the member's media, or None if the media are not synthetic."""
         return self.marker if self.synthetic else None
 
 
@@ -120,7 +120,7 @@ class Room:
         return free
 
     def choose_marker(self, name: str) -> int:
-        """Return a marker that no other member has; a name that returns gets its earlier marker if possible."""
+        """Return a marker that no other member has; a returning participant gets the earlier marker if possible."""
         used = {member.marker for member in self.members.values()}
         known = self.markers_by_name.get(name)
         if known is not None and known not in used:
@@ -131,7 +131,7 @@ class Room:
         return (self.next_marker - 1) % MARKERS
 
     def remember_marker(self, member: Member) -> None:
-        """Remember the marker of a member's name, and forget the oldest name if there are too many."""
+        """Remember which marker belongs to the member's name, and forget the oldest name if there are too many."""
         self.markers_by_name.pop(member.name, None)
         self.markers_by_name[member.name] = member.visible_marker
         if len(self.markers_by_name) > _MAX_NAMES:

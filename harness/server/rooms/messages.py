@@ -12,7 +12,7 @@ Text = Annotated[str, Field(max_length=400)]
 
 
 class VideoSize(Message):
-    """The largest video that a member subscribes to, in pixels and frames per second."""
+    """The largest video that a member wants to receive, in pixels and frames per second."""
 
     width: Annotated[float, Field(gt=0, le=8192)]
     height: Annotated[float, Field(gt=0, le=8192)]
@@ -23,10 +23,10 @@ Subscriptions = Annotated[dict[Short, VideoSize], Field(max_length=256)] | None
 
 
 class Hello(Message):
-    """The first message: the participant's name, token or code, and media; a viewer receives only the recordings.
+    """The first message, with the participant's name, media, and token or code; viewers receive only the recordings.
 
-    A page that resumes a lost connection sends the token for it as ``resume``, and the number of messages that it has
-    received as ``received_seq``.
+    To resume a lost connection, a page sends the resume token as ``resume``, and the number of messages it has received
+    as ``received_seq``.
     """
 
     type: Literal["hello"]
@@ -42,7 +42,7 @@ class Hello(Message):
 
 
 class Ping(Message):
-    """Requests the room's time, and reports how many messages the page has received since the welcome."""
+    """Requests the room time, and reports how many messages the page has received since the welcome."""
 
     type: Literal["ping"]
     sent: Number
@@ -57,7 +57,7 @@ class Description(Message):
 
 
 class SignalData(Message):
-    """The data that two members exchange to connect."""
+    """The data that two members exchange to establish a connection."""
 
     description: Description | None = None
     candidate: Annotated[dict[str, str | int | None], Field(max_length=16)] | None = None
@@ -92,14 +92,14 @@ class Subscribe(Message):
 
 
 class Received(Message):
-    """The member has received the first frame and audio from another member."""
+    """The member has received the first video frame and the first audio from another member."""
 
     type: Literal["received"]
     member: Short
 
 
 class Marker(Message):
-    """The member's new marker, because a participant of another server already uses the marker from the welcome."""
+    """The member's new marker, used because a participant on another server already has the marker from the welcome."""
 
     type: Literal["marker"]
     marker: MarkerNumber

@@ -1,4 +1,4 @@
-"""Outgoing represents messages that signaling sends to connections, without doing I/O."""
+"""Outgoing represents a message that signaling wants to send; sending it is up to the caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 class Outgoing:
     """A message for one connection, as JSON.
 
-    ``close`` closes the connection afterwards. ``wrong_code`` means that the connection tried a wrong code.
+    If ``close`` is set, the connection is closed after the message. ``wrong_code`` means that the client sent a wrong
+    code.
     """
 
     connection: int
@@ -20,7 +21,7 @@ class Outgoing:
 
 
 def not_admitted(connection: int, *, wrong_code: bool) -> Outgoing:
-    """Refuse admission with the same message for every reason, so that the message reveals nothing."""
+    """Refuse admission with the same message whatever the reason, so that the message reveals nothing."""
     message = "Not admitted: the token or code is wrong, already used or expired."
     return replace(refusal(connection, message), wrong_code=wrong_code)
 

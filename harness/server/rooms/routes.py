@@ -1,4 +1,4 @@
-"""Routes describes how media travel between pages (directly, through TURN servers or an SFU), with the credentials."""
+"""Routes describes how media travel between pages (directly, through TURN servers or an SFU), including credentials."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PLUGIN: Final = "janus.plugin.videoroom"
-# In seconds. Janus checks the token with every request, and TURN checks the password with every allocation.
+# How long credentials are valid, in seconds. Janus checks the token on every request, and TURN servers check the
+# password on every allocation.
 _VALID_FOR: Final = 86_400.0
 
 
 @dataclass(frozen=True)
 class Sfu:
-    """An SFU: a Janus with its VideoRoom plugin."""
+    """An SFU: a Janus server with the VideoRoom plugin."""
 
     url: str
-    """Address of Janus's WebSockets, for example ``ws://HOST:8188``."""
+    """Janus's WebSocket address, for example ``ws://HOST:8188``."""
     secret: str | None = None
-    """Janus's ``token_auth_secret``; None if it requires no tokens."""
+    """Janus's ``token_auth_secret``; None if Janus requires no tokens."""
     room: str | None = None
-    """Name of the room at the SFU, which servers with the same name share. None keeps every room separate."""
+    """Name of the room on the SFU, which all servers with the same name share. None keeps every room separate."""
     valid_for: float = _VALID_FOR
-    """Time in seconds for which a token is valid."""
+    """How long a token is valid, in seconds."""
 
     @classmethod
     def parse(cls, text: str, room: str | None = None) -> Self:
@@ -40,10 +41,10 @@ class Sfu:
 
         Args:
             text: Address in the form ``janus=ws://HOST:PORT``.
-            room: Name of the room at the SFU.
+            room: Name of the room on the SFU.
 
         Raises:
-            ConfigError: The address has another form.
+            ConfigError: The address has a different form.
         """
         kind, _, url = text.partition("=")
         parts = urlsplit(url)
@@ -54,12 +55,12 @@ class Sfu:
 
     @property
     def origin(self) -> str:
-        """The origin that the page's content security policy must allow."""
+        """The SFU's origin, which the page's content security policy must allow."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
     def access(self, room: str, server: str) -> dict[str, Any]:
-        """Return the data that a member of a server's room needs to connect to the SFU."""
+        """Return the data with which a member of a server's room connects to the SFU."""
         name = self.room or f"{server}/{room}"
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
         token = None if self.secret is None else signed(self.secret, self.valid_for)
@@ -83,19 +84,19 @@ class IceServer:
     credential: str | None = None
     """Password for TURN."""
     secret: str | None = None
-    """Secret with which each participant gets their own password, valid for a day (coturn's ``use-auth-secret``)."""
+    """Secret from which each participant's own password is derived, valid for a day (coturn's ``use-auth-secret``)."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the server at an address.
 
-        For a TURN server without a user, the environment variable HARNESS_TURN_SECRET is the secret.
+        If a TURN server's address has no user, the secret is read from the environment variable HARNESS_TURN_SECRET.
 
         Args:
             text: Address in the form ``stun:HOST:PORT`` or ``turn:[USER:PASSWORD@]HOST:PORT[?transport=tcp]``.
 
         Raises:
-            ConfigError: The address has another form, or there is neither a user nor a secret.
+            ConfigError: The address has a different form, or there is neither a user nor a secret.
         """
         scheme, _, rest = text.partition(":")
         user, at, address = rest.rpartition("@")
@@ -129,14 +130,14 @@ class IceServer:
 
 @dataclass(frozen=True)
 class Routes:
-    """How media get from one participant to the others. By default they go directly from page to page."""
+    """How media get from one participant to the others. By default, they go directly from page to page."""
 
     sfu: Sfu | None = None
     """The SFU through which all media go."""
     ice_servers: tuple[IceServer, ...] = ()
     """STUN and TURN servers."""
     relay_only: bool = False
-    """Whether media may only go through TURN servers."""
+    """Whether media must go through TURN servers."""
 
     @classmethod
     def parse(
@@ -147,7 +148,7 @@ class Routes:
         ice_servers: Sequence[str] = (),
         relay_only: bool = False,
     ) -> Self:
-        """Return the routes for options of the command line.
+        """Return the routes that command-line options specify.
 
         Secrets come from the environment variables HARNESS_SFU_SECRET and HARNESS_TURN_SECRET.
 
@@ -158,7 +159,7 @@ class Routes:
             relay_only: Whether ``--relay-only`` was given.
 
         Raises:
-            ConfigError: An option can't work.
+            ConfigError: An option is invalid, or another option that it needs is missing.
         """
         if sfu_room and not sfu:
             message = "--sfu-room needs an SFU; specify one with --sfu janus=ws://HOST:PORT."

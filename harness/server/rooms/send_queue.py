@@ -1,4 +1,4 @@
-"""SendQueue holds the messages to one member, so that a slow member does not delay the others."""
+"""SendQueue holds the messages for one member, so that a slow member does not delay the others."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from harness.server.access.page_socket import PageSocket
     from harness.server.rooms.outgoing import Outgoing
 
-# Time, in seconds, that a page has to read the queued messages when the server closes the connection.
+# How long a page has to read the queued messages when the server closes the connection, in seconds.
 _FLUSH_WITHIN: Final = 1.0
 
 
 class SendQueue:
-    """Sends messages to one socket in order, and disconnects a page that leaves more than ``max_bytes`` unread."""
+    """Sends messages to one socket in order, and disconnects the page if more than ``max_bytes`` remain unread."""
 
     def __init__(self, socket: PageSocket, *, max_bytes: int) -> None:
         self._socket = socket
         self._max_bytes = max_bytes
         self._waiting_bytes = 0
-        # None closes the connection.
+        # None means that the connection is to be closed.
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._writing = asyncio.ensure_future(self._write())
 
@@ -39,7 +39,10 @@ class SendQueue:
             self._queue.put_nowait(None)
 
     async def close(self) -> None:
-        """Send the queued messages if the page reads them in time, then close the connection. Calling twice is fine."""
+        """Send the queued messages if the page reads them in time, and close the connection.
+
+        Safe to call more than once.
+        """
         self._queue.put_nowait(None)
         await asyncio.wait({self._writing}, timeout=_FLUSH_WITHIN)
         if not self._writing.done():
@@ -51,7 +54,7 @@ class SendQueue:
             try:
                 await self._socket.send_str(outgoing.text)
             except ConnectionError:
-                # The socket's handler notices the lost connection and informs the other members.
+                # The socket's handler will notice the lost connection and inform the other members.
                 return
             self._waiting_bytes -= len(outgoing.text)
         await self._socket.hang_up()

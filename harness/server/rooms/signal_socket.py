@@ -1,4 +1,4 @@
-"""SignalSockets passes messages between ``Signaling`` and the connections of members and viewers on ``/signal``."""
+"""SignalSockets passes messages between ``Signaling`` and the ``/signal`` connections of members and viewers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RecordingList(Protocol):
-    """A list of the recordings of a public room."""
+    """A public room's list of recordings."""
 
     @property
     def room(self) -> str:
@@ -40,7 +40,7 @@ class RecordingList(Protocol):
 
 
 class SignalSockets:
-    """Handles the connections on ``/signal``, and sends the list of ``recordings`` to their room when it changes."""
+    """Handles the ``/signal`` connections, and sends the list of ``recordings`` to the room whenever it changes."""
 
     def __init__(
         self, signaling: Signaling, limits: ServerLimits, log: RareLog, recordings: RecordingList | None
@@ -103,7 +103,7 @@ class SignalSockets:
                 raise LimitError(problem) from error
 
     async def _wait_for_return(self, member: Member | None) -> None:
-        """Remove a member whose connection was lost, unless the member reconnects in time."""
+        """Give a member time to reconnect, and remove the member if the connection is still lost."""
         if member is None:
             return
         lost_at = member.lost_at
@@ -115,7 +115,7 @@ class SignalSockets:
         self._deliver(self._signaling.broadcast(room, {"type": "recordings", "recordings": items}))
 
     def _deliver(self, messages: list[Outgoing]) -> None:
-        """Put messages into the queues of their connections, in order."""
+        """Put each message into its connection's queue, in order."""
         for outgoing in messages:
             if queue := self._queues.get(outgoing.connection):
                 queue.put(outgoing)

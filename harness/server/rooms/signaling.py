@@ -1,8 +1,8 @@
-"""Signaling is a pure state machine for the rooms: it turns received messages into messages to send, without I/O.
+"""Signaling is a pure state machine for the rooms: it turns received messages into outgoing messages and does no I/O.
 
-A lost connection can be resumed for a while. Both sides count the messages in the room (all but hello, welcome, ping,
-pong and error), store each message until the other side has acknowledged it, and repeat unacknowledged messages when
-the connection is resumed.
+A lost connection can be resumed for a while. Both sides count the messages (all but hello, welcome, ping, pong and
+error), and store each message until the other side has acknowledged it. When the connection is resumed, both sides send
+the unacknowledged messages again.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 class Signaling:
     """The rooms and their members; every method returns the messages to send.
 
-    ``clock`` is the room's clock, in ms. ``on_member_event`` is called with the room's name for each join, leave and
-    marker change. ``recordings`` returns the list of a room's recordings, or None if the room has no list. ``routes``
-    are the SFU and TURN servers.
+    ``clock`` is the room's clock, in ms. ``on_member_event`` is called with the room's name and the event for each
+    join, leave and marker change. ``recordings`` returns the list of a room's recordings, or None if the room has no
+    list. ``routes`` are the SFU and TURN servers.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Signaling:
         routes: Routes | None = None,
     ) -> None:
         self._routes = routes or Routes()
-        # Identifies this server among several that share an SFU.
+        # Identifies this server among all servers that share an SFU.
         self._server = secrets.token_urlsafe(8)
         self._admission = admission
         self._limits = limits
@@ -69,17 +69,17 @@ class Signaling:
         self._recordings = recordings
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
-        # By room and client. The rate is limited because every recording of the room stores each join.
+        # Join rates by room and client. The rates are limited because every recording in the room stores each join.
         self._joins = Rates(limits.joins)
         self._viewers = Viewers(admission, limits, clock, recordings)
 
     def receive(
         self, connection: int, text: str, *, may_try_code: bool = True, client: str | None = None
     ) -> list[Outgoing]:
-        """Handle a message; a malformed message closes only the connection on which it arrived.
+        """Handle a message; a malformed message closes only the connection that it arrived on.
 
-        Without ``may_try_code``, codes are refused unchecked. ``client`` identifies the client for limits; None applies
-        no limits.
+        If ``may_try_code`` is false, codes are refused unchecked. ``client`` identifies the client for the limits; with
+        None, no limits apply.
         """
         if is_too_deep(text, self._limits.json_depth):
             return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]
@@ -105,7 +105,7 @@ class Signaling:
         return room in self.rooms and any(member.name == name for member in self.rooms[room].members.values())
 
     def joins(self, room: str) -> list[MemberEvent]:
-        """Return the join events of a room's present members."""
+        """Return the join events of a room's current members."""
         return list(self.rooms[room].joins.values()) if room in self.rooms else []
 
     def disconnect(self, connection: int, reason: str) -> list[Outgoing]:
@@ -115,7 +115,7 @@ class Signaling:
         return [] if member is None else self._remove(member, reason)
 
     def mark_lost(self, connection: int) -> Member | None:
-        """Note that a connection is lost, and return its member, who can reconnect, or None for other connections."""
+        """Mark a connection as lost, and return its member, who can reconnect; return None if it has no member."""
         self._viewers.remove(connection)
         member = self._members.pop(connection, None)
         if member is not None:
@@ -208,7 +208,7 @@ class Signaling:
         return self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)
 
     def _resume(self, connection: int, hello: Hello) -> list[Outgoing]:
-        """Move a member to a new connection, whether or not the old one is known to be lost."""
+        """Move a member to a new connection, even if the server has not noticed yet that the old one is lost."""
         token = self._admission.redeem(hello.resume, "resume")
         room = self.rooms.get(token.room) if token else None
         member = room.members.get(token.subject) if room and token else None
@@ -235,7 +235,8 @@ class Signaling:
             del self.rooms[room.name]
         return self._send_to_others(member, {"type": "left", "id": member.id, "reason": reason})
 
-    # ---- messages of members ----------------------------------------------------------------------------------------
+    # ---- messages from members
+    # ----------------------------------------------------------------------------------------
 
     def _handle_message(self, member: Member, message: SignalMessage) -> list[Outgoing]:  # noqa: PLR0911 - one per type
         match message:
@@ -269,7 +270,7 @@ class Signaling:
         return _send([other for other in member.room.members.values() if other is not member], message)
 
     def _change_marker(self, member: Member, marker: int) -> list[Outgoing]:
-        """Change a member's marker to one that no other member uses; pages send this before they send media."""
+        """Change a member's marker to an unused one; pages request this before they send media."""
         if any(other.marker == marker for other in member.room.members.values() if other is not member):
             return _refuse(member, f"Marker {marker} belongs to another participant.")
         member.marker_changes += 1

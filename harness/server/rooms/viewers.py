@@ -1,4 +1,4 @@
-"""Viewers are pages that see the recordings of a room without joining it or seeing its members."""
+"""Viewers are pages that see a room's recordings without joining the room or seeing its members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Viewers:
-    """The viewers of every room, by connection; every method returns the messages to send.
+    """All rooms' viewers, by connection; every method returns the messages to send.
 
     ``clock`` is the room's clock, in ms. ``recordings`` returns the list of a room's recordings, or None if the room
     has no list.

@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 class WrongCodes:
-    """Counts each client's wrong codes against a rate per second, and logs one warning per client that exceeds it."""
+    """Limits each client's wrong codes per second, and logs one warning for each client that exceeds the limit."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
@@ -31,5 +31,6 @@ class WrongCodes:
         if not rate.can_accept and client not in self._reported:
             self._reported.add(client)
             _log.warning(
-                "A client tries many wrong codes: only %g per second are checked from its address.", self._per_second
+                "A client is trying many wrong codes: only %g per second from its address are checked.",
+                self._per_second,
             )

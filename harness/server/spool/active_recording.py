@@ -155,7 +155,7 @@ class ActiveRecording:
         self.growing_file.grew()
 
     def stop_accepting(self) -> None:
-        """Stop accepting bytes. Calling it twice is fine."""
+        """Stop accepting bytes. Safe to call more than once."""
         with self._writing:
             if self.state == "recording":
                 self.state = "ending"
@@ -309,7 +309,7 @@ class ActiveRecording:
             self.folder.published.touch()
 
     def clean(self) -> None:
-        """Delete everything that the spool stores for the recording. Calling it twice is fine."""
+        """Delete everything that the spool stores for the recording. Safe to call more than once."""
         self._cancelled.set()
         with self._finishing:
             self.stop_accepting()
@@ -319,7 +319,7 @@ class ActiveRecording:
             self._files.remove()
 
     def close(self) -> None:
-        """Stop the threads, close the files and release the lock; the folder stays. Calling it twice is fine."""
+        """Stop the threads, close the files and release the lock; the folder stays. Safe to call more than once."""
         self.stop_accepting()
         self._stop_threads()
         self._files.release()

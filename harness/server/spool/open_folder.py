@@ -52,7 +52,7 @@ class JsonLines:
             self.size += len(line)
 
     def close(self) -> None:
-        """Close the file. Calling it twice is fine."""
+        """Close the file. Safe to call more than once."""
         with self._lock:
             self._file.close()
 
@@ -98,20 +98,20 @@ class OpenFolder:
         return cls(folder, facts, raw, JsonLines(log), JsonLines(statistics), lock)
 
     def close_files(self) -> None:
-        """Close the files without releasing the lock. Calling it twice is fine."""
+        """Close the files without releasing the lock. Safe to call more than once."""
         for file in (self.raw, self.log, self.statistics):
             # If this last write fails, reading the file reveals it later.
             with contextlib.suppress(OSError):
                 file.close()
 
     def remove(self) -> None:
-        """Remove everything that belongs to the recording, and release the lock. Calling it twice is fine."""
+        """Remove everything that belongs to the recording, and release the lock. Safe to call more than once."""
         if not self._lock.closed:
             _remove(self.folder, self.facts)
             self._lock.close()
 
     def release(self) -> None:
-        """Release the lock. Calling it twice is fine."""
+        """Release the lock. Safe to call more than once."""
         self._lock.close()
 
 
