@@ -99,7 +99,7 @@ class Library:
             if item.verification is not None:
                 item.verification.cancel()
 
-    # ---- recordings in the spool -------------------------------------------------------------------------------------
+    # ---- recordings in the spool ------------------------------------------------------------------------------------
 
     def add(self, active: ActiveRecording) -> None:
         """Add a recording to the list if it belongs to the room."""
@@ -150,7 +150,7 @@ class Library:
                 del self._items[id_]
         self._notify()
 
-    # ---- requests from pages -----------------------------------------------------------------------------------------
+    # ---- requests from pages ----------------------------------------------------------------------------------------
 
     def verify(self, item: Item, recording: Recording) -> asyncio.Future[ReportSummary]:
         """Return the summary of a recording's report; concurrent requests share one verification."""

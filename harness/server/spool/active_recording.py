@@ -1,4 +1,4 @@
-"""ActiveRecording is one recording in the spool, from its first byte until it is published and cleaned."""
+"""ActiveRecording is one recording in the spool, from its first byte until it is published or deleted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# The reason for the end of a recording that nobody stopped.
+# Why a recording ended if nobody stopped it.
 GONE: Final = "its page disconnected before it was stopped"
 
 State = Literal["recording", "ending", "finished", "failed", "cleaned"]
@@ -40,8 +40,9 @@ def _ignore(_: ActiveRecording) -> None:
 class ActiveRecording:
     """One recording in the spool.
 
-    - ``state`` changes from "recording" through "ending" to "finished" or "failed". Each state can change to "cleaned".
-    - ``on_end`` is called once, in any thread, when the file is finished and safe, or when the recording has failed.
+    - ``state`` changes from "recording" through "ending" to "finished" or "failed". Any state can change to "cleaned".
+    - ``on_end`` is called once, in any thread, when the finished file is safe on disk, or when the recording has
+      failed.
     - ``on_track`` is called in the finalizer's thread when the first packet of a track is found.
     """
 
@@ -55,7 +56,7 @@ class ActiveRecording:
         on_track: Callable[[ActiveRecording], None] = _ignore,
     ) -> None:
         self.state: State = "recording"
-        # The received bytes and chunks, and the number of messages to acknowledge: chunks, log lines and the end.
+        # Number of bytes and chunks received, and number of messages to acknowledge (chunks, log lines and ``end``).
         self.size = 0
         self.chunks = 0
         self.acked_seq = 0
@@ -68,9 +69,10 @@ class ActiveRecording:
         self._on_end: Callable[[ActiveRecording], None] | None = on_end
         self._end_reason: str | None = None
         self._disk: Literal["enough", "low"] = "enough"
-        # The page's socket and Python can end a recording from different threads.
+        # The page's socket and Python can both end the recording, in different threads.
         self._finishing = threading.RLock()
-        # No chunk is accepted after the recording has ended, so the file contains all acknowledged chunks.
+        # Ensures that no chunk is accepted after the recording has ended, so that the file contains all acknowledged
+        # chunks.
         self._writing = threading.Lock()
         self._cancelled = threading.Event()
         self._settling: Settling | None = None
@@ -78,12 +80,12 @@ class ActiveRecording:
 
     @property
     def facts(self) -> Facts:
-        """The facts that were known when the recording began."""
+        """The recording's properties that were known when it began."""
         return self._files.facts
 
     @property
     def folder(self) -> Folder:
-        """The paths in the recording's folder."""
+        """The recording's folder and the paths of the files in it."""
         return self._files.folder
 
     @property
@@ -98,12 +100,12 @@ class ActiveRecording:
 
     @property
     def name(self) -> str:
-        """The name of the finished file that users see."""
+        """The finished file's name, as users see it."""
         return self.published_as or self.path.name
 
     @property
     def manifest(self) -> Manifest | None:
-        """The manifest, once it has been written for the finished file."""
+        """The finished file's manifest, or None before it has been written."""
         return self._settling.manifest if self._settling else None
 
     @property
@@ -123,18 +125,18 @@ class ActiveRecording:
 
     @property
     def expects_data(self) -> bool:
-        """Whether bytes or ticks should be arriving now."""
+        """Whether the page should be sending bytes or ticks now."""
         return self.is_unfinished and self.log.recorder in {"started", "resumed"}
 
     @property
     def has_begun(self) -> bool:
-        """Whether any bytes were recorded, or the recorder was started."""
+        """Whether any bytes have arrived, or the recorder has been started."""
         return self.size > 0 or self.log.recorder != "new"
 
-    # ---- while it is recorded ---------------------------------------------------------------------------------------
+    # ---- recording --------------------------------------------------------------------------------------------------
 
     def add_chunk(self, number: int, offset: int, data: memoryview) -> None:
-        """Append a chunk to the raw bytes; raises RecordingError if it is not the expected chunk."""
+        """Append a chunk to the raw bytes; raises RecordingError if it is not the expected one."""
         with self._writing:
             if self.state != "recording":
                 message = f"The recording {self.id} accepts no more bytes; it is {self.state}."
@@ -150,7 +152,7 @@ class ActiveRecording:
         self.growing_file.grew()
 
     def add_ticks(self, first: int, written: list[float | None]) -> None:
-        """Store the times of the mixer's ticks, and notify the finalizer, which waits for them."""
+        """Store the times of the mixer's ticks, and notify the finalizer, which is waiting for them."""
         self.log.add_ticks(first, written)
         self.growing_file.grew()
 
@@ -162,7 +164,7 @@ class ActiveRecording:
             self.growing_file.end()
 
     def check_disk(self, headroom: Headroom) -> str | None:
-        """Return a warning once when disk space is low; raises DiskFullError when the recording must end."""
+        """Return a warning the first time that disk space is low; raises DiskFullError if the recording must end."""
         left = headroom.left(self.folder.path, self.size)
         if left == "enough" or (left == "low" and self._disk == "low"):
             return None
@@ -178,23 +180,23 @@ class ActiveRecording:
         return f"Only {free} of disk space is left. The recording will end before the disk is full."
 
     def size_error(self, part: str, max_bytes: int) -> RecordingError:
-        """Return the error for a recording that ends because a part of it reached its maximum size."""
+        """Return the error for a recording that ends because one of its parts reached the maximum size."""
         self._end_reason = "it had reached the maximum size that the server accepts"
         message = f"{part} would exceed the {max_bytes} bytes that the server accepts, so the recording was ended."
         return spool_error(message)
 
     def silence_error(self, seconds: float) -> RecordingError:
-        """Return the error for a recording that ends because its page was silent for this many seconds."""
+        """Return the error for a recording that ends because its page sent nothing for this many seconds."""
         self._end_reason = f"its page sent nothing for {seconds:g} s"
         return spool_error(f"No message arrived for {seconds:g} s; the recording was ended.")
 
     # ---- finishing --------------------------------------------------------------------------------------------------
 
     def finish(self, reason: str | None = None) -> Finished:
-        """Finish the file under its name, and return when it is complete; the manifest is written afterwards.
+        """Finish the file, give it its name, and return once it is complete; the manifest is written afterwards.
 
-        ``reason`` explains why the recording ends although nobody stopped it. Raises RecordingError if none of the
-        bytes can be read, or a file can't be written or renamed, and DiskFullError if the disk is full. In these cases
+        ``reason`` explains why the recording ends if nobody stopped it. Raises RecordingError if none of the bytes can
+        be read, or if a file can't be written or renamed. Raises DiskFullError if the disk is full. In all these cases,
         the recording has failed, and its raw bytes stay in the spool.
         """
         self.stop_accepting()
@@ -209,7 +211,7 @@ class ActiveRecording:
             return self._settling.finished
 
     def finish_with_manifest(self, reason: str | None = None) -> Manifest:
-        """Finish the file, and return its manifest with the hash; hashing a larger file takes longer."""
+        """Finish the file, and return its manifest, which includes the hash; hashing a large file can take seconds."""
         self.finish(reason)
         manifest = self._settling.wait_for_manifest() if self._settling else None
         if manifest is None:
@@ -217,7 +219,7 @@ class ActiveRecording:
         return manifest
 
     def wait_until_safe(self) -> None:
-        """Wait until reading back the finished file has succeeded or failed."""
+        """Wait until the finished file has been read back, successfully or not."""
         if self._settling is not None:
             self._settling.join()
 
@@ -250,7 +252,7 @@ class ActiveRecording:
         if settling.state == "failed" and self.state == "finished":
             self.state = "failed"
             _log.warning("%s", self.error)
-        # A long-running server has many finished recordings, and each open file uses a descriptor.
+        # A long-running server accumulates finished recordings, and each open file uses a descriptor.
         self._files.close_files()
         self._report_end()
 
@@ -263,10 +265,11 @@ class ActiveRecording:
     # ---- publishing and cleaning ------------------------------------------------------------------------------------
 
     def publish(self, folder: Path) -> Recording | None:
-        """Publish the recording in ``folder`` unless it is published, delete the spool's copy, and return the result.
+        """Publish the recording in ``folder`` unless it is already published, and delete the spool's copy.
 
-        Returns None and deletes nothing if the recording has failed, since the next recovery finishes its raw bytes.
-        Raises HarnessError if the finished file can't be published; the file then stays in the spool.
+        Returns the published recording. If the recording has failed, returns None and deletes nothing, so that the next
+        recovery can finish it from the raw bytes. Raises HarnessError if the finished file can't be published; in that
+        case the file stays in the spool.
         """
         with self._finishing:
             if self.state == "cleaned":
@@ -281,7 +284,7 @@ class ActiveRecording:
                     _log.warning("%s is not published: %s", self.path.name, error)
                 return None
             try:
-                # The library may have published the recording when it ended.
+                # The library may already have published the recording when it ended.
                 recording = publish(manifest, self.path, folder) if manifest and not self.published_as else None
             except OSError as error:
                 what = f"{self.path.name} can't be published in {folder}, and stays in the spool"
@@ -290,10 +293,10 @@ class ActiveRecording:
             return recording
 
     def publish_copy(self, folder: Path) -> Recording | None:
-        """Publish the finished recording in ``folder``; the spool retains its copy for downloads.
+        """Publish the finished recording in ``folder``, and keep the spool's copy for downloads.
 
-        Returns None if the recording is already published, or if the file could not be read back. In the second case
-        the raw bytes stay in the spool for the next recovery.
+        Returns None if the recording is already published, or if the file could not be read back. If it could not be
+        read back, the raw bytes stay in the spool for the next recovery.
         """
         if self.published_as or self._settling is None or self._settling.state != "safe" or self.manifest is None:
             return None
@@ -302,14 +305,14 @@ class ActiveRecording:
         return recording
 
     def mark_published(self, name: str | None = None) -> None:
-        """Note that the file is stored outside the spool as ``name``, and need not be published again."""
+        """Remember that the file is stored outside the spool as ``name`` and need not be published again."""
         self.published_as = name or self.path.name
-        # A cleaned recording needs no note. If the note can't be written, the next recovery publishes a second copy.
+        # If the mark can't be written, the next recovery publishes a second copy.
         with contextlib.suppress(OSError):
             self.folder.published.touch()
 
     def clean(self) -> None:
-        """Delete everything that the spool stores for the recording. Safe to call more than once."""
+        """Delete all of the recording's files from the spool. Safe to call more than once."""
         self._cancelled.set()
         with self._finishing:
             self.stop_accepting()
@@ -319,7 +322,7 @@ class ActiveRecording:
             self._files.remove()
 
     def close(self) -> None:
-        """Stop the threads, close the files and release the lock; the folder stays. Safe to call more than once."""
+        """Stop the threads, close the files and release the lock, but keep the folder. Safe to call more than once."""
         self.stop_accepting()
         self._stop_threads()
         self._files.release()

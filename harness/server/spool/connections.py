@@ -1,4 +1,4 @@
-"""Connections assigns recordings to connections, and handles lost connections."""
+"""Connections keeps track of each recording's connection, and handles lost connections."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Time, in seconds, in which a page can resume a lost connection.
+# How long a page can resume a lost connection, in seconds.
 _GRACE: Final = 30.0
 
 
 class RoomPresence(Protocol):
-    """The part of the rooms that recordings need."""
+    """The functions of the rooms that recordings need."""
 
     def joins(self, room: str) -> list[MemberEvent]:
-        """Return the join events of a room's present members."""
+        """Return the join events of a room's current members."""
 
     def has_member(self, room: str, name: str) -> bool:
         """Return whether a room has a member with that name."""
 
 
 class RecordingLibrary(Protocol):
-    """The part of a public room's library that the spool needs."""
+    """The functions of a public room's library that the spool needs."""
 
     def add(self, active: ActiveRecording) -> None:
-        """Add a recording that begins to the list; called in the server's thread."""
+        """Add a new recording to the list; called in the server's thread."""
 
     def publish(self, active: ActiveRecording) -> None:
-        """Publish a recording that has ended, unless it is already published; can be called in any thread.
+        """Publish a recording that has ended, unless it is already published; may be called from any thread.
 
-        Raises HarnessError if the recording can't be published. The caller must not delete the spool's copy then.
+        Raises HarnessError if the recording can't be published. In that case, the caller must not delete the spool's
+        copy.
         """
 
     def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
@@ -56,7 +57,7 @@ class RecordingLibrary(Protocol):
 
 
 class Connections:
-    """Begins and resumes recordings for the sockets of pages, and finishes recordings whose page does not reconnect.
+    """Begins and resumes recordings for pages, and finishes recordings whose page does not reconnect.
 
     ``on_track`` is called in the server's thread when the first packet of a recording's track is found.
     """
@@ -74,22 +75,23 @@ class Connections:
         self._admission = admission
         self._limits = limits
         self._library = library
-        # By recording: its connection, and the token that resumes a lost connection.
+        # Each recording's connection, and the token with which its page can resume a lost connection.
         self._sockets: dict[str, PageSocket] = {}
         self._resume_tokens: dict[str, str] = {}
-        # Each event is set when a lost connection has been resumed, or the server no longer waits for it.
+        # One event per lost connection. It is set when the connection is resumed, or when the server stops waiting for
+        # it.
         self._returned: dict[str, asyncio.Event] = {}
         self._closing = False
-        # By room and participant.
+        # How often recordings begin, by room and participant.
         self._begins = Rates(limits.begins)
         self._tasks: set[asyncio.Future[None]] = set()
 
     def socket_of(self, active: ActiveRecording) -> PageSocket | None:
-        """Return the connection of a recording, or None if it has no connection now."""
+        """Return a recording's connection, or None if it has none at the moment."""
         return self._sockets.get(active.id)
 
     def resume_token(self, active: ActiveRecording) -> str:
-        """Return the token that resumes a recording's lost connection."""
+        """Return the token with which a page can resume a recording's lost connection."""
         if active.id not in self._resume_tokens:
             token = Token(role="resume", room=active.facts.room, name=active.facts.participant, subject=active.id)
             self._resume_tokens[active.id] = self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)
@@ -102,8 +104,8 @@ class Connections:
     def is_published_by_download(self, active: ActiveRecording) -> bool:
         """Return whether a completed download counts as publishing the recording.
 
-        This is true in a public room without a library, where the participant then has the file. A library publishes
-        recordings by itself, and so does Python.
+        It counts in a public room without a library, because the participant has the file after the download. In other
+        rooms, the library or Python publishes recordings.
         """
         return self._library is None and self._admission.public_room == active.facts.room
 
@@ -114,8 +116,8 @@ class Connections:
     ) -> ActiveRecording:
         """Begin or resume the recording that a page announces on this connection.
 
-        ``on_track`` is awaited in the server's thread when the first packet of a track is found. Raises
-        RecordingError if the page is not admitted, or a limit is reached.
+        ``on_track`` is awaited in the server's thread when the first packet of a track is found. Raises RecordingError
+        if the page is not admitted or a limit is reached.
         """
         active = self._begin(hello, on_track) if hello.recording is None else self._resume(hello)
         self._sockets[active.id] = socket
@@ -132,7 +134,7 @@ class Connections:
         loop = asyncio.get_running_loop()
 
         def call_in_loop(call: Callable[[], object]) -> None:
-            # The recording's threads can outlive the server.
+            # The recording's threads may outlive the server.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(call)
 
@@ -154,7 +156,7 @@ class Connections:
         task.add_done_callback(self._tasks.discard)
 
     def _check_limits(self, token: Token) -> None:
-        """Raise RecordingError if a limit forbids that the participant begins another recording now."""
+        """Raise RecordingError if a limit prevents the participant from beginning another recording now."""
         limits = self._limits
         if not self._begins.accept((token.room, token.name)):
             message = "You are starting too many recordings: wait a second before the next one."
@@ -170,7 +172,7 @@ class Connections:
             raise spool_error(message)
 
     def _count_recordings(self, token: Token) -> int:
-        """Return how many recordings a participant is making, including those with a lost connection."""
+        """Return how many recordings a participant has in progress, including those whose connection is lost."""
         return sum(
             active.state == "recording" and (active.facts.room, active.facts.participant) == (token.room, token.name)
             for id_, active in self.spool.recordings.items()
@@ -190,7 +192,7 @@ class Connections:
     async def release(self, socket: PageSocket, active: ActiveRecording, *, is_over: bool) -> None:
         """Handle the end of a connection, and finish its recording.
 
-        Unless ``is_over``, the connection may be lost, so its page gets some time to resume it.
+        If ``is_over`` is false, the connection may only be lost, so the page gets some time to resume it.
         """
         if self._sockets.get(active.id) is not socket:
             return
@@ -206,12 +208,12 @@ class Connections:
                 if active.size:
                     _log.warning("%s", error)
         await asyncio.to_thread(active.wait_until_safe)
-        # The page may have reconnected meanwhile to get the finished file.
+        # The page may have reconnected in the meantime to get the finished file.
         if active.id not in self._sockets:
             await self._free_if_unneeded(active)
 
     async def clean(self, active: ActiveRecording) -> None:
-        """Delete the spool's copy of a recording, after the library has published it."""
+        """Delete the spool's copy of a recording; if there is a library, it publishes the recording first."""
         if self._library:
             await asyncio.to_thread(self._library.publish, active)
         await self._clean(active)
@@ -230,12 +232,12 @@ class Connections:
             del self._returned[active.id]
 
     async def _free_if_unneeded(self, active: ActiveRecording) -> None:
-        """Delete a recording that is no longer needed and can no longer be requested."""
+        """Delete or release a recording that nobody needs or can request any more."""
         has_nothing = active.state == "failed" and not active.size
         if has_nothing or (self._library and active.state == "finished" and active.published_as):
             await self._clean(active)
         elif self._library and active.state == "failed":
-            # The next recovery finishes the recording's bytes.
+            # The next recovery will finish the recording from its raw bytes.
             await asyncio.to_thread(active.close)
             self._forget(active)
 
@@ -249,7 +251,7 @@ class Connections:
         self._resume_tokens.pop(active.id, None)
 
     def _publish_at_end(self, active: ActiveRecording, call_in_loop: Callable[[Callable[[], object]], None]) -> None:
-        """Publish a recording that has ended in the library; can be called in any thread."""
+        """Publish a recording in the library after it has ended; may be called from any thread."""
         library = self._library
         if library is None:
             return

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from harness.server.spool.active_recording import ActiveRecording
 
 
-# A report is a single page with its own styles and script. A name in the report can't inject a script, since the nonce
-# is secret. The page can fetch only the recording next to it.
+# A report is a single page that contains its own styles and script. Names in the report can't inject scripts, because
+# the nonce is secret. The page can load only media from this server, such as its recording.
 _REPORT_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; img-src data:; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -47,7 +47,7 @@ class _Address:
     name: str
     mime_type: str
     valid_until: float
-    # For downloads: the recording, and the callback after the last byte.
+    # Set for downloads only: the recording, and the callback for when the last byte has been sent.
     active: ActiveRecording | None = None
     on_sent: Callable[[int], Awaitable[None]] | None = None
     # The recording's report.
@@ -64,7 +64,7 @@ class Downloads:
         self._addresses: dict[str, _Address] = {}
 
     def issue_download(self, active: ActiveRecording, on_sent: Callable[[int], Awaitable[None]]) -> str:
-        """Return a URL of the finished file that is valid for a minute; ``on_sent`` is called after its last byte.
+        """Return a URL for the finished file, valid for a minute; ``on_sent`` is called after the last byte was sent.
 
         Raises RecordingError if the recording has no finished file.
         """
@@ -80,29 +80,29 @@ class Downloads:
     def issue_playback(
         self, path: Path, mime_type: str, report: ReportPage | None, seconds: float
     ) -> tuple[str, str | None]:
-        """Return the URL that plays a recording for this many seconds, and the URL of its report."""
-        # A file name may not be valid text.
+        """Return a recording's playback URL, which is valid for this many seconds, and the URL of its report."""
+        # A file name is not always valid text.
         address = _Address(path, printable(path.name), mime_type, self._clock() + seconds, report=report)
         is_same = lambda one: replace(one, valid_until=address.valid_until) == address  # noqa: E731
         folder = f"/recordings/{self._issue(address, is_same=is_same)}"
         return f"{folder}/{quote(address.name)}", f"{folder}/report.html" if report is not None else None
 
     def share_video_file(self, path: Path) -> str:
-        """Return the URL at which pages of any origin can play a video file while the server runs."""
+        """Return the URL from which pages of any origin can play a video file while the server runs."""
         address = _Address(path, path.name, "application/octet-stream", math.inf, shared=True)
         return f"/video-files/{self._issue(address)}/{quote(path.name)}"
 
     def revoke(self, path: Path) -> None:
-        """Revoke all URLs of a deleted file, since another file may get its name."""
+        """Revoke all URLs of a deleted file, since another file may get the same name."""
         self._addresses = {key: address for key, address in self._addresses.items() if address.path != path}
 
     def recording_at(self, key: str) -> ActiveRecording | None:
-        """Return the recording that belongs to the key in a URL."""
+        """Return the recording that the key in a URL belongs to."""
         address = self._addresses.get(key)
         return address.active if address else None
 
     async def handle_recording(self, request: web.Request) -> web.StreamResponse:
-        """Serve a recording or its report; unknown, expired and deleted URLs get the same answer."""
+        """Serve a recording or its report; requests for unknown, expired and deleted URLs all get the same response."""
         address = self._addresses.get(request.match_info["key"])
         if address is None or address.shared or address.valid_until <= self._clock():
             raise _not_found()
@@ -133,7 +133,7 @@ class Downloads:
         )
 
     def _issue(self, address: _Address, *, is_same: Callable[[_Address], bool] = lambda _: False) -> str:
-        """Return the key of a URL; if the same URL was issued before, return its key and extend its validity."""
+        """Return the key for a URL; if the same URL was issued before, return its key and extend its validity."""
         now = self._clock()
         self._addresses = {key: one for key, one in self._addresses.items() if one.valid_until > now}
         known = (key for key, one in self._addresses.items() if is_same(one))
@@ -143,7 +143,7 @@ class Downloads:
 
 
 def _content_type(mime_type: str) -> str:
-    """Return a media type for a recording: a manifest from another machine could declare the file an HTML page."""
+    """Return a safe media type, because a manifest from another machine could declare its file an HTML page."""
     content_type = mime_type.split(";", maxsplit=1)[0]
     return content_type if content_type.startswith(("video/", "audio/")) else "application/octet-stream"
 
@@ -153,7 +153,7 @@ def _not_found() -> web.HTTPNotFound:
 
 
 class _DownloadResponse(web.FileResponse):
-    """A file response; ``on_sent`` is called when its last byte has been sent."""
+    """A file response; ``on_sent`` is called after the last byte was sent."""
 
     def __init__(
         self, path: Path, *, headers: dict[str, str], on_sent: Callable[[int], Awaitable[None]] | None
@@ -163,7 +163,7 @@ class _DownloadResponse(web.FileResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)
-        # A client that requests only the headers or a range has not received the complete file.
+        # A client that requested only the headers or a byte range has not received the complete file.
         if self._on_sent and request.method == "GET" and self.status == HTTPStatus.OK:
             await self._on_sent(self.content_length or 0)
         return writer

@@ -1,4 +1,4 @@
-"""The two threads that finish a recording: Finalizer copies the bytes as they arrive, Settling checks the file."""
+"""The two threads that finish a recording: Finalizer copies the bytes as they arrive, and Settling checks the file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Finalizer:
         self._thread.start()
 
     def result(self) -> Finished:
-        """Wait for the end of the copy, and return its measures; raises the error that ended it."""
+        """Wait until the copy is complete, and return the result; raises the error if copying failed."""
         self.join()
         if isinstance(self._outcome, Exception):
             raise self._outcome
@@ -62,9 +62,9 @@ class Finalizer:
 
 
 class Settling:
-    """Writes a finished file's manifest, syncs the file to the disk, reads it back, and then removes the raw bytes.
+    """Writes a finished file's manifest, syncs the file to disk, reads it back, and then removes the raw bytes.
 
-    ``reason`` explains why the recording ended although nobody stopped it. ``cancelled`` stops reading back.
+    ``reason`` explains why the recording ended if nobody stopped it. Setting ``cancelled`` stops the read-back.
     ``on_done`` is called with this object in the settling thread.
     """
 
@@ -91,16 +91,16 @@ class Settling:
         self._thread = threading.Thread(target=self._run, name=f"settle {facts.id}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; call this when ``on_done`` can be received."""
+        """Start the thread; call this once ``on_done`` may be called."""
         self._thread.start()
 
     def wait_for_manifest(self) -> Manifest | None:
-        """Wait for the manifest, which has the file's hash; return None if it could not be written."""
+        """Wait for the manifest, which contains the file's hash; return None if it could not be written."""
         self._described.wait()
         return self.manifest
 
     def join(self) -> None:
-        """Wait until reading back has succeeded or failed; does nothing when called in the settling thread."""
+        """Wait until the thread has ended; does nothing when called from the thread itself."""
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -119,7 +119,7 @@ class Settling:
 
 
 def finish_error(name: str, error: Exception) -> HarnessError:
-    """Return the error of a failed recording, whose raw bytes stay for the next recovery."""
+    """Return the error for a failed recording, whose raw bytes are kept for the next recovery."""
     if isinstance(error, HarnessError):
         return error
     what = f"The recording {name} can't be finished"

@@ -13,7 +13,7 @@ from harness.server.access.message import Count, MarkerNumber, Message, Number, 
 
 
 class Clock(Message):
-    """The page's estimate of room time minus page time, and the maximum error of that estimate, in ms."""
+    """The page's estimate of room time minus page time, and the estimate's maximum error, both in ms."""
 
     offset: Number
     error: Number
@@ -22,8 +22,8 @@ class Clock(Message):
 class SpoolHello(Message):
     """Announces a recording, or resumes one.
 
-    ``presence_from_server`` specifies whether join and leave events come from the server's room. Otherwise the page
-    sends them, because it records a call in another application.
+    ``presence_from_server`` specifies whether join and leave events come from the server's room. If not, the page sends
+    them, because it is recording a call in another application.
     """
 
     type: Literal["hello"]
@@ -50,7 +50,7 @@ class RecorderState(Message):
 class Ticks(Message):
     """The times at which the mixer wrote its ticks, in ms on the page's clock.
 
-    The first entry belongs to tick number ``first``. None means that the mixer skipped the tick.
+    The first entry in ``written`` belongs to tick number ``first``. None means that the mixer skipped a tick.
     """
 
     type: Literal["ticks"]
@@ -59,10 +59,10 @@ class Ticks(Message):
 
 
 class MixerEvent(Message):
-    """An event in the mix at ``time``, in ms on the room's clock.
+    """An event in the recorded mix at ``time``, in ms on the room's clock.
 
     ``remote_server`` specifies whether the participant joins or leaves through another server, whose members this
-    server does not know; ``marker`` is the number in the participant's synthetic media.
+    server does not know. ``marker`` is the marker number in the participant's synthetic media.
     """
 
     time: Number
@@ -95,7 +95,7 @@ class Statistics(Message):
 
 
 class End(Message):
-    """The recording has ended; the message contains the number of chunks and bytes that were sent."""
+    """Reports that the recording has ended, and how many chunks and bytes the page has sent."""
 
     type: Literal["end"]
     chunks: Count
@@ -103,7 +103,7 @@ class End(Message):
 
 
 class Outstanding(Message):
-    """Requests the number of frames that were written before the recorder stopped but have not arrived."""
+    """Requests the number of frames that were written before the recorder stopped but have not arrived yet."""
 
     type: Literal["outstanding"]
 
@@ -115,7 +115,7 @@ class Download(Message):
 
 
 class Clean(Message):
-    """Requests that the spool deletes its copy."""
+    """Asks the spool to delete its copy of the recording."""
 
     type: Literal["clean"]
 

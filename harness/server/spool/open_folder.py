@@ -1,4 +1,4 @@
-"""OpenFolder is a recording's folder while in use, with its lock and the files that are being written."""
+"""OpenFolder is a recording's folder while it is in use, with its lock and open files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class JsonLines:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        # The settling thread can close the file while the page's socket is still writing.
+        # The settling thread may close the file while data from the page is still being written.
         self._lock = threading.Lock()
         # The size of the file in bytes.
         self.size = 0
@@ -60,7 +60,7 @@ class JsonLines:
 def encode_line(content: Mapping[str, Any]) -> bytes:
     """Return a line of a log.
 
-    No character uses more bytes than in the page's message, because readers reject lines that are too long.
+    Each character uses at most as many bytes as in the page's message, because readers reject lines that are too long.
     """
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
@@ -78,7 +78,7 @@ class OpenFolder:
 
     @classmethod
     def create(cls, folder: Folder, facts: Facts) -> Self:
-        """Create and lock the folder, write the facts and open the files; on failure everything is removed again.
+        """Create and lock the folder, write the facts and open the files; on failure, remove everything again.
 
         Raises RecordingError, or DiskFullError if the disk is full.
         """
@@ -100,7 +100,7 @@ class OpenFolder:
     def close_files(self) -> None:
         """Close the files without releasing the lock. Safe to call more than once."""
         for file in (self.raw, self.log, self.statistics):
-            # If this last write fails, reading the file reveals it later.
+            # If this last write fails, the problem will show up when the file is read.
             with contextlib.suppress(OSError):
                 file.close()
 
@@ -116,6 +116,6 @@ class OpenFolder:
 
 
 def _remove(folder: Folder, facts: Facts) -> None:
-    # The next recovery handles files that cannot be removed.
+    # The next recovery will handle files that can't be removed.
     with contextlib.suppress(OSError):
         folder.remove(facts.stem)

@@ -1,4 +1,4 @@
-"""RecordingLog stores the events of a recording, up to what its manifest can hold."""
+"""RecordingLog stores a recording's events, as many as fit into the manifest."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _log = logging.getLogger(__name__)
 
 # Maximum number of events from the page in a manifest.
 _MAX_EVENTS: Final = 20_000
-# Maximum number of ticks that a page can report per frame of elapsed time, and how many seconds in advance.
+# Maximum number of ticks that a page can report per frame interval, and how many seconds in advance it can report them.
 _TICKS_PER_FRAME: Final = 2
 _TICKS_IN_ADVANCE: Final = 600.0
-# The highest frame rate; it also applies to audio recordings, which have no frame rate.
+# The highest frame rate, which is also assumed for audio recordings, since they have none.
 _MAX_FRAME_RATE: Final = 30
 
 RecorderPhase = Literal["new", "started", "paused", "resumed", "stopped"]
@@ -32,20 +32,20 @@ RecorderPhase = Literal["new", "started", "paused", "resumed", "stopped"]
 
 @dataclass
 class EventBudget:
-    """Counts how much of the manifest the events of one recording fill, separately for each source of events."""
+    """Counts how much of the manifest a recording's events use, separately for each source of events."""
 
     dropped: int = 0
     _page_events: int = 0
     _page_bytes: int = 0
     _member_bytes: int = 0
     _alarm_bytes: int = 0
-    # Participants whose joins did not fit; their leaves are omitted as well.
+    # Participants whose joins did not fit into the manifest, and whose leaves are therefore omitted as well.
     _unlisted: set[str] = field(default_factory=set)
 
     def accept_page_event(self, size: int) -> bool:
-        """Count an event from the page that fills ``size`` bytes, and return whether to store it.
+        """Count an event from the page that uses ``size`` bytes of the manifest, and return whether to store it.
 
-        After the first dropped event, all later events are dropped: a leave without its join would be wrong.
+        After the first dropped event, all later events are dropped, because a leave without its join would be wrong.
         """
         self._page_events += 1
         self._page_bytes += size
@@ -55,7 +55,7 @@ class EventBudget:
         return False
 
     def accept_member_event(self, event: MemberEvent) -> bool:
-        """Return whether to store a join or leave; the join reserves the space for its leave."""
+        """Return whether to store a join or leave; each join also reserves space for the later leave."""
         name = event.member.name
         if event.event == "renumbered":
             return name not in self._unlisted
@@ -72,7 +72,7 @@ class EventBudget:
         return False
 
     def accept_alarm(self, size: int) -> bool:
-        """Count an alarm from the server that fills ``size`` bytes, and return whether to store it."""
+        """Count an alarm from the server that uses ``size`` bytes of the manifest, and return whether to store it."""
         self._alarm_bytes += size
         return self._alarm_bytes <= SERVER_ALARMS
 
@@ -80,8 +80,8 @@ class EventBudget:
 class RecordingLog:
     """The log of one recording, from which the manifest is written.
 
-    With ``presence_from_server``, join and leave events come from the server's room. Otherwise the page reports them,
-    because it records a call in another application.
+    With ``presence_from_server``, join and leave events come from the server's room. Without it, the page reports them,
+    because it is recording a call in another application.
     """
 
     def __init__(self, lines: JsonLines, facts: Facts, *, presence_from_server: bool) -> None:
@@ -92,7 +92,7 @@ class RecordingLog:
         self._reported: set[str] = set()
         self._ticks = 0
         self.recorder: RecorderPhase = "new"
-        # The time of the recording's announcement, in seconds on the monotonic clock, which the event loop also uses.
+        # When the page announced the recording, in seconds on the monotonic clock, which the event loop also uses.
         self.opened_at = time.monotonic()
 
     @property
@@ -101,9 +101,9 @@ class RecordingLog:
         return self._lines.size
 
     def add_recorder_state(self, state: Literal["started", "paused", "resumed", "stopped"], page_time: float) -> None:
-        """Store a state of MediaRecorder, at a time in ms on the page's clock.
+        """Store a change of MediaRecorder's state, with its time in ms on the page's clock.
 
-        The state is always stored, since the times of all later frames depend on the pauses.
+        State changes are always stored, since the times of all later frames depend on the pauses.
         """
         self.recorder = state
         self._lines.append({"recorder": state, "time": page_time})
@@ -111,8 +111,8 @@ class RecordingLog:
     def add_ticks(self, first: int, written: list[float | None]) -> None:
         """Store the times at which the mixer wrote its ticks, starting with tick number ``first``.
 
-        Raises RecordingError for more ticks than the mixer can have written, because ticks without a frame stay in
-        memory.
+        Raises RecordingError if there are more ticks than the mixer can have written, because ticks without a frame
+        stay in memory.
         """
         ticks = self._ticks + len(written)
         seconds = time.monotonic() - self.opened_at + _TICKS_IN_ADVANCE
@@ -123,7 +123,7 @@ class RecordingLog:
         self._lines.append({"first": first, "written": written})
 
     def add_event(self, event: MixerEvent) -> None:
-        """Store an event from the mixer; raises RecordingError for joins and leaves if the room reports them."""
+        """Store an event from the mixer; raises RecordingError for joins and leaves if they must come from the room."""
         if self._presence_from_server and event.event in {"join", "leave"} and not event.remote_server:
             message = f"Join and leave events of room {self._facts.room!r} must come from the server."
             raise spool_error(message)
@@ -142,7 +142,7 @@ class RecordingLog:
         self._lines.append({"event": line})
 
     def add_member_event(self, event: MemberEvent) -> None:
-        """Store a join or leave from the room if it fits into the manifest."""
+        """Store an event from the room (a join, leave or marker change), unless it does not fit into the manifest."""
         if not self._budget.accept_member_event(event):
             if event.event == "join":
                 self._alarm_once(event.time, "More participants joined and left than the manifest can list.")
@@ -159,7 +159,7 @@ class RecordingLog:
             self._lines.append({"event": event})
 
     def warn_of_dropped_events(self) -> None:
-        """Log how many events are missing from the manifest."""
+        """Log how many events were dropped, if any."""
         if self._budget.dropped:
             _log.warning("%s: %d events were dropped.", self._facts.stem, self._budget.dropped)
 

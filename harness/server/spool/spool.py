@@ -1,4 +1,4 @@
-"""Spool contains every recording until it is cleaned, each in a separate folder."""
+"""Spool stores each recording in a separate folder until it is cleaned."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def _ignore(_: ActiveRecording) -> None:
 class Spool:
     """All recordings in one spool folder, by id.
 
-    ``versions`` is written into every manifest; ``max_statistics`` limits the statistics of a recording, in bytes.
+    ``versions`` is written into every manifest; ``max_statistics`` limits the size of each recording's statistics, in
+    bytes.
     """
 
     def __init__(self, recordings: Path, versions: Mapping[str, str], *, max_statistics: int = MAX_STATISTICS) -> None:
@@ -55,10 +56,10 @@ class Spool:
         on_end: Callable[[ActiveRecording], None] = _ignore,
         on_track: Callable[[ActiveRecording], None] = _ignore,
     ) -> ActiveRecording:
-        """Begin a recording in a room; ``joins`` are the join events of its present members.
+        """Begin a recording in a room; ``joins`` are the join events of the room's current members.
 
-        ``on_end`` and ``on_track`` are passed to ActiveRecording. Raises ConfigError for an invalid configuration, and
-        RecordingError if the folder can't be created.
+        ``on_end`` and ``on_track`` are passed to ActiveRecording. Raises ConfigError if the configuration is invalid,
+        or RecordingError if the folder can't be created.
         """
         facts = self._facts(hello, participant, room)
         active = ActiveRecording(
@@ -97,7 +98,7 @@ class Spool:
         )
 
     def count_unfinished(self, room: str) -> int:
-        """Return how many recordings are running in a room."""
+        """Return how many recordings in a room are not finished yet."""
         return sum(active.is_unfinished and active.facts.room == room for active in self.recordings.values())
 
     def add_member_event(self, room: str, event: MemberEvent) -> None:
@@ -107,20 +108,21 @@ class Spool:
                 try:
                     active.log.add_member_event(event)
                 except (HarnessError, OSError) as error:
-                    # Other recordings and the room continue; the next chunk reports the disk's problem to the page.
+                    # Other recordings and the room continue. The error is reported to the page when its next chunk
+                    # arrives.
                     _log.warning("%s: %s", active.facts.stem, error)
 
     def close(self) -> None:
-        """Close the files of all recordings; recordings that are not cleaned stay on disk."""
+        """Close all recordings' files; recordings that have not been cleaned stay on disk."""
         for active in self.recordings.values():
             active.close()
-        # The next recovery handles a folder that can't be removed.
+        # The next recovery will handle a folder that can't be removed.
         with contextlib.suppress(OSError):
             remove_empty(self.root)
 
 
 def default_stem(participant: str) -> str:
-    """Return the default name of a recording: its participant and start time."""
+    """Return a recording's default name, which consists of the participant and the start time."""
     return safe_stem(f"{participant} {datetime.now(tz=UTC).astimezone():%Y-%m-%d %H.%M.%S}")
 
 

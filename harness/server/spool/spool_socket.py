@@ -1,4 +1,4 @@
-"""SpoolSockets handles the connections on ``/spool``; each carries the chunks and messages of one recording."""
+"""SpoolSockets handles the ``/spool`` connections, each of which carries one recording's chunks and messages."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CHUNK: Final = struct.Struct("<B3xIQ")
-# Time, in seconds, that the finalizer has to read all bytes that arrived; it usually needs milliseconds.
+# How long to wait until the finalizer has read all bytes, in seconds; it usually takes milliseconds.
 _LOOKS_WITHIN: Final = 2.0
-# Time, in seconds, of silence from a recording page before an alarm is raised; pages send ticks twice per second.
+# How long a recording page can be silent before an alarm is raised, in seconds. Pages send ticks twice per second.
 SILENCE: Final = 1.5
-# Maximum size, in bytes, of a file whose hash is part of the first answer to ``end``; hashing 1 GB takes about 1 s.
+# Files up to this size, in bytes, are hashed before the server replies to ``end``. Hashing 1 GB takes about 1 s.
 HASHED_AT_ONCE: Final = 32_000_000
 
 
 class SpoolSockets:
-    """Handles the connections on ``/spool``; a recording can be resumed on another connection."""
+    """Handles the ``/spool`` connections; a recording can be resumed on another connection."""
 
     def __init__(self, connections: Connections, downloads: Downloads, limits: ServerLimits, log: RareLog) -> None:
         self._connections = connections
@@ -73,7 +73,7 @@ class SpoolSockets:
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - without an error the page would wait forever
-            # A page that did not receive the error can reconnect to get it.
+            # A page that does not receive the error can get it by reconnecting.
             failed = request.transport is not None and not request.transport.is_closing()
             if not isinstance(error, HarnessError | LimitError | OSError):
                 _log.exception("The spool failed.")
@@ -86,16 +86,16 @@ class SpoolSockets:
         return socket
 
     async def close(self) -> None:
-        """Close every connection, and finish the recordings with the bytes that arrived."""
+        """Close every connection, and finish the recordings from the bytes that have arrived."""
         self._connections.close()
         await asyncio.gather(self._hellos.close(), *(socket.hang_up() for socket in self._open))
 
     # ---- receiving --------------------------------------------------------------------------------------------------
 
     async def _receive_messages(self, socket: PageSocket, active: ActiveRecording) -> None:
-        """Receive a recording until its connection ends, or the page resumes it on another connection."""
+        """Receive a recording until its connection ends or the page resumes it on another connection."""
         if active.state != "recording":
-            # The recording ended while its connection was lost; the page still waits for the file.
+            # The recording ended while its connection was lost, and the page is still waiting for the file.
             await self._finish(socket, active)
         while not socket.closed:
             message = await self._next_message(socket, active)
@@ -112,7 +112,7 @@ class SpoolSockets:
             await self._check_bounds(socket, active)
 
     async def _next_message(self, socket: PageSocket, active: ActiveRecording) -> WSMessage:
-        """Return the next message; a silent page causes an alarm, and later the end of the recording."""
+        """Return the next message; if the page is silent, raise an alarm and eventually end the recording."""
         loop = asyncio.get_running_loop()
         silent_since = loop.time()
         if active.expects_data:
@@ -127,13 +127,14 @@ class SpoolSockets:
                 return await socket.receive_message(self._deadline(active, silent_since))
             except TimeoutError as error:
                 if active.log.recorder == "paused" and self._connections.is_in_room(active):
-                    # A paused page has nothing to send. If it hangs, the room removes its silent member.
+                    # A page whose recording is paused has nothing to send. If the page hangs, the room removes the
+                    # silent member.
                     silent_since = loop.time()
                 elif active.is_unfinished:
                     raise active.silence_error(self._max_silence(active)) from error
 
     def _deadline(self, active: ActiveRecording, silent_since: float) -> float | None:
-        """Return the time at which a silent recording is ended, or None if it has already ended."""
+        """Return when to end the recording if the page stays silent, or None if the recording has already ended."""
         if not active.is_unfinished:
             return None
         return (silent_since if active.has_begun else active.log.opened_at) + self._max_silence(active)
@@ -142,11 +143,11 @@ class SpoolSockets:
         return self._limits.idle if active.has_begun else self._limits.begins_within
 
     async def _check_bounds(self, socket: PageSocket, active: ActiveRecording) -> None:
-        """Warn the page when disk space is low; raises RecordingError if the disk or the log is full."""
+        """Warn the page if disk space is low; raises RecordingError if the disk is nearly full or the log is full."""
         if active.state != "recording":
             return
         if active.log.size > self._limits.notes_bytes:
-            part = "The log of the recording"
+            part = "The recording's log"
             raise active.size_error(part, self._limits.notes_bytes)
         warning = active.check_disk(self._connections.spool.headroom)
         if warning:
@@ -188,7 +189,7 @@ class SpoolSockets:
                 raise spool_error(problem)
             case End(bytes=total):
                 active.acked_seq += 1
-                # From now on, a page that reconnects gets the file on its new connection.
+                # From here on, a page that reconnects receives the file on its new connection.
                 active.stop_accepting()
                 missing = total - active.size
                 await self._finish(socket, active, f"{missing} of {total} bytes never arrived" if missing else None)
@@ -206,21 +207,21 @@ class SpoolSockets:
                 await socket.send_message(_ack(active))
 
     async def _acknowledge(self, active: ActiveRecording) -> None:
-        """Report a track that was found, unless the connection has ended with an error, which is the last message.
+        """Report a newly found track, unless the connection has ended.
 
-        The page's call of start resolves when all tracks have been found, without waiting for the next chunk.
+        The page's ``start`` call resolves as soon as all tracks have been found, without waiting for the next chunk.
         """
         if socket := self._connections.socket_of(active):
             await socket.send_message(_ack(active))
 
     async def _finish(self, socket: PageSocket, active: ActiveRecording, reason: str | None = None) -> None:
-        """Finish the file, and report immediately that it is complete; the hash of a large file follows later.
+        """Finish the file, and report immediately that it is complete; a large file's hash follows later.
 
-        ``reason`` explains why the recording ended although nobody stopped it.
+        ``reason`` explains why the recording ended if nobody stopped it.
         """
         finished = await asyncio.to_thread(active.finish, reason)
         if self._connections.socket_of(active) is not socket:
-            # The page has reconnected, and its new connection reports the file.
+            # The page has reconnected, and will receive the file's properties on its new connection.
             return
         size = active.path.stat().st_size
         facts = {"id": active.id, "name": active.path.name, "size": size, "duration": round(finished.duration, 3)}
@@ -240,7 +241,7 @@ class SpoolSockets:
         return {"type": "address", "url": self._downloads.issue_download(active, on_sent), "name": active.name}
 
     def _error_message(self, error: Exception) -> dict[str, Any]:
-        """Return the message that reports an error to the page, without the paths of the server's folders."""
+        """Return the message that reports an error to the page, without revealing the paths of the server's folders."""
         message = without_folders(str(error), self._connections.spool.root.parent)
         if isinstance(error, LimitError):
             error = spool_error(message)
@@ -277,12 +278,12 @@ def _add_to_log(active: ActiveRecording, message: SpoolMessage) -> None:
 
 
 async def _wait_for_finalizer(active: ActiveRecording) -> None:
-    """Wait, without blocking a thread, until the finalizer has read all bytes that arrived, or the time is up."""
+    """Wait, without blocking a thread, until the finalizer has read all received bytes or the time is up."""
     loop = asyncio.get_running_loop()
     looked = asyncio.Event()
 
     def set_looked() -> None:
-        # The finalizer's thread can outlive the server.
+        # The finalizer's thread may outlive the server.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(looked.set)
 

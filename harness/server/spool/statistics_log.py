@@ -1,4 +1,4 @@
-"""StatisticsLog stores the WebRTC statistics of a recording up to a maximum size, and drops later statistics."""
+"""StatisticsLog stores a recording's WebRTC statistics up to a maximum size, and drops later statistics."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Maximum size in bytes; readers of statistics accept no more.
+# Maximum size of a recording's statistics, in bytes. Readers reject larger files.
 MAX_STATISTICS: Final = 900_000_000
 
 
 class StatisticsLog:
-    """Stores WebRTC statistics in ``lines`` up to ``max_bytes``; an alarm in ``log`` marks when they end."""
+    """Stores WebRTC statistics in ``lines``, up to ``max_bytes``; an alarm in ``log`` reports when they end."""
 
     def __init__(self, lines: JsonLines, log: RecordingLog, name: str, max_bytes: int) -> None:
         self._lines = lines
@@ -39,7 +39,7 @@ class StatisticsLog:
         try:
             self._lines.append_line(line)
         except (OSError, RecordingError) as error:
-            # A recording without statistics is better than no recording.
+            # A recording with incomplete statistics is better than no recording.
             reason = error.strerror if isinstance(error, OSError) else "the disk is full"
             self._drop(statistics.time, f"they can't be written: {reason}")
 
@@ -53,6 +53,6 @@ class StatisticsLog:
         if self._dropped == 1:
             message = f"The WebRTC statistics are no longer stored: {reason}."
             _log.warning("%s: %s", self._name, message)
-            # The next chunk reports a full disk.
+            # If the disk is full, the next chunk will report it.
             with contextlib.suppress(OSError, RecordingError):
                 self._log.add_alarm(time, message)
