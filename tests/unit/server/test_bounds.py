@@ -1,4 +1,4 @@
-"""Limits of a recording's log: later entries are dropped and counted, and the recording continues."""
+"""When a recording's logs are full, later entries are dropped and counted, and the recording continues."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ ROOM = STARTED + OFFSET
 
 
 def connection(number: int) -> Statistics:
-    """Return about 2 kB of statistics, as reported for each connection every second."""
+    """Return about 2 kB of statistics, like those that a page reports for each connection every second."""
     report: list[dict[str, Any]] = [{"type": "inbound-rtp", "one": "x" * 120, "other": "y" * 120}] * 7
     return Statistics(type="stats", time=ROOM + number, participant="bob", report=report)
 
 
-def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
+def test_statistics_beyond_the_limit_are_dropped_and_the_recording_continues(
     tmp_path: Path, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The manifest has one alarm, and the server's log contains the number of dropped lines."""
+    """The manifest contains one alarm, and the server logs the number of dropped lines."""
     spool = Spool(tmp_path, {}, max_statistics=20_000)
     active = recorded(spool, audio_bytes)
     for number in range(50):
@@ -62,8 +62,8 @@ def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
     spool.close()
 
 
-def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The limit ``notes_bytes`` drops statistics, and the recording is stopped as usual."""
+def test_chunks_are_accepted_after_the_statistics_limit_is_reached(tmp_path: Path, audio_bytes: bytes) -> None:
+    """Statistics beyond the limit ``notes_bytes`` are dropped, and the recording can still be stopped as usual."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -89,10 +89,10 @@ def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, audio
     assert "heard.webm" == finished["recording"]["name"]
 
 
-def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
+def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One alarm marks the time; events from the room and the server, and recorder states, are still stored."""
+    """An alarm is stored once; room events, server alarms and recorder states are still stored after it."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -114,7 +114,7 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
 
 
 def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """Even with the largest events, events that do not fit are dropped, and an alarm reports it."""
+    """Even the largest events can't make a manifest too large; events that do not fit are dropped with an alarm."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -140,10 +140,10 @@ def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, t
     assert Manifest.read(published.manifest).timeline == manifest.timeline
 
 
-def test_a_manifest_is_filled_up_to_its_bound(
+def test_a_manifest_is_filled_up_to_its_limit(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No event that fits is dropped; joins and alarms appear twice and are counted twice."""
+    """No event that fits is dropped, although each join and alarm appears twice in the manifest."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     members = tuple(Member(name=f"{number:05}" + '"' * 195) for number in range(2_000))
@@ -169,7 +169,7 @@ def test_a_manifest_is_filled_up_to_its_bound(
 
 
 def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """All pauses are cut out of the times of the events between them."""
+    """The time of every pause is subtracted from the times of later events."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -182,7 +182,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
     manifest = active.finish_with_manifest()
 
     assert 9_000 == sum(event.event == "pause" for event in manifest.timeline.events)
-    # Each pause cuts out half of its millisecond.
+    # Each pause removes half a millisecond.
     last = max(event.at for event in manifest.timeline.events if event.event == "audio")
     assert pytest.approx(10.99 - 4.5, abs=0.01) == last
 
@@ -190,7 +190,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
 def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A power cut leaves either complete facts in an existing folder, or no recording."""
+    """After a power failure, either the folder contains complete facts, or the recording does not exist."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -222,13 +222,13 @@ def fill(path: Path) -> None:
 
 
 def fill_log(active: ActiveRecording) -> None:
-    """Report more to a recording than a block of its disk can hold."""
+    """Log more events than fit into one disk block."""
     for _ in range(10):
         active.log.add_event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
 
 
 def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The partial line is removed, so the log continues with complete lines when space is available again."""
+    """The partial line is removed, so that the log continues with complete lines once there is space again."""
     with mounted_disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
         active = begin(spool)
@@ -250,7 +250,7 @@ def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, aud
 
 
 def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
-    """A sparse file can have empty ranges at the beginning, in the middle and at the end."""
+    """A sparse file can have holes at the beginning, in the middle and at the end."""
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         for at in (1_000_000, 5_000_000):
@@ -264,7 +264,7 @@ def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
 def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ZFS allocates blocks seconds later, and compression leaves few blocks."""
+    """ZFS allocates blocks seconds after a write, and compressed files occupy only a few blocks."""
     path = tmp_path / "fresh"
     path.write_bytes(bytes(3_000_000))
     real = Path.stat
@@ -280,7 +280,7 @@ def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
 
 
 def test_folders_of_recordings_in_progress_are_private(spool: Spool, audio_bytes: bytes) -> None:
-    """The spool, the recording's folder and the finished file's folder are private, regardless of the umask."""
+    """The spool and all folders in it are private, regardless of the umask."""
     before = os.umask(0)
     try:
         active = recorded(spool, audio_bytes)

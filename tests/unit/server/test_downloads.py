@@ -1,4 +1,4 @@
-"""Downloads: finished files at URLs that expire."""
+"""Downloads serves finished files at URLs that expire."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """A download's URL is valid for a minute, a playback URL for an hour; a repeated request gets the same URL."""
+    """Download URLs are valid for a minute and playback URLs for an hour; repeated requests get the same URL."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     now = [0.0]
@@ -58,7 +58,7 @@ def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) ->
 def test_a_recording_is_sent_as_media_regardless_of_its_manifest(
     spool: Spool, audio_bytes: bytes, tmp_path: Path
 ) -> None:
-    """A manifest from another machine could declare the recording an HTML page."""
+    """A manifest from another machine could claim that the recording is an HTML page."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     with RoomServer(recordings=tmp_path, versions={}) as server:
@@ -72,7 +72,7 @@ def test_a_recording_is_sent_as_media_regardless_of_its_manifest(
 
 
 def test_a_file_whose_name_is_not_text_is_served(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The URL of such a file contains a printable name."""
+    """If a file name is not valid text, the URL contains a printable version of it."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     odd = tmp_path / os.fsdecode(b"odd \xff.webm")

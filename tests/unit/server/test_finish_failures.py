@@ -1,4 +1,4 @@
-"""Recordings that can't be finished because of the disk fail with a reason, and keep their raw bytes."""
+"""If a disk error prevents a recording from being finished, it fails with a reason and keeps its raw bytes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ERRORS = [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO, errno.EDQUOT, errn
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
-    """Make the disk refuse one step of finishing."""
+    """Make one step of finishing fail with a disk error."""
 
     def fail(*_: object, **__: object) -> Never:
         raise OSError(number, os.strerror(number))
@@ -53,13 +53,13 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 def test_a_recording_fails_when_the_disk_refuses_a_step(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """The recording is not running any more, reports the reason each time, and is finished by a later recovery."""
+    """A failed recording is no longer running, reports the reason every time, and can be recovered later."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, audio_bytes, recordName="standup")
     with monkeypatch.context() as patch:
         refuse(patch, step, number)
 
-        # The manifest can exist before its file is safe.
+        # The manifest may already exist although the file is not safe on disk yet.
         with contextlib.suppress(HarnessError):
             active.finish_with_manifest()
         active.wait_until_safe()
@@ -80,7 +80,7 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
 
 @pytest.mark.parametrize("left", range(8))
 def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes, left: int) -> None:
-    """Regardless of which file gets no inode, the recording is recovered when inodes are available."""
+    """Whichever file can't be created for lack of inodes, the recording can be recovered later."""
     with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
             active = recorded(server._spool, audio_bytes, recordName="standup")
@@ -101,7 +101,7 @@ def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes,
 
 @pytest.mark.parametrize("left", range(6))
 def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: int) -> None:
-    """The page gets a DiskFullError, and the folder is removed."""
+    """If a recording can't begin, the page receives a DiskFullError, and the recording's folder is removed."""
     with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         spool = Spool(folder, VERSIONS)
         spool.root.mkdir()
@@ -118,7 +118,7 @@ def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: in
 def test_other_recordings_are_published_when_one_cannot_be(
     tmp_path: Path, audio_bytes: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A warning names the recording that can't be published."""
+    """A warning with the recording's name is logged if the recording can't be published."""
     with RoomServer(recordings=tmp_path / "spool", versions={}) as server:
         recordings = [recorded(server._spool, audio_bytes, recordName=name) for name in ("one", "two", "three")]
         if broken == "folder":
@@ -143,7 +143,7 @@ def test_other_recordings_are_published_when_one_cannot_be(
 def test_a_file_that_was_not_read_back_is_not_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The raw bytes stay, because they are the only reliable copy."""
+    """The raw bytes are kept, because they are the only reliable copy."""
     active = recorded(spool, audio_bytes)
     refuse(monkeypatch, "settle", errno.EIO)
 
@@ -175,7 +175,7 @@ def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
 
 
 async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[str, Any]:
-    """Record like a page does, and return the last answer to the end."""
+    """Record as a page does, and return the server's last response to ``end``, among other results."""
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
         spool = await wire.open("/spool")
@@ -204,7 +204,7 @@ async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[s
 def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The page and the list get the reason, the entry can be deleted, and another recording can begin."""
+    """The page and the list of recordings show why a recording failed; it can be deleted, and another one can begin."""
 
     def never_verify(_: Path) -> Never:
         raise NotImplementedError
@@ -221,13 +221,13 @@ def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
         assert "heard.webm can't be finished: No space left on device" in reason
         assert str(tmp_path) not in reason
     assert (204, "ready") == (result["deleted"], result["next"])
-    # The next recovery finishes the recording.
+    # The next recovery can finish the recording.
     monkeypatch.undo()
     assert ["heard.webm"] == [one.recording.path.name for one in recover(tmp_path) if one.recording]
 
 
 def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
-    """After Ctrl-C, one line reports the recording whose folder was removed."""
+    """If a recording's folder was removed, Ctrl-C logs one line about it and publishes the other recordings."""
 
     async def begin_two(url: str) -> None:
         async with aiohttp.ClientSession(headers={"Origin": url}) as session:
@@ -267,7 +267,7 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, au
 def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The published file is safe; at worst the next recovery publishes a second copy."""
+    """The published file is safe; in the worst case, the next recovery publishes a second copy."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     active.wait_until_safe()
@@ -286,7 +286,7 @@ def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
 def test_the_first_error_while_publishing_is_raised(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first error is raised even if the disk then allows no cleanup."""
+    """The first error is raised even if the cleanup fails as well."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     active.wait_until_safe()

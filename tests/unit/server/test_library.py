@@ -1,4 +1,4 @@
-"""Library: a finished recording is published once, and an unpublished recording is not deleted."""
+"""Library publishes finished recordings once, and never deletes an unpublished recording."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ pytestmark = pytest.mark.parallel
 
 
 def never_verify(_: Path) -> ReportSummary:
-    """Fail, because these tests verify no recording."""
+    """Fail if called, because these tests verify no recordings."""
     raise NotImplementedError
 
 
 def record(
     library: Library, spool: Spool, data: bytes, *, until: str = "end", **config: Any
 ) -> tuple[ActiveRecording, str]:
-    """Record in the library's room until the end; return the recording and its state in the list."""
+    """Make a complete recording in the library's room; return the recording and its state in the list."""
 
     async def run() -> tuple[ActiveRecording, str]:
         admission, limits = Admission(), ServerLimits()
@@ -76,7 +76,7 @@ def record(
 
 
 def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The file has its name and manifest, is reported once, and its page can still download it."""
+    """The published file has its name and manifest, is reported once, and can still be downloaded by its page."""
     published: list[Recording] = []
     library = Library("daily", tmp_path / "kept", never_verify, published.append)
 
@@ -93,7 +93,7 @@ def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, audio_byte
 
 
 def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """Recordings of other rooms in the same folder are not listed."""
+    """Recordings from other rooms in the same folder are not listed."""
     folder = tmp_path / "kept"
     for name in ("mine", "gone"):
         record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes, recordName=name)
@@ -108,7 +108,7 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes
 
 
 def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The list has the reason, publishing again raises it, and the spool still has the file."""
+    """If publishing fails, the list shows the reason, a second attempt fails as well, and the spool keeps the file."""
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)
 
@@ -124,7 +124,7 @@ def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_b
 def test_a_recording_that_cannot_be_read_back_is_not_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The raw bytes stay, because they are the only reliable copy."""
+    """The raw bytes are kept, because they are the only reliable copy."""
 
     def fail(*_: object) -> None:
         message = "read back with other packets"
@@ -143,7 +143,7 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
 
 
 def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The request ends quickly, and the program does not wait for the thread."""
+    """When the server stops, a verification request ends quickly, and the program does not wait for its thread."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
     active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes)
@@ -188,7 +188,7 @@ def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, audio_by
 def test_a_recording_discarded_before_its_end_is_listed_as_failed(
     spool: Spool, audio_bytes: bytes, tmp_path: Path
 ) -> None:
-    """The discarded recording is no longer listed as running."""
+    """A discarded recording is no longer listed as running."""
     library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     _, state = record(library, spool, audio_bytes, until="clean")
@@ -198,16 +198,16 @@ def test_a_recording_discarded_before_its_end_is_listed_as_failed(
 
 
 def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -> None:
-    """Many empty recordings would push other recordings out of the list."""
+    """Otherwise, many empty recordings would push other recordings off the list."""
     library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     assert "gone" == record(library, spool, b"", until="clean")[1]
 
 
-def test_a_recording_is_listed_although_its_download_finished_first(
+def test_a_recording_is_listed_even_if_its_download_finished_first(
     audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The recording's last byte is sent, and the recording is cleaned, before it has been read back."""
+    """The page downloads the recording completely and cleans it before it has been read back."""
     settle, sent = Folder.settle, threading.Event()
 
     def slowly(*arguments: Any) -> None:
@@ -250,7 +250,7 @@ def test_a_recording_is_listed_although_its_download_finished_first(
 
 
 def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """An unpacked archive can contain links, copies, and file names that are not valid text."""
+    """An unpacked archive can contain links, copied recordings, and file names that are not valid text."""
     active = recorded(spool, audio_bytes, recordName="standup")
     active.finish_with_manifest()
     published = active.publish(tmp_path / "kept")
@@ -274,8 +274,8 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_b
     assert 3 == len({str(one["id"]) for one in listed})
 
 
-def test_the_reason_of_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
-    """All members and viewers of the room can read the reason."""
+def test_the_reason_for_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
+    """The reason must not reveal any folder, since all members and viewers of the room can read it."""
     library = Library("daily", spool.root.parent, never_verify, lambda _: None)
 
     record(library, spool, b"nothing that can be read")

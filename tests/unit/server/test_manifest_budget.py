@@ -1,4 +1,4 @@
-"""A recording's manifest can be read again, regardless of what is reported and how often."""
+"""A recording's manifest can be read again, no matter what the page and the room report, and how often."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# A character that uses the most bytes in a manifest, which is UTF-8.
+# A character that needs four bytes in UTF-8, the most of any character.
 WIDE = "\N{GRINNING FACE}"
 TILE = {"participant": WIDE * 200, "x": 65_535, "y": 65_535, "width": 65_535, "height": 65_535}
 LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
@@ -40,12 +40,12 @@ LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
 
 
 def manifest_size(active: ActiveRecording) -> int:
-    """Return the size of the manifest of a recording that ends now."""
+    """End a recording, and return the size of its manifest."""
     return len(active.finish_with_manifest().model_dump_json(by_alias=True, indent=1).encode())
 
 
 def fed(spool: Spool, audio_bytes: bytes) -> ActiveRecording:
-    """Return a recording of another application's call, whose page reports joins and leaves."""
+    """Return a recording of another application's call, in which the page itself reports joins and leaves."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     active.add_chunk(0, 0, memoryview(audio_bytes))
@@ -53,10 +53,10 @@ def fed(spool: Spool, audio_bytes: bytes) -> ActiveRecording:
 
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS)
-def test_an_event_fills_no_more_of_a_manifest_than_its_bound(
+def test_an_event_uses_no_more_of_a_manifest_than_estimated(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes
 ) -> None:
-    """The maximum includes the event's time, its indentation, and the alarm that repeats it."""
+    """The estimated size of an event includes its time, its indentation, and the alarm that repeats its text."""
     message = MixerEvent.model_validate(event)
     line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
     one, more = fed(spool, audio_bytes), fed(spool, audio_bytes)
@@ -70,7 +70,7 @@ def test_an_event_fills_no_more_of_a_manifest_than_its_bound(
 
 
 def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
-    """The maximum shares together leave space for everything that does not grow with time."""
+    """The budgets for events leave enough space for everything in a manifest whose size is fixed."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
     pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
     texts = 4 * (LONGEST_NAME + 16 * 2_000)
@@ -80,7 +80,7 @@ def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
 
 @pytest.mark.parametrize("letter", [WIDE, "\\", "\n", "\x01"])
 def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, audio_bytes: bytes) -> None:
-    """The longest lines of any kind of character can be read, and the recording is finished."""
+    """Whatever characters they contain, the longest log lines can be read again, and the recording can be finished."""
     active = recorded(spool, audio_bytes)
     room = ServerLimits().spool_message
     report = [{f"{number:{letter}<128}": letter * 128 for number in range(64)}] * 64
@@ -98,13 +98,13 @@ def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, audi
 
 
 def test_logs_of_the_largest_size_can_be_recovered_and_verified() -> None:
-    """Readers of logs and statistics accept at least as much as the server does."""
+    """Readers of logs and statistics accept files at least as large as those that the server writes."""
     assert ServerLimits().notes_bytes <= _MAXIMA["notes_bytes"] <= recover._LARGEST_LOG
     assert _MAXIMA["notes_bytes"] <= statistics_module._LARGEST_FILE
 
 
 def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
-    """Otherwise a recording of all participants would end with its first layout."""
+    """With more participants than tiles, recording all of them would fail at the first layout."""
     tiles = [{**TILE, "participant": "a"}] * _MAXIMA["participants"]
 
     MixerEvent.model_validate({"time": 1, "event": "layout", "tiles": tiles})
@@ -114,7 +114,7 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 def test_events_that_a_manifest_cannot_hold_are_dropped(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The size of events counts in addition to their number, and the recording continues."""
+    """Not only the number of events is limited but also their total size; the recording continues."""
     monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
     active = fed(spool, audio_bytes)
     message = MixerEvent.model_validate(event)
@@ -133,7 +133,7 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
 def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frequent joins do not end a recording, and a listed participant stays listed."""
+    """Many joins do not end a recording, and a participant who is already listed remains listed."""
     monkeypatch.setattr(recording_log, "ROOM_EVENTS", 100_000)
     active = recorded(spool, audio_bytes)
     bob = Member(name="bob", marker=1)
@@ -158,8 +158,8 @@ def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     assert Manifest.read(active.finish_with_manifest().recording.manifest) == manifest
 
 
-def test_alarms_of_the_server_are_bounded(spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page can become silent again and again."""
+def test_server_alarms_are_limited(spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alarms are limited, because a page can stop sending data again and again."""
     monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
     active = recorded(spool, audio_bytes)
 

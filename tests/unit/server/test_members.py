@@ -1,4 +1,4 @@
-"""Members of a room: their names, markers, joins and leaves."""
+"""Room members have unique names and markers, and their joins and leaves are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def server() -> SignalingServer:
 
 
 def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
-    """The second alice becomes alice 2, and a later participant can get a name that is free again."""
+    """A second ``alice`` becomes ``alice 2``, and names can be used again once they are free."""
     names = [server.join(connection, "alice")["name"] for connection in (1, 2, 3)]
     server.disconnect(2)
 
@@ -38,12 +38,12 @@ def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
     ],
 )
 def test_a_name_is_printable_and_short(server: SignalingServer, wished: str, expected: str) -> None:
-    """A name has no control characters, no bidirectional overrides, and at most 64 characters."""
+    """Names have at most 64 characters, and contain no control characters or bidirectional overrides."""
     assert expected == server.join(1, wished)["name"]
 
 
 def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
-    """A name in a recording keeps one marker, however often its participant leaves."""
+    """A participant's name keeps its marker, no matter how often the participant leaves and returns."""
     server.join(1, "alice")
     first = server.join(2, "bob")["marker"]
     server.disconnect(2)
@@ -55,7 +55,7 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 256 participants the markers start again, and skip those in use."""
+    """After 256 participants, the marker numbers start over and skip those in use."""
     alice = server.join(1, "alice")["marker"]
     for number in range(255):
         server.join(2, f"visitor {number}")
@@ -67,7 +67,7 @@ def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
 
 
 def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
-    """Events have times, cameras have no marker, and the room stores its members' joins."""
+    """Joins and leaves have times, members with a real camera have no marker, and the room stores all joins."""
     server.join(1, "alice")
     server.now += 250
     server.join(2, "bob", media="camera")
@@ -83,7 +83,7 @@ def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
 
 
 def test_an_empty_room_is_removed(server: SignalingServer) -> None:
-    """The next participant gets a new room."""
+    """When the last member leaves, the room is removed."""
     server.join(1, "alice")
 
     server.disconnect(1)
@@ -92,7 +92,7 @@ def test_an_empty_room_is_removed(server: SignalingServer) -> None:
 
 
 def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
-    """The end of the connection after a bye sends no second message."""
+    """When a connection ends after a bye, the other members receive no second message."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -104,7 +104,7 @@ def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
     assert [] == server.take_sent(2)
 
 
-def test_a_lost_connection_is_the_reason_of_a_leave(server: SignalingServer) -> None:
+def test_a_lost_connection_is_the_reason_for_a_leave(server: SignalingServer) -> None:
     """The other members can distinguish a lost connection from a bye."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
@@ -116,7 +116,7 @@ def test_a_lost_connection_is_the_reason_of_a_leave(server: SignalingServer) -> 
 
 
 def test_an_unidentified_connection_ends_without_a_message(server: SignalingServer) -> None:
-    """A connection that never sent hello causes no message."""
+    """When a connection that never sent hello ends, nobody receives a message."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -126,7 +126,7 @@ def test_an_unidentified_connection_ends_without_a_message(server: SignalingServ
 
 
 def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) -> None:
-    """Python detects a crash before the connection has certainly ended."""
+    """Python detects a page crash, even before the connection ends, and has the member removed at once."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.lose(2)
@@ -139,7 +139,7 @@ def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) 
 
 
 def test_a_full_room_admits_no_more_participants() -> None:
-    """The error contains the limit, and after a leave another participant is admitted."""
+    """A full room's error contains the limit, and another participant is admitted after somebody has left."""
     server = SignalingServer(limits=ServerLimits(participants=2))
     server.join(1, "alice")
     server.join(2, "bob")
@@ -154,7 +154,7 @@ def test_a_full_room_admits_no_more_participants() -> None:
 
 
 def test_a_full_server_opens_no_more_rooms() -> None:
-    """Existing rooms still admit participants."""
+    """Even if no more rooms can be opened, existing rooms still admit participants."""
     server = SignalingServer(limits=ServerLimits(rooms=1))
     server.join(1, "alice")
 

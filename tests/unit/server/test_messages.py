@@ -1,4 +1,4 @@
-"""The messages of pages and of the server: exactly those that the page declares, each with its limits."""
+"""The page and the server send exactly the messages that the page declares, and the server validates them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TILE = {"participant": "alice", "x": 0, "y": 0, "width": 640, "height": 360}
 
 
 def declared(union: str) -> dict[str, set[str]]:
-    """Return the fields of each message type in a TypeScript union of the page."""
+    """Return the fields of each message type in one of the page's TypeScript unions."""
     body = TYPES.split(f"type {union} =")[1].split(";\n\n")[0]
     found = {}
     for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:
@@ -57,7 +57,7 @@ def declared(union: str) -> dict[str, set[str]]:
 
 
 def declared_interface(name: str) -> set[str]:
-    """Return the fields of a TypeScript interface of the page."""
+    """Return the fields of one of the page's TypeScript interfaces."""
     return fields(TYPES.split(f"interface {name} ")[1].split("\n}")[0])
 
 
@@ -74,7 +74,7 @@ def fields(text: str) -> set[str]:
 
 @pytest.mark.parametrize(("union", "name"), [(SignalMessage, "ToServer"), (SpoolMessage, "ToSpool")])
 def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> None:
-    """Page and server have the same message types with the same fields."""
+    """The page and the server declare the same message types with the same fields."""
     models: list[type[BaseModel]] = list(get_args(union))
 
     ours = {get_args(model.model_fields["type"].annotation)[0]: set(model.model_fields) for model in models}
@@ -85,8 +85,8 @@ def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> Non
 def test_server_sends_the_messages_that_the_page_declares(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session that uses the whole protocol gets every declared message, each with exactly its fields."""
-    # The hash of every file is reported late, and every disk is nearly full.
+    """In a session that uses the whole protocol, the server sends every declared message with the declared fields."""
+    # Make the server report every hash separately, and treat every disk as nearly full.
     monkeypatch.setattr("harness.server.spool.spool_socket.HASHED_AT_ONCE", 0)
     library = Library("daily", tmp_path, never_verify, lambda _: None)
     options = ServeOptions(public_room="daily")
@@ -110,7 +110,7 @@ def test_server_sends_the_messages_that_the_page_declares(
 
 
 def test_server_has_no_message_that_the_page_does_not_declare() -> None:
-    """The server's source contains only message types that the page declares, used in a session or not."""
+    """The server's source contains only message types that the page declares, even if no session uses them."""
     known = declared("FromServer").keys() | declared("FromSpool").keys()
 
     written = {kind for path in SERVER.rglob("*.py") for kind in re.findall(r'"type": "(\w+)"', path.read_text())}
@@ -120,7 +120,7 @@ def test_server_has_no_message_that_the_page_does_not_declare() -> None:
 
 
 async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Join, talk, resume, view, record, download and clean; return the messages on ``/signal`` and on ``/spool``."""
+    """Join, talk, resume, view, record, download and clean; return all ``/signal`` and ``/spool`` messages."""
     async with sockets(server) as wire:
         alice, welcome = await wire.enter("daily", "alice")
         spool = await play_recording(wire, welcome["spool_token"], audio_bytes)
@@ -145,7 +145,7 @@ async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dic
 
 
 async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[dict[str, Any]]:
-    """Record, download and clean; return the messages on ``/spool``."""
+    """Record, download and clean; return all ``/spool`` messages."""
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": token})
     await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
@@ -164,7 +164,7 @@ async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[
 
 
 async def receive_until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> list[dict[str, Any]]:
-    """Return the next messages, up to the first message of a type."""
+    """Return all messages up to the next message of the given type."""
     messages = [await socket.receive_json(timeout=10)]
     while messages[-1]["type"] != kind:
         messages.append(await socket.receive_json(timeout=10))
@@ -172,7 +172,7 @@ async def receive_until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> l
 
 
 def never_verify(_: Path) -> Never:
-    """Fail, because these tests verify no recording."""
+    """Fail if called, because these tests verify no recordings."""
     raise NotImplementedError
 
 
@@ -193,7 +193,7 @@ def never_verify(_: Path) -> Never:
     ],
 )
 def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
-    """All fields of the messages are parsed."""
+    """Every field of the recorder's messages is parsed."""
     read = SPOOL.validate_json(json.dumps(message))
 
     assert message["type"] == read.type
@@ -216,7 +216,7 @@ def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
     ],
 )
 def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
-    """Fields have limits, and unknown fields are refused."""
+    """A hello with an unknown field, or with a value out of range, is refused."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(HELLO | change))
 
@@ -237,13 +237,13 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     ],
 )
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
-    """The server cuts out pauses itself, and lists and texts have limits."""
+    """Pages may not report pauses, which the server removes itself, and lists and texts have a maximum length."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 
 
 def test_a_hello_in_a_room_needs_only_its_type() -> None:
-    """By default a hello announces synthetic media and subscribes to nobody."""
+    """By default, a hello announces synthetic media and subscribes to nobody."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
     expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "subscriptions": None}
@@ -260,6 +260,6 @@ def test_a_hello_in_a_room_needs_only_its_type() -> None:
     ],
 )
 def test_a_subscription_to_an_impossible_video_is_refused(size: dict[str, Any]) -> None:
-    """Sizes and frame rates have limits."""
+    """Subscriptions have a maximum video size and frame rate."""
     with pytest.raises(ValidationError):
         SIGNAL.validate_json(json.dumps({"type": "subscribe", "subscriptions": {"*": size}}))

@@ -1,4 +1,4 @@
-"""Host names: normalized in one place, and refused in one line."""
+"""Host names are normalized, and invalid names are refused with a one-line error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_a_host_is_normalized(given: str, normal: str) -> None:
-    """The result is the form that browsers send."""
+    """A host is normalized to the form that browsers send."""
     assert normal == parse_host(given)
     assert normal == normal_host(normal)
 
@@ -72,7 +72,7 @@ def test_a_host_is_normalized(given: str, normal: str) -> None:
     ],
 )
 def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
-    """The message names the problem and the solution."""
+    """The error message for an invalid host states the problem and the solution."""
     with pytest.raises(ConfigError, match=why) as refusal:
         parse_host(given)
 
@@ -95,12 +95,12 @@ def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
     ],
 )
 def test_a_client_is_an_address_or_an_ipv6_network(address: str | None, client: str) -> None:
-    """One client can use all addresses of a /64 network, and try a code from each."""
+    """A /64 network counts as one client; otherwise, one client could try a code from each of its addresses."""
     assert client == client_of(address)
 
 
 def test_a_servers_names_are_in_normal_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machines can have any name; names that no browser could open are omitted."""
+    """A machine can have any name, so names that no browser could open are omitted."""
     monkeypatch.setattr("socket.gethostname", lambda: "Rooms")
     monkeypatch.setattr("socket.getfqdn", lambda: "not a name")
 

@@ -1,4 +1,4 @@
-"""Recordings whose connection is lost at their end: the page reconnects, and gets the file or the reason."""
+"""If the connection is lost at the end of a recording, the page reconnects and receives the file or the error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parallel
 
 
 class SlowDisk:
-    """A disk on which a finished file gets its name only when the test allows it."""
+    """A disk that delays renaming the finished file until the test allows it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go_on = threading.Event(), threading.Event()
@@ -48,7 +48,7 @@ class SlowDisk:
 async def ending(
     wire: Sockets, audio_bytes: bytes, disk: SlowDisk
 ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
-    """Record, send the end, and return the socket and the hello that resumes the recording."""
+    """Record, send ``end``, and return the socket and the hello message that resumes the recording."""
     _, welcome = await wire.enter("daily", "alice")
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
@@ -70,19 +70,19 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
 
 
 def noticed(server: RoomServer) -> None:
-    """Wait until the server has noticed that all connections of a recording are lost."""
+    """Wait until the server has noticed that all of a recording's connections are lost."""
     breath = threading.Event()
     while any(socket._request.transport is not None for socket in server._web_app.spool_sockets._open):
         breath.wait(0.01)
 
 
 def never_verify(_: Path) -> Never:
-    """Fail, because these tests verify no recording."""
+    """Fail if called, because these tests verify no recordings."""
     raise NotImplementedError
 
 
 def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bool = False) -> None:
-    """Run a scene against a server, with or without a library."""
+    """Run a test scenario against a server, with or without a library."""
 
     async def run(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -97,7 +97,7 @@ def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bo
 def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
 ) -> None:
-    """The file is reported once, whether or not the server has noticed the lost connection."""
+    """The page receives the file once after reconnecting, whether or not the server had noticed the lost connection."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -120,7 +120,7 @@ def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
 def test_a_page_that_reconnects_twice_gets_the_file(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last connection receives the file."""
+    """If a page reconnects repeatedly, its last connection receives the file."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -141,7 +141,7 @@ def test_a_page_that_reconnects_twice_gets_the_file(
 def test_a_page_that_reconnects_to_a_failed_recording_gets_the_reason(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
 ) -> None:
-    """The page can reconnect before or after the failure."""
+    """The page receives the error whether it reconnects before or after the failure."""
     disk = SlowDisk(monkeypatch)
     disk.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

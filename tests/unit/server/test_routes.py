@@ -1,4 +1,4 @@
-"""Routes of the media: parsing of the options, and the data for members."""
+"""Media routes are parsed from the command line, and members receive the data that they need."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ pytestmark = pytest.mark.parallel
 
 
 def signature(secret: str, text: str) -> str:
-    """Return the signature that only the owner of the secret can compute."""
+    """Return a signature that only somebody who knows the secret can compute."""
     return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
 def test_media_go_from_page_to_page_by_default() -> None:
-    """By default a member gets no TURN server and no SFU."""
+    """By default, members receive no TURN server and no SFU."""
     assert {"ice_servers": [], "ice_policy": "all", "sfu": None} == Routes.parse().for_member("room", "m", "s")
 
 
 def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
-    """Parallel runs on one Janus do not meet by accident."""
+    """Several servers can use the same Janus without sharing a room by accident."""
     alone = Sfu("ws://janus:8188")
     shared = Sfu("ws://janus:8188", room="daily")
 
@@ -36,7 +36,7 @@ def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
 
 
 def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The token is valid for the VideoRoom, for a day."""
+    """A Janus token is valid for the VideoRoom plugin for one day."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", "s3cret")
 
     token = Routes.parse(sfu="janus=ws://janus:8188").for_member("room", "m", "s")["sfu"]["token"]
@@ -49,7 +49,7 @@ def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The password has the format of coturn's use-auth-secret."""
+    """TURN passwords have the format that coturn's use-auth-secret expects."""
     monkeypatch.setenv("HARNESS_TURN_SECRET", "s3cret")
 
     (server,) = Routes.parse(ice_servers=["turn:turn.test:3478?transport=tcp"]).for_member("r", "m", "s")["ice_servers"]
@@ -60,7 +60,7 @@ def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.Monk
 
 
 def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
-    """A password can contain a colon."""
+    """A TURN password can contain a colon."""
     assert {"urls": "turn:turn.test:3478", "username": "me", "credential": "a:b"} == IceServer.parse(
         "turn:me:a:b@turn.test:3478"
     ).for_member("m")
@@ -68,13 +68,13 @@ def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
 
 @pytest.mark.parametrize("text", ["http://turn.test", "turn:", "turn:me@turn.test", "turn.test:3478"])
 def test_an_invalid_ice_server_is_refused(text: str) -> None:
-    """The message shows a valid value."""
+    """The error message shows the forms of valid addresses."""
     with pytest.raises(ConfigError, match="use stun:HOST:PORT"):
         IceServer.parse(text)
 
 
 def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such a TURN server would refuse every participant."""
+    """A TURN server without a user or a secret would refuse every participant."""
     monkeypatch.delenv("HARNESS_TURN_SECRET", raising=False)
 
     with pytest.raises(ConfigError, match="HARNESS_TURN_SECRET"):
@@ -83,13 +83,13 @@ def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("text", ["janus=http://janus:8188", "janus", "livekit=ws://janus:8188", "janus=ws://"])
 def test_an_invalid_sfu_is_refused(text: str) -> None:
-    """The message shows a valid value."""
+    """The error message shows the form of a valid SFU address."""
     with pytest.raises(ConfigError, match=r"use janus=ws://HOST:PORT"):
         Routes.parse(sfu=text)
 
 
 def test_relaying_without_a_turn_server_is_refused() -> None:
-    """A room name without an SFU is refused as well."""
+    """Relaying requires a TURN server, and a room name requires an SFU."""
     with pytest.raises(ConfigError, match="--relay-only"):
         Routes.parse(ice_servers=["stun:stun.test:3478"], relay_only=True)
     with pytest.raises(ConfigError, match="--sfu-room"):

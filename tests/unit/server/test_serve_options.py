@@ -1,4 +1,4 @@
-"""ServeOptions: addresses in the form that browsers send, and codes that are hard to guess."""
+"""ServeOptions normalizes addresses to the form that browsers send, and requires codes that are hard to guess."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_an_origin_has_the_form_that_browsers_send(given: str, sent: str) -> None:
-    """The origin is in lower case, without a slash, and without the default port."""
+    """Origins are converted to lower case, without a trailing slash and without the default port."""
     assert (sent,) == ServeOptions(origins=(given,)).origins
 
 
@@ -44,14 +44,14 @@ def test_an_origin_has_the_form_that_browsers_send(given: str, sent: str) -> Non
     ],
 )
 def test_an_origin_that_no_browser_sends_is_refused(given: str) -> None:
-    """Otherwise the server would refuse every page of that address without a visible reason."""
+    """Otherwise, the server would refuse every page from that origin, and nobody could see why."""
     with pytest.raises(ConfigError, match="is not the address of a server, for example https"):
         ServeOptions(origins=(given,))
 
 
 @pytest.mark.parametrize("given", ["https://alice@rooms.example.com", "https://alice:secret@rooms.example.com:port"])
 def test_an_origin_with_a_password_is_refused_without_printing_it(given: str) -> None:
-    """Browsers omit the password from the origin."""
+    """An origin with a password is useless, since browsers omit the password."""
     with pytest.raises(ConfigError, match="leave them out") as refusal:
         ServeOptions(origins=(given,))
 
@@ -71,13 +71,13 @@ def test_an_origin_with_a_password_is_refused_without_printing_it(given: str) ->
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
-    """The message names the option of the command line."""
+    """The error message contains the name of the command-line option."""
     with pytest.raises(ConfigError, match=message):
         ServeOptions(**options)
 
 
 def test_addresses_of_the_page_are_listed_with_the_origins() -> None:
-    """TLS determines the scheme, and the default port is omitted."""
+    """The page's URLs use https if TLS is enabled, and omit the default port."""
     plain = ServeOptions(host="LOCALHOST.", origins=("https://rooms.example.com/",))
     encrypted = ServeOptions(host="192.0.2.1", tls=ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
 

@@ -1,4 +1,4 @@
-"""Signaling: which messages reach which members, and that no client can disturb another room."""
+"""Signaling delivers each message to the right members, and no client can disturb another room."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ JSON = st.recursive(
 
 @pytest.fixture
 def server() -> SignalingServer:
-    """Return a server without members."""
+    """Return a signaling server without members."""
     return SignalingServer()
 
 
 def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -> None:
-    """The welcome has the member's own data, the room, the other members, and a token to record with."""
+    """The welcome contains the member's own data, the room, the other members, and a token for recording."""
     server.join(1, "alice", subscriptions={"*": SMALL})
 
     welcome = server.join(2, "bob")
@@ -47,7 +47,7 @@ def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -
 
 
 def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
-    """The new member receives only the welcome."""
+    """The other members are notified of a new member, who receives only the welcome."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -60,7 +60,7 @@ def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
 
 
 def test_a_spool_token_is_valid_for_its_member(server: SignalingServer) -> None:
-    """The token is valid for several recordings, until the member leaves."""
+    """A member's spool token is valid for several recordings, until the member leaves."""
     welcome = server.join(1, "alice")
     token = welcome["spool_token"]
 
@@ -72,7 +72,7 @@ def test_a_spool_token_is_valid_for_its_member(server: SignalingServer) -> None:
 
 
 def test_a_refused_connection_gets_an_error_and_is_closed(server: SignalingServer) -> None:
-    """A token is valid once, and the first member stays."""
+    """A second participant with the same token is refused, and the first one stays in the room."""
     token = server.admission.issue(Token(role="participant", room="daily", name="alice"))
     server.send(1, {"type": "hello", "token": token})
 
@@ -87,7 +87,7 @@ def test_a_refused_connection_gets_an_error_and_is_closed(server: SignalingServe
     "message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "subscribe", "subscriptions": None}]
 )
 def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, message: dict[str, Any]) -> None:
-    """The server closes the connection."""
+    """If the first message is not a hello, the server closes the connection."""
     server.send(1, message)
 
     assert [("error", "The first message must be hello.")] == [
@@ -123,7 +123,7 @@ def test_a_second_hello_is_refused(server: SignalingServer) -> None:
 def test_state_and_subscriptions_are_relayed_within_the_room(
     server: SignalingServer, message: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """All other members of the room receive them; the sender and other rooms do not."""
+    """State changes and subscriptions reach all other members of the room, but not the sender or other rooms."""
     alice = server.join(1, "alice")["id"]
     server.join(2, "bob")
     server.join(3, "carol")
@@ -137,7 +137,7 @@ def test_state_and_subscriptions_are_relayed_within_the_room(
 
 
 def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServer) -> None:
-    """A muted member is listed as muted, with its subscriptions."""
+    """A new member receives the other members' subscriptions, and whether they are muted."""
     server.join(1, "alice")
     server.send(1, {"type": "state", "audio": False, "video": False})
     server.send(1, {"type": "subscribe", "subscriptions": {"*": SMALL}})
@@ -148,7 +148,7 @@ def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServ
 
 
 def test_a_signal_reaches_only_its_member(server: SignalingServer) -> None:
-    """Descriptions and candidates arrive unchanged, with the sender's id."""
+    """SDP descriptions and ICE candidates arrive unchanged, with the sender's id."""
     alice = server.join(1, "alice")["id"]
     bob = server.join(2, "bob")["id"]
     server.join(3, "carol")
@@ -166,7 +166,7 @@ def test_a_signal_reaches_only_its_member(server: SignalingServer) -> None:
 
 
 def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
-    """The message contains the id of the receiver."""
+    """A receipt contains the id of the member who received the media."""
     alice = server.join(1, "alice")["id"]
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -179,7 +179,7 @@ def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
 
 @pytest.mark.parametrize("kind", ["signal", "received"])
 def test_messages_stay_in_their_room(server: SignalingServer, kind: str) -> None:
-    """A member can't reach a member of another room by its id."""
+    """Nobody can send messages to a member of another room, even with the member's id."""
     server.join(1, "alice")
     bob = server.join(2, "bob", room="other")["id"]
     server.forget_sent()
@@ -191,7 +191,7 @@ def test_messages_stay_in_their_room(server: SignalingServer, kind: str) -> None
 
 
 def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None:
-    """The answer repeats the page's own time."""
+    """A pong repeats the time that the page sent in its ping."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -225,7 +225,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None
     ids=range(18),
 )
 def test_a_malformed_message_closes_its_own_connection_only(server: SignalingServer, text: str) -> None:
-    """The sender gets an error of one line; the other members see only a leave when the connection ends."""
+    """The sender of a malformed message gets a one-line error; the other members only see the sender leave."""
     server.join(1, "alice")
     server.join(2, "bob")
     server.forget_sent()
@@ -243,7 +243,7 @@ def test_a_malformed_message_closes_its_own_connection_only(server: SignalingSer
 @settings(max_examples=50)
 @given(JSON)
 def test_arbitrary_messages_cause_no_crash(message: object) -> None:
-    """No message raises an exception."""
+    """No message, however malformed, raises an exception."""
     server = SignalingServer()
     server.join(1, "alice")
 

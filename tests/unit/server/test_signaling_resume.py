@@ -1,4 +1,4 @@
-"""Lost connections to a room: a member who reconnects misses no message."""
+"""A member who reconnects after a lost connection misses no messages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def server() -> SignalingServer:
-    """Return a server without members."""
+    """Return a signaling server without members."""
     return SignalingServer()
 
 
 def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None:
-    """The member receives each message once, and the other members notice nothing."""
+    """A reconnected member receives each message once, and the other members notice nothing."""
     alice, bob = server.join(1, "alice"), server.join(2, "bob")
     server.forget_sent()
     server.send(1, {"type": "subscribe", "subscriptions": None})
@@ -36,7 +36,7 @@ def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None
 
 
 def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None:
-    """A ping acknowledges messages, and only unacknowledged messages are repeated."""
+    """A ping acknowledges messages, and only unacknowledged messages are sent again."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     for audio in (True, False):
@@ -52,7 +52,7 @@ def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None
 
 
 def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: SignalingServer) -> None:
-    """The later end of the old connection has no effect."""
+    """If a member has already reconnected, the end of the old connection has no effect."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.forget_sent()
@@ -66,7 +66,7 @@ def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: Signalin
 
 
 def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: SignalingServer) -> None:
-    """The others are notified after the wait, and the event has the time of the loss."""
+    """The other members are notified after the waiting time; the leave event has the time of the connection loss."""
     server.join(1, "alice")
     server.join(2, "bob")
     member = server.lose(2)
@@ -84,7 +84,7 @@ def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: 
 
 
 def test_a_second_lost_connection_gets_a_full_wait(server: SignalingServer) -> None:
-    """The end of the first wait does not remove the member."""
+    """A member who reconnected and lost the connection again is not removed when the first waiting time ends."""
     bob = server.join(2, "bob")
     member = server.lose(2)
     first = member.lost_at
@@ -108,7 +108,7 @@ def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
 
 
 def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer) -> None:
-    """The backlog of a member has a maximum size."""
+    """A connection can't be resumed once the member's backlog has exceeded its maximum size."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     member = server.lose(2)

@@ -1,4 +1,4 @@
-"""Spool: recordings arrive in chunks, and are finished, published and deleted, each in a separate locked folder."""
+"""Spool receives recordings in chunks, finishes, publishes and deletes them, and locks a separate folder for each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_a_recordings_folder_is_private(spool: Spool) -> None:
-    """The participants' video and audio are stored in the folder until it is cleaned."""
+    """A recording's folder must be private, since it contains the participants' video and audio."""
     active = begin(spool)
 
     assert spool.root == active.folder.path.parent
@@ -39,7 +39,7 @@ def test_a_recordings_folder_is_private(spool: Spool) -> None:
 
 
 def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
-    """Ids are random, and the spool lists both recordings."""
+    """Two recordings have different random ids, and the spool lists both."""
     one, other = begin(spool), begin(spool)
 
     assert one.folder != other.folder
@@ -47,7 +47,7 @@ def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
 
 
 def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
-    """The lock shows recovery that the recording is not abandoned."""
+    """While a recording holds its lock, recovery does not treat it as abandoned."""
     active = begin(spool)
 
     with active.folder.lock.open("rb") as lock:
@@ -59,7 +59,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
 
 
 def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
-    """The facts are enough to finish the recording without its page and its server."""
+    """The stored facts are sufficient to finish the recording without its page or its server."""
     active = begin(spool, recordName="standup")
 
     text = active.folder.facts.read_text()
@@ -73,7 +73,7 @@ def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> Non
 
 
 def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> None:
-    """Every accepted chunk is on disk, and nothing stays in a buffer."""
+    """Every accepted chunk is written to disk immediately, not buffered."""
     active = begin(spool)
 
     active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
@@ -96,7 +96,7 @@ def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> 
 def test_a_chunk_that_is_not_the_next_one_is_refused(
     spool: Spool, audio_bytes: bytes, number: int, offset: int
 ) -> None:
-    """The message names both chunks, nothing is written, and the expected chunk is still accepted."""
+    """The error describes the expected and the received chunk, and the expected chunk is accepted afterwards."""
     active = begin(spool)
     active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
 
@@ -111,7 +111,7 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(
 
 
 def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """Each connection has a line per second with the W3C's names and the time in the file."""
+    """The statistics have a line per connection and second, with the W3C's names and the time in the recording."""
     active = recorded(spool, audio_bytes)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
     active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
@@ -125,7 +125,7 @@ def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_byte
 
 
 def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
-    """Each line is one JSON object, which is on disk immediately."""
+    """Each log line is one JSON object, and is on disk immediately."""
     active = begin(spool)
 
     active.log.add_recorder_state("started", STARTED)
@@ -145,7 +145,7 @@ def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
 
 
 def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """The manifest's facts match the file on disk."""
+    """A finished recording's manifest matches the file on disk."""
     active = recorded(spool, audio_bytes, recordName="standup")
 
     manifest = active.finish_with_manifest()
@@ -170,7 +170,7 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, a
 
 
 def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: bytes) -> None:
-    """The recorder started at 10 s of room time, which is the zero of all events."""
+    """Event times count from the start of the recorder, which is at 10 s room time in this test."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     active.log.add_event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
@@ -187,7 +187,7 @@ def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: by
 
 
 def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_bytes: bytes) -> None:
-    """Join and leave events must come from the server."""
+    """In our own room, join and leave events must come from the server."""
     active = recorded(spool, audio_bytes)
 
     with pytest.raises(RecordingError, match="must come from the server"):
@@ -195,7 +195,7 @@ def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_byt
 
 
 def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, audio_bytes: bytes) -> None:
-    """Members of our room have markers, but an unidentified participant has none."""
+    """Members who join our room have markers, but participants that only the page reports have none."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):
@@ -209,7 +209,7 @@ def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spo
 
 
 def test_finishing_twice_returns_the_same_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """The second reason is ignored."""
+    """If a recording is finished twice, the second reason is ignored."""
     active = recorded(spool, audio_bytes)
 
     first, second = active.finish_with_manifest(), active.finish_with_manifest("its page went away")
@@ -219,7 +219,7 @@ def test_finishing_twice_returns_the_same_manifest(spool: Spool, audio_bytes: by
 
 
 def test_a_manifest_contains_the_reason_why_a_recording_ended_by_itself(spool: Spool, audio_bytes: bytes) -> None:
-    """The field ``recovered`` contains the reason."""
+    """The manifest's field ``recovered`` contains the reason."""
     active = recorded(spool, audio_bytes)
 
     manifest = active.finish_with_manifest(GONE)
@@ -228,7 +228,7 @@ def test_a_manifest_contains_the_reason_why_a_recording_ended_by_itself(spool: S
 
 
 def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> None:
-    """The file does not change."""
+    """A chunk that arrives after the end is refused, and the file does not change."""
     active = recorded(spool, audio_bytes)
     before = active.finish_with_manifest().recording.sha256
 
@@ -238,7 +238,7 @@ def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> N
 
 
 def test_a_recording_without_bytes_fails(spool: Spool) -> None:
-    """Finishing the recording raises NERTC's code each time, and cleaning it works."""
+    """Finishing a recording without bytes always raises an error with NERTC's code; cleaning it still works."""
     active = begin(spool)
 
     for _ in range(2):
@@ -252,11 +252,11 @@ def test_a_recording_without_bytes_fails(spool: Spool) -> None:
 
 @pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
 def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, audio_bytes: bytes, name: str) -> None:
-    """Users can choose any name."""
+    """A recording can have any name, even that of one of the spool's own files."""
     active = recorded(spool, audio_bytes, recordName=name)
 
     manifest = active.finish_with_manifest()
-    # Only the raw bytes are removed when the file has been read back.
+    # Reading back must remove only the raw bytes.
     active.wait_until_safe()
 
     assert f"{name}.webm" == manifest.recording.path.name
@@ -267,7 +267,7 @@ def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, audio_bytes
 def test_chunks_are_refused_while_the_recording_ends(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file has every acknowledged chunk, and the finalizer has then read its last chunk."""
+    """The finished file contains every acknowledged chunk, and the finalizer has read the last one."""
     active = begin(spool)
     feed(active, audio_bytes[:20_000])
     settled, ended = threading.Event(), threading.Event()
@@ -291,7 +291,7 @@ def test_chunks_are_refused_while_the_recording_ends(
 
 
 def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
-    """A request to a finalizer that has ended does not wait."""
+    """Waiting for a finalizer that has already ended returns immediately."""
     active = begin(spool)
     feed(active, bytes(4_000))
     with pytest.raises(RecordingError):
@@ -303,8 +303,8 @@ def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
     assert [True] == answered
 
 
-def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, audio_bytes: bytes) -> None:
-    """Folder, files and lock are removed, and late messages change nothing."""
+def test_cleaning_removes_everything_and_can_be_repeated(spool: Spool, audio_bytes: bytes) -> None:
+    """Cleaning removes the folder, the files and the lock, and later messages have no effect."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
 
@@ -319,7 +319,7 @@ def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, audio_bytes: 
 
 
 def test_cleaning_while_recording_ends_it(spool: Spool, audio_bytes: bytes) -> None:
-    """The finalizer's thread exits."""
+    """Cleaning a running recording stops the finalizer's thread."""
     active = recorded(spool, audio_bytes)
 
     active.clean()
@@ -338,7 +338,7 @@ def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_b
 
 
 def test_a_recording_without_a_download_is_published(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The recording moves from the spool to the recordings folder, with the reason in its manifest."""
+    """A recording that nobody downloaded is moved to the recordings folder, with the reason in its manifest."""
     active = recorded(spool, audio_bytes, recordName="standup")
 
     published = active.publish(tmp_path / "kept")
@@ -352,7 +352,7 @@ def test_a_recording_without_a_download_is_published(spool: Spool, audio_bytes: 
 
 
 def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path) -> None:
-    """A recording without bytes leaves no file."""
+    """Publishing a recording without bytes creates no file."""
     active = begin(spool)
 
     published = active.publish(tmp_path / "kept")
@@ -362,7 +362,7 @@ def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path
 
 
 def test_an_invalid_configuration_begins_no_recording(spool: Spool) -> None:
-    """The server repeats the page's validation."""
+    """The server validates a recording's configuration even though the page has already done so."""
     with pytest.raises(ConfigError, match="record_video_frame: 24"):
         begin(spool, recordVideoFrame=24)
 
@@ -372,7 +372,7 @@ def test_an_invalid_configuration_begins_no_recording(spool: Spool) -> None:
 
 @pytest.mark.parametrize(("name", "expected"), [("../../etc/passwd", "_.._etc_passwd"), ("x" * 300, "x" * 200)])
 def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected: str) -> None:
-    """Names are made safe before they are used on the disk."""
+    """Recording names are made safe before they become file names."""
     active = begin(spool, recordName=name)
 
     assert f"{expected}.webm" == active.path.name
@@ -386,7 +386,7 @@ def test_a_recording_without_a_name_is_named_after_its_participant_and_time() ->
 
 
 def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The recordings' raw bytes can be recovered later, since their locks are free."""
+    """After the spool is closed, the raw bytes can be recovered, since the locks have been released."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, audio_bytes)
 
@@ -398,7 +398,7 @@ def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, audio_bytes:
 
 
 def test_an_empty_spool_is_removed_when_closed(tmp_path: Path) -> None:
-    """No empty folder is left."""
+    """Closing an empty spool removes its folder."""
     spool = Spool(tmp_path, VERSIONS)
     begin(spool).clean()
 
@@ -414,7 +414,7 @@ def settled(active: ActiveRecording) -> None:
 
 
 def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, audio_bytes: bytes) -> None:
-    """The file and its manifest stay."""
+    """When the finished file has been read back, the raw bytes are removed, but the file and its manifest remain."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
 
@@ -427,7 +427,7 @@ def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, audio_
 def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The lost packets are logged."""
+    """If packets are missing from the finished file, a warning is logged, and the raw bytes are kept."""
     active = recorded(spool, audio_bytes)
     active.growing_file.end()
     active._finalizer.result().packets["audio"] += 1
@@ -439,8 +439,8 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     assert "The raw bytes stay at" in caplog.text
 
 
-def test_cleaning_does_not_wait_for_the_reading_back(spool: Spool, audio_bytes: bytes) -> None:
-    """A page that cleans already has the file, and needs the disk space."""
+def test_cleaning_does_not_wait_for_the_read_back(spool: Spool, audio_bytes: bytes) -> None:
+    """Cleaning does not wait, because the page already has the file and wants the disk space back."""
     active = recorded(spool, audio_bytes)
     active.finish()
 

@@ -1,4 +1,4 @@
-"""Admission: tokens, codes, hosts and origins."""
+"""Admission checks tokens, codes, hosts and origins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALICE = Token(role="participant", room="daily", name="alice", subject="m1")
 
 
 class Clock:
-    """A clock that does not advance until a test sets it."""
+    """A clock that advances only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -28,7 +28,7 @@ class Clock:
 
 
 def test_a_token_admits_once() -> None:
-    """A token is invalid after its first use."""
+    """A single-use token is invalid after its first use."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -38,7 +38,7 @@ def test_a_token_admits_once() -> None:
 
 
 def test_a_reusable_token_admits_repeatedly() -> None:
-    """A member's recorder token is valid for all of the member's recordings."""
+    """A reusable token, such as a member's recorder token, is valid any number of times."""
     admission = Admission()
     grant = Token(role="recorder", room="daily", name="alice", subject="m1")
     token = admission.issue(grant, single_use=False)
@@ -48,7 +48,7 @@ def test_a_reusable_token_admits_repeatedly() -> None:
 
 @pytest.mark.parametrize(("after", "expected"), [(59.9, ALICE), (60.0, None), (1e6, None)])
 def test_a_token_expires(after: float, expected: Token | None) -> None:
-    """A token is invalid after its validity period."""
+    """A token is invalid once it has expired."""
     clock = Clock()
     admission = Admission(clock=clock)
     token = admission.issue(ALICE, seconds=60)
@@ -73,7 +73,7 @@ def test_expired_tokens_are_forgotten() -> None:
 
 @pytest.mark.parametrize("role", ["recorder", "download"])
 def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
-    """A token is refused for another role, and stays valid for its own."""
+    """A token is refused for any other role, and remains valid for its own."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -93,7 +93,7 @@ def test_an_unknown_token_is_refused(token: str | None) -> None:
 
 
 def test_tokens_are_stored_only_as_digests() -> None:
-    """A dump of the server's tables contains no token."""
+    """The server's memory contains only digests of tokens, not the tokens themselves."""
     admission = Admission()
 
     token = admission.issue(ALICE)
@@ -103,7 +103,7 @@ def test_tokens_are_stored_only_as_digests() -> None:
 
 
 def test_tokens_of_a_removed_member_are_revoked() -> None:
-    """The tokens of other members stay valid."""
+    """When a member's tokens are revoked, other members' tokens remain valid."""
     admission = Admission()
     bob = Token(role="participant", room="daily", name="bob", subject="m2")
     tokens = [admission.issue(ALICE), admission.issue(ALICE), admission.issue(bob)]
@@ -127,7 +127,7 @@ def test_tokens_of_a_removed_member_are_revoked() -> None:
     ],
 )
 def test_requests_for_another_host_are_refused(host: str | None, *, allowed: bool) -> None:
-    """A request for another host may be DNS rebinding."""
+    """Requests for other hosts are refused, because they may be DNS rebinding attacks."""
     admission = Admission()
 
     admission.allow("http://127.0.0.1:8080", "http://localhost:8080")
@@ -157,7 +157,7 @@ def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: b
 
 
 def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
-    """A new server accepts no host and no page."""
+    """Before its address is known, the server refuses every host and every origin."""
     admission = Admission()
 
     assert (False, False) == (
@@ -188,12 +188,12 @@ def test_a_token_without_a_name_uses_the_given_name() -> None:
 
 
 def test_a_private_room_needs_a_token() -> None:
-    """A name alone is not enough to join."""
+    """A name alone is not enough to join a private room."""
     assert Admission().admit_participant(None, name="bob", code=None) is None
 
 
 def test_a_public_room_admits_everybody() -> None:
-    """A name is enough, and a participant without a name is called ``guest``."""
+    """Anybody can join a public room; participants without a name are called ``guest``."""
     admission = Admission(public_room="daily")
 
     grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]
@@ -208,7 +208,7 @@ def test_a_public_room_admits_everybody() -> None:
     ("code", "admitted"), [("123456", True), ("123457", False), ("", False), (None, False), ("日本", False)]
 )
 def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bool) -> None:
-    """Only the right code is accepted."""
+    """A public room with a join code accepts only that code."""
     admission = Admission(public_room="daily", join_code="123456")
 
     grant = admission.admit_participant(None, name="bob", code=code)
@@ -226,7 +226,7 @@ def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bo
     ],
 )
 def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *, admitted: bool) -> None:
-    """Users copy a code from another screen; a code with lower-case letters must match exactly."""
+    """Case is ignored for codes without lower-case letters, since users often type codes from another screen."""
     grant = Admission(public_room="daily", join_code=code).admit_participant(None, name="bob", code=typed)
 
     assert admitted == (grant is not None)
@@ -244,7 +244,7 @@ def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *
     ],
 )
 def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
-    """Without a join code, everybody sees the recordings; the view code does not give access to the room."""
+    """Without a join code, anybody can see the recordings; the view code does not give access to the room."""
     admission = Admission(public_room="daily", **cast("dict[str, Any]", codes))
 
     assert seen == (admission.admit_viewer(given) == "daily")
@@ -252,19 +252,19 @@ def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | No
 
 
 def test_viewers_are_refused_without_a_public_room() -> None:
-    """Rooms that Python opens are private."""
+    """Without a public room, there are no recordings that viewers may see."""
     assert Admission().admit_viewer(None) is None
 
 
 def test_a_wrong_token_is_refused_in_a_public_room() -> None:
-    """A participant with a token is admitted only by that token."""
+    """A wrong token is refused even in a public room that requires no token."""
     admission = Admission(public_room="daily")
 
     assert admission.admit_participant("guessed", name="bob", code=None) is None
 
 
 def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
-    """The key exists while such a page is attached; other protocols are refused."""
+    """The key is valid while a page from another origin is attached; any other subprotocol is refused."""
     admission = Admission()
 
     before = admission.offers_key("recording-harness, anything")
@@ -277,7 +277,7 @@ def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
 
 
 def test_the_key_expires_with_the_last_attached_page() -> None:
-    """A detached page can't use the key any more."""
+    """When the last page has been detached, the key is no longer valid."""
     admission = Admission()
     key = admission.admit_application()
     admission.admit_application()
@@ -316,7 +316,7 @@ def test_the_key_expires_with_the_last_attached_page() -> None:
     ],
 )
 def test_hosts_are_compared_in_normal_form(address: str, host: str, *, allowed: bool) -> None:
-    """Case, dots, zeros and default ports make no difference, but everything else does."""
+    """Hosts that differ only in case, a trailing dot, zeros or a default port are treated as equal."""
     admission = Admission()
 
     admission.allow(address)
@@ -336,7 +336,7 @@ def test_hosts_are_compared_in_normal_form(address: str, host: str, *, allowed: 
     ],
 )
 def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allowed: bool) -> None:
-    """Scheme, host and port count, in every spelling."""
+    """Origins are equal if scheme, host and port are equal, however they are spelled."""
     admission = Admission()
 
     admission.allow(address)
@@ -345,7 +345,7 @@ def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allow
 
 
 def test_current_addresses_are_replaced_and_given_ones_stay() -> None:
-    """An address that now belongs to another machine is refused."""
+    """An address that this machine no longer has is refused."""
     admission = Admission()
     admission.allow("https://rooms.example.com")
     admission.allow_current("http://192.0.2.1:8080")

@@ -1,4 +1,4 @@
-"""Viewers: they see the recordings of a public room, and nothing of its members."""
+"""Viewers see a public room's recordings, but learn nothing about its members."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def server() -> SignalingServer:
-    """Return a server without members."""
+    """Return a signaling server without members."""
     return SignalingServer()
 
 
 def test_a_viewer_is_sent_the_recordings_and_no_members(server: SignalingServer) -> None:
-    """Viewers are in no room, and their rights end with their connection."""
+    """Viewers do not join the room, and their token becomes invalid when the connection ends."""
     server.admission.public_room = "daily"
     alice = server.join(1, "alice")
     server.send(2, {"type": "hello", "role": "viewer"})
@@ -54,7 +54,7 @@ def test_a_viewer_is_sent_the_recordings_and_no_members(server: SignalingServer)
     ],
 )
 def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, message: dict[str, Any]) -> None:
-    """A viewer who tries is disconnected, and the members receive nothing."""
+    """A viewer who tries to send a message to the room is disconnected, and the members receive nothing."""
     server.admission.public_room = "daily"
     server.join(1, "alice")
     server.send(2, {"type": "hello", "role": "viewer"})
@@ -67,7 +67,7 @@ def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, mess
 
 
 def test_viewers_are_admitted_up_to_the_limit() -> None:
-    """The error contains the limit, and after one viewer left another is admitted."""
+    """The error for too many viewers contains the limit, and another viewer is admitted once one has left."""
     server = SignalingServer(limits=ServerLimits(viewers=1), admission=Admission(public_room="daily"))
     for number in (1, 2):
         server.send(number, {"type": "hello", "role": "viewer"})
