@@ -1,4 +1,4 @@
-"""Fixtures for fault tests: a check for recordings that survive a fault, and a network that can be interrupted."""
+"""Fixtures for fault tests: a check for recordings that survived a fault, and a network that can be interrupted."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,16 +15,16 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# The checked files, and the differences between our probe's results and those of other programs.
+# All checked files, and all differences between our probe's results and those of other programs.
 CHECKED_FILES: list[Path] = []
 DIFFERENCES: list[str] = []
 
 
 @pytest.fixture
 def check_file() -> Iterator[Callable[[Recording], Report]]:
-    """Return a function that verifies a recording and compares our probe with other programs.
+    """Return a function that verifies a recording and compares our probe's results with those of other programs.
 
-    The test fails during teardown if any program disagrees with the probe.
+    The test fails during teardown if another program disagrees with our probe.
     """
     before = len(DIFFERENCES)
 
@@ -39,7 +39,7 @@ def check_file() -> Iterator[Callable[[Recording], Report]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _opinions(goals: Goals) -> Iterator[None]:
-    """Add the number of differences to the table of promised figures."""
+    """Add a row with the number of differences between our probe and other programs to the table of goals."""
     yield
     if CHECKED_FILES:
         figure = f"{len(CHECKED_FILES)} files, {len(DIFFERENCES)} differences"
@@ -54,7 +54,7 @@ class ServerBehindNetwork:
         self.url = network.url
 
     def attach(self, room: str, name: str, media: str) -> str:
-        """Return the script for another application's page, with the server's address behind the network."""
+        """Return the script for another application's page, which then reaches the server through the network."""
         return self._server.attach(room, name, media).replace(self._server.url, self.url)
 
     def __getattr__(self, name: str) -> object:
@@ -63,7 +63,7 @@ class ServerBehindNetwork:
 
 @pytest.fixture
 def network(room_server: RoomServer) -> Iterator[Network]:
-    """Return a network between the pages and the server."""
+    """Return an interruptible network between the pages and the server."""
     with Network(urlsplit(room_server.url).port or 0) as network:
         room_server._admission.allow(network.url)
         yield network

@@ -1,8 +1,8 @@
 """Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``. Exits with 1 if a limit is missed.
 
-Three participants record at 720p30, or with --quality and --frame-rate, in our own room or in a call of another
-application (--application). Memory is the proportional set size of Chrome's processes, in MB, sampled every few
-seconds; its slope is fitted over the samples after the first fifth.
+Three participants record at 720p30, or with --quality and --frame-rate, in our own room or in another application's
+call (--application). Memory is the proportional set size of Chrome's processes, in MB, sampled every few seconds; its
+slope is fitted over the samples after the first fifth.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SAMPLE_EVERY = 5.0
 
 
 def grown(samples: list[dict[str, float]]) -> str:
-    """Return the processes whose memory grew most between the second fifth of the samples and the last, in MB."""
+    """Return the three processes whose memory grew most from the second to the last fifth of the samples, in MB."""
     fifth = max(1, len(samples) // 5)
     before, after = (
         {name: median(one.get(name, 0.0) for one in part) for name in samples[-1]}
@@ -41,7 +41,7 @@ def grown(samples: list[dict[str, float]]) -> str:
 
 @contextlib.contextmanager
 def three_participants(folder: str, *, application: bool) -> Iterator[tuple[Room, list[Participant]]]:
-    """Let three participants join our room, or the call of another application."""
+    """Let three participants join our room or another application's call."""
     names = ("alice", "bob", "carol")
     with contextlib.ExitStack() as stack:
         if not application:
@@ -60,7 +60,7 @@ def three_participants(folder: str, *, application: bool) -> Iterator[tuple[Room
 def record(
     room: Room, participants: list[Participant], minutes: float, config: RecordConfig
 ) -> tuple[Recording, np.ndarray, str]:
-    """Record; return the file, the samples (minutes, MB of Chrome, MB of Python), and the processes that grew most."""
+    """Record; return the recording, the samples (minutes, MB of Chrome and Python) and the fastest-growing processes."""
     alice = participants[0]
     alice.start_media_recording(recorder="all", record_config=config)
     began = room_time()
@@ -77,13 +77,13 @@ def record(
 
 
 def slope(samples: np.ndarray, column: int) -> float:
-    """Return the growth of a memory column in MB per minute."""
+    """Return how fast the memory in a column of the samples grows, in MB per minute."""
     settled = samples[samples[:, 0] > samples[-1, 0] / 5]
     return float(np.polyfit(settled[:, 0], settled[:, column], 1)[0])
 
 
 def backward(path: Path) -> int:
-    """Return how many timestamps are not greater than the previous timestamp of the same track."""
+    """Return how many timestamps are not later than the previous one on the same track."""
     stamps: dict[int, list[int]] = {}
     with av.open(path) as media:
         for packet in media.demux():

@@ -1,4 +1,4 @@
-"""Faults in another application's page have the same consequences as in our own page."""
+"""Faults in another application's page are handled in the same way as in our own page."""
 
 import signal
 
@@ -24,7 +24,7 @@ def enter(room: Room, site: Site, name: str) -> Participant:
 
 
 def alarm_of(participant: Participant, words: str) -> float:
-    """Stop and download; return the recorded time of the alarm that contains these words, in seconds."""
+    """Stop and download the recording; return the time of the alarm that contains these words, in seconds."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     events = Manifest.read(recording.manifest).timeline.events
@@ -59,7 +59,7 @@ def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Go
     others = chrome_processes("--type=renderer")
     enter(room, site, "bob")
     room.wait_for(lambda: alice.others == ["bob"], what="bob")
-    # Chrome starts a spare renderer in addition to bob's.
+    # Chrome starts a spare renderer in addition to Bob's.
     renderers = chrome_processes("--type=renderer", besides=others)
     alice.start_media_recording(record_config=RecordConfig(record_name="frozen"))
     room.wait(seconds=1)

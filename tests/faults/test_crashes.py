@@ -1,4 +1,4 @@
-"""If a tab, browser or program crashes during a recording, nearly everything recorded becomes a valid file."""
+"""If a tab, the browser or Python crashes, nearly everything recorded so far becomes a valid file."""
 
 import json
 import random
@@ -30,7 +30,7 @@ CheckFile = Callable[[Recording], Report]
 
 
 def lost_time(recording: Recording, at: float) -> float:
-    """Return the time in seconds from the end of a recording until ``at``, a room time in ms."""
+    """Return how long before ``at``, a room time in ms, the recording ended, in seconds."""
     zero = Manifest.read(recording.manifest).zero_ms
     assert zero is not None
     return (at - zero) / 1000 - recording.duration
@@ -47,7 +47,7 @@ def spread(losses: list[float]) -> str:
 
 
 def rescued(room: Room) -> Recording:
-    """Wait for the crash, and return the recording that is attached to the error."""
+    """Wait for the crash, and return the recording that is attached to the resulting error."""
     with pytest.raises(RecordingError, match="crashed") as error:
         room.wait(seconds=10)
     recording = error.value.recording

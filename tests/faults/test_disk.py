@@ -35,7 +35,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path, *, leave: int) -> Path:
-    """Fill the disk with one file so that only ``leave`` bytes remain free; return the path of the file."""
+    """Fill the disk with one file so that only ``leave`` bytes remain free; return the file's path."""
     filler = folder / "filler"
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - leave)
@@ -45,7 +45,7 @@ def fill(folder: Path, *, leave: int) -> Path:
 def test_recording_ends_cleanly_after_an_alarm_when_the_disk_fills_up(
     small_disk: Path, new_context: Callable[..., BrowserContext], goals: Goals
 ) -> None:
-    """When disk space runs out, the recording ends, and a DiskFullError contains the valid file."""
+    """When disk space runs out, the recording ends with a DiskFullError that contains the valid file."""
     with RoomServer(recordings=small_disk, versions={}) as server:
         server._spool.headroom = Headroom(low=40 * MB, least=20 * MB)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
@@ -73,7 +73,7 @@ def test_recording_ends_cleanly_after_an_alarm_when_the_disk_fills_up(
 def test_full_disk_raises_disk_full_error_and_leaves_no_partial_file(
     small_disk: Path, tmp_path: Path, goals: Goals
 ) -> None:
-    """No file gets a final name on a full disk, and the recording is recovered when space is available again."""
+    """On a full disk, no file gets its final name, and the recording can be recovered once there is space again."""
     spool = Spool(small_disk, {})
     footage = EndlessRecording(tmp_path, rate=30, frame_bytes=20_000)
     active = begin_recording(spool, footage, "full")
@@ -112,7 +112,7 @@ def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
             room.wait(seconds=1.5)
             alice.stop_media_recording()
             (active,) = server._spool.recordings.values()
-            # Wait for the deletion of the raw bytes, which would free disk space later.
+            # Wait until the raw bytes have been deleted, which would otherwise free disk space later.
             active.wait_until_safe()
             filler = fill(small_disk, leave=8_000)
 

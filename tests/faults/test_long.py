@@ -1,4 +1,4 @@
-"""Hours of recording pass through spool and finalizer at high speed; memory and finalization time are limited."""
+"""Hours of recording, sent faster than real time, need little memory and are finalized quickly."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 def test_long_recording_uses_little_memory_and_has_a_correct_index(spool: Spool, tmp_path: Path, goals: Goals) -> None:
-    """Memory grows little during hours of recording, and the file's duration, ticks and seeks are correct."""
+    """Memory usage hardly grows during hours of recording, and the file's duration, ticks and index are correct."""
     footage = EndlessRecording(tmp_path, rate=15)
     active = begin_recording(spool, footage, "hours")
     me = psutil.Process()

@@ -25,11 +25,11 @@ STOPS = 20 if FULL else 2
 
 
 def test_short_recordings_are_valid_files(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """Recordings of 0.3 s and more have video, audio and an index, which other programs confirm."""
+    """Even recordings of only 0.3 s have video, audio and an index, as other programs confirm."""
     alice = room.join("alice")
     for seconds in LENGTHS:
         alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"{seconds} s"))
-        # The recording already runs when the start call returns.
+        # The recording is already running when the start call returns.
         room.wait(seconds=max(0.0, seconds - alice.elapsed))
         report = check_file(alice.download_media_recording())
         assert report.media is not None
@@ -40,7 +40,7 @@ def test_short_recordings_are_valid_files(room: Room, goals: Goals, check_file: 
 
 
 def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """The recorded audio continues in sync while microphones are toggled and devices are replaced."""
+    """The recorded audio stays continuous and in sync while microphones are toggled and devices are replaced."""
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="toggles"))
     for number in range(TOGGLES):
@@ -122,7 +122,7 @@ def test_all_downloads_in_quick_succession_arrive(room: Room, goals: Goals) -> N
 
 @pytest.fixture
 def busy_core() -> Iterator[None]:
-    """Keep one CPU core busy."""
+    """Keep one CPU core busy during the test."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
         yield
         process.kill()
@@ -131,7 +131,7 @@ def busy_core() -> Iterator[None]:
 @pytest.mark.thorough
 @pytest.mark.usefixtures("busy_core")
 def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals) -> None:
-    """Audio and video end together even if a slow codec and six participants overload the encoder."""
+    """Audio and video end at the same time even if a slow codec and six participants overload the encoder."""
     alice, *_ = room.join_all("alice", "bob", "carol", "dave", "erin", "frank")
     past: list[float] = []
     took: list[float] = []
@@ -159,7 +159,7 @@ def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals)
 
 
 def end_of(recording: Recording, kind: str, packet: float) -> float:
-    """Return the end time of a track in ms, given the duration of a packet in ms."""
+    """Return when a track ends, in ms, given the duration of its last packet in ms."""
     with av.open(recording.path) as media:
         return packet + max(
             float(one.pts * one.time_base) * 1000

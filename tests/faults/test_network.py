@@ -13,13 +13,13 @@ from harness.recording.manifest import Manifest
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# A message of bob's page, and an expression that is true once alice's page has received it.
+# A message that Bob's page sends, and an expression that is true once Alice's page has received it.
 ANNOUNCE_SCREEN = "client.room.announce({ audio: true, video: true, screen: true })"
 SHARES = "[...client.room.participants.values()].some((member) => member.name === 'bob' && member.info.screen)"
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network) -> None:
-    """Data and messages from the time without a network arrive afterwards, and all participants stay in the room."""
+    """Data and messages held up by a network outage arrive afterwards, and all participants stay in the room."""
     alice, bob = far_room.join_all("alice", "bob")
     stalls: list[object] = []
     alice.on("recording-stalled", stalls.append)
@@ -81,7 +81,7 @@ def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path)
     manifest = Manifest.read(Path(recording["manifest"]))
     assert recording["recovered"] is None
     assert 6 < recording["duration"] < 11
-    # Alice's media come from the recording page itself, but bob's arrive over the network.
+    # Alice's media come from the recording page itself, but Bob's arrive over the network.
     assert [] == [one for one in report.failures if one.participant == "alice"], report.failures
     assert manifest.alarms
     bob = report.participant("bob")

@@ -11,20 +11,20 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome_processes
 
 KILLS = 10 if FULL else 1
-# Time, in seconds, within which an alarm must be raised. Shorter stalls end before an alarm would be useful.
+# How soon an alarm must be raised, in seconds. Shorter stalls end before an alarm would be useful.
 WITHIN = 2.0
 SERVICES = {"GPU": "--type=gpu-process", "audio": "audio.mojom.AudioService", "network": "network.mojom.NetworkService"}
 
 
 def silent_stalls(report: Report, recording: Recording) -> list[str]:
-    """Return the participants and times of stalls longer than ``WITHIN`` that no alarm reported in time."""
+    """Return the participants and times of all stalls longer than ``WITHIN`` that no alarm reported in time."""
     events = Manifest.read(recording.manifest).timeline.events
     alarms = [event.at for event in events if event.event == "alarm"]
     stalls = []
     for one in report.participants:
         intervals = [*(one.video.frozen if one.video else ()), *(one.audio.silent if one.audio else ())]
         stalls += [(one.name, start, end) for start, end in intervals if end - start > WITHIN]
-    # The recording's clock and the file's clock differ by a few frames.
+    # Event times and the file's timestamps can differ by a few frames.
     return [
         f"{name} from {start:.2f} to {end:.2f} s"
         for name, start, end in stalls

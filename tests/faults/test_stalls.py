@@ -6,14 +6,14 @@ from harness import RecordConfig, Room, verify
 from harness.recording.manifest import Manifest
 from tests.support.goals import Goals
 
-# The page that stalls, the code that stalls it, the text of the alarm, and whether the recording page can report it.
+# Which page stalls, the code that stalls it, the alarm's text, and whether the recording page itself can report it.
 STALLS = [
     ("bob", "client.media.fit = () => {}; client.media.close()", "is arriving from bob.", True),
     (
         "alice",
         "{ const end = performance.now() + 2600; while (performance.now() < end); }",
         "The page has stopped sending data.",
-        # The blocking call lasts longer than the time limit of the alarm.
+        # The page is blocked for longer than it takes to raise the alarm.
         False,
     ),
 ]
@@ -41,7 +41,8 @@ def test_a_stall_raises_an_alarm(
     events = Manifest.read(recording.manifest).timeline.events
     alarms = [event for event in events if event.event == "alarm" and alarm in (event.message or "")]
     assert alarms, events
-    # The limit of 2.2 s includes the delay of the evaluate call, and of the file's zero after the recorder's start.
+    # The limit of 2.2 s includes the delay of the evaluate call, and the delay between the recorder's start and the
+    # file's time zero.
     after = alarms[0].at - before
     goals.measured(f"time to the alarm: {alarm}", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2)
     assert verify(recording).media is not None

@@ -1,4 +1,4 @@
-"""A server for other machines uses HTTPS and a join code, and refuses invalid options."""
+"""A server that other machines can reach uses HTTPS and a join code, and refuses invalid options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CODE = "correct horse"
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Return the paths of a certificate for this machine and of its key."""
+    """Return the paths of a certificate for this machine and its key."""
     issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -36,7 +36,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_room_is_served_by_https_with_a_code(
     certificate: tuple[Path, Path], new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """A wrong code causes an error, and a participant with the correct code can record as usual."""
+    """A wrong code is refused with an error, and a participant with the correct code can record as usual."""
     cert, key = certificate
     arguments = ("--port", "0", "--cert", str(cert), "--key", str(key), "--code", CODE)
     with running_harness("serve", *arguments, folder=tmp_path) as process:
@@ -110,7 +110,7 @@ def test_invalid_options_are_refused(arguments: tuple[str, ...], message: str, t
     ],
 )
 def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None:
-    """Only loopback addresses count as unreachable from other machines."""
+    """Only loopback addresses are considered unreachable from other machines."""
     assert is_loopback(host) == loopback
 
 
@@ -124,5 +124,5 @@ def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None
     ],
 )
 def test_server_accepts_the_names_of_its_address(host: str, expected: list[str]) -> None:
-    """A server accepts the host names that the URL of its page can contain."""
+    """A server accepts every host name that can appear in the URL of its page."""
     assert set(expected) <= set(names_of(host))

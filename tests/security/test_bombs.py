@@ -1,4 +1,4 @@
-"""Huge and compressed messages cost the server hardly any memory."""
+"""The server needs hardly any memory for huge or compressed messages."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def handshake(port: int, path: str) -> bytes:
 
 
 def frame(opcode: int, size: int, *, final: bool = True, squeezed: bool = False) -> bytes:
-    """Return the head of a frame (RFC 6455) with a zero mask, so that the content is sent unchanged."""
+    """Return the header of a WebSocket frame (RFC 6455) with a zero mask, so that the content is sent unchanged."""
     first = (0x80 if final else 0) | (0x40 if squeezed else 0) | opcode
     return bytes((first, 0xFF)) + size.to_bytes(8, "big") + b"\0\0\0\0"
 
 
 def one_frame(port: int, path: str) -> Iterator[bytes]:
-    """Send one frame that claims to be a terabyte."""
+    """Send one frame that claims to contain a terabyte."""
     yield handshake(port, path)
     yield frame(2, 1 << 40)
     yield from [_MB] * PUSHED
@@ -59,14 +59,14 @@ def pieces(port: int, path: str) -> Iterator[bytes]:
 
 
 def compressed(port: int, path: str) -> Iterator[bytes]:
-    """Send small frames that would expand, although compression was not negotiated."""
+    """Send small compressed frames that would expand enormously, although compression was not negotiated."""
     yield handshake(port, path)
     for _ in range(PUSHED // 4):
         yield frame(1, len(_SQUEEZED), squeezed=True) + _SQUEEZED
 
 
 def body(port: int, _: str) -> Iterator[bytes]:
-    """Send a compressed body to a path that accepts none."""
+    """Send a compressed request body to a path that accepts no body."""
     yield (
         f"POST /library/x/verify HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
         "Content-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -76,7 +76,7 @@ def body(port: int, _: str) -> Iterator[bytes]:
 
 
 def headers(port: int, _: str) -> Iterator[bytes]:
-    """Send a request whose head never ends."""
+    """Send a request whose headers never end."""
     yield f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode()
     for number in range(PUSHED * 10):
         yield f"X-{number}: ".encode() + b"a" * 100_000 + b"\r\n"
@@ -125,7 +125,7 @@ def test_a_huge_message_costs_little_memory(
 
 
 def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], goals: Goals) -> None:
-    """Many unidentified clients, each of which sends an incomplete message of the maximum size, cost little memory."""
+    """The server needs little memory for many incomplete messages of maximum size from unidentified clients."""
     process, port = served
     before = peak_memory(process)
     with contextlib.ExitStack() as crowd:

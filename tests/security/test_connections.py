@@ -1,4 +1,4 @@
-"""Connections without a request, floods and resets affect no other client, and the log stays short."""
+"""Idle connections, floods and resets do not affect other clients, and the server's log stays short."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_connection_without_a_whole_request_is_closed(
 
 
 def test_a_slow_request_head_times_out(tmp_path: Path) -> None:
-    """The time limit applies to the whole request head, not to each header."""
+    """The time limit applies to all request headers together, not to each header."""
 
     async def dribble(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -206,11 +206,11 @@ def flood(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_reset_connections_are_not_logged(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The test resets connections before, during and after the handshake, some with unanswered pings."""
+    """Resetting connections before, during or after the handshake causes no warnings, even with unanswered pings."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         for number in range(60):
             with socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire:
-                # With SO_LINGER at 0 s, closing the connection resets it.
+                # With SO_LINGER set to 0 s, closing the connection resets it.
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 wire.sendall(handshake(port_of(server), path)[: 100 if number % 4 == 3 else None])
                 if number % 2:
@@ -229,7 +229,7 @@ async def _is_answered(server: RoomServer) -> None:
 
 
 def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
-    """The usual soft limit is only 1024 descriptors, but the hard limit is much higher."""
+    """The soft limit, which is usually only 1024 descriptors, is raised to the much higher hard limit."""
     program = """
 import resource
 from harness.server.access.descriptors import raise_soft_limit
@@ -245,7 +245,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 def test_recording_is_refused_if_descriptors_are_nearly_used_up(tmp_path: Path) -> None:
-    """The error suggests raising the limit, and a recording can begin once descriptors are free."""
+    """The error suggests raising the limit, and a recording can begin once enough descriptors are free again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:
@@ -340,6 +340,6 @@ def test_recording_is_finished_despite_many_idle_connections(
 
 
 async def _is_open(session: aiohttp.ClientSession, url: str) -> None:
-    """Wait until the server has answered another client's request despite the crowd."""
+    """Wait until the server has answered another client's request despite the many connections."""
     async with session.get(f"{url}/healthz") as response:
         assert response.status == 200

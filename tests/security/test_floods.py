@@ -1,4 +1,4 @@
-"""Floods from members and unidentified clients exhaust no resource of the server, and affect no other client."""
+"""Floods from members and unidentified clients exhaust none of the server's resources, and affect no other client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
-    """When an address has its maximum number of sockets, a new one is refused until another one is closed."""
+    """When an address has the maximum number of sockets, another one is refused until one of them is closed."""
 
     async def crowd(server: RoomServer) -> int:
         async with sockets(server) as wire:
@@ -81,7 +81,7 @@ def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
 
 
 def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
-    """The server limits log entries as well as media, because both can fill the disk."""
+    """The server limits the size of logs as well as media, because both can fill the disk."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -163,7 +163,7 @@ def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
     async def talk(server: RoomServer) -> None:
         async with sockets(server) as wire:
             slow, welcome = await wire.enter("daily", "mallory")
-            # The client of the slow member stops reading.
+            # The slow member's client stops reading.
             connection = slow._conn
             assert connection is not None
             assert connection.protocol is not None
@@ -190,7 +190,7 @@ def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
 
 
 def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
-    """The number of open files does not depend on the number of broken recordings."""
+    """Broken recordings do not add to the number of open files."""
 
     async def litter(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -216,7 +216,7 @@ def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_grows_too_large_is_ended_and_published(audio_bytes: bytes, tmp_path: Path) -> None:
-    """The published recording contains the data up to the size limit."""
+    """A recording that exceeds the size limit is published with the data up to the limit."""
     half = len(audio_bytes) // 2
 
     async def record(server: RoomServer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Answers do not reveal whether a guessed token, room or recording exists; the response times are printed."""
+"""Responses do not reveal whether a guessed token, room or recording exists; the response times are printed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
-    """Unknown, used and expired tokens, and tokens of other roles and former members, all get the same answer."""
+    """Unknown, used and expired tokens, and tokens of other roles and former members, all get the same response."""
     now = [0.0]
     admission = Admission(clock=lambda: now[0])
     signaling = Signaling(admission, ServerLimits(), lambda: 0.0)
@@ -66,7 +66,7 @@ def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
 
 
 def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, audio_bytes: bytes, goals: Goals) -> None:
-    """URLs with a wrong key, name or route, and URLs of cleaned recordings, all get the same answer."""
+    """URLs with a wrong key, name or route, and URLs of cleaned recordings, all get the same response."""
     address, cleaned = asyncio.run(record(server, audio_bytes))
     _, _, key, name = address.split("/")
     wrong = {
@@ -127,6 +127,6 @@ async def record(server: RoomServer, audio_bytes: bytes) -> tuple[str, str]:
 
 
 def spread(durations: dict[str, list[float]]) -> str:
-    """Return the smallest and the largest median response time of the kinds of guesses."""
+    """Return the smallest and the largest median response time among the kinds of guesses."""
     medians = [median(times) for times in durations.values()]
     return f"{min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us"

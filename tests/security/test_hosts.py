@@ -1,4 +1,4 @@
-"""The server accepts its host names in every spelling, also after its addresses change."""
+"""The server accepts its host names in every spelling, even after its addresses have changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def status_for(server: RoomServer, host: str) -> int:
-    """Return the HTTP status of a request with this Host header."""
+    """Return the HTTP status of the response to a request with this Host header."""
     connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=20)
     connection.request("GET", "/healthz", headers={"Host": host})
     status = connection.getresponse().status
@@ -64,7 +64,7 @@ def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Pa
 def test_an_impossible_address_is_refused_in_one_line(
     arguments: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
-    """The command ends before anything listens, without a traceback."""
+    """The command exits without a traceback before it opens any port."""
     ran = run_harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2
@@ -74,7 +74,7 @@ def test_an_impossible_address_is_refused_in_one_line(
 
 @pytest.mark.parametrize(("host", "one_version"), [("::", 0), ("::1", 1)])
 def test_wildcard_address_accepts_both_ip_versions(host: str, one_version: int) -> None:
-    """A server on :: accepts IPv4 connections as well, and a server on ::1 accepts only IPv6."""
+    """A server on ``::`` also accepts IPv4 connections, while a server on ``::1`` accepts only IPv6."""
     bound = _bind(socket.AF_INET6, socket.SOCK_STREAM, 0, (host, 0, 0, 0))
     if bound is None:
         pytest.skip("This machine has no IPv6.")
@@ -83,7 +83,7 @@ def test_wildcard_address_accepts_both_ip_versions(host: str, one_version: int) 
 
 
 def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
-    """A request for an unknown host makes the server read its addresses again, but not for every request."""
+    """Requests for unknown hosts make the server read its addresses again, but only once every few seconds."""
     reads = 0
 
     def addresses() -> list[str]:
@@ -102,7 +102,7 @@ def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
 
 
 def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
-    """The script of a detached page can't join again, but other pages with the same name can."""
+    """A detached page's script can't be used to join again, but other pages with the same name still can."""
 
     async def join(server: RoomServer, options: dict[str, Any]) -> str:
         headers = {"Origin": "https://app.example", "Sec-WebSocket-Protocol": f"recording-harness, {options['key']}"}
@@ -132,7 +132,7 @@ def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
 
 
 def options_of(script: str) -> dict[str, Any]:
-    """Return the options in the script of an attached page."""
+    """Return the options in an attached page's script."""
     found = re.search(r"const HARNESS = (\{.*?\});", script)
     assert found is not None
     return dict(json.loads(found[1]))

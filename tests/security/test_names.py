@@ -118,7 +118,7 @@ _SCRIPTS: Final = (
 
 
 def hostile_files() -> list[str]:
-    """Return file names that try to leave their folder, to hide, or to look like other files."""
+    """Return file names that try to leave their folder, to hide, or to imitate other files."""
     random = Random(0)  # noqa: S311 - the sequence must be reproducible
     plain = random.sample(_PARTS, len(_PARTS))[:FILES]
     return plain + ["".join(random.choices(_PARTS, k=3)) for _ in range(FILES - len(plain))]
@@ -131,7 +131,7 @@ def hostile_participants(count: int = PARTICIPANTS) -> list[str]:
 
 @pytest.mark.own_thread
 def test_hostile_file_names_stay_in_their_folder(audio_bytes: bytes, tmp_path: Path, goals: Goals) -> None:
-    """Each name is recorded through a page's socket, and published next to existing files."""
+    """Recordings with hostile names, made through a page's socket, are published without overwriting existing files."""
     folder = tmp_path / "a" / "b" / "recordings"
     folder.mkdir(parents=True)
     (folder / "kept.webm").write_bytes(b"mine")
@@ -156,7 +156,7 @@ def test_hostile_file_names_stay_in_their_folder(audio_bytes: bytes, tmp_path: P
             await inside.close()
         return refused
 
-    # The limit must allow one recording per name, since this test is not about the rate of recordings.
+    # Allow one recording per name, since this test is not about the rate limit.
     with RoomServer(recordings=folder, versions={}, options=ServeOptions(limits=ServerLimits(begins=FILES))) as server:
         refused = asyncio.run(record(server))
         published = server.publish(folder)
@@ -183,7 +183,7 @@ _OWNED: Final = frozenset("\x1b\x07\x9b\u202e")
 
 
 def codec_change(codec: str) -> dict[str, Any]:
-    """Return a change of a manifest's codec."""
+    """Return a function that changes a manifest's codec."""
     return {"recording": {"codec": codec}}
 
 
@@ -224,7 +224,7 @@ def test_manifest_contents_are_printed_without_control_characters(
     ids=ascii,
 )
 def test_file_names_are_printed_without_control_characters(name: str, tmp_path: Path) -> None:
-    """The terminal never gets control characters, but the JSON report contains the exact file name."""
+    """The terminal output contains no control characters, but the JSON report contains the exact file name."""
     good = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
     good.path.rename(path)
@@ -261,7 +261,7 @@ def test_expectations_are_printed_without_control_characters(tmp_path: Path) -> 
 
 
 def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
-    """The tiles and announcements of the page show hostile names as text."""
+    """The page's tiles and announcements show hostile names as text."""
     names = hostile_participants()
     with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         page = context.new_page()
@@ -286,7 +286,7 @@ def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext,
 
 
 def visit(server: RoomServer, names: list[str], joined: threading.Event, leave: threading.Event) -> None:
-    """Join with all names and set ``joined``; leave when ``leave`` is set."""
+    """Join with all names and then set ``joined``; leave when ``leave`` is set."""
 
     async def join_and_leave() -> None:
         async with sockets(server) as wire:

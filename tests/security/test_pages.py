@@ -1,4 +1,4 @@
-"""Pages of other origins in the same browser can neither read from the server nor change anything."""
+"""Pages from other origins in the same browser can neither read from the server nor change anything on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# Attempts all kinds of requests from a foreign page, and returns the outcome of each attempt.
+# Attempts all kinds of requests from another origin's page, and returns the outcome of each attempt.
 _TRY = """async (url) => {
     const outcome = (promise) => promise.then((value) => String(value), (error) => error.name);
     const socket = (path) => new Promise((resolve) => {
@@ -67,7 +67,7 @@ def public_server(tmp_path: Path) -> Iterator[RoomServer]:
 
 
 class Foreign(Served):
-    """A server on another port of this machine, whose page has another origin."""
+    """A server on another port of this machine, so that its page has a different origin."""
 
     def build(self) -> web.Application:
         """Return the web application that serves the page."""
@@ -81,7 +81,7 @@ class Foreign(Served):
 
 
 def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page: Page) -> None:
-    """A page of another origin gets no socket, response, script or frame from the server."""
+    """A page from another origin gets no socket, response, script or frame from the server."""
     with Foreign() as foreign:
         page.goto(foreign.url)
 
@@ -90,7 +90,7 @@ def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page:
             "spool": "refused",
             "read": "TypeError",
             "delete": "TypeError",
-            # The server refuses the request, but Chrome hides this response from the page.
+            # The server refuses the request, but Chrome hides the refusal from the page.
             "verify": "TypeError",
             "script": "refused",
             "frame": "shut",
@@ -116,7 +116,7 @@ def test_a_page_of_another_origin_changes_nothing_even_with_a_token(public_serve
 
 
 def test_origin_of_sockets_is_checked_for_every_spelling_of_the_upgrade(public_server: RoomServer) -> None:
-    """The origin is checked for the paths of WebSockets, regardless of how the Upgrade header is spelled."""
+    """The server checks the origin of all requests to WebSocket paths, however the Upgrade header is spelled."""
     connection = http.client.HTTPConnection(urlsplit(public_server.url).netloc)
     upgrade = {"Upgrade": "\xa0websocket".encode().decode("latin-1"), "Connection": "Upgrade"}
     keys = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}

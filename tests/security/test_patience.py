@@ -1,4 +1,4 @@
-"""The server limits how long it waits for a page, even if the page sends other messages meanwhile."""
+"""The server limits how long it waits for a page, even if the page keeps sending other messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.own_thread
 
 @contextlib.asynccontextmanager
 async def pinging(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
-    """Send a ping every 0.1 s, like the browser of a frozen tab."""
+    """Send a ping every 0.1 s, as a browser does for a frozen tab."""
 
     async def ping() -> None:
         with contextlib.suppress(ConnectionError):
@@ -74,7 +74,7 @@ def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_pat
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_slow_hello_times_out(path: str, tmp_path: Path) -> None:
-    """A hello message that arrives byte by byte does not extend the time limit."""
+    """Sending the hello message byte by byte does not extend the time limit."""
 
     async def dribble(server: RoomServer) -> bytes:
         port = int(server.url.rpartition(":")[2])
@@ -214,7 +214,7 @@ def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], 
 
 
 def test_recordings_per_participant_are_limited(audio_bytes: bytes, tmp_path: Path) -> None:
-    """Finished recordings, and recordings of other participants, do not count towards the limit."""
+    """Finished recordings and other participants' recordings do not count toward the limit."""
 
     async def record(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -275,7 +275,7 @@ def test_silent_connections_do_not_keep_others_out(
 
 
 def test_silent_connections_cause_one_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The server logs one line, regardless of the number of silent connections."""
+    """However many connections are silent, the server logs only one line."""
 
     async def crowd(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -292,7 +292,7 @@ def test_silent_connections_cause_one_log_line(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
-    """Joins are limited because each one is stored in all recordings of the room; other rooms are not affected."""
+    """Joins are limited because each one is stored in all of the room's recordings; other rooms are not affected."""
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:
@@ -350,7 +350,7 @@ def test_large_welcome_message_is_sent(tmp_path: Path) -> None:
 
 
 def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> None:
-    """New recordings are limited for each participant, because each one creates a folder and a thread."""
+    """Each participant's new recordings are limited, because every recording needs a folder and a thread."""
 
     async def litter(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:

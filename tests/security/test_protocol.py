@@ -1,4 +1,4 @@
-"""The invariants of signaling and spool hold for any sequence of messages."""
+"""Signaling and the spool maintain their invariants for any sequence of messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RUNS = settings(
 
 
 class SignalingMachine(RuleBasedStateMachine):
-    """Two rooms whose participants join, send messages, disconnect, reconnect and leave, and a few viewers."""
+    """Two rooms with a few viewers, whose participants join, send messages, disconnect, reconnect and leave."""
 
     inside = Bundle("inside")
     lost = Bundle("lost")
@@ -132,7 +132,7 @@ class SignalingMachine(RuleBasedStateMachine):
 
     @rule(participant=consumes(lost))
     def give_up(self, participant: tuple[int, str]) -> None:
-        """Remove a lost member, whose resume token then becomes invalid."""
+        """Remove a lost member, and check that the resume token is invalid afterwards."""
         if participant[0] not in self.lost_at:
             return
         sends = self.signaling.remove_lost(*self.lost_at[participant[0]])
@@ -143,14 +143,14 @@ class SignalingMachine(RuleBasedStateMachine):
 
     @rule(participant=consumes(inside))
     def expel(self, participant: tuple[int, str]) -> None:
-        """Expel a member, whose connection then counts as unidentified."""
+        """Expel a member, and check that the connection counts as unidentified afterwards."""
         self.signaling.expel(self.room_of[participant[0]], self.id_of[participant[0]])
         (refused,) = self.send(participant[0], {"type": "ping", "sent": 1})[participant[0]]
         assert refused["type"] == "error"
 
     @rule(target=inside, participant=consumes(lost))
     def resume(self, participant: tuple[int, str]) -> Any:
-        """Resume on another connection."""
+        """Resume a member's lost connection on another connection."""
         number = next(self.numbers)
         answer = self.send(number, {"type": "hello", "resume": participant[1]})[number][0]
         if answer["type"] == "error":
@@ -181,12 +181,12 @@ class SignalingMachine(RuleBasedStateMachine):
         assert len(set(everybody)) == len(everybody)
 
     def time(self) -> float:
-        """Return a later time with each call."""
+        """Return a later time on each call."""
         self.now = getattr(self, "now", 0.0) + 1.0
         return self.now
 
     def send(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
-        """Send a message; return the answers by connection, and check that they stay in the room."""
+        """Send a message, check that all responses stay in the room, and return the responses by connection."""
         sends = self.signaling.receive(number, json.dumps(message))
         answers: dict[int, list[dict[str, Any]]] = {number: []}
         for send in sends:
@@ -231,7 +231,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(-3, 3), offset=st.integers(-5_000, 5_000))
     def wrong_chunk(self, number: int, offset: int) -> None:
-        """Send an unexpected chunk, which is refused and changes nothing."""
+        """Send an unexpected chunk, and check that it is refused and changes nothing."""
         if (number, offset) == (0, 0):
             return
         try:
@@ -242,17 +242,17 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(["audio", "video", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
     def report_event(self, event: Any, time: float, *, on: bool) -> None:
-        """Report an event at any time."""
+        """Report an event at an arbitrary time."""
         self.active.log.add_event(MixerEvent(time=time, event=event, participant="alice", on=on))
 
     @rule(first=st.integers(0, 1 << 40), written=st.lists(st.none() | st.floats(-1e13, 1e13), max_size=5))
     def ticks(self, first: int, written: list[float | None]) -> None:
-        """Report ticks in any order."""
+        """Report ticks in an arbitrary order."""
         self.active.add_ticks(first, written)
 
     @rule()
     def request_outstanding(self) -> None:
-        """Check that the request for outstanding frames is answered, although an audio recording has none."""
+        """Check that a request for outstanding frames is answered, although an audio recording has no frames."""
         answered = threading.Event()
         self.active.growing_file.call_when_read(answered.set)
         assert answered.wait(10)
@@ -282,11 +282,11 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 def test_members_stay_distinct_after_any_sequence_of_messages() -> None:
-    """After any messages, tokens are valid only once, messages stay in their room, and names and markers are unique."""
+    """Tokens are valid only once, messages stay in their room, and names and markers are unique within a room."""
     run_state_machine_as_test(SignalingMachine, settings=RUNS)
 
 
 def test_a_recording_contains_the_accepted_chunks_after_any_sequence_of_messages(audio_bytes: bytes) -> None:
-    """Only accepted chunks are stored, and every end results in a file or an error."""
+    """Only accepted chunks are stored, and ending a recording always results in a file or an error."""
     SpoolMachine.audio_bytes = audio_bytes
     run_state_machine_as_test(SpoolMachine, settings=RUNS)

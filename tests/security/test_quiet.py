@@ -76,7 +76,7 @@ def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path)
 def test_tokens_appear_in_no_address_and_no_log(
     seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
 ) -> None:
-    """The check includes DEBUG lines; lines at INFO and above must not contain SDP or IP addresses either."""
+    """Even DEBUG lines must not contain tokens; lines at INFO and above must not contain SDP or IP addresses either."""
     caplog.set_level(logging.DEBUG)
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
@@ -84,7 +84,7 @@ def test_tokens_appear_in_no_address_and_no_log(
     alice.stop_media_recording()
     alice.download_media_recording()
     alice.clean_media_recording()
-    # A recording that is never downloaded causes a warning.
+    # A recording that is never downloaded should cause a warning.
     alice.start_media_recording(record_config=RecordConfig(record_name="never fetched"))
     room.wait(seconds=1)
     room.close()

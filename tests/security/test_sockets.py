@@ -42,7 +42,7 @@ pytestmark = pytest.mark.own_thread
 
 
 class Witness:
-    """Two participants who talk and record in a separate room during an attack."""
+    """Two participants who talk and record in another room during an attack."""
 
     def __init__(self, wire: Sockets, audio_bytes: bytes) -> None:
         self._wire = wire
@@ -50,7 +50,7 @@ class Witness:
         self.messages = 0
 
     async def __aenter__(self) -> Self:
-        # The second participant gets the marker number in the audio, so alice must join second.
+        # Alice must join second, because the second participant gets the marker number that is in the audio.
         self._bob, other = await self._wire.enter("quiet", "bob")
         self._alice, welcome = await self._wire.enter("quiet", "alice", media="synthetic")
         self._to_bob = {"type": "signal", "to": other["id"], "data": {"candidate": {"candidate": "one"}}}
@@ -156,7 +156,7 @@ async def _one(wire: Sockets, path: str, number: int) -> None:
 
 
 def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None:
-    """The server refuses invented, used, expired and revoked tokens, tokens for other roles, and foreign pages."""
+    """The server refuses invented, used, expired and revoked tokens, tokens for other roles, and other origins."""
     admitted = 0
 
     async def attack(server: RoomServer) -> None:
@@ -205,7 +205,7 @@ def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None
 
 
 async def foreign(server: RoomServer, number: int) -> bool:
-    """Try a valid token from another page or with another host name, and return whether the server admitted it."""
+    """Try a valid token from another origin or with another host name; return whether the server accepted it."""
     token = server.token("daily", "eve")
     port = server.url.rpartition(":")[2]
     headers = [
@@ -276,7 +276,7 @@ def test_compression_of_sockets_is_declined(path: str, server: RoomServer) -> No
 
 
 def test_a_silent_member_is_removed(tmp_path: Path) -> None:
-    """The server removes a member whose page sends nothing within the idle limit."""
+    """The server removes a member whose page sends nothing for longer than the idle limit."""
 
     async def keep_quiet(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:

@@ -12,7 +12,7 @@ Text = Annotated[str, Field(max_length=400)]
 
 
 class VideoSize(Message):
-    """The largest video that a member wants to receive, in pixels and frames per second."""
+    """The largest video that a member requests from another, in pixels and frames per second."""
 
     width: Annotated[float, Field(gt=0, le=8192)]
     height: Annotated[float, Field(gt=0, le=8192)]

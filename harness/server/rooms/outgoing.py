@@ -1,4 +1,4 @@
-"""Outgoing represents a message that signaling wants to send; sending it is up to the caller."""
+"""Outgoing represents a message that signaling returns for its caller to send."""
 
 from __future__ import annotations
 

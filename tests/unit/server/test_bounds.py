@@ -250,7 +250,7 @@ def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, aud
 
 
 def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
-    """A sparse file can have holes at the beginning, in the middle and at the end."""
+    """A sparse file can have unallocated ranges at the beginning, in the middle and at the end."""
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         for at in (1_000_000, 5_000_000):

@@ -80,7 +80,7 @@ def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
 
 @pytest.mark.parametrize("letter", [WIDE, "\\", "\n", "\x01"])
 def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, audio_bytes: bytes) -> None:
-    """Whatever characters they contain, the longest log lines can be read again, and the recording can be finished."""
+    """The longest log lines can be read again, regardless of their characters, and the recording can be finished."""
     active = recorded(spool, audio_bytes)
     room = ServerLimits().spool_message
     report = [{f"{number:{letter}<128}": letter * 128 for number in range(64)}] * 64

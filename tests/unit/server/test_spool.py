@@ -440,7 +440,7 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
 
 
 def test_cleaning_does_not_wait_for_the_read_back(spool: Spool, audio_bytes: bytes) -> None:
-    """Cleaning does not wait, because the page already has the file and wants the disk space back."""
+    """Cleaning does not wait, because the page already has the file and the disk space may be needed."""
     active = recorded(spool, audio_bytes)
     active.finish()
 
