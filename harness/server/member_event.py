@@ -1,4 +1,4 @@
-"""MemberEvent notifies recordings of joins and leaves in their room."""
+"""MemberEvent describes a join, leave or marker change in a room, for the recordings made there."""
 
 from __future__ import annotations
 

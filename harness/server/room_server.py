@@ -63,7 +63,7 @@ class RoomServer:
     Entering the context finishes and publishes recordings that an earlier crash left in the spool, and logs a warning
     for each one.
 
-    Raises SetupError on entering if the port or the folder can't be used.
+    Entering the context raises SetupError if the port or the folder can't be used.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class RoomServer:
         self._run(self._stop)
 
     def close(self) -> None:
-        """Stop the server; recordings that have not been cleaned stay on disk. Safe to call more than once."""
+        """Stop the server; recordings that are still in the spool stay on disk. Safe to call more than once."""
         if self.state == "closed":
             return
         try:

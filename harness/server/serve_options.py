@@ -27,7 +27,7 @@ class ServeOptions:
     - ``tls``: the TLS context; the server uses https if it is set.
     - ``origins``: additional addresses at which browsers reach the server, for example through a proxy
       (``https://rooms.example``).
-    - ``public_room``: a room that participants join without a token, although they need ``join_code`` if one is set.
+    - ``public_room``: a room that participants join without a token; they need ``join_code`` if one is set.
       ``view_code`` gives access to the room's recordings, but not to the room.
     - ``limits``: how much the server accepts.
     - ``routes``: the SFU and the TURN servers for the media. By default, media go directly from page to page.
@@ -57,12 +57,12 @@ class ServeOptions:
     def urls(self, port: int) -> list[str]:
         """Return all URLs of the page on a port: the server's own addresses, then the origins."""
         scheme = "https" if self.tls else "http"
-        # Browsers omit the default port in Host and Origin.
+        # Browsers omit the default port in the Host and Origin headers.
         suffix = "" if port == PORTS[scheme] else f":{port}"
         return [*(f"{scheme}://{name}{suffix}" for name in names_of(self.host)), *self.origins]
 
     def _check_codes(self) -> None:
-        """Raise ConfigError for codes that would admit everybody or nobody."""
+        """Raise ConfigError for codes that are too easy to guess, can't be typed, or would have no effect."""
         for option, code in (("--code", self.join_code), ("--view-code", self.view_code)):
             if code is not None and len(code) < _SHORTEST_CODE:
                 message = (
@@ -70,7 +70,7 @@ class ServeOptions:
                 )
                 raise ConfigError(message)
             if code is not None and (len(code) > LONGEST_CODE or not code.isprintable()):
-                message = f"{option}: this code can't be typed; use at most {LONGEST_CODE} letters, digits and signs."
+                message = f"{option}: this code can't be typed; use at most {LONGEST_CODE} letters, digits and symbols."
                 raise ConfigError(message)
         if self.view_code is None:
             return

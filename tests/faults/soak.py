@@ -60,7 +60,7 @@ def three_participants(folder: str, *, application: bool) -> Iterator[tuple[Room
 def record(
     room: Room, participants: list[Participant], minutes: float, config: RecordConfig
 ) -> tuple[Recording, np.ndarray, str]:
-    """Record; return the recording, the samples (minutes, MB of Chrome and Python) and the fastest-growing processes."""
+    """Record; return the file, the samples (minutes, MB of Chrome, MB of Python) and the processes that grew most."""
     alice = participants[0]
     alice.start_media_recording(recorder="all", record_config=config)
     began = room_time()

@@ -26,8 +26,8 @@ _MAXIMA: Final = {
     "spool_message": 4 * 1024 * 1024 - 1,
     "notes_bytes": 1_000_000_000,
 }
-# Seconds of unused rate that a client can save up. A page that reconnects sends all its unacknowledged messages at
-# once.
+# Size of the largest burst, as a multiple of the rate per second. A page that reconnects sends all its unacknowledged
+# messages at once.
 _SAVED_UP: Final = 20
 # Possessive quantifiers make the expression read each character only once, even if a string is never closed.
 _STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
@@ -126,7 +126,7 @@ class ServerLimits:
 
 
 class Rate:
-    """Limits how many events per second are accepted; after a quiet period, bursts of up to twenty times as many are.
+    """Limits the events per second, but accepts bursts of up to twenty times as many after a quiet period.
 
     ``clock`` is in seconds.
     """
@@ -166,7 +166,7 @@ class Rates:
         self._rates: dict[tuple[str, str], Rate] = {}
 
     def accept(self, key: tuple[str, str]) -> bool:
-        """Count one more event of a client, and return whether it is within the rate."""
+        """Count one more event from a client, and return whether it is within the rate."""
         self._rates = {known: rate for known, rate in self._rates.items() if not rate.is_unused}
         return self._rates.setdefault(key, Rate(self._per_second)).accept()
 

@@ -1,7 +1,7 @@
 """Listener accepts connections as long as recordings still have enough file descriptors.
 
-asyncio's own server accepts every connection. When the process runs out of file descriptors, that server logs each
-attempt, and recordings cannot be finished.
+asyncio's own server accepts every connection. When the process runs out of file descriptors, asyncio logs each attempt,
+and recordings can't be finished.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 128
 # How many connections are accepted before other tasks get a turn.
 _AT_ONCE: Final = 16
-# How long to accept no connections after the system ran out of descriptors or memory, in seconds.
+# How long to stop accepting connections after the system ran out of descriptors or memory, in seconds.
 _PAUSE: Final = 1.0
 # How long a connection can be idle between requests, in seconds. Reverse proxies keep idle connections for a minute.
 _KEPT_ALIVE: Final = 75.0
-# Connections that a client can have in addition to its WebSockets. A browser uses six for requests.
+# Connections that a client can have in addition to its WebSockets. A browser uses up to six connections for requests.
 _BESIDES_SOCKETS: Final = 64
 
 
@@ -43,9 +43,9 @@ class _Slot:
     """One connection, from when it is accepted until it ends."""
 
     client: str
-    # None once the event loop owns the socket.
+    # The accepted socket, or None once the event loop owns it.
     wire: socket.socket | None
-    # None during the TLS handshake.
+    # aiohttp's handler, or None during the TLS handshake.
     connection: _Connection | None = None
     accepting: asyncio.Task[None] | None = None
 
@@ -215,7 +215,7 @@ class Listener:
         return False
 
     def _end_idle(self, client: str | None) -> bool:
-        """End the oldest idle connection of a client, or of any client; return whether an idle connection was found."""
+        """End the oldest idle connection from a client, or from any client if None; return whether there was one."""
         idle = (slot for slot in self._slots if client in {None, slot.client} and slot.idle)
         slot = next(idle, None)
         if slot is None:

@@ -178,7 +178,7 @@ def names_of(host: str) -> list[str]:
     # Put loopback addresses last.
     found = [*sorted(addresses, key=is_loopback), socket.gethostname(), socket.getfqdn(), "localhost"]
     names = (normal_authority(f"[{one}]" if ":" in one else one) for one in found)
-    # URLs can't contain addresses with a zone (RFC 6874), nor every name that a machine can have.
+    # URLs can't contain addresses with a zone (RFC 6874), and not every machine name is valid in a URL.
     return list(dict.fromkeys(name for name in names if name is not None))
 
 

@@ -89,7 +89,7 @@ class PageSocket(web.WebSocketResponse):
     async def send_message(self, message: Mapping[str, Any]) -> None:
         """Send a message as JSON, and disconnect the page if it does not read it in time.
 
-        A lost connection raises no error here; the next read detects it.
+        Sending on a lost connection raises no error; the next read detects the loss.
         """
         if self.closed or not self.prepared:
             return

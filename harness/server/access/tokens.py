@@ -1,4 +1,4 @@
-"""Admission checks the tokens, codes, hosts and origins of clients."""
+"""Admission checks clients' tokens, codes, hosts and origins."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Admission:
         self._origins: frozenset[str] = frozenset()
 
     def allow(self, *addresses: str) -> None:
-        """Also accept requests for these base addresses (such as ``http://127.0.0.1:8080``), and from their pages."""
+        """Also accept requests for these base addresses (such as ``http://127.0.0.1:8080``), and from their origins."""
         self._allowed |= set(addresses)
         self._set_origins()
 
@@ -103,7 +103,7 @@ class Admission:
         return self.application_key
 
     def dismiss_application(self) -> None:
-        """Count down the attached pages from other origins, and revoke the key when the last one is detached."""
+        """Decrease the number of attached pages from other origins, and revoke the key when it reaches zero."""
         self._applications -= 1
         if self._applications == 0:
             self.application_key = None

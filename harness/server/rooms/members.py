@@ -26,7 +26,7 @@ _MAX_BYTES: Final = 1_000_000
 
 @dataclass
 class Backlog:
-    """The messages that a member has not acknowledged; they are sent again after the connection was lost."""
+    """The messages that a member has not acknowledged; after a lost connection, they are sent again."""
 
     messages: deque[str] = field(default_factory=deque)
     # Number of messages that the member has acknowledged.
@@ -97,7 +97,7 @@ class Member:
 
 @dataclass
 class Room:
-    """The members of a room by id, their join events, and the marker of each name."""
+    """A room's members by id, their join events, and the marker that belongs to each name."""
 
     name: str
     members: dict[str, Member] = field(default_factory=dict)

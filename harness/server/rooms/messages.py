@@ -85,7 +85,7 @@ class State(Message):
 
 
 class Subscribe(Message):
-    """The member subscribes to other members, by id or '*' for everybody."""
+    """Subscribes the member to other members, given by id, or to everybody with '*'."""
 
     type: Literal["subscribe"]
     subscriptions: Subscriptions
@@ -99,7 +99,7 @@ class Received(Message):
 
 
 class Marker(Message):
-    """The member's new marker, used because a participant on another server already has the marker from the welcome."""
+    """Changes the member's marker, because a participant on another server already uses the one from the welcome."""
 
     type: Literal["marker"]
     marker: MarkerNumber

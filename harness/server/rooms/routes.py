@@ -31,7 +31,7 @@ class Sfu:
     secret: str | None = None
     """Janus's ``token_auth_secret``; None if Janus requires no tokens."""
     room: str | None = None
-    """Name of the room on the SFU, which all servers with the same name share. None keeps every room separate."""
+    """Name of the room on the SFU; servers that use the same name share the room. None keeps every room separate."""
     valid_for: float = _VALID_FOR
     """How long a token is valid, in seconds."""
 
@@ -60,7 +60,7 @@ class Sfu:
         return f"{parts.scheme}://{parts.netloc}"
 
     def access(self, room: str, server: str) -> dict[str, Any]:
-        """Return the data with which a member of a server's room connects to the SFU."""
+        """Return the data that a member of a server's room needs to connect to the SFU."""
         name = self.room or f"{server}/{room}"
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
         token = None if self.secret is None else signed(self.secret, self.valid_for)
@@ -133,7 +133,7 @@ class Routes:
     """How media get from one participant to the others. By default, they go directly from page to page."""
 
     sfu: Sfu | None = None
-    """The SFU through which all media go."""
+    """The SFU that relays all media, or None."""
     ice_servers: tuple[IceServer, ...] = ()
     """STUN and TURN servers."""
     relay_only: bool = False

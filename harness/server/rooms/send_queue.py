@@ -20,7 +20,7 @@ class SendQueue:
         self._socket = socket
         self._max_bytes = max_bytes
         self._waiting_bytes = 0
-        # None means that the connection is to be closed.
+        # A None in the queue closes the connection.
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._writing = asyncio.ensure_future(self._write())
 

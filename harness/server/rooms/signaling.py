@@ -1,8 +1,8 @@
 """Signaling is a pure state machine for the rooms: it turns received messages into outgoing messages and does no I/O.
 
-A lost connection can be resumed for a while. Both sides count the messages (all but hello, welcome, ping, pong and
-error), and store each message until the other side has acknowledged it. When the connection is resumed, both sides send
-the unacknowledged messages again.
+A lost connection can be resumed for a limited time. Both sides count the messages (all but hello, welcome, ping, pong
+and error), and store each message until the other side has acknowledged it. When the connection is resumed, both sides
+send the unacknowledged messages again.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Signaling:
         return [] if member is None else self._remove(member, reason)
 
     def mark_lost(self, connection: int) -> Member | None:
-        """Mark a connection as lost, and return its member, who can reconnect; return None if it has no member."""
+        """Mark a connection as lost, and return its member, who can reconnect, or None if no member was using it."""
         self._viewers.remove(connection)
         member = self._members.pop(connection, None)
         if member is not None:
@@ -124,7 +124,7 @@ class Signaling:
         return member
 
     def remove_lost(self, member: Member, lost_at: float | None) -> list[Outgoing]:
-        """Remove a member who has not reconnected since ``lost_at``."""
+        """Remove a member whose connection was lost at ``lost_at``, unless the member has reconnected since."""
         if member.connection is not None or member.lost_at != lost_at:
             return []
         return self._remove(member, "connection lost")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Why a recording ended if nobody stopped it.
+# The reason that is stored if a recording's page disconnected before anybody stopped the recording.
 GONE: Final = "its page disconnected before it was stopped"
 
 State = Literal["recording", "ending", "finished", "failed", "cleaned"]
@@ -307,7 +307,7 @@ class ActiveRecording:
     def mark_published(self, name: str | None = None) -> None:
         """Remember that the file is stored outside the spool as ``name`` and need not be published again."""
         self.published_as = name or self.path.name
-        # If the mark can't be written, the next recovery publishes a second copy.
+        # If the file that marks the recording as published can't be created, the next recovery publishes a second copy.
         with contextlib.suppress(OSError):
             self.folder.published.touch()
 

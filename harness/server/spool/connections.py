@@ -30,7 +30,7 @@ _GRACE: Final = 30.0
 
 
 class RoomPresence(Protocol):
-    """The functions of the rooms that recordings need."""
+    """The interface through which recordings find out who is in a room."""
 
     def joins(self, room: str) -> list[MemberEvent]:
         """Return the join events of a room's current members."""
@@ -40,7 +40,7 @@ class RoomPresence(Protocol):
 
 
 class RecordingLibrary(Protocol):
-    """The functions of a public room's library that the spool needs."""
+    """The interface through which the spool lists and publishes recordings in a public room's library."""
 
     def add(self, active: ActiveRecording) -> None:
         """Add a new recording to the list; called in the server's thread."""
@@ -104,8 +104,8 @@ class Connections:
     def is_published_by_download(self, active: ActiveRecording) -> bool:
         """Return whether a completed download counts as publishing the recording.
 
-        It counts in a public room without a library, because the participant has the file after the download. In other
-        rooms, the library or Python publishes recordings.
+        A download counts in a public room without a library, because the participant then has the file. In other rooms,
+        the library or Python publishes recordings.
         """
         return self._library is None and self._admission.public_room == active.facts.room
 

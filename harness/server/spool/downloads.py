@@ -64,9 +64,10 @@ class Downloads:
         self._addresses: dict[str, _Address] = {}
 
     def issue_download(self, active: ActiveRecording, on_sent: Callable[[int], Awaitable[None]]) -> str:
-        """Return a URL for the finished file, valid for a minute; ``on_sent`` is called after the last byte was sent.
+        """Return a URL for the finished file that is valid for a minute.
 
-        Raises RecordingError if the recording has no finished file.
+        ``on_sent`` is called when the last byte has been sent. Raises RecordingError if the recording has no finished
+        file.
         """
         if active.state != "finished":
             reason = f": {active.error}" if active.error else "."
@@ -143,7 +144,7 @@ class Downloads:
 
 
 def _content_type(mime_type: str) -> str:
-    """Return a safe media type, because a manifest from another machine could declare its file an HTML page."""
+    """Return a safe media type, because a manifest from another machine could claim that its file is an HTML page."""
     content_type = mime_type.split(";", maxsplit=1)[0]
     return content_type if content_type.startswith(("video/", "audio/")) else "application/octet-stream"
 
@@ -153,7 +154,7 @@ def _not_found() -> web.HTTPNotFound:
 
 
 class _DownloadResponse(web.FileResponse):
-    """A file response; ``on_sent`` is called after the last byte was sent."""
+    """A file response; ``on_sent`` is called when the last byte has been sent."""
 
     def __init__(
         self, path: Path, *, headers: dict[str, str], on_sent: Callable[[int], Awaitable[None]] | None

@@ -91,7 +91,7 @@ class Settling:
         self._thread = threading.Thread(target=self._run, name=f"settle {facts.id}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; call this once ``on_done`` may be called."""
+        """Start the thread, which will call ``on_done`` at its end."""
         self._thread.start()
 
     def wait_for_manifest(self) -> Manifest | None:

@@ -29,7 +29,10 @@ class JsonLines:
         self.size = 0
 
     def append(self, content: Mapping[str, Any]) -> None:
-        """Write one line, unless the file is closed. Raises DiskFullError if the disk is full, or OSError."""
+        """Write one line, unless the file is closed.
+
+        Raises DiskFullError if the disk is full, and OSError for other failures.
+        """
         self.append_line(encode_line(content))
 
     def append_line(self, line: bytes) -> None:
@@ -39,7 +42,7 @@ class JsonLines:
                 return
             start = self._file.tell()
             try:
-                with room_for("the log of a recording", Path(self._file.name)):
+                with room_for("the recording's log", Path(self._file.name)):
                     rest = memoryview(line)
                     while rest:
                         rest = rest[self._file.write(rest) :]
@@ -80,7 +83,7 @@ class OpenFolder:
     def create(cls, folder: Folder, facts: Facts) -> Self:
         """Create and lock the folder, write the facts and open the files; on failure, remove everything again.
 
-        Raises RecordingError, or DiskFullError if the disk is full.
+        Raises DiskFullError if the disk is full, and RecordingError for other failures.
         """
         try:
             with contextlib.ExitStack() as opened:

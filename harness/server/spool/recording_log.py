@@ -125,7 +125,7 @@ class RecordingLog:
     def add_event(self, event: MixerEvent) -> None:
         """Store an event from the mixer; raises RecordingError for joins and leaves if they must come from the room."""
         if self._presence_from_server and event.event in {"join", "leave"} and not event.remote_server:
-            message = f"Join and leave events of room {self._facts.room!r} must come from the server."
+            message = f"Join and leave events for room {self._facts.room!r} must come from the server."
             raise spool_error(message)
         line = event.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
         member = None

@@ -1,4 +1,4 @@
-"""Spool stores each recording in a separate folder until it is cleaned."""
+"""Spool stores each recording in a separate folder until the spool's copy is deleted."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Spool:
                     _log.warning("%s: %s", active.facts.stem, error)
 
     def close(self) -> None:
-        """Close all recordings' files; recordings that have not been cleaned stay on disk."""
+        """Close all recordings' files; recordings that have not been deleted stay on disk."""
         for active in self.recordings.values():
             active.close()
         # The next recovery will handle a folder that can't be removed.
