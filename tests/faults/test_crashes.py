@@ -30,7 +30,7 @@ CheckFile = Callable[[Recording], Report]
 
 
 def lost_time(recording: Recording, at: float) -> float:
-    """Return how long before ``at``, a room time in ms, the recording ended, in seconds."""
+    """Return how many seconds before ``at`` (a room time in ms) the recording ended."""
     zero = Manifest.read(recording.manifest).zero_ms
     assert zero is not None
     return (at - zero) / 1000 - recording.duration
@@ -58,7 +58,7 @@ def rescued(room: Room) -> Recording:
 
 @pytest.mark.own_thread
 def test_recording_of_a_killed_browser_is_saved(tmp_path: Path, goals: Goals, check_file: CheckFile) -> None:
-    """After kill -9 of the browser, the waiting call raises an error with the complete file of the recording."""
+    """After kill -9 of the browser, the waiting call raises an error with the recording's complete file."""
     losses = []
     for number in range(KILLS):
         others = chrome_processes("browser")

@@ -106,7 +106,7 @@ def test_a_slow_request_head_times_out(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_tls_handshake_times_out(tmp_path: Path) -> None:
-    """The server answers other clients during the unfinished handshake."""
+    """The server answers other clients while one client leaves its TLS handshake unfinished."""
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -151,7 +151,7 @@ def test_idle_connections_are_closed_for_new_requests(tmp_path: Path, caplog: py
     ("frame", "expected"), [(PING, "pings"), (PONG, "pings"), (EMPTY_TEXT, "Malformed|hello|messages")]
 )
 def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, expected: str, tmp_path: Path) -> None:
-    """The server sends an error before it disconnects, since no page sends such frames."""
+    """The server answers a flood of pings, pongs or empty messages with an error, and disconnects the client."""
     with (
         RoomServer(recordings=tmp_path, versions={}) as server,
         socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire,
@@ -168,7 +168,7 @@ def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, expected: st
 
 
 def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, audio_bytes: bytes, goals: Goals) -> None:
-    """During the flood, a call and a recording continue, and other requests are answered within a second."""
+    """During a flood of pings, a call and a recording continue, and other requests are answered within a second."""
 
     async def attack(server: RoomServer) -> float:
         async with sockets(server) as wire, Witness(wire, audio_bytes):
@@ -245,7 +245,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 def test_recording_is_refused_if_descriptors_are_nearly_used_up(tmp_path: Path) -> None:
-    """The error suggests raising the limit, and a recording can begin once enough descriptors are free again."""
+    """The error suggests raising the descriptor limit, and a recording can begin once enough descriptors are free."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:

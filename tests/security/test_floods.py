@@ -127,7 +127,8 @@ def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The delay applies to correct codes but not to tokens, and the server logs one warning."""
+    """After many wrong codes, even a correct code is refused, but a token still works, and the server logs one
+    warning."""
 
     async def guess(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -158,7 +159,7 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
 
 
 def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
-    """The server disconnects the slow member, serves the other members without delay, and stops quickly."""
+    """The server disconnects a slow member, serves the other members without delay, and stops quickly."""
 
     async def talk(server: RoomServer) -> None:
         async with sockets(server) as wire:

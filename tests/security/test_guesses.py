@@ -66,7 +66,7 @@ def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
 
 
 def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, audio_bytes: bytes, goals: Goals) -> None:
-    """URLs with a wrong key, name or route, and URLs of cleaned recordings, all get the same response."""
+    """URLs with a wrong key, name or route, and URLs of deleted recordings, all get the same response."""
     address, cleaned = asyncio.run(record(server, audio_bytes))
     _, _, key, name = address.split("/")
     wrong = {
@@ -104,7 +104,7 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, aud
 
 
 async def record(server: RoomServer, audio_bytes: bytes) -> tuple[str, str]:
-    """Return the URL of a recording, and the URL of another recording that was cleaned."""
+    """Return the URL of a recording, and the URL of another recording that was deleted."""
     addresses = []
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
@@ -127,6 +127,6 @@ async def record(server: RoomServer, audio_bytes: bytes) -> tuple[str, str]:
 
 
 def spread(durations: dict[str, list[float]]) -> str:
-    """Return the smallest and the largest median response time among the kinds of guesses."""
+    """Return the smallest and the largest of the median response times for each kind of guess."""
     medians = [median(times) for times in durations.values()]
     return f"{min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us"

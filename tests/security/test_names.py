@@ -1,4 +1,4 @@
-"""Hostile file and participant names overwrite no file, leave no folder, and run no script."""
+"""Hostile file and participant names can't overwrite files, escape from their folder, or run scripts."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def watched(page: Page) -> list[str]:
 def test_hostile_participant_names_are_text_in_written_files(
     at: int, context: BrowserContext, tmp_path: Path, goals: Goals
 ) -> None:
-    """The report, the manifest, JUnit XML and the terminal show the names as text."""
+    """The report, the manifest, JUnit XML and the terminal show hostile names as text."""
     names = hostile_participants(at + 10)[at:]
     escape = f"\x1b]0;owned\x07{at}"
     recording = write_recording(

@@ -198,7 +198,7 @@ class SignalingMachine(RuleBasedStateMachine):
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """A recording in the spool that receives expected and unexpected chunks, log entries, ends and cleans."""
+    """A recording in the spool, with expected and unexpected chunks, log entries, and requests to end or delete it."""
 
     audio_bytes: bytes
 

@@ -156,7 +156,7 @@ async def _one(wire: Sockets, path: str, number: int) -> None:
 
 
 def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None:
-    """The server refuses invented, used, expired and revoked tokens, tokens for other roles, and other origins."""
+    """The server refuses invented, used, expired and revoked tokens, tokens for other roles, and wrong origins."""
     admitted = 0
 
     async def attack(server: RoomServer) -> None:

@@ -92,7 +92,7 @@ def test_chunks_are_accepted_after_the_statistics_limit_is_reached(tmp_path: Pat
 def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An alarm is stored once; room events, server alarms and recorder states are still stored after it."""
+    """When page events are dropped, one alarm is stored; room events, alarms and recorder states are still accepted."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -114,7 +114,7 @@ def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
 
 
 def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """Even the largest events can't make a manifest too large; events that do not fit are dropped with an alarm."""
+    """However large events are, those that do not fit into the manifest are dropped, and an alarm reports it."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)

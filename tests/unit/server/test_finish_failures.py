@@ -1,4 +1,5 @@
-"""If a disk error prevents a recording from being finished, it fails with a reason and keeps its raw bytes."""
+"""If a disk error prevents a recording from being finished, the recording fails with a reason and keeps its raw
+bytes."""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 def test_a_recording_fails_when_the_disk_refuses_a_step(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """A failed recording is no longer running, reports the reason every time, and can be recovered later."""
+    """A failed recording is no longer running, keeps reporting the reason, and can be recovered later."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, audio_bytes, recordName="standup")
     with monkeypatch.context() as patch:
@@ -143,7 +144,7 @@ def test_other_recordings_are_published_when_one_cannot_be(
 def test_a_file_that_was_not_read_back_is_not_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The raw bytes are kept, because they are the only reliable copy."""
+    """If a file can't be read back, the raw bytes are kept, because they are the only reliable copy."""
     active = recorded(spool, audio_bytes)
     refuse(monkeypatch, "settle", errno.EIO)
 

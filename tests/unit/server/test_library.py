@@ -124,7 +124,7 @@ def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_b
 def test_a_recording_that_cannot_be_read_back_is_not_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The raw bytes are kept, because they are the only reliable copy."""
+    """If a file can't be read back, the raw bytes are kept, because they are the only reliable copy."""
 
     def fail(*_: object) -> None:
         message = "read back with other packets"
@@ -198,7 +198,7 @@ def test_a_recording_discarded_before_its_end_is_listed_as_failed(
 
 
 def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -> None:
-    """Otherwise, many empty recordings would push other recordings off the list."""
+    """Recordings without bytes are not listed, since they could push other recordings off the list."""
     library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     assert "gone" == record(library, spool, b"", until="clean")[1]
@@ -207,7 +207,7 @@ def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -
 def test_a_recording_is_listed_even_if_its_download_finished_first(
     audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page downloads the recording completely and cleans it before it has been read back."""
+    """The page downloads the whole recording and deletes it before the server has read the file back."""
     settle, sent = Folder.settle, threading.Event()
 
     def slowly(*arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""A recording's manifest can be read again, no matter what the page and the room report, and how often."""
+"""A recording's manifest can be read again, no matter what the page and the room report or how often."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 def test_events_that_a_manifest_cannot_hold_are_dropped(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not only the number of events is limited but also their total size; the recording continues."""
+    """The total size of events is limited as well as their number, and the recording continues."""
     monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
     active = fed(spool, audio_bytes)
     message = MixerEvent.model_validate(event)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def server() -> SignalingServer:
-    """Return a server without members."""
+    """Return a signaling server without members."""
     return SignalingServer()
 
 
@@ -126,7 +126,7 @@ def test_an_unidentified_connection_ends_without_a_message(server: SignalingServ
 
 
 def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) -> None:
-    """Python detects a page crash, even before the connection ends, and has the member removed at once."""
+    """Python notices when a page crashes, and removes the member even before the connection ends."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.lose(2)

@@ -237,7 +237,7 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     ],
 )
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
-    """Pages may not report pauses, which the server removes itself, and lists and texts have a maximum length."""
+    """Pages can't report pauses, because the server removes them itself; lists and texts have a maximum length."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 

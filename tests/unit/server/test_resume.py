@@ -61,7 +61,7 @@ async def ending(
 
 
 def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
-    """Lose a connection without closing it."""
+    """Break a connection without closing it properly."""
     connection = spool._response.connection
     assert connection is not None
     assert connection.transport is not None

@@ -124,7 +124,7 @@ def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer)
 
 
 def test_resume_is_refused_although_later_messages_were_acknowledged(server: SignalingServer) -> None:
-    """Acknowledging the newest messages does not restore the dropped ones."""
+    """Acknowledging the newest messages does not bring back messages that were dropped."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     for _ in range(1_100):

@@ -170,7 +170,7 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, a
 
 
 def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: bytes) -> None:
-    """Event times count from the start of the recorder, which is at 10 s room time in this test."""
+    """Event times are relative to the recorder's start, which is at 10 s room time in this test."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     active.log.add_event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
@@ -219,7 +219,7 @@ def test_finishing_twice_returns_the_same_manifest(spool: Spool, audio_bytes: by
 
 
 def test_a_manifest_contains_the_reason_why_a_recording_ended_by_itself(spool: Spool, audio_bytes: bytes) -> None:
-    """The manifest's field ``recovered`` contains the reason."""
+    """The manifest's field ``recovered`` contains the reason why the recording ended."""
     active = recorded(spool, audio_bytes)
 
     manifest = active.finish_with_manifest(GONE)
@@ -256,7 +256,7 @@ def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, audio_bytes
     active = recorded(spool, audio_bytes, recordName=name)
 
     manifest = active.finish_with_manifest()
-    # Reading back must remove only the raw bytes.
+    # Reading the file back must remove only the raw bytes.
     active.wait_until_safe()
 
     assert f"{name}.webm" == manifest.recording.path.name
@@ -304,7 +304,7 @@ def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
 
 
 def test_cleaning_removes_everything_and_can_be_repeated(spool: Spool, audio_bytes: bytes) -> None:
-    """Cleaning removes the folder, the files and the lock, and later messages have no effect."""
+    """Cleaning a recording removes its folder, files and lock, and later messages have no effect."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
 
