@@ -1,4 +1,4 @@
-"""RecordConfig holds the options of a recording and validates them before it starts."""
+"""RecordConfig holds the options of a recording and validates them before the recording starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RecordType = Literal["audio", "video"]
 Quality = Literal["360p", "480p", "720p"]
 FrameRate = Literal[15, 30]
 Codec = Literal["vp8", "vp9", "av1"]
-# The formats to which a recording can be converted.
+# Formats that a recording can be converted to.
 Target = Literal["mp4", "mkv", "wav"]
 Layout = Literal["grid", "speaker"]
 
@@ -21,7 +21,7 @@ BITRATES: Final = range(100_000, 50_000_001)
 # Maximum length of a name, in characters; web/src/client/record-plan.js has the same limit.
 LONGEST_NAME: Final = 1_000
 
-# NERTC's names for the fields below, which the page uses; this is one of two places that translate such names.
+# NERTC's names for the fields below, as used by the page; only one other place translates such names.
 _PAGE_NAMES: Final = {
     "record_type": "recordType",
     "record_name": "recordName",
@@ -92,14 +92,14 @@ class RecordConfig:
         return SIZES[self.record_video_quality]
 
     def for_page(self) -> dict[str, Any]:
-        """Return NERTC's ``recordConfig``: names in camelCase, the quality as a number, and no option that is None."""
+        """Return the options as NERTC's ``recordConfig``: camelCase names, a numeric quality, no None."""
         options = {_PAGE_NAMES[name]: value for name, value in asdict(self).items() if value is not None}
         options["recordVideoQuality"] = int(self.record_video_quality.removesuffix("p"))
         return options
 
     @classmethod
     def from_page(cls, options: dict[str, Any]) -> RecordConfig:
-        """Return the configuration of a page; raises ConfigError for an invalid one."""
+        """Create a configuration from a page's ``recordConfig``; raises ConfigError if it is invalid."""
         ours = {theirs: name for name, theirs in _PAGE_NAMES.items()}
         unknown = sorted(set(options) - set(ours))
         if unknown:

@@ -1,4 +1,4 @@
-"""Convert a finished recording to MP4, Matroska or WAV, with the same A/V offset."""
+"""Convert a finished recording to MP4, Matroska or WAV without changing its A/V offset."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _AUDIO_CODECS: Final = {"mp4": ("aac", "fltp"), "wav": ("pcm_s16le", "s16")}
 _SAMPLE_RATE: Final = 48_000
 _AUDIO_BITRATE: Final = 160_000
 _MILLISECOND: Final = Fraction(1, 1000)
-# These settings give good quality at high speed. The markers of synthetic participants survive much lower quality.
+# These settings give good quality at high speed. Synthetic participants' markers survive much lower quality.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
-# Minimum length, in seconds, of an audio gap that is reported; jitter is shorter.
+# Minimum length of an audio gap that is reported, in seconds; jitter causes shorter gaps.
 _GAP: Final = 0.1
-# Maximum silence, in seconds, that is inserted: a file whose timestamps jump would become endless.
+# Maximum total silence to insert, in seconds. Without a limit, a jump in the timestamps could make the output endless.
 _MOST_SILENCE: Final = 600.0
-# The largest time in a message, in seconds.
+# Largest time that a message can contain, in seconds.
 _LARGEST_TIME: Final = 1e12
-# The errors of file systems without hard links.
+# Errors from file systems that do not support hard links.
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 # FFmpeg's resampler replaces missing audio with silence, and compensates for a slightly drifting clock without clicks.
 _CONTINUOUS: Final = "async=1000:first_pts=0:min_hard_comp=0.02"
@@ -76,11 +76,11 @@ def convert(
 ) -> Path:
     """Convert the recording at ``source`` to another format, and return the path of the new file.
 
-    ``mp4`` has H.264 and AAC, ``mkv`` the same packets in Matroska, ``wav`` only the audio as 16-bit PCM at 48 kHz.
-    By default, ``target`` is next to the recording, with another suffix. ``on_length`` is called with the length of
-    the recording, if it is known, and ``on_progress`` with the converted time, both in seconds. ``on_silence`` is
-    called for each audio gap that is filled with silence. A confined process decodes the recording, which is not
-    changed.
+    ``mp4`` contains H.264 and AAC, ``mkv`` contains the original packets, and ``wav`` contains only the audio, as
+    16-bit PCM at 48 kHz. By default, the new file is written next to the recording, with a different suffix.
+    ``on_length`` receives the recording's length, if it is known, and ``on_progress`` receives the position reached so
+    far, both in seconds. ``on_silence`` is called for each audio gap that is filled with silence. The recording is
+    decoded in a confined process, and is not modified.
 
     Raises ConfigError if the recording can't be read, ``target`` exists, or the audio has gaps of more than ten
     minutes, and DiskFullError if the disk is full.
@@ -119,7 +119,7 @@ def convert(
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Rename the finished file to its final name; raises FileExistsError if a file with that name exists by now."""
+    """Rename the finished file to its final name; raises FileExistsError if the name is already taken."""
     try:
         os.link(partial, target)
     except OSError as error:
@@ -159,7 +159,7 @@ def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> 
 
 
 def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
-    """Convert a file; the confined process calls this function."""
+    """Convert a file; this function runs in the confined process."""
     source, partial = (Path(os.fsdecode(bytes.fromhex(request[name]))) for name in ("source", "partial"))
     if (seconds := length(source)) is not None:
         send(Message(kind="length", seconds=seconds))
@@ -204,7 +204,7 @@ def _copy(container: InputContainer, output: OutputContainer, send: Callable[[Me
 
 
 def _encode(container: InputContainer, output: OutputContainer, to: Target, send: Callable[[Message], None]) -> None:
-    """Encode every frame with its original time, and the audio without gaps."""
+    """Encode every frame at its original time, and fill the gaps in the audio."""
     video = container.streams.video[0] if to == "mp4" and container.streams.video else None
     audio = container.streams.audio[0] if container.streams.audio else None
     if video is None and audio is None:
@@ -230,7 +230,7 @@ def _progress(packet: Packet[Any]) -> Message:
 
 
 class _VideoEncoder:
-    """Encodes every frame with its time in the recording."""
+    """Encodes every frame at its original time in the recording."""
 
     def __init__(self, source: VideoStream, output: OutputContainer) -> None:
         rate = source.average_rate or Fraction(30)
@@ -261,13 +261,13 @@ class _VideoEncoder:
 
 
 class _AudioEncoder:
-    """Encodes the audio from time zero without gaps, and reports each gap that it fills with silence to ``send``."""
+    """Encodes the audio from time zero, fills its gaps with silence, and reports each of them to ``send``."""
 
     def __init__(
         self, source: AudioStream, output: OutputContainer, to: Target, send: Callable[[Message], None]
     ) -> None:
         self._send = send
-        # The end of the audio so far, and the total of inserted silence, in seconds.
+        # Where the audio ends so far, and how much silence has been inserted, in seconds.
         self._end = 0.0
         self._silence = 0.0
         codec, sample_format = _AUDIO_CODECS[to]
@@ -300,12 +300,12 @@ class _AudioEncoder:
             self._mux()
 
     def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
-        """Insert silence before a frame in pieces, because the resampler would hold all of it in memory."""
+        """Insert silence before a frame in pieces; a single piece would use too much memory in the resampler."""
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (
-                f"its audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s are "
-                "filled with silence; --to mkv keeps all timestamps"
+                f"its audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s of "
+                "silence can be inserted; use --to mkv, which keeps all timestamps"
             )
             raise ValueError(message)
         self._send(Message(kind="silence", at=self._end, seconds=seconds))
@@ -338,7 +338,7 @@ class _AudioEncoder:
 
 
 def _silent(like: AudioFrame, samples: int) -> AudioFrame:
-    """Return a silent frame in the format of another frame."""
+    """Return a silent frame that has the same format as another frame."""
     frame = av.AudioFrame(format=like.format.name, layout=like.layout.name, samples=samples)
     frame.sample_rate, frame.time_base = like.sample_rate, like.time_base
     zero = b"\x80" if like.format.name.startswith("u8") else b"\0"

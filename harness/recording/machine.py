@@ -1,4 +1,4 @@
-"""Report which resources of the machine this process can use."""
+"""Report which of the machine's resources this process can use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest of a recording is a JSON file with its facts, configuration and timeline."""
+"""A recording's manifest is a JSON file with the recording's facts, configuration and timeline."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Manifest(BaseModel):
     """Messages of the alarms that were raised while the recording was made."""
 
     def within_size(self) -> Self:
-        """Return the manifest, without its last events if it would otherwise be too large to be read again.
+        """Return the manifest; if it is too large to be read again, its last events are dropped.
 
-        An alarm reports how many events were dropped, and at which time the gap begins.
+        In that case, an alarm reports how many events were dropped, and when the gap begins.
         """
         if len(self.as_text()) <= LARGEST_MANIFEST:
             return self
@@ -97,11 +97,11 @@ class Manifest(BaseModel):
         return self.model_copy(update={"timeline": timeline, "alarms": alarms})
 
     def as_text(self) -> bytes:
-        """Return the manifest as text for its file."""
+        """Return the text that is written to the manifest's file."""
         return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
 
     def write(self, path: Path) -> None:
-        """Write the manifest to ``path``, without the events that do not fit (see ``within_size``).
+        """Write the manifest to ``path``, but omit events that do not fit (see ``within_size``).
 
         Raises FileExistsError if ``path`` exists, and DiskFullError if the disk is full.
         """
@@ -110,7 +110,7 @@ class Manifest(BaseModel):
                 file.write(self.within_size().as_text())
                 file.flush()
             except BaseException:
-                # A partial manifest can't be read.
+                # Remove the partial manifest, because it can't be read.
                 path.unlink()
                 raise
 
@@ -128,9 +128,9 @@ class Manifest(BaseModel):
 
 
 def _written_bytes(event: Event) -> int:
-    """Return the maximum size of an event in a manifest, including its member and its entry in ``alarms``."""
+    """Return the maximum size of an event in a manifest, including its participant and its entry in ``alarms``."""
     text = event.model_dump_json(indent=1)
-    # Events in a manifest are indented by three more spaces.
+    # A manifest indents its events by three more spaces.
     size = len(text.encode()) + 3 * (text.count("\n") + 1) + 2
     if event.event in {"join", "alarm"}:
         size += len(json.dumps(event.message or event.participant, ensure_ascii=False).encode()) + 100

@@ -17,7 +17,7 @@ Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
 LONGEST_TEXT: Final = 2000
 Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
-# Seconds or ms; no real clock reaches these limits, and calculations remain finite.
+# In seconds or ms. No real clock reaches these limits, and calculations remain finite.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 # No supported codec allows larger frames.
@@ -172,6 +172,6 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
 
 
 def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[Member]) -> Timeline:
-    """Return a timeline of the records in the order of ``at``."""
+    """Return a timeline with its records sorted by ``at``."""
     events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
     return Timeline(members=tuple(members), events=tuple(events))

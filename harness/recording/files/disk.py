@@ -1,4 +1,4 @@
-"""Check the free disk space, and create the errors for a full disk."""
+"""Check the free disk space, and create the errors that report a full disk."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _MB: Final = 1_000_000
-# The unit of st_blocks in bytes, as POSIX defines it; the disk's own blocks can be larger.
+# The unit of st_blocks, in bytes, as defined by POSIX; the disk's own blocks can be larger.
 _BLOCK: Final = 512
-# A file with more data segments than this is measured by its blocks: a hostile file can have millions of segments.
+# Files with more data segments than this are measured by their blocks: a hostile file can have millions of segments.
 _MOST_PIECES: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Headroom:
-    """The bytes that must stay free after a download: less than ``low`` is an alarm, less than ``least`` an error."""
+    """How many bytes must stay free after a download: less than ``low`` is an alarm, less than ``least`` an error."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB
@@ -48,11 +48,11 @@ def free_bytes(folder: Path) -> int:
 def stored_bytes(path: Path) -> int:
     """Return how many bytes a file occupies on the disk; a sparse file can claim any size and take days to read."""
     info = path.stat()
-    # A file system that does not count blocks reports 0.
+    # File systems that do not count blocks report 0.
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)
     if by_blocks == info.st_size or not stat.S_ISREG(info.st_mode):
         return by_blocks
-    # Compression and delayed allocation (ZFS, btrfs, NFS) can leave a file that is not sparse with few blocks.
+    # With compression or delayed allocation (ZFS, btrfs, NFS), even a file without holes can occupy few blocks.
     try:
         return _data_bytes(path, info.st_size)
     except OSError:
@@ -82,7 +82,7 @@ def _data_bytes(path: Path, size: int) -> int:
 
 
 def megabytes(size: int) -> str:
-    """Return a size as text in megabytes."""
+    """Format a size in megabytes."""
     return f"{size / _MB:.0f} MB"
 
 
@@ -100,7 +100,7 @@ def file_failure(what: str, error: OSError, advice: str = "") -> RecordingError:
 
 @contextmanager
 def room_for(what: str, where: Path) -> Iterator[None]:
-    """Replace an OSError for a full disk by a DiskFullError that names what could not be written and where."""
+    """Turn an OSError about a full disk into a DiskFullError that names what could not be written, and where."""
     try:
         yield
     except OSError as error:

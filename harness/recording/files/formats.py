@@ -27,7 +27,7 @@ _FORMATS: Final = (
 )
 # Options for FFmpeg's AVFormatContext. Playlists are excluded, because FFmpeg would open the files that they list.
 _ALONE: Final = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
-# Metadata can be invalid UTF-8: PyAV 18 raises an error without this option, which PyAV 19 no longer has.
+# PyAV 18 needs this option to read metadata that is invalid UTF-8; PyAV 19 no longer has the option.
 _LENIENT: Final[dict[str, Any]] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}  # noqa: PLR2004
 # Every decoder thread holds its own frames in memory, and four threads decode as fast as the analysis needs.
 _MOST_THREADS: Final = 4
@@ -41,10 +41,11 @@ def open_media(
 ) -> InputContainer:
     """Open a media file or a readable object with a limited number of decoder threads.
 
-    ``container`` is FFmpeg's name for the only format to try, and ``options`` are FFmpeg's options; both are for files
-    that the harness wrote. Without options, only media containers are opened, and no other files to which they refer.
+    ``container`` is FFmpeg's name for the only format to try, and ``options`` are passed to FFmpeg; use them only for
+    files that the harness wrote. Without options, only media containers are opened, and never the other files that they
+    refer to.
 
-    Raises FFmpegError or ValueError if this is not a media file.
+    Raises FFmpegError or ValueError if the source is not a media file.
     """
     media: InputContainer = av.open(
         source if hasattr(source, "read") else str(source),
@@ -55,7 +56,7 @@ def open_media(
     )
     threads = decoder_threads()
     for stream in (*media.streams.video, *media.streams.audio):
-        # A stream of an unknown codec has no decoder.
+        # A stream with an unknown codec has no decoder.
         if stream.codec_context is not None:
             stream.codec_context.thread_count = threads
     return media

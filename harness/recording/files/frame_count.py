@@ -1,4 +1,4 @@
-"""Count the frames of a recording in memory."""
+"""Count the frames of a recording that is held in memory."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".manifest.json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 FALLBACK: Final = "recording"
-# File names have at most 255 bytes; the remaining bytes are for a number and a suffix.
+# File names can have at most 255 bytes; the rest is reserved for a number and a suffix.
 _LONGEST: Final = 200
-# Only this many characters are processed, because the time to compose and trim text grows faster than its length.
+# Only this many characters are processed, because composing and trimming take more than linear time.
 _LOOKED_AT: Final = 4_000
-# Chrome fact 21: the suggested name of a download is only partly safe, so it is never used.
+# Chrome fact 21: a download's suggested name is only partly safe, so it is never used.
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
 # Control characters, invisible formatting (which can disguise a name), lone surrogates and line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -42,16 +42,16 @@ def recording_of(manifest: Path) -> Path:
 
 
 def statistics_of(path: Path) -> Path:
-    """Return the path of the WebRTC statistics of the recording at ``path``, with one line of JSON per measurement."""
+    """Return the path of a recording's WebRTC statistics, which have one line of JSON per measurement."""
     return path.with_name(f"{path.stem}{STATISTICS_SUFFIX}")
 
 
 def safe_stem(name: str) -> str:
-    """Return ``name`` as a file name without a suffix, safe on every system and otherwise unchanged.
+    """Turn ``name`` into a file name without a suffix that is safe on every system.
 
-    Characters that are forbidden in file names become ``_``. Leading dots and dashes, trailing dots and spaces, and a
-    ``.webm``, which is appended anyway, are removed. The result has at most 200 bytes of UTF-8, cut between characters.
-    If nothing is left, the name is ``recording``. A safe name is not changed.
+    Characters that are forbidden in file names become ``_``. Leading dots and dashes, trailing dots and spaces, and
+    ``.webm`` (which is appended later) are removed. A result of more than 200 bytes in UTF-8 is cut between characters.
+    If nothing is left, the name is ``recording``. A name that is already safe is not changed.
     """
     composed = unicodedata.normalize("NFC", name.strip()[:_LOOKED_AT]).strip()
     fit = "".join("_" if _is_unfit(character) else character for character in composed)
@@ -65,10 +65,10 @@ def reserve(folder: Path, stem: str) -> Path:
     """Create an empty recording in ``folder`` under the first free name, and return its absolute path.
 
     The name is the stem, or ``stem-2``, ``stem-3`` and so on. A name is free if no recording, manifest or statistics
-    file has it, not even as a dangling link. A missing folder is created. Nothing is overwritten, even if other
-    processes reserve names in the folder at the same time.
+    file uses it, not even as a dangling link. If the folder does not exist, it is created. Nothing is overwritten, even
+    if other processes reserve names in the folder at the same time.
 
-    Raises SetupError if the folder can't be written.
+    Raises SetupError if no file can be created in the folder.
     """
     stem = safe_stem(stem)
     folder = folder.absolute()
@@ -78,7 +78,8 @@ def reserve(folder: Path, stem: str) -> Path:
         return next(path for path in paths if not _has_companion(path) and _create(path))
     except OSError as error:
         message = (
-            f"Recordings can't be stored in {folder}: {error.strerror}. Free some space, or use another --recordings."
+            f"Recordings can't be stored in {folder}: {error.strerror}. Free some space, or use another folder "
+            "(--recordings)."
         )
         raise SetupError(message) from error
 
@@ -90,7 +91,7 @@ def numbered(stem: str) -> Iterator[str]:
 
 
 def _has_companion(path: Path) -> bool:
-    """Return whether a manifest or a statistics file for a recording with this name exists."""
+    """Return whether a manifest or a statistics file with this name exists."""
     return any(os.path.lexists(companion(path)) for companion in (manifest_of, statistics_of))
 
 
@@ -111,7 +112,7 @@ def _is_unfit(character: str) -> bool:
 
 
 def _trimmed(stem: str) -> str:
-    """Return the stem without leading characters that hide a file or start an option, and trailing dots and spaces."""
+    """Remove leading characters that hide a file or look like an option, and trailing dots and spaces."""
     before = None
     while stem != before:
         before = stem

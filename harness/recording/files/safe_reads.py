@@ -1,4 +1,4 @@
-"""Read manifests, scenarios and expectations from unknown sources within limits."""
+"""Read manifests, scenarios and expectations from untrusted sources, and limit their size."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Maximum size, in bytes, of files that users write; the largest example has two thousand.
+# Maximum size of files that users write, in bytes; all examples are smaller than a thousand.
 _LARGEST: Final = 200_000
-# tomllib needs quadratic time in the number of parts of a key, so keys with too many parts are refused.
+# tomllib needs time quadratic in the number of parts of a key, so keys with too many parts are refused.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
 
@@ -34,11 +34,11 @@ def read_whole(path: Path, what: str, most: int) -> bytes:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Return the text of a file; raises ConfigError like read_whole, and for text that is not UTF-8."""
+    """Return the text of a file; raises ConfigError for the same reasons as read_whole, or if it is not UTF-8."""
     try:
         text = read_whole(path, what, _LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"{path} is not a text in UTF-8: {error}."
+        message = f"{path} is not UTF-8 text: {error}."
         raise ConfigError(message) from error
     # Editors use different line endings.
     return io.StringIO(text, newline=None).read()

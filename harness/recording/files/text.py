@@ -1,4 +1,4 @@
-"""Make text from unknown sources safe to show on a page, in a file and in a terminal."""
+"""Make text from untrusted sources safe to show on a page, in a file and in a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNSEEN: Final = (
 
 
 def visible(text: str) -> str:
-    """Return the visible characters of a text: names that differ only in invisible characters look the same."""
+    """Return only the visible characters, because names that differ in invisible ones look the same."""
     return "".join(sign for sign in text if not any(first <= ord(sign) <= last for first, last in _UNSEEN)).strip()
 
 
@@ -38,16 +38,16 @@ def encodable(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a printable message for a terminal, including its line breaks and tabs."""
+    """Make a message printable in a terminal, but keep its line breaks and tabs."""
     return "".join(part if part in "\n\t" else printable(part) for part in re.split("([\n\t])", text))
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    """Return a value as JSON, and escape characters that a terminal could act on or that can't be encoded."""
+    """Format a value as JSON, and escape characters that a terminal could act on or that can't be encoded."""
     lines = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).split("\n")
     return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
 
 
 def _escaped(line: str) -> str:
-    """Return a line of JSON with unprintable characters escaped as in ASCII JSON."""
+    """Return a line of JSON in which unprintable characters are escaped as in ASCII JSON."""
     return "".join(sign if printable(sign) == sign else json.dumps(sign)[1:-1] for sign in line)

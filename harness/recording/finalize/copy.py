@@ -1,4 +1,4 @@
-"""Copy the raw bytes into a complete, seekable WebM file as they arrive, with every packet on its own tick."""
+"""Copy raw bytes, as they arrive, into a complete, seekable WebM file with every video packet on its own tick."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Packet = AnyPacket[Stream]
 
-# MediaRecorder's delay of audio, in ms (measured: 39 to 51, mean 47; its Opus packets last 60 ms).
+# How much MediaRecorder delays audio, in ms (measured: 39 to 51, mean 47; its Opus packets are 60 ms long).
 RECORDER_AUDIO_DELAY: Final = 47
 # Maximum number of audio packets that wait for the first frame: about two minutes of audio.
 _MOST_WAITING_AUDIO: Final = 6000
@@ -39,10 +39,10 @@ _PROMPT: Final = {"analyzeduration": "1", "fpsprobesize": "0", "probesize": "32"
 
 @dataclass(frozen=True)
 class Finished:
-    """The measures of a finished file.
+    """Measurements of a finished file.
 
     ``duration`` is in seconds, and ``zero_on_page`` is the start of the file in ms on the page's clock. ``cuts`` are
-    the pauses, ``tracks`` are the tracks in the raw file, and ``packets`` is the number of written packets by kind.
+    the pauses, ``tracks`` are the tracks in the raw file, and ``packets`` counts the written packets of each kind.
     """
 
     duration: float
@@ -64,8 +64,8 @@ class Progress:
     """The progress of a running finalizer, for other threads to read.
 
     ``stamps`` contains the last timestamp of each track, in ms. ``on_track`` is called in the finalizer's thread when
-    the first packet of a track arrives. ``outstanding`` is the number of frames that were still missing from the
-    recorder when the finalizer last reached the end of the data on disk.
+    the first packet of a track arrives. ``outstanding`` is the number of frames that the recorder had not delivered
+    when the finalizer last reached the end of the data on disk.
     """
 
     stamps: dict[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        """The tracks of which a packet has arrived."""
+        """The tracks from which a packet has arrived."""
         return tuple(sorted(self.stamps))
 
 
@@ -87,11 +87,12 @@ def finalize(
     growing_file: GrowingFile,
     progress: Progress | None = None,
 ) -> Finished:
-    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead; return when ``growing_file`` has ended.
+    """Copy ``raw`` to ``target``, and add Duration, Cues and SeekHead; return when ``growing_file`` has ended.
 
-    Chrome fact 9: ``raw``, which is recorded in slices, lacks these three elements. ``log`` contains the mixer's ticks,
-    one JSON object per line (see docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw`` ends in
-    the middle of a block, everything before that block is copied.
+    Chrome fact 9: ``raw`` lacks these three elements because it is recorded in slices. elements are missing in ``raw``,
+    because it is recorded in slices. ``log`` contains the mixer's ticks, one JSON object per line (see
+    docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw`` ends in the middle of a block,
+    everything before that block is copied.
 
     Raises RecordingError if ``raw`` contains no packets, and DiskFullError if the disk is full.
     Source: Matroska, WebM.
@@ -121,7 +122,7 @@ def finalize(
     finally:
         tail.close()
         lines.close()
-    # All audio packets can be from before the first frame.
+    # Even a recording with audio can have no packets, if all of them are from before the first frame.
     if not finished.packets:
         message = f"The recording at {raw} contains no audio and no video."
         raise recording_error(message)
@@ -129,9 +130,10 @@ def finalize(
 
 
 def copy_as_stamped(raw: Path, target: Path) -> Finished:
-    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead, without changing the packets' timestamps.
+    """Copy ``raw`` to ``target``, and add Duration, Cues and SeekHead, without changing the packets' timestamps.
 
-    This is for a file without a log. If the file ends in the middle of a block, everything before that block is copied.
+    This function is for recordings whose log is missing or unusable. If the file ends in the middle of a block,
+    everything before that block is copied.
 
     Raises RecordingError if ``raw`` contains no packets, and DiskFullError if the disk is full.
     """
@@ -178,7 +180,8 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
 def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[int, Stream]:
     """Add the streams to copy to ``output``, and return them by their index in ``container``."""
     return {
-        # With ``opaque``, PyAV copies the stream unchanged. Otherwise PyAV needs an encoder, which AV1 lacks.
+        # With ``opaque``, PyAV copies the stream unchanged. Without it, PyAV needs an encoder, and there is none for
+        # AV1.
         stream.index: output.add_stream_from_template(stream, opaque=True)
         for stream in container.streams
         if stream.type in {"audio", "video"}
@@ -186,7 +189,7 @@ def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[
 
 
 def _whole_packets(container: InputContainer) -> Iterator[Packet]:
-    """Yield all complete packets; the file can end in the middle of a block."""
+    """Yield all complete packets; the file can end in the middle of a packet."""
     packets = container.demux()
     while True:
         try:
@@ -199,7 +202,7 @@ def _whole_packets(container: InputContainer) -> Iterator[Packet]:
 
 
 def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
-    """Assign a packet to an output stream, with its time and duration in ms."""
+    """Assign a packet to an output stream, and set its time and duration in ms."""
     packet.time_base = _MILLISECOND
     packet.pts = packet.dts = at
     packet.duration = duration
@@ -207,7 +210,7 @@ def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
 
 
 class _Copy:
-    """A copy in progress: video packets are placed on the grid, and audio packets are shifted by the same amount."""
+    """Copies packets: places video packets on the mixer's ticks, and shifts audio packets to match."""
 
     def __init__(
         self,
@@ -234,7 +237,7 @@ class _Copy:
             self._add(packet)
 
     def outstanding(self) -> int | None:
-        """Return how many frames, written by the mixer before the recorder stopped, have not arrived yet."""
+        """Return how many of the frames that the mixer wrote before the recorder stopped have not arrived yet."""
         self._lines.read(self._grid)
         return self._grid.outstanding if self._grid else None
 
@@ -246,7 +249,7 @@ class _Copy:
         self._write_audio()
         zero_on_page = grid.zero_on_page if grid else None
         if zero_on_page is None:
-            # Without frames, or without ticks for their times, the file begins at the recorder's start.
+            # Without frames, or without ticks that give their times, the file begins when the recorder started.
             zero_on_page = self._lines.started
         return Finished(
             duration=self._end / 1000,
@@ -269,7 +272,7 @@ class _Copy:
         if kind == "audio":
             self._audio.append(packet)
             if len(self._audio) > _MOST_WAITING_AUDIO:
-                # This packet is from before the first frame, with which the file begins.
+                # This packet is from before the first frame, where the file begins.
                 self._audio.popleft()
             if self._grid is None or self._grid.first is not None:
                 self._write_audio()
@@ -293,7 +296,7 @@ class _Copy:
                 self._write(packet, max(at, self._last.get("audio", -1) + 1), packet.duration or 60)
 
     def _on_the_grid(self, stamp: float) -> float:
-        """Return the time in the file, in ms, for audio with this timestamp, so that it matches the frames."""
+        """Return the position in the file, in ms, at which audio with this timestamp matches the frames."""
         if self._grid is None:
             return stamp
         at = stamp - self._grid.zero - RECORDER_AUDIO_DELAY
@@ -309,5 +312,5 @@ class _Copy:
 
 
 def _stamp(packet: Packet) -> float:
-    """Return the timestamp of a packet, in ms from the recording's own zero."""
+    """Return a packet's timestamp, in ms from the recording's own zero."""
     return float((packet.pts or 0) * (packet.time_base or _MILLISECOND) * 1000)

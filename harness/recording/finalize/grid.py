@@ -1,6 +1,6 @@
 """Find the mixer's tick for each recorded packet.
 
-Chrome timestamps a frame with its arrival at the recorder, not with the mixer's time (fact 3 of tests/expectations).
+Chrome timestamps a frame when it arrives at the recorder, not when the mixer writes it (fact 3 of tests/expectations).
 The mixer logs when it wrote each tick. The difference between timestamp and write time is constant to within a few
 milliseconds, so each packet belongs to the tick with the nearest write time. A tick without a packet remains a gap.
 """
@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Number of packets that determine the constant difference between timestamps and write times.
+# Number of packets from which the constant difference between timestamps and write times is computed.
 SETTLED: Final = 45
 _KEPT_TICKS: Final = 600
-# Maximum number of packets that wait for their ticks in the log; further packets are placed at a constant rate.
+# Maximum number of packets that wait until the log has their ticks; further packets are placed at a constant rate.
 _MOST_WAITING: Final = 900
-# Number of ticks before and after the recorder's start to which the first packet can belong. If the write times are too
-# even to distinguish neighbors, the tick nearest to the start is the likeliest, so distance increases the fit error.
+# How many ticks before or after the recorder's start the first packet may be. If the write times are too regular to
+# distinguish neighboring ticks, the tick nearest to the start is the most likely one, so the fit error grows with the
+# distance.
 _BEFORE: Final = 4
 _AFTER: Final = 8
 _FARTHER: Final = 0.03
 # Candidates within this factor, and within this many ms, of the best fit count as ties.
 _ABOUT: Final = 1.5
 _ABOUT_MS: Final = 0.5
-# Number of frames that can still be in the encoder at the stop without counting as lost.
+# Number of frames that can still be in the encoder when the recorder stops, without counting as lost.
 _LAST_MOMENT: Final = 2
 
 
@@ -48,7 +49,7 @@ class Grid:
         self._lag: float | None = None
         self._waiting: list[float] = []
         self._differences: list[float] = []
-        # The number of differences, and their median: the timestamp of tick 0.
+        # How many differences have been used, and their median, which is the timestamp of tick 0.
         self._phase_of = (0, 0.0)
         self._last = -1
         self.first: int | None = None
@@ -56,14 +57,14 @@ class Grid:
 
     @property
     def expected(self) -> int:
-        """The number of ticks that the file should have, from the first placed packet to the recorder's stop."""
+        """The number of ticks that the file should have, from the first placed packet until the recorder stopped."""
         if self.first is None:
             return 0
         return max(self._last, self._last_before_stop()) - self.first + 1
 
     @property
     def outstanding(self) -> int | None:
-        """The number of ticks between the last packet's tick and the recorder's stop, or None if it is unknown."""
+        """The number of ticks from the last packet's tick until the recorder stopped, or None if it is unknown."""
         if self.recorder_stopped is None or not (self._waiting or self.placed):
             return None
         if self._waiting:
@@ -101,7 +102,7 @@ class Grid:
         return self._settle()
 
     def end(self) -> list[tuple[float, int]]:
-        """Place the packets that still wait for their ticks, and return them; no more ticks follow."""
+        """Place and return the packets that still wait for their ticks; no more ticks follow."""
         self.ended = True
         return self._settle()
 
@@ -155,7 +156,7 @@ class Grid:
         return self._numbers[nearer]
 
     def _has_enough(self) -> bool:
-        """Return whether enough packets have arrived, and the log has ticks for them for every candidate first tick.
+        """Return whether enough packets have arrived, and the log covers them for every candidate first tick.
 
         Later packets do not count, because they can be ahead of the log during the whole recording.
         """
@@ -165,7 +166,7 @@ class Grid:
         return self._times[-1] > latest + self.step
 
     def _candidates(self) -> range:
-        """Return the ticks to which the first packet can belong, as indices into the log."""
+        """Return the log indices of the ticks that the first packet may belong to."""
         start = self._started()
         return range(max(0, start - _BEFORE), min(len(self._times), start + _AFTER + 1))
 
@@ -175,7 +176,7 @@ class Grid:
         return min(bisect_left(self._times, self.recorder_started), len(self._times) - 1)
 
     def _find_lag(self, stamps: Sequence[float]) -> float:
-        """Return timestamp minus write time for the candidate that fits the first packets best."""
+        """Return the lag (timestamp minus write time) of the candidate that fits the first packets best."""
         if not self._times:
             return 0.0
         start = self._started()
@@ -195,7 +196,7 @@ class Grid:
         return min(lag for fit_error, lag in fits if fit_error <= good)
 
     def _fit(self, stamps: Sequence[float], candidate: int) -> tuple[float, float]:
-        """Return the fit error, in ms, and the best lag if the first packet belongs to this tick."""
+        """Return the fit error, in ms, and the best lag, assuming that the first packet belongs to this tick."""
         _, lag = self._refine(stamps, stamps[0] - self._times[candidate])
         return self._refine(stamps, lag)
 

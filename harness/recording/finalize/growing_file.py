@@ -16,7 +16,7 @@ class GrowingFile:
     def __init__(self, *, ended: bool = False) -> None:
         self._changed = threading.Condition()
         self._ended = ended
-        # Counts each growth of the file and each new callback; each callback is stored with its count.
+        # Counts how often the file grew or a callback was added; each callback is stored with the count at that time.
         self._changes = 0
         self._callbacks: list[tuple[int, Callable[[], object]]] = []
         self._reader_left = False
@@ -27,7 +27,7 @@ class GrowingFile:
         return self._ended
 
     def grew(self) -> None:
-        """Notify the reader that more bytes or more of the log are on the disk."""
+        """Notify the reader that the file or the log has grown."""
         with self._changed:
             self._changes += 1
             self._changed.notify_all()
@@ -49,13 +49,13 @@ class GrowingFile:
         callback()
 
     def leave(self) -> None:
-        """Call every present and future callback immediately, because the reader has stopped reading."""
+        """Call all pending callbacks now, and future ones immediately, because the reader has stopped reading."""
         with self._changed:
             self._reader_left = True
         self._call_back(self._changes)
 
     def wait_for(self, more: Callable[[], bool], on_idle: Callable[[], None]) -> None:
-        """Wait until ``more()`` is true or no more bytes will be written; ``on_idle()`` is called before callbacks."""
+        """Wait until ``more()`` is true or no more bytes will be written; call ``on_idle()`` before callbacks."""
         while True:
             changes = self._changes
             if more() or self._ended:
@@ -67,7 +67,7 @@ class GrowingFile:
                 self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - called in this iteration
 
     def _call_back(self, changes: int) -> None:
-        """Call the callbacks that were added up to a change."""
+        """Call the callbacks that were added up to change number ``changes``."""
         with self._changed:
             due = [callback for added, callback in self._callbacks if added <= changes]
             self._callbacks = [later for later in self._callbacks if later[0] > changes]
@@ -88,7 +88,7 @@ class TailReader:
         self._pending = b""
 
     def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes; an empty result means the end of the file."""
+        """Return up to ``size`` bytes; an empty result means that the file has ended."""
 
         def more() -> bool:
             self._pending = self._file.read(size)
@@ -103,5 +103,5 @@ class TailReader:
         return self._pending
 
     def close(self) -> None:
-        """Close the file. Calling it twice is fine."""
+        """Close the file. Can be called twice."""
         self._file.close()

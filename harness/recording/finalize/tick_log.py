@@ -96,9 +96,9 @@ def parse_line(line: bytes) -> LogLine | None:
 
 
 class WholeLines:
-    """Yields the complete lines of a growing file; a partial line is yielded when its rest has been written.
+    """Yields the complete lines of a growing file; a partial line is yielded once the rest has been written.
 
-    ``skipped`` counts the lines that were too long to be read.
+    ``skipped`` counts the lines that were too long to read.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -124,18 +124,18 @@ class WholeLines:
 
 @dataclass(frozen=True)
 class Cut:
-    """A pause: its position in the file, and the length that it cuts out, both in seconds."""
+    """A pause that is cut out of the file: its position in the file and its length, both in seconds."""
 
     at: float
     seconds: float
 
 
 class FileClock:
-    """Maps recording times to times in a file without pauses; ``cuts`` are in the order of the file."""
+    """Maps recording times to times in a file without pauses; ``cuts`` must be sorted by position."""
 
     def __init__(self, cuts: Iterable[Cut]) -> None:
         self._cuts: list[Cut] = []
-        # The start of each pause, counted with pauses, and the sum of all pauses up to its end, in seconds.
+        # The start of each pause in recording time, and the total length of all pauses up to its end, in seconds.
         self._starts: list[float] = []
         self._out: list[float] = []
         out = 0.0
@@ -146,7 +146,7 @@ class FileClock:
             self._out.append(out)
 
     def place(self, at: float) -> float:
-        """Return the time in the file for ``at`` seconds after its zero; a time in a pause maps to the cut."""
+        """Return the file time for ``at`` seconds of recording time; times in a pause map to its cut."""
         last = bisect_left(self._starts, at) - 1
         return at if last < 0 else max(self._cuts[last].at, at - self._out[last])
 
@@ -163,15 +163,15 @@ class Pauses:
         self.open: float | None = None
         self._starts: list[float] = []
         self._ends: list[float] = []
-        # The start of each pause without the earlier pauses. Then the sum of all pauses up to each pause's end: in ms,
-        # in whole ticks, and the remainder in ms beyond whole ticks.
+        # The start of each pause, with the earlier pauses subtracted. The other lists sum up all pauses to each pause's
+        # end: in ms, in whole ticks, and the ms that are left over.
         self._cut_starts: list[float] = []
         self._out: list[float] = [0.0]
         self._ticks: list[int] = [0]
         self._excess: list[float] = [0.0]
 
     def begin(self, time: float) -> None:
-        """Begin a pause, at the end of the last pause at the earliest; an open pause continues."""
+        """Begin a pause, but not before the end of the last pause; if a pause is open, it continues."""
         if self.open is None:
             self.open = max(time, self._ends[-1]) if self._ends else time
 
@@ -190,23 +190,26 @@ class Pauses:
         self._excess.append(self._excess[-1] + end - start - ticks * self._step)
 
     def contain(self, time: float) -> bool:
-        """Return whether the recorder was paused at a time."""
+        """Return whether the recorder was paused at the given time."""
         if self.open is not None and time > self.open:
             return True
         later = bisect_right(self._ends, time)
         return later < len(self._ends) and self._starts[later] < time
 
     def without(self, time: float) -> tuple[float, int]:
-        """Return a time without the pauses before it, and the number of ticks in those pauses."""
+        """Subtract the pauses before a time; return the result and the number of ticks in those pauses."""
         over = bisect_right(self._ends, time)
         return time - self._out[over], self._ticks[over]
 
     def excess_at(self, time: float) -> float:
-        """Return by how many ms the pauses before a time exceed whole ticks; the time does not count pauses."""
+        """Return how many ms of the pauses before a time remain after whole ticks are subtracted.
+
+        The given time does not include earlier pauses.
+        """
         return self._excess[bisect_right(self._cut_starts, time)]
 
     def cuts(self, zero: float) -> tuple[Cut, ...]:
-        """Return all ended pauses as cuts in the file, which begins at ``zero``."""
+        """Return all finished pauses as cuts in the file, which begins at ``zero``."""
         spans = zip(self._cut_starts, self._starts, self._ends, strict=True)
         return tuple(Cut((at - zero) / 1000, (end - start) / 1000) for at, start, end in spans)
 
@@ -214,8 +217,8 @@ class Pauses:
 class Log:
     """Reads the log while it grows, and passes ticks and states to the grid.
 
-    ``step`` is in ms, and 0 without video. MediaRecorder's timestamps do not advance during a pause, so ticks in a
-    pause are dropped, and the numbers and times of later ticks do not count the pause.
+    ``step`` is the time between ticks in ms, or 0 without video. MediaRecorder's timestamps do not advance during a
+    pause, so ticks in a pause are dropped, and the pause is subtracted from the numbers and times of later ticks.
     """
 
     def __init__(self, path: Path, step: float) -> None:
@@ -242,10 +245,10 @@ class Log:
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return by how many ms the pauses before a timestamp exceed whole ticks.
+        """Return how many ms of the pauses before a timestamp remain after whole ticks are subtracted.
 
-        Video continues after whole ticks, but the recorder cuts audio to the millisecond, so audio must move by this
-        amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's clock.
+        Pauses are cut from the video by whole ticks, but from the audio to the millisecond, so audio must be moved by
+        this amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's clock.
         """
         return self._pauses.excess_at(stamp + zero_on_page)
 
@@ -277,7 +280,7 @@ class Log:
                 self._pauses.end(line.time)
 
     def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
-        """Replace the ticks of an unreadable line by evenly spaced ticks, so that its frames don't displace others."""
+        """Replace an unreadable line's ticks with evenly spaced ones, so that its frames don't displace others."""
         self._line_lost = False
         index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
         if self._last is None or end is None:

@@ -1,7 +1,7 @@
 """Start a Python process that reads hostile media within limits, and limit its CPU time.
 
-The parent creates a ``Child``, or a ``ConnectedChild`` to exchange messages with, and waits with a ``CpuDeadline``. The
-child calls ``confine`` after importing everything, and ``exit_with_parent`` if it has a connection.
+The parent creates a ``Child``, or a ``ConnectedChild`` that it can exchange messages with, and uses a ``CpuDeadline``
+to wait. The child calls ``confine`` after importing everything, and ``exit_with_parent`` if it has a connection.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ from harness.recording.files.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Bytes that the child can allocate in addition to those that Python and its libraries use.
+# How many bytes the child can allocate in addition to what Python and its libraries use.
 MEMORY: Final = 1_500_000_000
 # Linear-algebra libraries start one thread per processor and reserve memory for each.
 _ONE_THREAD: Final = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; {program}"
-# CPU time, in seconds, that a child can use before it is ready. Imports usually take half a second.
+# CPU time that a child can use before it is ready, in seconds. Imports usually take half a second.
 _READY_WITHIN: Final = 60.0
-# Time, in seconds, in which a killed process must end. Ending takes milliseconds unless a disk does not respond.
+# How long a killed process can take to end, in seconds. Ending a process takes milliseconds unless a disk does not
+# respond.
 _ENDS_WITHIN: Final = 5.0
-# Time, in seconds, after which a process that uses no CPU time counts as stuck, even on a very busy machine.
+# How long a process can use no CPU time before it counts as stuck, in seconds. A working process never pauses this
+# long, even on a very busy machine.
 _STALLED: Final = 30.0
 _LOOK_EVERY: Final = 0.25
 _LONGEST_REASON: Final = 300
 
 
 class Child:
-    """A Python process that reads media by running ``program``, a line of Python, with this process's import path.
+    """A Python process that reads media: it runs ``program``, a line of code, with this process's import path.
 
     ``process`` is its Popen object. Raises SetupError if the process can't be started.
     """
@@ -56,7 +58,7 @@ class Child:
         if not sys.executable:
             message = "The process that reads media can't be started: Python does not know the path of its executable."
             raise SetupError(message)
-        # Python ignores entries that are not paths, such as numbers, which a program may have added.
+        # Python ignores entries of sys.path that are not paths, such as numbers that a program has added.
         path = [os.fspath(entry) for entry in sys.path if isinstance(entry, str | os.PathLike)]
         self._errors = _scratch()
         try:
@@ -75,14 +77,14 @@ class Child:
             raise SetupError(message) from error
 
     def failed_to_start(self, why: str) -> SetupError:
-        """Return the error for a child that never became ready; ``why`` is the reason if the child wrote none."""
+        """Return the error for a child that never became ready; ``why`` is used if the child reported no reason."""
         return SetupError(
             f"The process that reads media, {sys.executable}, did not start: {self._reason() or why}. "
             "The installation is the problem, not the file: run 'harness doctor', or reinstall the harness."
         )
 
     def end(self) -> None:
-        """Kill the process, which has nothing to clean up, without waiting if it hangs in a disk access."""
+        """Kill the process, which has nothing to clean up; do not wait for it if it hangs in a disk access."""
         self._close_errors()
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -105,7 +107,7 @@ class Child:
 
 
 class ConnectedChild(Child):
-    """A ``Child`` with a connection; the child's file descriptor is the program's first argument."""
+    """A ``Child`` with a connection; the program's first argument is the file descriptor of its end."""
 
     def __init__(self, program: str) -> None:
         self.connection, theirs = socket.socketpair()
@@ -121,10 +123,10 @@ class ConnectedChild(Child):
         return CpuDeadline(self.process.pid, seconds)
 
     def wait_until_ready(self, is_ready: Callable[[CpuDeadline], bool]) -> None:
-        """Wait until the child is ready: ``is_ready`` receives the first message within a deadline and checks it.
+        """Wait until the child is ready; ``is_ready`` receives the first message within a deadline, and checks it.
 
-        ``is_ready`` can raise TimeoutError and ConnectionError. If the child is not ready, the process is ended, and
-        SetupError is raised.
+        ``is_ready`` can raise TimeoutError and ConnectionError. If the child does not become ready, the process is
+        ended and SetupError is raised.
         """
         try:
             why = "" if is_ready(self.deadline(_READY_WITHIN)) else "it gave no reason"
@@ -142,7 +144,8 @@ class ConnectedChild(Child):
 
     def end(self) -> None:
         """Kill the process and close the connection."""
-        # The process is killed first, because a process whose connection ends would remove its partial output.
+        # Kill the process before closing its connection, because a process whose connection ends removes its partial
+        # output.
         super().end()
         self.connection.close()
 
@@ -162,11 +165,11 @@ class CpuDeadline:
 
     @property
     def elapsed(self) -> float:
-        """Return how many seconds have passed on the clock."""
+        """Return how many seconds of real time have passed."""
         return time.monotonic() - self._began
 
     def wait(self) -> float:
-        """Return the number of seconds to wait before the next call; raises TimeoutError when the time is used up."""
+        """Return how many seconds to wait before the next call; raises TimeoutError when the time is used up."""
         now, used = time.monotonic(), self._cpu_time(self._last)
         if used > self._last:
             self._last, self._moved = used, now
@@ -178,7 +181,7 @@ class CpuDeadline:
         try:
             times = psutil.Process(self._pid).cpu_times()
         except psutil.Error:
-            # The process has ended, which its connection will report.
+            # The process has ended, and its connection will report this.
             return last
         return float(times.user + times.system)
 
@@ -191,7 +194,8 @@ def confine(*, files: int | None = None, seconds: float | None = None, writes: b
     """
     # The parent handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Linux counts writable private memory. If psutil does not report it, the limit includes the libraries' memory.
+    # Linux counts writable private memory toward this limit. If psutil does not report how much is in use, the limit
+    # includes the libraries' memory.
     in_use: int = getattr(psutil.Process().memory_info(), "data", 0)
     _limit(resource.RLIMIT_DATA, in_use + MEMORY)
     _limit(resource.RLIMIT_CORE, 0)
@@ -229,7 +233,7 @@ def _limit(what: int, most: int) -> None:
 
 
 def _scratch() -> IO[Any] | None:
-    """Return a file for the error output of the process, or None if the disk is full."""
+    """Return a file for the process's error output, or None if the disk is full."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

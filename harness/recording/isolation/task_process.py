@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Maximum number of open files: two media files, and those that Python itself needs.
 _FILES: Final = 64
-# CPU time, in seconds, that the process can use between two messages.
+# CPU time that the process can use between two messages, in seconds.
 _SILENT_FOR: Final = 60.0
 # Maximum length of a message, in bytes.
 _LONGEST_MESSAGE: Final = 65_536
@@ -70,7 +70,7 @@ class StuckError(Exception):
 
 
 class TaskProcess:
-    """A confined process that calls ``task``, given as "module:function", with a request; leaving the context ends it.
+    """A confined process that calls ``task``, given as "module:function", with a request; it ends with the context.
 
     The task function receives the request and a function that sends messages. If the parent ends first, the confined
     process removes ``partial``, the file that it writes.
@@ -135,7 +135,7 @@ class TaskProcess:
 
 
 def main() -> None:
-    """Run the task in the first message from the connection, whose file descriptor is the first argument."""
+    """Run the task that the first message requests; the first argument is the connection's file descriptor."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     order = json.loads(connection.makefile("rb").readline())
     partial = Path(os.fsdecode(bytes.fromhex(order["partial"])))

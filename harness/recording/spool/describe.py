@@ -86,7 +86,7 @@ def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str |
 
 
 def _write_statistics(source: Path, target: Path, zero_ms: float | None, finished: Finished) -> list[str]:
-    """Copy the WebRTC statistics, if any, with times in the file; return notes about lost statistics.
+    """Copy the WebRTC statistics, if any, and convert their times to file times; return notes about losses.
 
     If ``zero_ms`` is None, the first line gets the time 0.
     """
@@ -115,11 +115,11 @@ def _write_statistics(source: Path, target: Path, zero_ms: float | None, finishe
 
 
 class _LogContents:
-    """The events, members and recorder states in a log.
+    """The events, participants and recorder states in a log.
 
     ``zero`` is the file's zero in ms on the room's clock; if it is None, the log is not read. The times of ``events``
-    are in seconds of the file; the times of ``states``, which are MediaRecorder's, are in ms on the page's clock.
-    ``notes`` report how many lines could not be read.
+    are file times in seconds; ``states`` are MediaRecorder's states, with times in ms on the page's clock. ``notes``
+    report how many lines could not be read.
     """
 
     def __init__(self, log: Path, zero: float | None, finished: Finished) -> None:
@@ -137,14 +137,14 @@ class _LogContents:
         pauses = [
             Event(at=round(cut.at, 4), event="pause", seconds=round(cut.seconds, 4)) for cut in self.finished.cuts
         ]
-        # A participant that only the page reported is also a member, but has no marker.
+        # A participant that only the page reported is listed without a marker.
         present = {event.participant or "" for event in self.events if event.event == "join"}
         members = tuple(self._members.get(name, Member(name=name)) for name in sorted(present))
         return timeline_from([*self.events, *pauses], members)
 
     def _read(self, log: Path, zero: float) -> None:
         unreadable = dropped = 0
-        # A manifest can't contain more bytes.
+        # No manifest can contain more bytes of events.
         left = LARGEST_MANIFEST
         with log.open("rb") as file:
             lines = WholeLines(file)
@@ -185,7 +185,7 @@ def _statistics_line(line: bytes) -> dict[str, Any] | None:
 
 
 def _config_of(facts: Facts) -> RecordConfig:
-    """Return the configuration, or only its type if another version wrote a configuration that is invalid here."""
+    """Return the configuration, or only its type if another version wrote options that this version refuses."""
     try:
         return RecordConfig.from_page(facts.config)
     except (ConfigError, TypeError):
@@ -193,7 +193,7 @@ def _config_of(facts: Facts) -> RecordConfig:
 
 
 def _wall_seconds(states: list[tuple[str, float]]) -> float | None:
-    """Return how long MediaRecorder ran, in seconds, or None if it was never stopped; page times are in ms."""
+    """Return how long MediaRecorder ran, in seconds, or None if it was never stopped; the states have times in ms."""
     if not states or states[-1][0] != "stopped":
         return None
     running, ran = 0.0, 0.0
@@ -205,9 +205,9 @@ def _wall_seconds(states: list[tuple[str, float]]) -> float | None:
 
 
 def _wall_time(milliseconds: float) -> str:
-    """Return a Unix time as ISO 8601 in UTC."""
+    """Format a Unix time as ISO 8601 in UTC."""
     try:
         return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):
-        # Damaged facts can contain a time outside of the calendar's range.
+        # Damaged facts can contain a time outside the calendar's range.
         return datetime.fromtimestamp(0, tz=UTC).isoformat(timespec="milliseconds")

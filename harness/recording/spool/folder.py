@@ -2,8 +2,8 @@
 
 A folder contains a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, once the
 recording is finished, ``finished/``. The raw bytes are removed when the finished file has been synced to the disk and
-read back; until then they are the recording. The folder contains all information about a recording, so a recording that
-a crash left is finished in the same way as a recording that has just ended.
+read back; until then they are the recording. The folder contains everything that is known about a recording, so a
+recording left behind by a crash is finished in the same way as one that has just ended.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Facts(BaseModel):
     ``wall_offset`` is Unix time minus room time, all in ms. ``stem`` is the file's safe name without a suffix.
     """
 
-    # Other versions can write more fields.
+    # Other versions can write additional fields.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: Text
@@ -92,7 +92,7 @@ class Folder:
         return sorted(path for path in found if path not in ours)
 
     def finished(self, stem: str) -> Path:
-        """Return the path of the finished file, in a subfolder because its name can be "recording" or "raw"."""
+        """Return the path of the finished file; it is in a subfolder because its name can be "recording" or "raw"."""
         return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:
@@ -103,7 +103,8 @@ class Folder:
         lock = self.lock.open("ab" if new else "r+b")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # While this process waited, another may have removed the folder, and a third may have created it again.
+            # Before this process got the lock, another may have removed the folder, and a third may have created it
+            # again.
             if not os.path.samestat(os.fstat(lock.fileno()), self.lock.stat()):
                 raise FileNotFoundError(self.lock)
         except OSError:
@@ -114,10 +115,10 @@ class Folder:
     def make(self) -> BinaryIO:
         """Create the folder and return its lock; raises RecordingError if the spool is a link."""
         if self.path.parent.is_symlink():
-            message = f"{self.path.parent} is a link, so recordings would be stored in another place; remove it."
+            message = f"{self.path.parent} is a link, so recordings would be stored somewhere else; remove the link."
             raise spool_error(message)
         for _ in range(_TRIES):
-            # Folders that ``parents`` creates get the mode from the umask.
+            # ``mode`` does not apply to the folders that ``parents`` creates.
             self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self.path.mkdir(mode=FOLDER_MODE, exist_ok=True)
             try:
@@ -135,8 +136,8 @@ class Folder:
     def remove(self, *stems: str) -> list[Path]:
         """Remove the recording's files and the folder; the lock must be held. Returns the foreign files.
 
-        ``stems`` are the possible names of the finished file. Foreign files stay, and then the folder stays as well.
-        The lock is removed last, so that no other process recovers a partially removed folder.
+        ``stems`` are the possible names of the finished file. If there are foreign files, they stay, and so does the
+        folder. The lock is removed last, so that no other process recovers a partially removed folder.
         """
         foreign = self.foreign(*stems)
         if any(path.parent == self.results for path in foreign):
@@ -187,7 +188,7 @@ class Folder:
             raise recording_error(message) from error
 
     def has_times(self, facts: Facts) -> bool:
-        """Return whether the log has times for the raw bytes: of ticks, or of the recorder's start without video.
+        """Return whether the log has times for the raw bytes: tick times, or the recorder's start if there is no video.
 
         The result is also true for an undamaged log that ends before its first ticks.
         """
@@ -243,7 +244,7 @@ def _result_files(path: Path) -> tuple[Path, Path, Path]:
 
 
 def _sync(path: Path) -> None:
-    """Sync a file, or a folder's list of files, to the disk."""
+    """Sync a file or a folder's entries to the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -252,7 +253,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Sync a folder's list of files to the disk, if the file system supports it."""
+    """Sync a folder's entries to the disk, if the file system supports it."""
     try:
         _sync(path)
     except OSError as error:

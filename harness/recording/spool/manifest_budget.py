@@ -1,4 +1,4 @@
-"""Limit the share of a manifest that each kind of event can fill, so that every manifest can be read again.
+"""Limit how much of a manifest each kind of event can fill, so that every manifest can be read again.
 
 The shares leave a few megabytes of LARGEST_MANIFEST for data that does not grow with time.
 """
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# In bytes of the manifest: events from the page, joins and leaves from the room, and alarms from the server.
+# Sizes in a manifest, in bytes: events from the page, joins and leaves from the room, and alarms from the server.
 PAGE_EVENTS: Final = 48_000_000
 ROOM_EVENTS: Final = 8_000_000
 SERVER_ALARMS: Final = 4_000_000
 # A manifest is indented by one space per level, and its events are on the third level.
 _LEVEL: Final = 3
-# Bytes that a manifest can add to an event: its time in the file with all digits, and separators.
+# Maximum number of bytes that a manifest adds to an event: its file time with all digits, and separators.
 _MORE: Final = 64
 
 
 def manifest_bytes(event: Mapping[str, Any]) -> int:
-    """Return the maximum size of an event in a manifest, including the alarm that repeats its message."""
+    """Return the maximum size of an event in a manifest, including the alarm that repeats the event's message."""
     text = json.dumps(event, ensure_ascii=False, indent=1)
     message = (
         len(json.dumps(event["message"], ensure_ascii=False).encode(errors="replace")) if "message" in event else 0

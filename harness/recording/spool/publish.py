@@ -36,7 +36,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     statistics = statistics_of(path)
     made = [path]
     try:
-        # A page that calls clean without waiting may have removed the statistics by now.
+        # A page that calls clean without waiting may already have removed the statistics.
         with contextlib.suppress(FileNotFoundError), room_for("the statistics", statistics):
             made.append(statistics)
             shutil.copyfile(statistics_of(before.path), statistics)
@@ -55,6 +55,6 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
 
 def _remove(made: Iterable[Path]) -> None:
     for path in made:
-        # The first error must not be hidden.
+        # An error during the cleanup must not hide the first error.
         with contextlib.suppress(OSError):
             path.unlink()

@@ -31,7 +31,7 @@ NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
 # Maximum sizes, in bytes. The log grows by about 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
-# The participant's name for a recording without facts.
+# Name of the participant if a recording has no facts.
 _UNKNOWN: Final = "unknown"
 _CODECS: Final = frozenset(get_args(Codec))
 
@@ -57,7 +57,7 @@ def recover(recordings: Path) -> list[Recovery]:
     """
     root = recordings / FOLDER
     if root.is_symlink():
-        return [_left(root, recording_error("it is a link, not a folder of recordings."))]
+        return [_left(root, recording_error("it is a link, not a folder that contains recordings."))]
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
@@ -92,33 +92,33 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
     if folder.published.exists() or not _holds_anything(folder):
         if not (folder.facts.exists() or folder.raw.exists()) and (foreign := folder.foreign(*stems)):
             # The folder belongs to another program, so it is not removed.
-            raise recording_error(f"{foreign[0]} is not a file of a recording.")
+            raise recording_error(f"{foreign[0]} is not part of a recording.")
         folder.remove(*stems)
         return None
     recording = _publish(folder, recordings)
     message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
     try:
         if foreign := folder.remove(*stems, _own_stem(folder)):
-            message = f"{message} {folder.path} is kept because {foreign[0].name} in it is not a file of a recording."
+            message = f"{message} {folder.path} is kept because {foreign[0].name} in it is not part of a recording."
     except OSError as error:
         message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
 
 
 def _left(path: Path, error: Exception) -> Recovery:
-    """Return the result for a folder that is left unchanged."""
+    """Return the result for a folder that stays unchanged."""
     why = str(error) or type(error).__name__
     return Recovery(path, None, _line(f"{path} can't be recovered and is not changed: {why}"))
 
 
 def _line(text: str) -> str:
-    """Join the lines of a text into one line, since error messages can have several lines."""
+    """Join a text's lines into one, since error messages can have several lines."""
     return " ".join(text.split())
 
 
 def _hold(folder: Folder) -> BinaryIO:
     if folder.path.is_symlink():
-        message = "it is a link, not the folder of a recording."
+        message = "it is a link, not a recording's folder."
         raise recording_error(message)
     try:
         return folder.hold()
@@ -135,7 +135,7 @@ def _check(folder: Folder) -> None:
         for path in (Path(above, name) for name in (*folders, *files)):
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                message = f"{path} is neither a regular file nor a folder, so it is not a file of a recording."
+                message = f"{path} is neither a regular file nor a folder, so it can't be part of a recording."
                 raise recording_error(message)
     if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
         raise recording_error(f"{folder.raw} is a sparse file, and a recording never writes one.")
@@ -167,7 +167,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         except DiskFullError:
             raise
         except (RecordingError, ValueError, ArithmeticError, LookupError) as error:
-            # More can be saved without the log, for example audio from before the first frame.
+            # More can be saved by ignoring the log, for example audio from before the first frame.
             problem = _line(str(error)).removesuffix(".")
         else:
             return _publish_described(folder, facts, finished, reason, recordings)
@@ -184,7 +184,7 @@ def _publish_described(
 
 
 def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
-    """Publish the finished file, which has been read back, since its raw bytes have been removed."""
+    """Publish the finished file of a folder without raw bytes, which shows that the file has been read back."""
     path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
     if not _has_bytes(path):
         path = _finished_files(folder)[0]
@@ -196,7 +196,7 @@ def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> 
     except DiskFullError:
         raise
     except (ConfigError, RecordingError):
-        reason = f"{NEVER_DOWNLOADED}; its manifest is missing, damaged or that of another file"
+        reason = f"{NEVER_DOWNLOADED}; its manifest is missing or damaged, or belongs to another file"
         return _publish_as_stamped(folder, path, facts, reason, recordings)
 
 
@@ -209,7 +209,7 @@ def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: 
 
 
 def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
-    """Return the facts of a file with its own timestamps; without stored facts, read them from the file itself."""
+    """Return the facts for a file with its own timestamps; if no facts are stored, read them from the file."""
     ended = source.stat().st_mtime
     clocks: dict[str, Any] = {
         "stem": _own_stem(folder),

@@ -265,7 +265,7 @@ def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, au
 
     (recovery,) = recover(tmp_path)
 
-    assert "it is a link, not the folder of a recording" in str(recovery)
+    assert "it is a link, not a recording's folder" in str(recovery)
     assert (elsewhere / "raw.webm").is_file()
 
 
@@ -342,7 +342,7 @@ def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes)
     assert left.recording is None
     assert f"{tmp_path / FOLDER} can't be recovered and is not changed: it is a link" in str(left)
     assert "mine" == (project / "important.txt").read_text()
-    with pytest.raises(RecordingError, match="is a link, so recordings would be stored in another place"):
+    with pytest.raises(RecordingError, match="is a link, so recordings would be stored somewhere else"):
         begun(tmp_path, audio_bytes)
 
 
@@ -355,7 +355,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
     (left,) = recover(tmp_path)
 
-    assert f"{foreign / 'important.txt'} is not a file of a recording" in str(left)
+    assert f"{foreign / 'important.txt'} is not part of a recording" in str(left)
     assert "mine" == (foreign / "important.txt").read_text()
 
 
