@@ -1,4 +1,4 @@
-"""Measure how much this machine can encode by sending too many frames to Chrome's MediaRecorder."""
+"""Measure how much video this machine can encode, by giving Chrome's MediaRecorder more frames than it can handle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _FRAME_RATE: Final = 30
 _BITS_PER_SECOND: Final = 2_500_000
 _SECONDS: Final = 1.2
 # The frames resemble those of a room: a quarter of the area moves, and the rest is static apart from noise. An encoder
-# that gets too many frames drops them or makes the writer wait, so the number of encoded frames is its capacity.
+# that gets too many frames drops some of them or makes the writer wait, so the number of encoded frames shows its
+# capacity.
 _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
     const size = (width * height * 3) / 2;
     const frames = Array.from({ length: 12 }, (_, number) => {

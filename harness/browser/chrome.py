@@ -78,8 +78,8 @@ def launch_options(
 ) -> dict[str, Any]:
     """Return the keyword arguments for Playwright's ``chromium.launch``.
 
-    ``headed`` shows a window; ``fake_devices`` provides Chrome's own test video and beep as camera and microphone.
-    With ``sandbox`` None the sandbox is enabled if it works, which is tested once per program in under a second. One
+    ``headed`` shows a window; ``fake_devices`` provides Chrome's own test video and beep as camera and microphone. If
+    ``sandbox`` is None, the sandbox is enabled if it works; this is tested once per program, in under a second. One
     warning is logged if the sandbox is disabled.
     """
     if sandbox is None:
@@ -90,7 +90,8 @@ def launch_options(
         "headless": not headed,
         "args": [*ARGUMENTS, *(FAKE_DEVICES if fake_devices else ())],
         "chromium_sandbox": sandbox,
-        # The harness finishes an interrupted recording before it closes the browser.
+        # Playwright must not handle these signals, because the harness finishes an interrupted recording before it
+        # closes the browser.
         "handle_sigint": False,
         "handle_sigterm": False,
         "handle_sighup": False,
@@ -115,10 +116,10 @@ def _warn_of_missing_sandbox() -> None:
 
 @contextlib.contextmanager
 def steady_driver() -> Iterator[None]:
-    """Make a Playwright driver that starts in this context ignore SIGINT, SIGTERM and SIGHUP, and use little memory.
+    """Make Playwright's driver ignore SIGINT, SIGTERM and SIGHUP, and use little memory, if it starts in this context.
 
-    A terminal or a supervisor signals the whole process group, but Python must decide what happens then. The driver
-    exits when Python closes it or crashes, and then it ends Chrome, which runs in a separate process group.
+    A terminal or supervisor signals the whole process group, but Python must decide how to respond. The driver exits
+    when Python closes it or crashes, and then it ends Chrome, which runs in a separate process group.
     """
     with _environment_lock:
         before = os.environ.get("NODE_OPTIONS")
@@ -133,10 +134,10 @@ def steady_driver() -> Iterator[None]:
 
 
 class Chrome:
-    """A context manager that launches Chrome and closes it at the end; closing twice is fine.
+    """A context manager that launches Chrome and closes it at the end; ``close`` can be called twice.
 
     ``executable`` is a program to use instead of the default browsers (see ``locate``), ``headed`` shows a window, and
-    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was found. Only the
+    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that is launched. Only the
     thread that opened a Chrome may use it.
 
     Raises SetupError if no browser is found, or the browser does not start.
@@ -203,7 +204,7 @@ class Chrome:
             self._playwright.stop()
 
     def new_context(self, **options: Any) -> BrowserContext:
-        """Return a new browser context (Playwright's ``new_context``), which closes with the browser at the latest."""
+        """Return a new browser context (Playwright's ``new_context``); closing the browser closes it."""
         return self._browser.new_context(**options)
 
     @property
@@ -213,7 +214,7 @@ class Chrome:
 
 
 def start_playwright() -> Playwright:
-    """Start Playwright's driver, which then ignores signals; raises SetupError if it does not start."""
+    """Start Playwright's driver so that it ignores signals; raises SetupError if it does not start."""
     try:
         with steady_driver():
             return sync_playwright().start()

@@ -1,4 +1,4 @@
-"""Estimate before a recording whether the processors are fast enough for it, since late frames are lost."""
+"""Estimate, before a recording starts, whether the processors are fast enough for it; frames that are late are lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PER_RECORDING: Final = 0.03
 _PER_PARTICIPANT: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
-# The usable share of an idle processor, and of a processor that other programs use, before frames become late.
+# How much of an idle processor, and of one that other programs use, is usable before frames become late.
 _OF_A_FREE_ONE: Final = 0.6
 _OF_A_SHARED_ONE: Final = 0.4
 # The reference machine, on which the values were fitted, compresses these bytes in ``_REFERENCE_SECONDS``.
@@ -89,13 +89,13 @@ def _slowness() -> float:
 
 
 def busy() -> float:
-    """Return the busy time, in seconds, of all processors together since the machine started."""
+    """Return the total busy time of all processors since the machine started, in seconds."""
     times = psutil.cpu_times()
     return sum(float(getattr(times, kind, 0.0)) for kind in ("user", "system", "nice", "irq", "softirq"))
 
 
 def family() -> Iterator[tuple[int, Any]]:
-    """Yield the process id and psutil's ``cpu_times`` of this process and all its running descendants."""
+    """Yield the process ID and psutil's ``cpu_times`` of this process and of all its running descendants."""
     me = psutil.Process()
     for process in [me, *me.children(recursive=True)]:
         with contextlib.suppress(psutil.Error):
@@ -104,6 +104,6 @@ def family() -> Iterator[tuple[int, Any]]:
 
 def _busy_with_us() -> float:
     """Return the CPU time, in seconds, of this process and its descendants."""
-    # The CPU time of children that have exited is included in that of their parents.
+    # The CPU time of children that have exited is included in their parents' CPU time.
     kinds = ("user", "system", "children_user", "children_system")
     return sum(float(getattr(times, kind, 0.0)) for _, times in family() for kind in kinds)

@@ -1,4 +1,4 @@
-"""Examine what this machine can record, what is missing, and how to get it."""
+"""Check what this machine can record, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -129,11 +129,11 @@ def examine(
     recordings: str | os.PathLike[str] = "recordings",
     measure: bool = False,
 ) -> DoctorReport:
-    """Examine this machine with a real browser, and return what it can record.
+    """Check this machine with a real browser, and return what it can record.
 
-    ``executable`` is a browser to examine instead of the default one, and ``recordings`` is the folder whose disk is
-    checked. ``measure`` enables the measurement of each codec's speed, which takes a few seconds. Missing requirements
-    are listed in the report; no error is raised.
+    ``executable`` is a browser to check instead of the default one, and ``recordings`` is the folder whose disk is
+    checked. ``measure`` also measures each codec's speed, which takes a few seconds. Missing requirements are listed in
+    the report; no error is raised.
     """
     missing: list[MissingRequirement] = []
     browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))

@@ -19,15 +19,15 @@ from harness.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Time, in seconds, without output after which a download or a package manager counts as stuck.
+# How long a download or a package manager may print nothing before it counts as stuck, in seconds.
 _SILENCE_SECONDS: Final = 120
 _LAST_LINES: Final = 4
 
 
 def install() -> Browser:
-    """Return a browser, and install one if none is found; the function is quick and silent if a browser exists.
+    """Return a browser, and install one if none is found; if a browser exists, this is quick and prints nothing.
 
-    Installs Playwright's Chromium, or the package chromium as root on Debian. The installers print to stderr.
+    Installs Playwright's Chromium or, as root on Debian, the package chromium. The installers print to stderr.
 
     Raises SetupError, which lists everything that was tried and what to do.
     """
@@ -53,12 +53,15 @@ def install() -> Browser:
 
 
 def _complete_driver() -> None:
-    """Install missing libraries of Playwright's driver, as root on Debian; raises SetupError if it does not start."""
+    """Install libraries that Playwright's driver lacks, if this is Debian and the user is root.
+
+    Raises SetupError if the driver still does not start.
+    """
     problem = driver_problem()
     if problem is None:
         return
     if problem.package and os.geteuid() == 0 and shutil.which("apt-get"):
-        # The package lists may be outdated or missing; only whether the driver starts matters.
+        # The package lists may be outdated or missing; all that matters is whether the driver starts.
         _run(["apt-get", "update"])
         _run(["apt-get", "install", "-y", "--no-install-recommends", problem.package])
         problem = driver_problem()
@@ -87,7 +90,7 @@ def _methods() -> Iterator[list[list[str]]]:
 
 
 def _is_debian() -> bool:
-    """Return whether this is Debian or a derivative except Ubuntu, whose package chromium is a stub for a snap."""
+    """Return whether this is Debian or a derivative other than Ubuntu, whose package chromium only installs a snap."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
@@ -100,7 +103,8 @@ def _run(command: Sequence[str]) -> str:
     """Run an installer with its output on stderr; return the reason if it failed, or an empty string."""
     sys.stderr.write(f"$ {' '.join(command)}\n")
     try:
-        # In a separate session the installer can't prompt at the terminal, and all its processes can be ended together.
+        # In a separate session, the installer can't prompt at the terminal, and all its processes can be ended
+        # together.
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

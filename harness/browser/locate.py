@@ -31,8 +31,8 @@ _SANDBOX_SECONDS: Final = 20
 class Browser:
     """A browser that starts and reports its version.
 
-    ``channel`` is Playwright's name for an installation that Playwright finds by itself, or None; ``version`` is for
-    example ``156.0.8078.79``; ``how_found`` describes where the browser was found.
+    ``channel`` is Playwright's name for an installation that Playwright finds by itself, or None; ``version`` looks
+    like ``156.0.8078.79``; ``how_found`` describes where the browser was found.
     """
 
     executable: Path
@@ -106,7 +106,7 @@ def _version(executable: str) -> str | None:
 
 @functools.cache
 def sandbox_works(executable: Path) -> bool:
-    """Return whether this browser starts with its sandbox; each browser is tested once.
+    """Return whether this browser starts with its sandbox; each browser is tested only once.
 
     Root can never use the sandbox (Chrome fact 24); other users can't if the kernel or the container forbids user
     namespaces.

@@ -1,4 +1,4 @@
-"""RemoteChromes has the same interface as Chrome, but spreads contexts over remote browsers served by Playwright."""
+"""RemoteChromes has the same interface as Chrome, but spreads contexts over remote browsers that Playwright serves."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 class RemoteChromes:
     """A context manager that connects to Chromes that ``playwright run-server --unsafe`` serves.
 
-    Contexts are assigned in turn to the browsers at ``endpoints``. The browsers reach this machine's loopback
-    interface, where the room is served, through the connection; media go directly between browsers. ``executable`` is
-    a path on the server's machine.
+    Contexts are assigned in turn to the browsers at ``endpoints``. The browsers use the connection to reach this
+    machine's loopback interface, where the room is served; media flow directly between browsers. ``executable`` is a
+    path on the server's machine.
 
-    Raises SetupError if a server does not answer, the versions differ, or a server ignores our switches.
+    Raises SetupError if a server does not answer, has a different Playwright version, or ignores our switches.
     """
 
     def __init__(

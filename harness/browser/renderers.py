@@ -10,7 +10,7 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The increase of the nice value: if two pages compete for a processor, the recording page gets 90 % of the time.
+# How much the nice value is raised. If two pages compete for a processor, the recording page gets 90 % of the time.
 _ADDED_NICENESS: Final = 10
 
 
@@ -32,7 +32,7 @@ class Renderers:
         return new
 
     def yield_to_others(self, renderers: Iterable[int]) -> None:
-        """Lower the priority of these processes on Linux, once per process; this can't be undone."""
+        """Lower the priority of these processes on Linux, only once per process; this can't be undone."""
         for renderer in set(renderers) - self._lowered:
             self._lowered.add(renderer)
             # The process of a closed page no longer exists.

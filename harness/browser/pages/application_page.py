@@ -30,7 +30,7 @@ _NO_MODULE: Final = "dynamically imported module"
 
 
 class ApplicationPage(DrivenPage):
-    """A page of another application, which is prepared before it loads and stays open when this object is closed.
+    """A page of another application, which is prepared before it loads, and stays open when this object is closed.
 
     An ``owned`` page is closed with its context. ``url`` is our server's URL; ``script`` runs first in each of the
     page's frames. The page's content security policy is bypassed. When the page first needs our server, its origin
@@ -52,7 +52,8 @@ class ApplicationPage(DrivenPage):
         self._owned = owned
         # The origin that has permission to access this machine while the page is attached.
         self._origin: str | None = None
-        # Has the same effect as the context's bypass_csp, which its owner may not have set; ends with the session.
+        # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. It
+        # ends with the session.
         session = page.context.new_cdp_session(page)
         session.send("Page.setBypassCSP", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
@@ -63,7 +64,7 @@ class ApplicationPage(DrivenPage):
         """Start a call in the frame of the application's call; ``leave`` does nothing if no frame is awake."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
-        # A call of Playwright's grant_permissions since then has denied every permission that it did not name.
+        # If grant_permissions was called since then, Playwright has denied every permission that was not named.
         self._set_permission("granted")
         try:
             return super().begin(name, argument)
@@ -77,19 +78,19 @@ class ApplicationPage(DrivenPage):
             raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
-        """Detach from the page; a page that stays open loses its hooks with its next load. Calling it twice is fine."""
+        """Detach from the page; if it stays open, it loses its hooks when it loads next. Can be called twice."""
         undo, self._undo = self._undo, []
         if self._owned and not self.page.is_closed():
             self._guard(self.page.context.close)
         elif undo and not self.page.is_closed():
             self._set_permission("prompt")
-            # A crashed page does not answer, and a page that closes meanwhile has nothing left to undo.
+            # A crashed page does not answer, and a page that is closing has nothing left to undo.
             with contextlib.suppress(PlaywrightError):
                 for step in undo if self.alive else ():
                     step()
 
     def _permit_origin(self) -> None:
-        """Allow the page's current origin to access this machine from all frames, and revoke it for the last origin."""
+        """Allow the page's current origin to access this machine from all frames; the previous origin loses access."""
         parts = urlsplit(self.page.url)
         origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin != self._origin:
@@ -108,7 +109,7 @@ class ApplicationPage(DrivenPage):
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame of the call: the frame with the most connections, with priority for awake frames."""
+        """Return the frame that contains the call: the one with the most connections; awake frames have priority."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:
@@ -120,10 +121,10 @@ class ApplicationPage(DrivenPage):
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
-        """Return the frames that can use WebRTC, each with its number of connections and its awake state."""
+        """Return the frames that can use WebRTC, each with its number of connections and whether it is awake."""
         found = []
         for frame in self.page.frames:
-            # Skip frames that are removed meanwhile.
+            # Skip frames that are being removed.
             with contextlib.suppress(PlaywrightError):
                 state = frame.evaluate(_FRAME_STATE)
                 if state is not None:

@@ -30,7 +30,7 @@ _KEPT_CONSOLE: Final = 2000
 # The page calls this binding for every event of its recording (entry/python.js).
 _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
-# Maximum time, in milliseconds, that Chrome's crash page can take.
+# How long Chrome's crash page can take, in milliseconds.
 _CRASH_WITHIN: Final = 5000
 
 
@@ -52,7 +52,7 @@ def require_chromium(name: str) -> None:
 
 @dataclass(frozen=True)
 class ConsoleLine:
-    """A line of a page's console."""
+    """A line from a page's console."""
 
     time: float
     """Time in seconds since 1970 (UTC)."""
@@ -63,12 +63,12 @@ class ConsoleLine:
 
 
 class DrivenPage:
-    """One open page of a participant.
+    """A participant's open page.
 
     Calls return the page's answer; an error in the page is raised as the corresponding Python error. ``url`` is our
     server's URL. ``log`` contains the last lines of the page's console, and ``console`` contains more lines with their
     times. ``downloads`` are the downloads from our server that have not been collected yet. ``on_event`` is called with
-    the name and details of each event of the recording, or with anything else that a script in the page reports.
+    the name and details of each recording event, or with anything else that a script in the page reports.
     """
 
     # The JavaScript expression for the object that Python calls.
@@ -87,7 +87,7 @@ class DrivenPage:
         page.on("download", self._on_download)
         page.on("crash", self._on_crash)
         self._network: CDPSession | None = None
-        # The CDP session that sets permissions, and the id of the browser context.
+        # The CDP session that sets permissions, and the ID of the browser context.
         self._permissions: tuple[CDPSession, str] | None = None
         self._probed = False
         self._browser_lost = False
@@ -140,7 +140,7 @@ class DrivenPage:
         return self.begin(name, argument)()
 
     def next_download(self, *, seconds: float = 30.0) -> Download:
-        """Return the oldest uncollected download, and wait for a download if necessary."""
+        """Return the oldest download that has not been collected; wait for one if necessary."""
         if not self.downloads:
             try:
                 self.page.wait_for_event("download", self._is_ours, timeout=seconds * 1000)
@@ -160,7 +160,7 @@ class DrivenPage:
             raise disk_full(message) from error
 
     def wait(self, seconds: float) -> None:
-        """Wait while the page's events are handled."""
+        """Wait, and handle the page's events meanwhile."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
@@ -196,7 +196,7 @@ class DrivenPage:
             self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
-        """Close or release the page. Calling it twice is fine."""
+        """Close or release the page. Can be called twice."""
 
     def _remove_listeners(self) -> None:
         """Remove the binding that the page calls, and every event listener."""
@@ -216,7 +216,7 @@ class DrivenPage:
         does not name. Raises PlaywrightError for a permission that this Chrome does not know.
         """
         if self._permissions is None:
-            # The end of a session revokes its permissions and all others of its context, so the session stays open.
+            # Ending a session revokes its permissions and all others in its context, so the session stays open.
             session = self.page.context.new_cdp_session(self.page)
             target = session.send("Target.getTargetInfo")["targetInfo"]
             self._permissions = session, target["browserContextId"]

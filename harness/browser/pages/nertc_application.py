@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.recording.config import Recorder
 
-# The harness's error name for each of NERTC's codes, because the SDK throws plain errors.
+# The harness's name for each NERTC error code, because the SDK throws plain errors.
 _NAMES: Final = {
     10450: "NotSupportedError",
     10451: "InvalidStateError",
@@ -42,14 +42,14 @@ _CALL: Final = """async ([name, argument]) => {{
 
 
 class NertcApp:
-    """The four recording calls of NERTC's own SDK, in an application that is built on it.
+    """The four recording calls of NERTC's own SDK, in an application that uses it.
 
-    An error of the SDK is raised as the harness's error for its code.
+    Each SDK error is raised as the harness's error for the same NERTC code.
 
     Args:
-        page: Playwright's page, in which the application has created the SDK's client.
+        page: The Playwright page in which the application has created the SDK's client.
         client: JavaScript expression for the SDK's client in the page.
-        recordings: Folder for downloads. A download has the name that the SDK gives it, made safe; no file is
+        recordings: Folder for downloads. A download gets the SDK's name for it, made safe. Existing files are never
             overwritten.
     """
 
@@ -64,7 +64,7 @@ class NertcApp:
         self._folder = Path(recordings).absolute()
 
     def join(self, **options: Any) -> None:
-        """Join a channel with the SDK's own ``join``; this needs an app key.
+        """Join a channel with the SDK's own ``join``, which needs an app key.
 
         Args:
             **options: The SDK's options, for example ``channelName``, ``uid`` and ``token``.
@@ -72,12 +72,12 @@ class NertcApp:
         self._call("join", options)
 
     def start_media_recording(self, *, recorder: Recorder = "all", record_config: RecordConfig | None = None) -> None:
-        """Start to record (NERTC ``startMediaRecording``).
+        """Start recording (NERTC ``startMediaRecording``).
 
         Args:
             recorder: ``"all"`` records everybody in the channel, ``"local"`` only this participant.
-            record_config: Options of the recording. The SDK gets those that it knows: type, name, video quality and
-                frame rate.
+            record_config: Options of the recording. Only the options that the SDK knows are passed to it: type, name,
+                video quality and frame rate.
 
         Raises:
             ConfigError: ``recorder`` is not valid.

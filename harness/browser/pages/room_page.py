@@ -25,8 +25,8 @@ _TRIES: Final = 3
 class RoomPage(DrivenPage):
     """Our own page, opened in a participant's browser context and closed with it.
 
-    ``watched`` draws the page's view for somebody who watches the window; ``emulate_network`` prepares the page for
-    later network emulation.
+    ``watched`` draws the page's view for a user who watches the window; ``emulate_network`` prepares the page for later
+    network emulation.
 
     Raises NotSupportedError if the context does not belong to Chromium.
     """
@@ -43,7 +43,7 @@ class RoomPage(DrivenPage):
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call; a join with a camera first grants the permission, since nobody can answer Chrome's prompt."""
+        """Start a call; a join with a camera first grants access to it, since nobody can answer Chrome's prompt."""
         if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
             self._guard(lambda: self._allow("camera", "microphone", origin=self._url))
         return super().begin(name, argument)
@@ -51,7 +51,7 @@ class RoomPage(DrivenPage):
     def _ready(self) -> Frame:
         """Return the page's frame when its modules have run, and reload a page that failed to load.
 
-        Loading fails if the network changes at that moment, for example on a machine that has just started.
+        Loading fails if the network changes at that moment, for example because the machine has just started.
         """
         frame = super()._ready()
         tries = 0
@@ -68,6 +68,6 @@ class RoomPage(DrivenPage):
         return frame
 
     def close(self) -> None:
-        """Close the page and its context. Calling it twice is fine."""
+        """Close the page and its context. Can be called twice."""
         if not self.page.is_closed():
             self._guard(self.page.context.close)
