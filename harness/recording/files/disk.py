@@ -52,7 +52,7 @@ def stored_bytes(path: Path) -> int:
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)
     if by_blocks == info.st_size or not stat.S_ISREG(info.st_mode):
         return by_blocks
-    # With compression or delayed allocation (ZFS, btrfs, NFS), even a file without holes can occupy few blocks.
+    # With compression or delayed allocation (ZFS, btrfs, NFS), even a file that is not sparse can occupy few blocks.
     try:
         return _data_bytes(path, info.st_size)
     except OSError:

@@ -1,4 +1,4 @@
-"""The raw recordings that the tests of finalizing share."""
+"""Raw recordings that several test modules of finalizing share."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Raw:
-    """Return three seconds of video and audio."""
+    """Return a raw recording with three seconds of video and audio."""
     return make_raw(tmp_path_factory.mktemp("raw"))
 
 
 @pytest.fixture(scope="session")
 def raw_audio(tmp_path_factory: pytest.TempPathFactory) -> Raw:
-    """Return three seconds of audio."""
+    """Return a raw recording with three seconds of audio."""
     return make_raw(tmp_path_factory.mktemp("raw"), video=False)

@@ -1,4 +1,4 @@
-"""RecordConfig: every option is translated in both directions, and every error message is clear."""
+"""RecordConfig translates every option in both directions, and reports invalid values clearly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_defaults_are_nertcs() -> None:
 
 @pytest.mark.parametrize("given", ["720p", "720", 720])
 def test_quality_can_be_written_in_three_ways(given: Any) -> None:
-    """The three spellings of a quality compare equal."""
+    """The three ways to write a quality give equal configurations."""
     config = RecordConfig(record_video_quality=given)
 
     assert RecordConfig(record_video_quality="720p") == config
@@ -37,12 +37,12 @@ def test_quality_can_be_written_in_three_ways(given: Any) -> None:
 
 @pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (640, 480)), ("720p", (1280, 720))])
 def test_quality_is_a_frame_size(quality: Any, size: tuple[int, int]) -> None:
-    """NERTC's three qualities stand for frame sizes in pixels."""
+    """Each of NERTC's three qualities stands for a frame size in pixels."""
     assert size == RecordConfig(record_video_quality=quality).size
 
 
 def test_page_options_have_nertcs_names() -> None:
-    """The page's options have names in camelCase, and the quality is a number."""
+    """The page receives options with camelCase names and a numeric quality."""
     config = RecordConfig(
         record_type="audio",
         record_name="standup",
@@ -65,7 +65,7 @@ def test_page_options_have_nertcs_names() -> None:
 
 
 def test_unset_options_are_left_to_the_page() -> None:
-    """None is not sent in either direction."""
+    """An option whose value is None is omitted in both directions."""
     options = RecordConfig().for_page()
 
     assert {"recordName", "videoBitsPerSecond"}.isdisjoint(options)
@@ -80,7 +80,7 @@ def test_unset_options_are_left_to_the_page() -> None:
     ],
 )
 def test_configuration_survives_a_round_trip_to_the_page(config: RecordConfig) -> None:
-    """The configuration that returns from the page equals the original."""
+    """A configuration that comes back from the page equals the original."""
     assert config == RecordConfig.from_page(config.for_page())
 
 
@@ -108,7 +108,7 @@ def test_configuration_survives_a_round_trip_to_the_page(config: RecordConfig) -
     ],
 )
 def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any, allowed: str) -> None:
-    """The message is one line with the option, the given value and the allowed values."""
+    """The error is one line with the option, the given value and the allowed values."""
     with pytest.raises(ConfigError) as refusal:
         RecordConfig(**{option: given})
 
@@ -121,13 +121,13 @@ def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any
 
 @pytest.mark.parametrize("bits", [100_000, 50_000_000])
 def test_bitrate_limits_are_allowed(bits: int) -> None:
-    """The lowest and the highest bitrate belong to the range."""
+    """The lowest and the highest bitrate are both valid."""
     assert bits == RecordConfig(video_bits_per_second=bits).video_bits_per_second
 
 
 @pytest.mark.parametrize("unit", ["x", "会", "👩"])
 def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
-    """A longer name is refused in a line that does not repeat it."""
+    """A name that is too long is refused with a one-line error that does not repeat the name."""
     assert unit * 1000 == RecordConfig(record_name=unit * 1000).record_name
 
     with pytest.raises(ConfigError) as refusal:
@@ -137,13 +137,13 @@ def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
 
 
 def test_unknown_option_of_the_page_is_refused() -> None:
-    """The message names the unknown option and the valid options."""
+    """The error names the unknown option and lists the valid options."""
     with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, names, recordName"):
         RecordConfig.from_page({"recordSize": 1})
 
 
 def test_a_configuration_does_not_change() -> None:
-    """The configuration is frozen, so it stays valid after its validation."""
+    """A configuration is frozen, so it stays valid once it has been validated."""
     config = RecordConfig()
 
     with pytest.raises(FrozenInstanceError):

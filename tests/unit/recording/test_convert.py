@@ -21,7 +21,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
-    """Participants, times and smoothness pass the checks with the recording's manifest."""
+    """The converted file passes the checks of participants, times and smoothness with the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
 
@@ -40,7 +40,7 @@ def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Targe
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
 def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float) -> None:
-    """The offset stays the same to within milliseconds, regardless of the new encoder's delay."""
+    """The A/V offset stays the same to within milliseconds, regardless of the new encoder's delay."""
     recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
 
@@ -53,7 +53,7 @@ def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float)
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
-    """A conversion hides no gap, because every frame keeps its time."""
+    """Conversion does not hide gaps, because every frame keeps its time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
     )
@@ -66,7 +66,7 @@ def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
 
 
 def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
-    """The packets are copied without encoding."""
+    """Conversion to Matroska copies the packets without encoding them again."""
     write_media(tmp_path / "take.webm", SCENE)
 
     converted = convert(tmp_path / "take.webm", "mkv")
@@ -75,7 +75,7 @@ def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
 
 
 def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
-    """The file has 16 bits at 48 kHz, and silence stays at the same time."""
+    """The WAV file has 16-bit samples at 48 kHz, and silence is at the same times as in the recording."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=4.0, silent=((1.0, 2.0),))
     )
@@ -94,7 +94,7 @@ def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
 
 
 def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
-    """The time before the audio becomes silence, because WAV and AAC have no timestamps."""
+    """If the audio begins late, silence is inserted before it, because WAV and AAC have no timestamps."""
     write_media(tmp_path / "whole.webm", Scene(participants=participants("alice"), seconds=4.0))
     shift(tmp_path / "whole.webm", tmp_path / "late.webm", milliseconds=300)
 
@@ -104,7 +104,7 @@ def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
-    """The reports range from the beginning to about the end of the recording."""
+    """Progress is reported from the beginning to nearly the end of the recording."""
     write_media(tmp_path / "take.webm", SCENE)
     reported: list[float] = []
 
@@ -115,7 +115,7 @@ def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
 
 
 def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
-    """The existing file stays, and the message contains the remedy."""
+    """If the target exists, it is not changed, and the error explains what to do."""
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
@@ -130,7 +130,7 @@ def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     ("content", "reason"), [(None, "does not exist; give the path"), (b"no media", "can't be converted to mp4")]
 )
 def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
-    """The message is one line, and no file is left."""
+    """The error is one line, and no partial file is left behind."""
     source = tmp_path / "odd.webm"
     if content is not None:
         source.write_bytes(content)
@@ -142,7 +142,7 @@ def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes 
 
 
 def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
-    """The error contains the reason."""
+    """The error says that the recording has no audio."""
     write_media(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=0.5, audio=False))
 
     with pytest.raises(ConfigError, match=r"can't be converted to wav: it has no audio\."):
@@ -152,7 +152,7 @@ def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
 
 
 def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(tmp_path: Path) -> None:
-    """The caller passes the path of the manifest."""
+    """A file with a different name is verified if the caller passes the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
     path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
@@ -162,7 +162,7 @@ def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(t
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
-    """Return the kind, the time in seconds and the bytes of every packet."""
+    """Return the kind, time in seconds and bytes of every packet."""
     with av.open(str(path)) as media:
         found = [
             (one.stream.type, float(one.pts * one.time_base), bytes(one))
@@ -173,7 +173,7 @@ def packets(path: Path) -> list[tuple[str, float, bytes]]:
 
 
 def shift(source: Path, target: Path, *, milliseconds: int) -> None:
-    """Copy a file, and delay its audio."""
+    """Copy a file with its audio delayed."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
         for packet in media.demux():
@@ -187,14 +187,14 @@ def shift(source: Path, target: Path, *, milliseconds: int) -> None:
 
 
 def loudest(path: Path) -> float:
-    """Return the time of the loudest sample, in seconds."""
+    """Return the time of the loudest audio sample, in seconds."""
     with av.open(str(path)) as media:
         samples = np.concatenate([frame.to_ndarray()[0] for frame in media.decode(audio=0)])
     return float(np.argmax(np.abs(samples.astype(float)) > 0.25 * np.abs(samples).max())) / 48_000
 
 
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """Neither reading the length nor converting waits for the pipe."""
+    """A pipe is refused immediately, both when its length is read and when it is converted."""
     os.mkfifo(tmp_path / "pipe.webm")
 
     assert length(tmp_path / "pipe.webm") is None
@@ -203,7 +203,7 @@ def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
 
 
 def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FFmpeg does not open the address."""
+    """A file whose name looks like a URL is read as a file; FFmpeg does not open the URL."""
     monkeypatch.chdir(tmp_path)
     write_media(tmp_path / "other.webm", SCENE)
     named = Path("file:other.webm")
@@ -216,7 +216,7 @@ def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
 def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: Target) -> None:
-    """The frames and samples of the new file are valid."""
+    """The converted file's frames and samples can be decoded."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0))
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))

@@ -1,4 +1,4 @@
-"""Converting audio with gaps: the gaps become silence of limited length, and are reported."""
+"""Converting audio with gaps: the gaps are filled with silence up to a limit, and are reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the bytes of a complete recording of three seconds."""
+    """Return the bytes of a complete three-second recording."""
     path = tmp_path_factory.mktemp("whole") / "whole.webm"
     write_media(path, SCENE)
     return path.read_bytes()
@@ -37,7 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def source(tmp_path: Path, whole: bytes) -> Path:
-    """Return a complete recording of three seconds."""
+    """Return a complete three-second recording."""
     path = tmp_path / "whole.webm"
     path.write_bytes(whole)
     return path
@@ -49,7 +49,7 @@ def peak_memory() -> int:
 
 
 def with_gap(source: Path, *, seconds: float, kinds: tuple[str, ...] = ("audio",)) -> Path:
-    """Copy a file, and insert a gap after the first second."""
+    """Copy a file with a gap inserted after the first second."""
     target = source.with_name("gap.mkv")
     with av.open(str(source)) as media, av.open(str(target), "w", format="matroska") as output:
         streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
@@ -65,14 +65,14 @@ def with_gap(source: Path, *, seconds: float, kinds: tuple[str, ...] = ("audio",
 
 
 def audio_seconds(path: Path) -> float:
-    """Return the length of a file's audio, in seconds."""
+    """Return the length of a file's audio in seconds."""
     with av.open(str(path)) as media:
         return sum(frame.samples / frame.sample_rate for frame in media.decode(audio=0))
 
 
 @pytest.mark.parametrize("to", ["mp4", "wav"])
 def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
-    """Time and length of the gap are reported, and the new file is as long as the recording."""
+    """The gap's time and length are reported, and the new file is as long as the recording."""
     found: list[Silence] = []
 
     path = convert(with_gap(source, seconds=0.3), to, on_silence=found.append)
@@ -85,7 +85,7 @@ def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
 
 
 def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
-    """Complete audio is not changed."""
+    """Audio without gaps is converted without a warning."""
     found: list[Silence] = []
 
     convert(source, "wav", on_silence=found.append)
@@ -94,7 +94,7 @@ def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
 
 
 def test_late_audio_is_reported(source: Path) -> None:
-    """The time before late audio also becomes silence."""
+    """If the audio begins late, the silence before it is also reported."""
     found: list[Silence] = []
     with_late_audio = with_gap(source, seconds=0)
     with av.open(str(source)) as media, av.open(str(with_late_audio), "w", format="matroska") as output:
@@ -114,7 +114,7 @@ def test_late_audio_is_reported(source: Path) -> None:
 
 
 def test_long_gap_uses_little_memory(source: Path) -> None:
-    """Silence is written in pieces."""
+    """Converting a long gap needs little memory, because silence is written in pieces."""
     gap = with_gap(source, seconds=500)
     convert(source, "wav")
     before = peak_memory()
@@ -129,7 +129,7 @@ def test_long_gap_uses_little_memory(source: Path) -> None:
 @pytest.mark.parametrize("seconds", [3_600, 1e9])
 @pytest.mark.parametrize("kinds", [("audio",), ("audio", "video")])
 def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
-    """The message has the time, the length and the remedy, and no file is left."""
+    """The error contains the gap's time and length and what to do, and no partial file is left behind."""
     gap = with_gap(source, seconds=seconds, kinds=kinds)
 
     with pytest.raises(ConfigError, match=rf"a gap of {seconds:.1f} s at 1\.\d s, and at most 600 s.*--to mkv"):
@@ -139,7 +139,7 @@ def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, k
 
 
 def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
-    """The packets and their times do not change."""
+    """Conversion to Matroska changes neither the packets nor their times."""
     found: list[Silence] = []
 
     path = convert(with_gap(source, seconds=3_600), "mkv", source.with_name("copy.mkv"), on_silence=found.append)
@@ -149,7 +149,7 @@ def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
 
 
 def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hostile file can't take over the calling process or use its memory."""
+    """A hostile file can't take over the calling process or use up its memory, because another process decodes it."""
 
     def opened(*_: object, **__: object) -> None:
         pytest.fail("The file was opened here.")
@@ -162,7 +162,7 @@ def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.
 
 
 def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FAT and some network disks have no hard links; a file that has appeared meanwhile is not overwritten."""
+    """FAT and some network disks have no hard links; conversion works there too, and overwrites no file."""
 
     def unsupported(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
@@ -183,7 +183,7 @@ def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: 
 def test_command_reports_silence_in_its_output_and_in_json(
     source: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each gap is reported as a line on stderr and as a warning in JSON."""
+    """The command reports each gap as a line on stderr and as a warning in its JSON output."""
     gap = with_gap(source, seconds=0.3)
     monkeypatch.setattr(
         sys, "argv", ["harness", "convert", str(gap), "--json", "--output", str(gap.with_suffix(".mp4"))]

@@ -1,4 +1,4 @@
-"""The free disk space: when it is low, when a recording must end, and which errors mean a full disk."""
+"""Free disk space: when it is low, when a recording must end, and which errors mean a full disk."""
 
 import errno
 from pathlib import Path
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.parallel
 
 
 def test_headroom_is_enough_on_an_empty_disk(tmp_path: Path) -> None:
-    """A disk with more free space than both limits is fine."""
+    """There is enough headroom if the free space is above both limits."""
     assert "enough" == Headroom(low=1, least=0).left(tmp_path, 0)
 
 
 def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
-    """An alarm is raised when the free space is between the two limits."""
+    """Headroom is low if the free space is between the two limits."""
     free = free_bytes(tmp_path)
 
     assert "low" == Headroom(low=free * 2, least=0).left(tmp_path, 0)
@@ -25,7 +25,7 @@ def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
 
 
 def test_download_needs_room_as_well(tmp_path: Path) -> None:
-    """A recording as large as half of the free space leaves the other half after its download."""
+    """If a recording takes up half of the free space, its download needs the other half."""
     free = free_bytes(tmp_path)
 
     assert "none" == Headroom(low=0, least=free * 3 // 4).left(tmp_path, free // 2)
@@ -33,7 +33,7 @@ def test_download_needs_room_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path: Path) -> None:
-    """The message names what could not be written, where, and what to do."""
+    """The error names what could not be written and where, and explains what to do."""
     with (
         pytest.raises(DiskFullError, match=f"No space for the file at {tmp_path}.*harness recover"),
         room_for("the file", tmp_path),
@@ -42,11 +42,11 @@ def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path:
 
 
 def test_other_errors_are_not_changed(tmp_path: Path) -> None:
-    """A missing file does not count as a full disk."""
+    """A missing file is not reported as a full disk."""
     with pytest.raises(FileNotFoundError), room_for("the file", tmp_path):
         (tmp_path / "nothing").read_bytes()
 
 
 def test_sizes_are_shown_in_megabytes() -> None:
-    """The size is rounded to megabytes."""
+    """Sizes are rounded to megabytes."""
     assert "250 MB" == megabytes(250_000_000)

@@ -1,4 +1,4 @@
-"""Finalizing: raw bytes as Chrome writes them become a complete WebM file with every frame on its tick."""
+"""Finalizing turns raw bytes like Chrome's into a complete WebM file with every frame on its tick."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
-    """The input of these tests has no Duration and no Cues."""
+    """The raw bytes in these tests have no Duration and no Cues, like Chrome's."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
 
     structure = read_structure(tmp_path / "raw.webm")
@@ -45,7 +45,7 @@ def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> None:
-    """The file has Duration, Cues and SeekHead, and a seek to the middle works."""
+    """The finished file has Duration, Cues and SeekHead, and seeking to the middle works."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     structure = read_structure(tmp_path / "finished.webm")
@@ -61,12 +61,12 @@ def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> Non
     assert ("audio", "video") == finished.tracks
     with av.open(str(tmp_path / "finished.webm")) as media:
         media.seek(1_500_000)
-        # Keyframes are a second apart, so the last keyframe before 1.5 s is at 1 s.
+        # Keyframes are one second apart, so the last keyframe before 1.5 s is at 1 s.
         assert pytest.approx(1.0, abs=0.05) == next(media.decode(video=0)).time
 
 
 def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
-    """Frames are 33 or 34 ms apart, and no frame is lost or changed."""
+    """Frames are 33 or 34 ms apart, and none is lost or changed."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     video, _ = packets_of(tmp_path / "finished.webm")
@@ -76,19 +76,19 @@ def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path: Path) -> None:
-    """Each packet is 47 ms earlier relative to the frames, and audio from before the first frame is omitted."""
+    """Audio is moved 47 ms earlier relative to the frames, and audio from before the first frame is omitted."""
     finish(tmp_path, raw.data, raw.log())
 
     _, audio = packets_of(tmp_path / "finished.webm")
     times = {data: at for at, data in audio}
-    # The zero is a median over jitter of 3 ms; times in a WebM are whole milliseconds.
+    # The zero is a median over 3 ms of jitter; times in a WebM file are in whole milliseconds.
     shifts = [stamp - times[data] for stamp, data in zip(raw.audio_stamps, raw.audio, strict=True) if data in times]
     assert all(pytest.approx(RECORDER_AUDIO_DELAY, abs=4) == shift for shift in shifts)
     assert raw.audio[1:] == [data for _, data in audio]
 
 
 def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
-    """The page time of the first frame connects the timeline to the file's clock."""
+    """The first frame's time on the page's clock connects the timeline to the file."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     assert pytest.approx(ORIGIN + FIRST_TICK * STEP, abs=4) == finished.zero_on_page
@@ -96,7 +96,7 @@ def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [1000.0, 1010.0, 988.0])
 def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
-    """After a pause of any length, video continues at the next tick, with audio of the same time."""
+    """After a pause of any length, video continues at the next tick, and audio stays in sync."""
     paused = raw.written[FIRST_TICK + 50] - 1
     # The mixer continues during the pause: 30 ticks later it writes the frame that would have been the next.
     later = raw.written[: FIRST_TICK + 50]
@@ -105,7 +105,7 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     states = [("started", raw.started), ("paused", paused), ("resumed", paused + length)]
     log = [json.dumps({"recorder": state, "time": at}) for state, at in states]
     log += [json.dumps({"first": at, "written": later[at : at + 8]}) for at in range(0, len(later), 8)]
-    # The recorder's timestamps do not advance during the pause, to the millisecond.
+    # The recorder's timestamps skip the exact length of the pause, to the millisecond.
     shift = round(30 * STEP - length)
 
     def resume(packet: AnyPacket, _: int) -> bool:
@@ -121,12 +121,12 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     times = {data: at for at, data in audio}
     shifts = [stamp - times[data] for stamp, data in zip(raw.audio_stamps, raw.audio, strict=True) if data in times]
     off = [shift for shift in shifts if abs(shift - RECORDER_AUDIO_DELAY) > 5]
-    # A packet that overlaps the pause can belong to either side.
+    # An audio packet that overlaps the pause can end up on either side.
     assert len(off) <= 1
 
 
 def test_audio_without_video_is_a_recording(raw_audio: Raw, tmp_path: Path) -> None:
-    """Audio alone is not placed on a grid and not moved, and the file is complete."""
+    """Audio without video is finalized with its own timestamps, and the file is complete."""
     finished = finish(tmp_path, raw_audio.data, [], frame_rate=None)
 
     _, audio = packets_of(tmp_path / "finished.webm")
@@ -145,7 +145,7 @@ def test_audio_without_video_is_a_recording(raw_audio: Raw, tmp_path: Path) -> N
 
 
 def test_video_without_audio_is_a_recording(raw: Raw, tmp_path: Path) -> None:
-    """Video is stored even if no audio arrived."""
+    """Video is finalized even if no audio arrived."""
     silent = edited(tmp_path, raw, lambda packet, _: packet.stream.type == "video")
 
     finished = finish(tmp_path, silent, raw.log())

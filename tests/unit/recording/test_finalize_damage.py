@@ -1,4 +1,4 @@
-"""Finalizing raw bytes that end early, and logs with gaps: everything that can be read is kept."""
+"""Finalizing raw bytes that end early or have logs with gaps saves everything that can be read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
-    """After a cut at each of twenty positions, the file is complete and has every frame up to the cut."""
+    """If the raw bytes end early, at any of twenty positions, the file is valid and has every frame up to the end."""
     dice = random.Random(7)  # noqa: S311 - test data, not secrets
     for cut in sorted(dice.sample(range(4_000, len(raw.data)), 20)):
         finished = finish(tmp_path, raw.data[:cut], raw.log())
@@ -46,7 +46,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
         assert raw.video[: len(video)] == [data for _, data in video]
         assert [round(number * STEP) for number in range(len(video))] == [at for at, _ in video]
         assert len(video) == finished.ticks == decoded_frames(tmp_path / "finished.webm")
-        # Frames are spread evenly enough over the bytes.
+        # The frames are spread evenly enough over the bytes for this estimate.
         assert len(video) > FRAMES * cut / len(raw.data) * 0.5 - 3
 
 
@@ -56,7 +56,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
     ids=["nothing", "one byte", "text", "zeros", "damaged header"],
 )
 def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
-    """The error has NERTC's code, and the program does not crash."""
+    """Bytes that can't be read cause an error with NERTC's code, and not a crash."""
     with pytest.raises(RecordingError) as failure:
         finish(tmp_path, data, [])
 
@@ -65,7 +65,7 @@ def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 1.0])
 def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: float) -> None:
-    """Bytes that end before the first block contain neither video nor audio."""
+    """Raw bytes that end before the first block contain neither video nor audio."""
     header = raw.data.index(CLUSTER)
 
     with pytest.raises(RecordingError):
@@ -73,7 +73,7 @@ def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: flo
 
 
 def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path: Path) -> None:
-    """The frames before the garbage are kept."""
+    """Frames before garbage in the raw bytes are saved."""
     half = len(raw.data) // 2
     damaged = raw.data[:half] + b"\x00garbage" * 500
 
@@ -85,7 +85,7 @@ def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path
 
 
 def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """Later frames keep their own ticks, and the manifest counts the dropped frame as missed."""
+    """If the encoder drops frames, later frames keep their ticks, and the dropped frames count as missed."""
     gone = {30, 31, 60}
     data = edited(tmp_path, raw, lambda packet, number: packet.stream.type == "audio" or number not in gone)
 
@@ -97,7 +97,7 @@ def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """The log contains null for the tick, and no frame moves into its place."""
+    """If the mixer skips a tick, the log contains null for it, and no frame moves into its place."""
     missing = 50
     written: list[float | None] = [*raw.written]
     written.insert(FIRST_TICK + missing, None)
@@ -119,7 +119,7 @@ def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None
 
 
 def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
-    """Raw bytes can be recovered without a log."""
+    """Raw bytes without a log still become a file with evenly spaced frames."""
     finish(tmp_path, raw.data, [])
 
     video, _ = packets_of(tmp_path / "finished.webm")
@@ -128,7 +128,7 @@ def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_torn_line_at_the_end_of_the_log_is_ignored(raw: Raw, tmp_path: Path) -> None:
-    """A killed server can leave a partial line at the end of the log."""
+    """A killed server can leave a partial line at the end of the log, which is ignored."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
     (tmp_path / "log.jsonl").write_text("\n".join(raw.log()) + '\n{"first": 144, "writ')
 

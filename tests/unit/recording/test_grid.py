@@ -1,4 +1,4 @@
-"""The grid: every packet is placed on the tick that it shows, regardless of the machine's delays."""
+"""Grid assigns each packet to the tick that the packet shows, regardless of the machine's delays."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LAG = -5_000.0
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The behavior of a mixer and a recorder, with times in ms and shares from 0 to 1.
+    """The behavior of a mixer and a recorder, with times in ms and shares between 0 and 1.
 
-    ``write_jitter`` is the delay of writing ticks, and ``way_jitter`` is the delay of frames on the way to the
+    ``write_jitter`` is the maximum random delay of writing a tick, and ``way_jitter`` that of a frame on its way to the
     recorder. ``missed`` is the share of ticks that the mixer skips, and ``dropped`` is the share of frames that the
     encoder drops, in addition to the first ``lost_first`` frames. ``hint_error`` shifts the reported start of the
     recorder. The log arrives in batches of ``lot`` ticks, and packets arrive every 300 ms.
@@ -40,7 +40,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Run:
-    """The result of a grid: the ticks that the packets show, and the ticks that they were assigned."""
+    """The result of a simulation: the ticks that the packets show, and the ticks that the grid gave them."""
 
     shown: list[int]
     given: list[int]
@@ -102,7 +102,7 @@ def run(machine: Machine, seed: int) -> Run:
     ],
 )
 def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
-    """In six recordings, no packet is placed on a tick that it does not show."""
+    """In six simulated recordings, each packet is assigned the tick that it shows."""
     runs = [run(machine, seed) for seed in range(6)]
 
     wrong = sum(a != b for one in runs for a, b in zip(one.shown, one.given, strict=True))
@@ -110,7 +110,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
 
 
 def test_dropped_frames_are_expected_but_not_placed() -> None:
-    """The difference between ticks and packets is the number of dropped frames."""
+    """Dropped frames count as expected ticks, but no packet is placed on them."""
     one = run(Machine(dropped=0.3), seed=1)
 
     assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
@@ -119,17 +119,17 @@ def test_dropped_frames_are_expected_but_not_placed() -> None:
 
 
 def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
-    """The zero is the first packet's timestamp without jitter, on the recorder's clock and on the page's clock."""
+    """The zero is the first packet's timestamp without jitter, both on the recorder's and on the page's clock."""
     one = run(Machine(), seed=2)
 
     on_time = START + one.shown[0] * 1000 / 30
-    # Half of either jitter is part of every timestamp; the rest is the error of the median.
+    # Half of each jitter is part of every timestamp; the rest is the error of the median.
     assert pytest.approx(on_time + LAG + 3, abs=1) == one.grid.zero
     assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
 
 
 def test_second_frame_on_a_tick_moves_to_the_next() -> None:
-    """Ticks increase strictly, even if two packets arrive at the same time."""
+    """If two packets arrive at the same time, the second one gets the next tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(100):
         grid.tick(number, number * 100)
@@ -141,7 +141,7 @@ def test_second_frame_on_a_tick_moves_to_the_next() -> None:
 
 
 def test_packets_wait_for_their_ticks() -> None:
-    """A packet that arrives before its tick is placed when the log contains the tick."""
+    """A packet that arrives before its tick is placed once the log contains the tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 20):
         grid.tick(number, number * 100)
@@ -158,7 +158,7 @@ def test_packets_wait_for_their_ticks() -> None:
 
 
 def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
-    """The log arrives a few times per second, so the newest packet is always ahead of it."""
+    """The log arrives only a few times per second, so the newest packet is always ahead of it."""
     grid = Grid(step=100, recorder_started=0)
     placed = []
     for number in range(3 * SETTLED):
@@ -172,7 +172,7 @@ def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
 
 
 def test_packets_after_the_end_of_the_log_have_a_constant_rate() -> None:
-    """After a crash of the page, packets without ticks are placed at a constant rate."""
+    """After a page crash, packets without ticks are placed at a constant rate."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 15):
         grid.tick(number, number * 100)
@@ -184,7 +184,7 @@ def test_packets_after_the_end_of_the_log_have_a_constant_rate() -> None:
 
 
 def test_timestamps_without_a_log_are_rounded() -> None:
-    """Raw bytes without a log still result in a steady file."""
+    """Without a log, the packets' timestamps are rounded to a constant rate."""
     grid = Grid(step=100)
 
     placed = [tick for number in range(50) for _, tick in grid.place(number * 100 + number % 7)] + [
@@ -195,14 +195,14 @@ def test_timestamps_without_a_log_are_rounded() -> None:
 
 
 def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
-    """A dozen packets wait until the end, and are then placed on their ticks."""
+    """A recording with only a dozen packets is placed when it ends."""
     one = run(Machine(ticks=12), seed=3)
 
     assert one.shown == one.given
 
 
 def test_grid_without_packets_is_empty() -> None:
-    """An empty recording expects no ticks, and has no zero on the page."""
+    """An empty recording expects no ticks, and has no zero on the page's clock."""
     grid = Grid(step=100)
 
     assert [] == grid.end()
@@ -210,7 +210,7 @@ def test_grid_without_packets_is_empty() -> None:
 
 
 def test_missing_frames_before_the_stop_are_expected() -> None:
-    """If frames end long before the recorder stops, the ticks in between count as missed."""
+    """If frames stop arriving long before the recorder stops, the ticks in between count as missed."""
     grid = Grid(step=100, recorder_started=0)
     grid.recorder_stopped = 10_000
     for number in range(110):
@@ -228,7 +228,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
 @pytest.mark.parametrize("frames", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
 @pytest.mark.parametrize("missing", [0, 7])
 def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
-    """Outstanding frames are the ticks between the last packet and the stop, even with few packets."""
+    """The ticks between the last packet and the stop count as outstanding frames, even with few packets."""
     dice = random.Random(3)  # noqa: S311 - test data, not secrets
     written = [START + number * 100 + 30 * dice.random() for number in range(frames + missing + 5)]
     grid = Grid(step=100, recorder_started=START - 1)
@@ -246,7 +246,7 @@ def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
 
 @pytest.mark.parametrize("frames", [3, 6, 10, 20])
 def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: int) -> None:
-    """If even ticks make the first frame's tick ambiguous, no frame stays outstanding for long."""
+    """Even if regular ticks make the first frame's tick ambiguous, at most two frames count as outstanding."""
     dice = random.Random(4)  # noqa: S311 - test data, not secrets
     for _ in range(50):
         written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(frames + 30)]
@@ -261,7 +261,7 @@ def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: in
 
 
 def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
-    """A recorder that is stopped before its first frame waits for no frames."""
+    """If a recorder is stopped before its first frame, the number of outstanding frames is unknown."""
     grid = Grid(step=100, recorder_started=0)
     grid.tick(0, 0)
     grid.recorder_stopped = 50
@@ -270,7 +270,7 @@ def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
 
 
 def test_memory_stays_flat_over_an_hour() -> None:
-    """After 100,000 ticks, only the last few are in memory."""
+    """Even after 100,000 ticks, only the last few are kept in memory."""
     grid = Grid(step=1000 / 30, recorder_started=0)
     most = 0
     for number in range(100_000):

@@ -1,4 +1,4 @@
-"""Reading a growing file: the finalizer works while bytes arrive, and reports outstanding frames."""
+"""Reading a growing file: the finalizer works while bytes arrive, and counts outstanding frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
-    """A reader waits at the end of the file, and gets the bytes that were written just before ``end()``."""
+    """A reader waits at the end of a file, and still gets bytes that were written just before ``end()``."""
     path = tmp_path / "raw"
     path.write_bytes(b"one")
     growing_file = GrowingFile()
@@ -43,8 +43,8 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
     assert (b"one", True, [b"two", b""]) == (first, waited, pieces)
 
 
-def test_bytes_are_copied_while_they_come(raw: Raw, tmp_path: Path) -> None:
-    """The file is the same if a thread writes it in slices, and the tracks are known long before the end."""
+def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
+    """Finalizing while bytes arrive gives the same file, and the tracks are known long before the end."""
     growing_file, progress = GrowingFile(), Progress()
     (tmp_path / "log.jsonl").write_bytes(b"")
     (tmp_path / "raw.webm").write_bytes(b"")
@@ -58,7 +58,7 @@ def test_bytes_are_copied_while_they_come(raw: Raw, tmp_path: Path) -> None:
     worker.start()
     known_at = None
     lines = [line.encode() + b"\n" for line in raw.log()]
-    # Slices of an odd size end in the middle of blocks; the log grows at the same rate, in partial lines.
+    # The slices end in the middle of blocks; the log grows at the same rate, in partial lines.
     log = b"".join(lines)
     slices = [raw.data[at : at + 4_999] for at in range(0, len(raw.data), 4_999)]
     with (tmp_path / "raw.webm").open("ab") as data, (tmp_path / "log.jsonl").open("ab") as log_file:
@@ -81,7 +81,7 @@ def test_bytes_are_copied_while_they_come(raw: Raw, tmp_path: Path) -> None:
     fed_video, fed_audio = packets_of(tmp_path / "fed.webm")
     assert video == fed_video
     assert [data for _, data in audio] == [data for _, data in fed_audio]
-    # The zero is a median over the packets that have been placed so far.
+    # The zero is a median over the packets placed so far, so the audio can differ slightly.
     assert [pytest.approx(at, abs=2) for at, _ in audio] == [at for at, _ in fed_audio]
     assert known_at is not None
     assert known_at < len(slices) / 2
@@ -95,7 +95,7 @@ def wait_until_read(growing_file: GrowingFile) -> None:
 
 
 def test_outstanding_frames_are_counted_before_the_stop(raw: Raw, tmp_path: Path) -> None:
-    """The finalizer has then read every byte and tick, and continues when more arrive."""
+    """When callbacks run, the finalizer has read every byte and tick; it continues when more arrive."""
     growing_file, progress = GrowingFile(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})
     (tmp_path / "log.jsonl").write_text("".join(f"{line}\n" for line in (*raw.log(), stopped)))

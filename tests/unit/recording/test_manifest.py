@@ -1,4 +1,4 @@
-"""The manifest of a recording survives writing and reading, and a damaged manifest is refused in one line."""
+"""A manifest can be written and read back; a damaged manifest is refused with a one-line error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def manifest(path: Path) -> Manifest:
 
 
 def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
-    """All fields survive, and the file contains the number of the schema."""
+    """A manifest that is read back has all its fields, and the file contains the number of the schema."""
     written = manifest(tmp_path / "standup.webm")
     written.write(tmp_path / "standup.manifest.json")
 
@@ -70,7 +70,7 @@ def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_manifest_overwrites_nothing(tmp_path: Path) -> None:
-    """An existing file is not changed."""
+    """Writing a manifest never changes an existing file."""
     (tmp_path / "standup.manifest.json").write_text("mine")
 
     with pytest.raises(FileExistsError):
@@ -96,7 +96,7 @@ def test_manifest_overwrites_nothing(tmp_path: Path) -> None:
     ids=range(11),
 )
 def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes) -> None:
-    """The message names the file and the reason."""
+    """The error for a damaged manifest names the file and the reason."""
     path = tmp_path / "standup.manifest.json"
     path.write_bytes(damaged)
 
@@ -115,7 +115,7 @@ def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes)
     ],
 )
 def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
-    """Infinity and a number of 400 digits are refused; the message names the location."""
+    """Infinity and a number with 400 digits are refused, and the error names the field."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     *way, last = field.split(".")
@@ -125,7 +125,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
     place[last] = [{"inner": "@"}] if last == "deep" else "@"
     path.write_text(json.dumps(content).replace('"@"', number))
     if last == "deep" and number.isdigit():
-        # The number is valid, and no calculation uses it.
+        # This number is valid, but it is not used in any calculation.
         assert Manifest.read(path) is not None
         return
 
@@ -138,7 +138,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
-    """Changing any byte of a manifest causes no other error."""
+    """Whichever byte of a manifest changes, it is read or refused with the usual error."""
     content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "changed.manifest.json"
@@ -153,7 +153,7 @@ def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: s
 
 
 def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
-    """The message names the schema."""
+    """The error for a manifest of another version names its schema."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     path.write_text(json.dumps(content | {"schema": 2}))
@@ -163,7 +163,7 @@ def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
-    """A user who passes the recording instead of its manifest gets the error immediately."""
+    """A user who passes the recording instead of its manifest gets an error immediately."""
     path = tmp_path / "standup.webm"
     with path.open("wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)
@@ -173,6 +173,6 @@ def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
 
 
 def test_missing_manifest_is_refused_in_one_line(tmp_path: Path) -> None:
-    """A missing file does not cause a crash."""
+    """A missing manifest is reported in one line."""
     with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
         Manifest.read(tmp_path / "standup.manifest.json")

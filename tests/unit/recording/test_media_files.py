@@ -1,4 +1,4 @@
-"""Files of every supported format can be opened with the installed PyAV."""
+"""The installed PyAV can open files of every supported format."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -39,7 +39,7 @@ SECONDS = 1
 
 
 def media_file(path: Path, container: str, video: str | None, audio: str | None) -> Path:
-    """Write one second of grey frames and noise."""
+    """Write one second of gray frames and noise."""
     with av.open(str(path), "w", format=container) as media:
         frames = add_video_stream(media, video, 25, size=(64, 48)) if video else None
         samples = add_audio_stream(media, audio, 48_000, layout="stereo") if audio else None
@@ -60,7 +60,7 @@ def media_file(path: Path, container: str, video: str | None, audio: str | None)
 
 @pytest.mark.parametrize("suffix", KINDS)
 def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None:
-    """All frames and samples are decoded without an error."""
+    """Every frame and sample is decoded without an error."""
     _, video, audio = KINDS[suffix]
     path = media_file(tmp_path / f"some.{suffix}", *KINDS[suffix])
 
@@ -75,7 +75,7 @@ def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None
 
 
 def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
-    """Reading works, and so does seeking, which opens the file again."""
+    """A file whose metadata is not UTF-8 can be opened, even a second time in order to seek."""
     recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=2.0))
     data = recording.path.read_bytes()
     assert b"Lavf" in data
@@ -90,7 +90,7 @@ def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
 
 
 def test_decoder_has_at_most_four_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each thread holds its own frames in memory, and a large machine would start one thread per processor."""
+    """A decoder has at most four threads, because each thread holds its own frames in memory."""
     path = media_file(tmp_path / "some.webm", *KINDS["webm"])
     monkeypatch.setattr("harness.recording.files.formats.processors", lambda: 64)
 

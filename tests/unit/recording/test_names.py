@@ -49,12 +49,12 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> None:
-    """Characters that are forbidden in file names are replaced or removed, and the rest is unchanged."""
+    """Characters that are forbidden in file names are replaced or removed, and all others stay."""
     assert expected == safe_stem(name)
 
 
 def test_two_spellings_of_one_name_become_the_same() -> None:
-    """An accent that is a combining mark is composed with its letter."""
+    """A letter with a combining accent becomes the same name as the composed letter."""
     assert safe_stem("caf\u00e9") == safe_stem("cafe\u0301")
 
 
@@ -70,14 +70,14 @@ def test_two_spellings_of_one_name_become_the_same() -> None:
     ],
 )
 def test_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None:
-    """The name keeps as many characters as fit into 200 bytes, and no character is cut."""
+    """A long name keeps as many characters as fit into 200 bytes, and no character is split."""
     stem = safe_stem(unit * 300)
 
     assert unit * (200 // bytes_each) == stem
 
 
 def test_name_of_combining_marks_only_is_cut_as_well() -> None:
-    """A letter with three hundred combining marks still results in a name."""
+    """A letter with three hundred combining marks still gives a valid name."""
     stem = safe_stem("x" + "\u0323" * 300)
 
     assert 190 < len(stem.encode()) <= 200
@@ -93,7 +93,7 @@ def test_name_of_combining_marks_only_is_cut_as_well() -> None:
     ],
 )
 def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
-    """Only a limited part of the name is processed."""
+    """Only a limited part of a very long name is processed."""
     before = time.process_time()
 
     stem = safe_stem(unit * 100_000)
@@ -104,7 +104,7 @@ def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
 
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
-    """Every text becomes one plain path component, which a second call does not change."""
+    """Any text becomes one plain path component, which is not changed by a second call."""
     stem = safe_stem(name)
 
     assert stem == safe_stem(stem)
@@ -116,7 +116,7 @@ def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
 
 
 def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
-    """Numbers count up from -2, and an empty file exists for each name."""
+    """Repeated names are numbered from -2 on, and an empty file is created for each."""
     paths = [reserve(tmp_path / "recordings", "standup") for _ in range(3)]
 
     assert ["standup.webm", "standup-2.webm", "standup-3.webm"] == [path.name for path in paths]
@@ -124,14 +124,14 @@ def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path
 
 
 def test_name_of_a_single_manifest_is_not_used_again(tmp_path: Path) -> None:
-    """If only a manifest is left, the next recording does not replace it."""
+    """If only the manifest of a recording is left, the next recording gets another name."""
     (tmp_path / "standup.manifest.json").write_text("{}")
 
     assert tmp_path / "standup-2.webm" == reserve(tmp_path, "standup")
 
 
 def test_link_is_never_followed(tmp_path: Path) -> None:
-    """A dangling link keeps its name, and no file appears at its target."""
+    """A dangling link is not replaced, and no file is created at its target."""
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "standup.webm").symlink_to(elsewhere)
 
@@ -142,7 +142,7 @@ def test_link_is_never_followed(tmp_path: Path) -> None:
 
 
 def test_unsafe_stem_stays_in_the_folder(tmp_path: Path) -> None:
-    """``reserve`` makes the stem safe again."""
+    """``reserve`` makes an unsafe stem safe before it creates the file."""
     path = reserve(tmp_path / "recordings", "../" * 100)
 
     assert tmp_path / "recordings" == path.parent
@@ -150,14 +150,14 @@ def test_unsafe_stem_stays_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_longest_name_leaves_room_for_its_number(tmp_path: Path) -> None:
-    """A name of 200 bytes with a number and a suffix fits the file system."""
+    """A 200-byte name with a number and a suffix is short enough for the file system."""
     reserve(tmp_path, "会" * 300)
 
     assert (tmp_path / f"{'会' * 66}-2.webm") == reserve(tmp_path, "会" * 300)
 
 
 def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
-    """A file in place of the folder causes a SetupError with a remedy."""
+    """If the folder is a file, the SetupError explains what to do."""
     (tmp_path / "recordings").write_text("")
 
     with pytest.raises(SetupError, match="--recordings"):
@@ -166,7 +166,7 @@ def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["standup", "v1.2", "standup.manifest", "a.manifest.json"])
 def test_manifest_path_leads_back_to_the_recording(name: str) -> None:
-    """The manifest and the recording have the same stem, with or without dots in the name."""
+    """A recording and its manifest have the same stem, whether or not the name contains dots."""
     recording = Path(f"/r/{name}.webm")
 
     assert Path(f"/r/{name}.manifest.json") == manifest_of(recording)
@@ -175,5 +175,5 @@ def test_manifest_path_leads_back_to_the_recording(name: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "wav"])
 def test_conversion_shares_the_manifest_of_its_recording(suffix: str) -> None:
-    """A conversion with the same stem has the same manifest."""
+    """A conversion with the recording's stem uses the recording's manifest."""
     assert manifest_of(Path("/r/v1.2.webm")) == manifest_of(Path(f"/r/v1.2.{suffix}"))

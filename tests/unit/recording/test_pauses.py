@@ -1,4 +1,4 @@
-"""Cutting out pauses gives the same result as summing over all of them, but much faster."""
+"""Pauses are cut out quickly, with the same result as a sum over all pauses."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_ticks_and_cuts_are_those_of_a_sum_over_all_pauses(seed: int, tmp_path: Path) -> None:
-    """The results also agree at the edges of pauses, and for a pause that has not ended."""
+def test_ticks_and_cuts_equal_a_sum_over_all_pauses(seed: int, tmp_path: Path) -> None:
+    """The results also agree at the edges of pauses, and for a pause that never ended."""
     random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     edges = sorted(random.sample(range(1, 2_000), 2 * random.randrange(1, 15)))
     pauses: list[tuple[float, float]] = list(zip(edges[::2], edges[1::2], strict=True))
@@ -76,7 +76,7 @@ def test_ticks_and_cuts_are_those_of_a_sum_over_all_pauses(seed: int, tmp_path: 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_times_in_the_file_skip_all_earlier_cuts(seed: int) -> None:
-    """A time during a pause maps to the position of its cut."""
+    """A time in a pause maps to the position of the pause's cut."""
     random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     cuts = [Cut(at, random.choice([0.0, 0.5, 3.0])) for at in sorted(random.choices(range(-3, 30), k=8))]
     clock = FileClock(cuts)
@@ -90,7 +90,7 @@ def test_times_in_the_file_skip_all_earlier_cuts(seed: int) -> None:
 
 
 def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
-    """A page can send contradicting states, such as resumed without a pause, or a second pause."""
+    """A page can send contradictory states, such as resumed without a pause, or a second pause."""
     lines = [
         {"recorder": "resumed", "time": 5},
         {"recorder": "paused", "time": 10},
@@ -112,7 +112,7 @@ def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
 
 
 def test_many_pauses_take_little_time(tmp_path: Path) -> None:
-    """The log has the maximum number of pauses, followed by ticks, audio and events."""
+    """A log with the maximum number of pauses, followed by ticks, audio and events, is processed quickly."""
     pauses = [(at * 10.0, at * 10.0 + 5) for at in range(10_000)]
     ticks = [{"first": number, "written": [number * 1.0] * 4_096} for number in range(25)]
     log = Log(written(tmp_path / "log", [*states(pauses), *ticks]), STEP)

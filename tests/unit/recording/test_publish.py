@@ -1,4 +1,4 @@
-"""Publishing: a recording appears completely or not at all."""
+"""Publishing makes a recording appear completely or not at all."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest, tmp_path: Path) -> None:
-    """All three files get the first free name."""
+    """The recording, the manifest and the statistics all get the first free name."""
     kept = tmp_path / "recordings"
 
     recording = publish(manifest, manifest.recording.path, kept)
@@ -77,7 +77,7 @@ def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest,
 def test_failed_publication_leaves_nothing(
     broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The finished file and foreign files stay, and the error is raised."""
+    """If publishing fails, only the finished file and foreign files are left, and the error is raised."""
     kept = tmp_path / "recordings"
     kept.mkdir()
     (kept / "standup.manifest.json").write_text("somebody's")
@@ -96,7 +96,7 @@ def test_failed_publication_leaves_nothing(
 
 
 def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
-    """The manifest contains an unpaired surrogate, which is not a disk error."""
+    """A manifest with an unpaired surrogate can't be written, which is not a disk error."""
     broken = manifest.model_copy(update={"room": "\ud83d"})
 
     with pytest.raises(ValueError, match="surrogates"):

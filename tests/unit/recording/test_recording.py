@@ -1,4 +1,4 @@
-"""The facts of a finished recording."""
+"""Recording gives the facts about a finished file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_json_of_a_recording_has_the_documented_keys(tmp_path: Path) -> None:
-    """Paths are strings, and unknown values are null."""
+    """In JSON, paths are strings and unknown values are null."""
     path = tmp_path / "standup.webm"
     path.write_bytes(b"recorded")
 
@@ -32,8 +32,8 @@ def test_json_of_a_recording_has_the_documented_keys(tmp_path: Path) -> None:
     assert answer["recovered"] is None
 
 
-def test_sha256_is_that_of_the_file(tmp_path: Path) -> None:
-    """The hash is in hexadecimal, and the file is read in pieces."""
+def test_sha256_matches_the_file(tmp_path: Path) -> None:
+    """The SHA-256 hash is in hexadecimal, and is computed without reading the whole file into memory."""
     content = bytes(range(256)) * 10_000
     (tmp_path / "file").write_bytes(content)
 

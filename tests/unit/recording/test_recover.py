@@ -1,4 +1,4 @@
-"""Recovery: a recording that a crash left is finished, and a locked recording is not touched."""
+"""Recovery finishes a recording that a crash left, and does not touch a locked one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parallel
 
 
 def begun(folder: Path, audio_bytes: bytes, name: str = "standup") -> ActiveRecording:
-    """Return a running recording that has received bytes."""
+    """Return an active recording that has received bytes."""
     hello = SpoolHello(
         type="hello",
         token="t",  # noqa: S106 - a dummy token
@@ -56,7 +56,7 @@ def abandon(active: ActiveRecording) -> None:
 
 
 def test_abandoned_recording_is_finished_and_published(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The recording is complete and has the reason why it was not stopped, and the spool is empty."""
+    """The recovered recording is complete and has the reason why it was not stopped, and the spool is empty."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
 
@@ -76,7 +76,7 @@ def test_abandoned_recording_is_finished_and_published(tmp_path: Path, audio_byt
 
 
 def test_locked_recording_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Another process may be recording into the folder."""
+    """A locked folder is skipped, because another process may be recording into it."""
     active = begun(tmp_path, audio_bytes)
 
     recoveries = recover(tmp_path)
@@ -87,7 +87,7 @@ def test_locked_recording_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> 
 
 
 def test_finished_recording_without_a_download_is_published(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The recording is published as it was finished."""
+    """A finished recording that was not downloaded is published unchanged."""
     active = begun(tmp_path, audio_bytes)
     manifest = active.finish_with_manifest()
     abandon(active)
@@ -100,7 +100,7 @@ def test_finished_recording_without_a_download_is_published(tmp_path: Path, audi
 
 
 def test_published_recording_is_not_published_again(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The recording was downloaded, but never cleaned."""
+    """A recording that was downloaded but never cleaned is not published again."""
     active = begun(tmp_path, audio_bytes)
     active.finish_with_manifest()
     active.mark_published()
@@ -111,7 +111,7 @@ def test_published_recording_is_not_published_again(tmp_path: Path, audio_bytes:
 
 
 def test_existing_recording_is_not_overwritten(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An existing recording with the same name stays."""
+    """An existing recording with the same name is not overwritten."""
     (tmp_path / "standup.webm").write_text("somebody's")
     abandon(begun(tmp_path, audio_bytes))
 
@@ -123,7 +123,7 @@ def test_existing_recording_is_not_overwritten(tmp_path: Path, audio_bytes: byte
 
 
 def test_empty_folder_is_removed(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An empty folder contains nothing to save or to report."""
+    """An empty folder is removed without a report, because it contains nothing to save."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.raw.write_bytes(b"")
@@ -133,7 +133,7 @@ def test_empty_folder_is_removed(tmp_path: Path, audio_bytes: bytes) -> None:
 
 
 def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The bytes of an unreadable recording may still be useful."""
+    """A recording that can't be read stays, because its bytes may still be useful."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.raw.write_bytes(b"\x00garbage\n" * 50)
@@ -146,7 +146,7 @@ def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, audio_bytes:
 
 
 def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The folder is reported in one line with its path."""
+    """A folder that can't be locked is reported in one line with its path."""
     odd = tmp_path / FOLDER / "0 odd"
     (odd / "lock").mkdir(parents=True)
     abandon(begun(tmp_path, audio_bytes))
@@ -163,7 +163,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
 
 
 def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message is one line, both at the start of a server and in the command."""
+    """If the spool can't be listed, both a starting server and the command print a one-line error."""
     (tmp_path / FOLDER).mkdir()
 
     def forbidden(path: Path) -> Never:
@@ -180,7 +180,7 @@ def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: p
 def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The recording is recovered and reported once, and the next recovery finds nothing."""
+    """If a folder can't be removed, its recording is recovered and reported once, and never again."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
 
@@ -199,7 +199,7 @@ def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
 
 
 def test_problem_is_reported_in_one_line(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An error message with several lines is joined into one."""
+    """An error message that has several lines is joined into one."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.facts.write_text("{")
@@ -229,7 +229,7 @@ PARTS = (
 
 @pytest.mark.parametrize("part", PARTS)
 def test_link_is_never_followed(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
-    """The link's target is neither published nor overwritten; the folder stays and is reported."""
+    """A link's target is neither published nor overwritten; the folder stays and is reported."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("somebody's")
@@ -246,7 +246,7 @@ def test_link_is_never_followed(tmp_path: Path, audio_bytes: bytes, part: str) -
 
 @pytest.mark.parametrize("part", PARTS)
 def test_pipe_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
-    """Reading the pipe would block forever."""
+    """A pipe is not read, because reading it would block forever."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     os.mkfifo(replaced(folder / part))
 
@@ -258,7 +258,7 @@ def test_pipe_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str) -> None
 
 
 def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The link's target may be a folder that is still needed."""
+    """A link in place of a folder is not followed, because its target may still be needed."""
     elsewhere = begun_and_abandoned(tmp_path / "other", audio_bytes)
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "link").symlink_to(elsewhere)
@@ -271,7 +271,7 @@ def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, au
 
 @pytest.mark.parametrize(("part", "size"), [("recording.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
 def test_file_that_is_too_large_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str, size: int) -> None:
-    """No recording writes a file of this size."""
+    """A file that is larger than any recording could write is not read."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     with (folder / part).open("ab") as file:
         file.truncate(size)
@@ -282,7 +282,7 @@ def test_file_that_is_too_large_is_not_read(tmp_path: Path, audio_bytes: bytes, 
 
 
 def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The line is read in pieces, and skipped."""
+    """An endless line of statistics is read in pieces and skipped."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     with (folder / "stats.jsonl").open("wb") as file:
         file.truncate(200_000_000)
@@ -297,7 +297,7 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_byt
 
 
 def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The statistics are found in the folder, not at the path in the manifest."""
+    """After a recording's folder was moved, its statistics are found in the folder, not at the path in the manifest."""
     active = begun(tmp_path / "before", audio_bytes)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
@@ -325,12 +325,12 @@ def replaced(path: Path) -> Path:
 
 
 def test_folder_without_recordings_has_nothing_to_recover(tmp_path: Path) -> None:
-    """A folder without a spool causes no report."""
+    """A folder without a spool has nothing to recover or report."""
     assert [] == recover(tmp_path / "nothing")
 
 
 def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The link can point to another user's folders that look like recordings, so nothing is recorded there."""
+    """If the spool is a link, nothing is recorded there, because it can point to another user's folders."""
     project = tmp_path / "elsewhere" / "project"
     project.mkdir(parents=True)
     (project / "lock").touch()
@@ -360,7 +360,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Reading the file would take days and block the start of a server."""
+    """A sparse file is not read, because that would take days and block a starting server."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     os.truncate(active.folder.raw, 10**13)

@@ -1,4 +1,4 @@
-"""Recovery of folders with damaged, missing or foreign files still saves the recording."""
+"""Recovery saves the recording even if files in its folder are damaged, missing or foreign."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def saved(recordings: Path) -> Recording:
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
-    """Return the kind, the time in seconds and the bytes of every packet."""
+    """Return the kind, time in seconds and bytes of every packet."""
     with av.open(str(path)) as media:
         return sorted(
             (one.stream.type, float((one.pts or 0) * (one.time_base or 0)), bytes(one))
@@ -83,7 +83,7 @@ def times(path: Path) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
-    """The rest of the recording is not affected."""
+    """A bad line in the log does not affect the rest of the recording."""
     active = abandoned(tmp_path, audio_bytes)
     first, rest = active.folder.log.read_bytes().split(b"\n", 1)
     active.folder.log.write_bytes(b"\n".join((first, line, rest)))
@@ -98,7 +98,7 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes:
 
 
 def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Unknown fields in the facts and in the log are ignored, and no line counts as unreadable."""
+    """Unknown fields in the facts and in the log are ignored, and no line is reported as unreadable."""
     active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
     facts["config"]["zoom"] = 2
@@ -119,7 +119,7 @@ def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: byte
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
-    """The other statistics are published with their times."""
+    """A bad line of statistics is skipped; all others are published with their times."""
     active = abandoned(tmp_path, audio_bytes)
     good = active.folder.statistics.read_bytes()
     active.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
@@ -136,7 +136,7 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio
 def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
     tmp_path: Path, audio_bytes: bytes, part: str, damage: bytes | None
 ) -> None:
-    """The recording is named recovered-ID, and has every packet and a manifest without members."""
+    """Without facts or log, a recording is saved as recovered-ID with every packet and no participants."""
     active = abandoned(tmp_path, audio_bytes)
     raw = packets(active.folder.raw)
     path: Path = getattr(active.folder, part)
@@ -171,7 +171,7 @@ def footage(folder: Path, recordings: Path) -> ActiveRecording:
 
 
 def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
-    """Size, rate and codec are read from the file itself."""
+    """If the facts are missing, size, frame rate and codec are read from the file itself."""
     active = footage(tmp_path, tmp_path / "recordings")
     raw = packets(active.folder.raw)
     active.folder.facts.unlink()
@@ -191,7 +191,7 @@ def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 20])
 def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
-    """The other frames keep their positions, and video and audio stay in sync to the millisecond."""
+    """If a line of ticks is lost, the other frames keep their positions, and audio stays in sync to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
     active = footage(tmp_path, tmp_path / "damaged")
@@ -207,7 +207,7 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
 
 def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
-    """A log that has lost all ticks has no times; an undamaged log without ticks starts with the recorder."""
+    """A log that has lost all its ticks has no times; an undamaged log without ticks has the recorder's start."""
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
     log = damaged.folder.log.read_bytes()
@@ -223,7 +223,7 @@ def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
 
 
 def test_audio_before_the_first_frame_is_saved(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A recording without frames still has its audio."""
+    """Audio is saved even if the recording has no frames."""
     active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
     active.folder.facts.write_text(json.dumps({**facts, "frame_rate": 30, "width": 320, "height": 180}))
@@ -252,7 +252,7 @@ FOREIGN = (
 def test_foreign_file_stays_and_the_recording_is_recovered(
     tmp_path: Path, audio_bytes: bytes, name: str, *, finished: bool
 ) -> None:
-    """Only the recording's files are removed, and the next recovery has nothing to report."""
+    """Recovery removes only the recording's files, and the next recovery has nothing to report."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     if finished:
         active.finish_with_manifest()
@@ -278,7 +278,7 @@ def test_foreign_file_stays_and_the_recording_is_recovered(
 
 
 def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_bytes: bytes) -> None:
-    """The server's cleanup also leaves foreign files in place."""
+    """When the server removes a recording, foreign files in its folder stay."""
     active = recorded(spool, audio_bytes)
     foreign = active.folder.path / ".DS_Store"
     foreign.write_text("mine")
@@ -289,7 +289,7 @@ def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_by
 
 
 def test_folder_without_its_lock_is_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Copying a disk can lose empty files such as the lock."""
+    """A folder without its lock is recovered, because copying a disk can lose empty files."""
     active = abandoned(tmp_path, audio_bytes)
     active.folder.lock.unlink()
 
@@ -299,7 +299,7 @@ def test_folder_without_its_lock_is_recovered(tmp_path: Path, audio_bytes: bytes
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x00" * 500])
 def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, audio_bytes: bytes, damage: bytes) -> None:
-    """The raw bytes have already been removed, so only the finished file is left."""
+    """A finished file without a valid manifest is saved, because the raw bytes have already been removed."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     manifest = active.finish_with_manifest()
     active.close()
@@ -316,7 +316,7 @@ def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, audio_bytes
 
 
 def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The file does not match its manifest, so it does not get the recording's name."""
+    """A truncated file does not match its manifest, so it does not get the recording's name."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()
@@ -330,7 +330,7 @@ def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_by
 
 
 def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The finished file was synced to the disk, but the raw bytes were not."""
+    """An empty raw file is ignored: after a power cut, only the finished file may be on the disk."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()
@@ -340,7 +340,7 @@ def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, audio_by
 
 
 def test_every_folder_is_recovered_although_one_fails(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A folder that can't be read is reported in one line, and stays."""
+    """A folder that can't be read is reported in one line, and all other folders are recovered."""
     bad = abandoned(tmp_path, audio_bytes)
     bad.folder.raw.write_bytes(b"nothing that can be read")
     good = abandoned(tmp_path, audio_bytes)

@@ -1,4 +1,4 @@
-"""The confined process: a hostile file harms neither the parent process nor the machine."""
+"""In the confined process, a hostile file harms neither the parent process nor the machine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.parallel
 
 
 def messages_of(task: str, partial: Path, **request: object) -> list[Message]:
-    """Return the messages of a task."""
+    """Return the messages that a task sends."""
     with TaskProcess(f"tests.support.jobs.confined_tasks:{task}", request, partial=partial) as process:
         return list(process.messages())
 
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
-    """A task can use nearly all of the limit in addition to the memory of the imports, and no more."""
+    """A task can use nearly all of the limit in addition to the memory of the imports, but no more."""
     enough = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
@@ -38,20 +38,20 @@ def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
 
 
 def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
-    """A decoder needs few files and threads."""
+    """Open files, core files and threads are limited, because a decoder needs few."""
     files, core, threads, _ = messages_of("tells_limits", tmp_path / "partial")
 
     assert (64, 0, 1) == (files.at, core.at, threads.at)
 
 
 def test_crash_is_reported(tmp_path: Path) -> None:
-    """The parent process continues after the crash."""
+    """If the confined process crashes, the parent continues."""
     with pytest.raises(CrashedError, match="it crashes the decoder"):
         messages_of("crashes", tmp_path / "partial")
 
 
 def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parent does not wait without a limit."""
+    """If a process makes no progress, the parent ends it instead of waiting forever."""
     monkeypatch.setattr(child, "_STALLED", 0.2)
     with TaskProcess("tests.support.jobs.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
@@ -63,7 +63,7 @@ def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
-    """The bug is reported with the name of the exception."""
+    """A bug in the harness is reported with the name of the exception."""
     (answer,) = messages_of("has_a_fault", tmp_path / "partial", key="nothing")
 
     assert answer.failure is not None
@@ -71,7 +71,7 @@ def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
 
 
 def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error does not blame the file."""
+    """If the process can't start, the error does not blame the file."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
 
     with pytest.raises(SetupError, match="can't be started"):
@@ -83,7 +83,7 @@ def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch
 
 
 def test_process_ends_with_its_parent_and_removes_its_partial_file(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """A killed conversion leaves neither a partial file nor a process."""
+    """If a conversion is killed, neither a partial file nor a process is left behind."""
     partial = tmp_path / "partial"
     partial.touch()
     code = (

@@ -1,4 +1,4 @@
-"""The timeline: when each participant is visible and audible in the file."""
+"""The timeline tells when each participant is visible and audible in the file."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def audio_switch(at: float, name: str, *, on: bool) -> dict[str, Any]:
 
 
 def test_participant_with_a_tile_and_live_video_is_visible() -> None:
-    """The interval begins when the participant has both, and lasts to the end of the recording."""
+    """A participant is visible once they have a tile and live video, until the recording ends."""
     timeline = timeline_from([layout(-0.5, "alice"), video_switch(0.25, "alice", on=True)], [])
 
     assert [(0.25, 5.0)] == timeline.visible("alice", 5.0)
 
 
 def test_placeholder_is_not_visible() -> None:
-    """The participant is not visible while the camera is off."""
+    """A participant is not visible while their camera is off."""
     events = [layout(0, "alice"), video_switch(0, "alice", on=True)]
     events += [video_switch(1, "alice", on=False), video_switch(2, "alice", on=True)]
 
@@ -46,7 +46,7 @@ def test_placeholder_is_not_visible() -> None:
 
 
 def test_participant_without_a_tile_is_not_visible() -> None:
-    """A layout without the participant ends the interval, regardless of later video events."""
+    """A layout without the participant ends the interval, whatever video events follow."""
     events = [
         layout(0, "alice", "bob"),
         video_switch(0, "bob", on=True),
@@ -71,7 +71,7 @@ def test_participant_who_returns_is_visible_twice() -> None:
 
 
 def test_times_outside_of_the_file_do_not_count() -> None:
-    """Times before the first frame and after the last frame are cut off."""
+    """Intervals are cut off at the first and the last frame."""
     events = [
         audio_switch(-3, "alice", on=True),
         audio_switch(-2, "alice", on=False),
@@ -90,14 +90,14 @@ def test_repeated_event_changes_nothing() -> None:
 
 
 def test_participant_without_audio_is_not_audible() -> None:
-    """The audio of another participant does not count."""
+    """Another participant's audio does not make this participant audible."""
     timeline = timeline_from([audio_switch(0, "alice", on=True)], [])
 
     assert [] == timeline.audible("bob", 5.0)
 
 
 def test_events_are_sorted_by_time() -> None:
-    """Events from the page and the room with the same time keep their order."""
+    """Events are sorted by time; events with the same time keep their order."""
     timeline = timeline_from(
         [audio_switch(2, "b", on=True), audio_switch(1, "a", on=True), audio_switch(1, "a", on=False)], []
     )
@@ -105,8 +105,8 @@ def test_events_are_sorted_by_time() -> None:
     assert [(1.0, True), (1.0, False), (2.0, True)] == [(event.at, event.on) for event in timeline.events]
 
 
-def test_tile_is_that_of_the_current_layout() -> None:
-    """A participant has no tile before the first layout, or if the layout does not include the participant."""
+def test_tile_comes_from_the_current_layout() -> None:
+    """A participant has no tile before the first layout, or in a layout that does not include them."""
     timeline = timeline_from([layout(1, "alice", "bob"), layout(3, "bob")], [])
 
     places = [timeline.tile("bob", at) for at in (0.5, 1, 2.9, 3)]
@@ -116,7 +116,7 @@ def test_tile_is_that_of_the_current_layout() -> None:
 
 
 def test_timeline_survives_json() -> None:
-    """The JSON has only the fields of each kind of event, and reads back unchanged."""
+    """The JSON contains only the fields that each kind of event has, and reads back unchanged."""
     timeline = Timeline(
         members=(Member(name="alice", marker=0), Member(name="bob")),
         events=(
@@ -146,6 +146,6 @@ def test_timeline_survives_json() -> None:
     ],
 )
 def test_invalid_event_is_refused(record: dict[str, Any]) -> None:
-    """An invalid event never gets into a manifest."""
+    """An invalid event is refused, so it can't get into a manifest."""
     with pytest.raises(ValidationError):
         timeline_from([record], [])
