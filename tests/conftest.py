@@ -1,4 +1,4 @@
-"""Markers, hooks and fixtures of all suites."""
+"""Markers, hooks and fixtures for all test suites."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 GOALS = Goals()
-# No deadline, because any example may be slow on two busy cores. The quick form uses the same examples in each run, and
-# the full form uses random ones.
+# Examples have no deadline, because any of them can be slow on two busy cores. The quick form uses the same examples in
+# each run, and the full form uses random ones.
 settings.register_profile("steady", deadline=None, derandomize=not FULL, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register our markers, and increase Playwright's timeout for assertions so that it suits two busy cores."""
+    """Register our markers, and increase Playwright's assertion timeout to suit two busy cores."""
     # nohup makes child processes ignore SIGHUP, but some tests send this signal to them.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -41,8 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "own_thread: runs in a separate thread, because the main thread has an event loop"
     )
     config.addinivalue_line("markers", "thorough: extends the coverage of another test; the quick form skips it")
-    config.addinivalue_line("markers", "parallel: may run next to other tests; a file without this marker runs alone")
-    config.addinivalue_line("markers", "alone: never runs next to other tests, although its file is marked parallel")
+    config.addinivalue_line(
+        "markers", "parallel: can run in parallel with other tests; a file without this marker runs alone"
+    )
+    config.addinivalue_line(
+        "markers", "alone: never runs in parallel with other tests, although its file is marked parallel"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -72,7 +76,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(scope="session")
 def goals() -> Goals:
-    """Return the table of promised figures, which is printed after the last test."""
+    """Return the table of promised figures, which is printed when all tests have run."""
     return GOALS
 
 
@@ -99,8 +103,8 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """Serve calls of other applications over HTTPS, with strict security headers."""
-    # Imported on demand, because few tests need the site and its imports are slow.
+    """Serve other applications with their calls over HTTPS, with strict security headers."""
+    # This import is here because few tests need the site, and its imports are slow.
     from tests.support.servers.application_site import NODE_MODULES, Site
 
     if not (NODE_MODULES / "simple-peer").is_dir():

@@ -1,4 +1,5 @@
-"""Helpers of several suites: programs and processes, disks, sockets, reports, and the table of promised figures.
+"""Helpers for several test suites: programs and processes, disks, sockets, reports, and the table of promised figures.
 
-Tests import these modules, which never import a test. Media, networks and servers have their own folders.
+Tests import these modules; these modules never import a test. Helpers for media, networks and servers have their own
+folders.
 """

@@ -1,4 +1,4 @@
-"""Small in-memory disks that tests can fill without harm; mounting them needs root."""
+"""Small in-memory disks that tests can safely fill up; mounting them needs root."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
-    """Create a folder, mount a disk there with options such as size=64M or nr_inodes=100, and unmount it at the end."""
+    """Create a folder, mount a disk there with options such as size=64M or nr_inodes=100, and unmount it afterwards."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "harness-test", folder], check=False, capture_output=True, text=True

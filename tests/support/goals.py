@@ -1,15 +1,15 @@
-"""The table of promised figures: each test adds its measurement and the bar that it must meet."""
+"""The table of promised figures: each test adds its measurement and the limit for it."""
 
 import os
 from dataclasses import dataclass, field
 
-# Whether to run the promised number of repetitions; the quick form repeats less, and enforces no time limit.
+# Whether to run the promised number of repetitions. The quick form runs fewer, and enforces no limits.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """A row of the table of promised figures."""
 
     what: str
     bar: str
@@ -19,19 +19,19 @@ class Row:
 
 @dataclass
 class Goals:
-    """All measurements so far."""
+    """The measurements that tests have added so far."""
 
     rows: list[Row] = field(default_factory=list)
-    # Whether a missed bar fails the test.
+    # Whether an exceeded limit fails the test.
     strict: bool = FULL
 
     def measured(self, what: str, *, bar: str, figure: str, met: bool) -> None:
-        """Record a figure next to its bar; in the full form a missed bar fails the test."""
+        """Add a measurement and its limit; in the full form, an exceeded limit fails the test."""
         self.rows.append(Row(what, bar, figure, met))
-        assert met or not self.strict, f"{what}: {figure}, where the bar is {bar}."
+        assert met or not self.strict, f"{what}: {figure}, but the limit is {bar}."
 
     def table(self) -> list[str]:
-        """Return the table's lines."""
+        """Return the lines of the table."""
         heads = Row("what", "bar", "measured", met=True)
         widths = [max(len(getattr(row, name)) for row in (heads, *self.rows)) for name in ("what", "bar", "figure")]
         lines = [
@@ -43,6 +43,6 @@ class Goals:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the value that this share of the values does not exceed."""
+    """Return the value that is not exceeded by this share of the values."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, round(share * (len(ranked) - 1)))]

@@ -1,4 +1,4 @@
-"""Actions of a user on the page, whose elements are found by name and label."""
+"""User actions on the page, which find elements by name and label."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def join(page: Page, name: str, media: str = "Synthetic video and audio") -> Non
 
 
 def button(page: Page, name: str) -> Locator:
-    """Return the button with that name."""
+    """Return the button with the given name."""
     return page.get_by_role("button", name=name, exact=True)
 
 
@@ -27,12 +27,12 @@ def tile(page: Page, name: str) -> Locator:
 
 
 def wait_until_recorded(page: Page, *, seconds: int) -> None:
-    """Wait until the page's clock shows at least this many seconds of recording; polling may miss a second."""
+    """Wait until the page shows at least this many seconds of recording; polling may miss a second."""
     expect(page.get_by_role("timer")).to_have_text(re.compile(rf"0:(0[{seconds}-9]|[1-5]\d)"))
 
 
 def wait_until_video_plays(page: Page, name: str) -> None:
-    """Wait until a participant's video plays for a quarter of a second."""
+    """Wait until a participant's video has played for a quarter of a second."""
     video = tile(page, name).locator("video").element_handle()
     page.wait_for_function("video => video.videoWidth > 0", arg=video)
     start = video.evaluate("video => video.currentTime")

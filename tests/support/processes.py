@@ -1,4 +1,4 @@
-"""Find processes, measure their memory, and wait until they end."""
+"""Find processes, measure how much memory they use, and wait until they end."""
 
 import contextlib
 import threading
@@ -12,7 +12,7 @@ MB = 1_000_000
 
 
 def still_running(family: Collection[psutil.Process], *, within: float) -> list[psutil.Process]:
-    """Return the processes that still run after this many seconds; zombies do not count."""
+    """Return the processes that are still running after this many seconds; zombies do not count."""
     end = time.monotonic() + within
     while (running := [process for process in family if _runs(process)]) and time.monotonic() < end:
         threading.Event().wait(0.02)
@@ -27,10 +27,10 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
-    """Return Chrome's processes of a kind below this process, except ``besides``; the newest is last.
+    """Return all Chrome processes of one kind below this process, except ``besides``; the newest is last.
 
     ``kind`` is a part of the command line, such as ``--type=renderer`` or ``network.mojom.NetworkService``. The kind
-    "browser" is the main process, which has no type.
+    "browser" means the main process, which has no type.
     """
     left_out = {process.pid for process in besides}
     found = []
@@ -44,7 +44,7 @@ def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> li
 
 
 def memory_by_process() -> dict[str, float]:
-    """Return the memory in MB of Chrome's processes, of its driver, and of this process, which is called Python."""
+    """Return how much memory Chrome's processes, its driver and this process ("Python") use, in MB."""
     me = psutil.Process()
     found = {"Python": me.memory_full_info().pss / MB}
     for process in me.children(recursive=True):

@@ -1,4 +1,4 @@
-"""Run the command-line program in a separate process, like users and scripts do."""
+"""Run the command-line program in a separate process, as users and scripts do."""
 
 import contextlib
 import subprocess
@@ -10,13 +10,13 @@ PROGRAM = [sys.executable, "-m", "harness"]
 
 
 def run_harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program in a folder until it ends."""
+    """Run the program in a folder, and wait until it ends."""
     return subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
 @contextlib.contextmanager
 def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the program in its own process group, and end it afterwards."""
+    """Run the program in its own process group, which is ended afterwards."""
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
         cwd=folder,
@@ -34,7 +34,7 @@ def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[
 
 
 def wait_until(condition: object, process: subprocess.Popen[str]) -> None:
-    """Wait until the condition holds, while the process runs."""
+    """Wait until the condition is true while the process is running."""
     assert callable(condition)
     while not condition():
         assert process.poll() is None, process.communicate()

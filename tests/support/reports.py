@@ -1,11 +1,11 @@
-"""Verify recordings in tests, independent of the speed of the machine."""
+"""Verify recordings in tests, whatever the speed of the machine."""
 
 from pathlib import Path
 from typing import Any
 
 from harness import Limits, Recording, Report, verify
 
-# Smoothness depends on the machine. Tests about smoothness check the whole report instead.
+# How smooth a recording is depends on the machine. Tests about smoothness check the whole report instead.
 SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
 # Other recordings on the same processors can make these checks fail as well; the limits below are lenient.
 BUSY_CHECKS = SMOOTHNESS_CHECKS | {"gap", "frozen"}
@@ -22,13 +22,13 @@ LENIENT_LIMITS = Limits(
 
 
 def failed_findings(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS_CHECKS) -> list[dict[str, Any]]:
-    """Return the failed findings in the JSON of the command line, except those about smoothness."""
+    """Return the failed findings in the command line's JSON, except those about smoothness."""
     findings = [finding for report in answer["reports"] for finding in report["findings"]]
     return [one for one in findings if not one["ok"] and one["check"] not in excused]
 
 
 def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Report:
-    """Verify a recording and return its report; all checks must pass, except those about smoothness."""
+    """Verify a recording and return its report; all checks except those about smoothness must pass."""
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
     excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
     failed = [finding for finding in report.findings if not finding.ok and finding.check not in excused]

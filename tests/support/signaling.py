@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class SignalingServer:
-    """Signaling without a network; ``sent`` has the messages to each connection."""
+    """Signaling without a network; ``sent`` contains the messages to each connection."""
 
     limits: ServerLimits = field(default_factory=ServerLimits)
     now: float = 5_000.0
@@ -37,7 +37,7 @@ class SignalingServer:
         )
 
     def send(self, connection: int, message: object) -> None:
-        """Send a message on a connection, as JSON unless it is text."""
+        """Send a message over a connection; everything but text is sent as JSON."""
         text = message if isinstance(message, str) else json.dumps(message)
         self.deliver(self.signaling.receive(connection, text))
 
@@ -46,19 +46,19 @@ class SignalingServer:
         self.deliver(self.signaling.disconnect(connection, "connection lost"))
 
     def lose(self, connection: int) -> Member:
-        """Lose the connection of a member, who may reconnect; return the member."""
+        """Lose a participant's connection, so that they can reconnect; return their member."""
         member = self.signaling.mark_lost(connection)
         assert member is not None
         return member
 
     def join(self, connection: int, name: str, *, room: str = "daily", **hello: Any) -> dict[str, Any]:
-        """Join a room with a token; return the answer."""
+        """Join a room with a token; return the server's answer."""
         token = self.admission.issue(Token(role="participant", room=room, name=name))
         self.send(connection, {"type": "hello", "token": token, **hello})
         return self.sent[connection][-1]
 
     def take_sent(self, connection: int) -> list[dict[str, Any]]:
-        """Return and delete the messages to a connection."""
+        """Return the messages to a connection, and delete them."""
         return self.sent.pop(connection, [])
 
     def forget_sent(self) -> None:
@@ -66,7 +66,7 @@ class SignalingServer:
         self.sent.clear()
 
     def deliver(self, messages: list[Outgoing]) -> None:
-        """Store messages by their connection."""
+        """Store each message under its connection."""
         for outgoing in messages:
             self.sent.setdefault(outgoing.connection, []).append(json.loads(outgoing.text))
             if outgoing.close:

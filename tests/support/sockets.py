@@ -61,7 +61,7 @@ _RAW: Final = (
         '{"type":"HELLO"}',
         "[" * 20_000,
         '{"a":' * 20_000,
-        # An unterminated string, which is slow for a parser that searches for the end after every quote.
+        # An unterminated string is slow for a parser that searches for the end after every quote.
         "[" * 17 + '"' + '\\"' * 30_000,
         '{"type":"ping","sent":1e999}',
     ),
@@ -91,7 +91,7 @@ def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
 
 
 async def receive_answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    """Return the next message of that type; drop all messages before it."""
+    """Return the next message of that type, and drop all messages before it."""
     while (message := await socket.receive_json(timeout=10))["type"] != kind:
         pass
     return dict(message)
@@ -99,13 +99,13 @@ async def receive_answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> 
 
 @asynccontextmanager
 async def sockets(server: RoomServer) -> AsyncIterator[Sockets]:
-    """Yield an object that opens sockets to a server, with the same origin as the server's page."""
+    """Yield an object that opens sockets to a server, with the origin of the server's page."""
     async with aiohttp.ClientSession(headers={"Origin": server.url}) as session:
         wire = Sockets(session, server)
         try:
             yield wire
         finally:
-            # aiohttp warns of a connection that was lost and never closed.
+            # aiohttp warns about a connection that was lost but never closed.
             for socket in wire.opened:
                 socket._response.close()
 
@@ -127,7 +127,7 @@ class Sockets:
     async def enter(
         self, room: str, name: str, media: str = "camera"
     ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
-        """Let a participant join; return the socket and the welcome message."""
+        """Join a room as a participant; return the socket and the welcome message."""
         socket = await self.open("/signal")
         await socket.send_json({"type": "hello", "token": self.server.token(room, name), "media": media})
         return socket, await socket.receive_json(timeout=10)

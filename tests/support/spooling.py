@@ -1,4 +1,4 @@
-"""Begin and feed recordings in a spool like a page does, but without a browser."""
+"""Begin and feed recordings in a spool as a page does, but without a browser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.server.spool.spool import Spool
 
 VERSIONS = {"harness": "0.1.0"}
-# The room's clock shows 990 s less than the page's.
+# The room's clock is 990 s behind the page's clock.
 OFFSET = -990_000.0
 STARTED = 1_000_000.0
 
@@ -44,7 +44,7 @@ def begin(
 
 
 def feed(active: ActiveRecording, data: bytes, size: int = 1_000) -> None:
-    """Feed bytes to a recording in chunks."""
+    """Send bytes to a recording in chunks."""
     for number, at in enumerate(range(0, len(data), size)):
         active.add_chunk(number, at, memoryview(data)[at : at + size])
 

@@ -1,4 +1,4 @@
 """Work that tests run in other processes: tasks for a confined process, and scenario jobs for a batch.
 
-No task or job needs a browser; the name of each says how it ends.
+No task or job needs a browser. Their names say how they end.
 """

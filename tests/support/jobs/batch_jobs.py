@@ -1,4 +1,4 @@
-"""Jobs of a batch that need no browser: each defines how its worker process ends."""
+"""Batch jobs that need no browser; each job defines how its worker process ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_CHROME = "There is no Chrome here."
 
 @dataclass(frozen=True, kw_only=True)
 class FakeJob(ScenarioJob):
-    """A job that ends as ``fate`` defines; it records first if ``records`` is true."""
+    """A job that ends as specified by ``fate``; if ``records`` is true, it records first."""
 
     fate: Fate = "ends"
     records: bool = False
@@ -31,7 +31,7 @@ class FakeJob(ScenarioJob):
     def play(
         self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
     ) -> Outcome:
-        """Record if ``records`` is true, then end according to ``fate``."""
+        """Record if ``records`` is true, then end as specified by ``fate``."""
         del interrupted
         on_progress(Progress(1, 1, self.fate))
         if self.records:

@@ -36,13 +36,13 @@ def crashes(request: dict[str, Any], send: Send) -> None:
 
 
 def never_ends(request: dict[str, Any], send: Send) -> None:
-    """Send the process ID, then wait forever."""
+    """Send the process ID, then block forever."""
     del request
     send(Message(kind="at", at=os.getpid()))
     threading.Event().wait()
 
 
 def has_a_fault(request: dict[str, Any], send: Send) -> None:
-    """Raise an error as a bug in our own code would."""
+    """Raise an error like a bug in our own code."""
     del send
     raise KeyError(request["key"])

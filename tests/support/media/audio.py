@@ -1,4 +1,4 @@
-"""The audio of a scene: a mix of every participant's tone and bursts."""
+"""A scene's audio: a mix of every participant's tone and bursts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The video of a scene: a moving pattern with the marker of its participant in every tile."""
+"""A scene's video: a moving pattern with the participant's marker in every tile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FrameRenderer:
         self._pattern = (90 + 40 * np.sin(rows / 17) + 40 * np.sin(columns / 23)).astype(np.uint8)
 
     def render(self, tick: int) -> NDArray[np.uint8]:
-        """Return the frame of a tick, as the rows of its three planes."""
+        """Return a tick's frame as the rows of its three planes."""
         scene = self._scene
         at = (tick - (tick in scene.repeated)) / scene.frame_rate
         planes = np.full((scene.height * 3 // 2, scene.width), 128, np.uint8)

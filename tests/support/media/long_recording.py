@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
 
-# EBML: Cluster of unknown size, its Timestamp in eight bytes, SimpleBlock (RFC 9559).
+# EBML: A cluster of unknown size, its Timestamp in eight bytes, and a SimpleBlock (RFC 9559).
 _CLUSTER: Final = b"\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff\xe7\x88"
 _SIMPLE_BLOCK: Final = b"\xa3"
 _KEY: Final = 0x80
@@ -29,16 +29,16 @@ AUDIO_STEP: Final = 60
 KEYFRAME_EVERY: Final = 2.0
 CLUSTER_EVERY: Final = 10.0
 SLICE: Final = 0.1
-# Page time of the first tick, in ms.
+# Time of the first tick on the page's clock, in ms.
 STARTED: Final = 1_000_000.0
-# Maximum time, in ms of the recording, by which the bytes may be ahead of the finalizer.
+# How far the bytes may be ahead of the finalizer, in ms of the recording.
 _AHEAD: Final = 20_000
 _PAUSE: Final = threading.Event()
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice from the page: its bytes, and the write times of the mixer's ticks, starting with number ``first``."""
+    """A slice from the page: its bytes, and when the mixer wrote its ticks, starting with number ``first``."""
 
     data: bytes
     first: int
@@ -61,12 +61,12 @@ class EndlessRecording:
                 if packet.size:
                     packets[packet.stream.type].append(bytes(packet))
         key, delta = packets["video"][:2]
-        # Padding after a frame's own bytes does no harm, because nothing decodes it.
+        # Padding after a frame's own bytes is harmless, because nothing decodes the frame.
         self._key, self._delta = (frame + bytes(max(0, frame_bytes - len(frame))) for frame in (key, delta))
         self._audio = packets["audio"][2]
 
     def slices(self, seconds: float) -> Iterator[Slice]:
-        """Yield the slices of this many seconds."""
+        """Yield slices for this many seconds of recording."""
         step = 1000 / self.rate
         frame = audio = 0
         cluster = -CLUSTER_EVERY * 1000
@@ -117,7 +117,7 @@ def begin_recording(spool: Spool, footage: EndlessRecording, name: str) -> Activ
 
 
 def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: float) -> Iterator[float]:
-    """Feed the recording its slices as fast as they are finalized; yield its recorded seconds."""
+    """Feed slices to the recording as fast as they are finalized; yield how many seconds have been recorded."""
     for number, one in enumerate(footage.slices(seconds)):
         active.add_chunk(number, active.size, memoryview(one.data))
         active.add_ticks(one.first, one.written)
@@ -130,7 +130,7 @@ def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: 
 
 
 def finish_time(active: ActiveRecording, seconds: float) -> float:
-    """Return how many ms it takes to finish a recording whose bytes have all been read."""
+    """Finish a recording whose bytes have all been read; return how many ms this takes."""
     while active.progress.stamps.get("video", 0) < seconds * 1000 - 500:
         _PAUSE.wait(0.001)
     began = time.perf_counter()

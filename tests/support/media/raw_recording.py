@@ -1,4 +1,4 @@
-"""Raw bytes as Chrome's MediaRecorder writes them, the mixer's log, and helpers to read a finished file."""
+"""Raw bytes like those of Chrome's MediaRecorder, the mixer's log, and helpers to read a finished file."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ if TYPE_CHECKING:
 
 STEP: Final = 1000 / 30
 FRAMES: Final = 90
-# Page time of the first tick in ms; the mixer starts before the recorder.
+# Time of the first tick on the page's clock, in ms; the mixer starts before the recorder.
 ORIGIN: Final = 1_000_000.0
 FIRST_TICK: Final = 40
 AUDIO_PACKET: Final = 60
 AUDIO_PIECES: Final = 147
-# Time from the mixer to the recorder, in ms.
+# How long a frame takes from the mixer to the recorder, in ms.
 DELAY: Final = 5.0
 CLUSTER: Final = b"\x1f\x43\xb6\x75"
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A recording in the form in which Chrome writes it, and its packets.
+    """A raw recording like Chrome's, and its packets.
 
-    The stamps are in ms from the recording's zero; ``written`` are the write times of the ticks, from number 0.
+    The stamps are in ms from the recording's zero; ``written`` are the times when the ticks were written, from number
+    0.
     """
 
     data: bytes
@@ -59,7 +60,7 @@ class Raw:
 
 
 def make_raw(folder: Path, *, video: bool = True) -> Raw:
-    """Encode three seconds into WebM as MediaRecorder with a timeslice does: no Duration, no Cues, unknown sizes."""
+    """Encode three seconds of WebM like MediaRecorder with a timeslice: no Duration, no Cues, unknown sizes."""
     random_numbers = random.Random(1)  # noqa: S311 - no secret
     written = [ORIGIN + number * STEP + 3 * random_numbers.random() for number in range(FIRST_TICK + FRAMES + 5)]
     zero = written[FIRST_TICK] + DELAY
@@ -89,7 +90,7 @@ def make_raw(folder: Path, *, video: bool = True) -> Raw:
 
 
 def encode_video(media: OutputContainer) -> list[AnyPacket]:
-    """Return the packets of moving video, one per frame, with a keyframe per second."""
+    """Return packets of moving video, one per frame, with a keyframe every second."""
     stream = media.add_stream("libvpx", rate=30, options={"deadline": "realtime", "cpu-used": "8"})
     stream.width, stream.height, stream.pix_fmt, stream.gop_size = 160, 90, "yuv420p", 30
     packets: list[AnyPacket] = []
@@ -103,7 +104,7 @@ def encode_video(media: OutputContainer) -> list[AnyPacket]:
 
 
 def encode_audio(media: OutputContainer) -> list[AnyPacket]:
-    """Return the packets of a tone, each of 60 ms like Chrome's."""
+    """Return the packets of a tone; each lasts 60 ms like Chrome's."""
     stream = media.add_stream("libopus", rate=48_000, layout="mono", options={"frame_duration": str(AUDIO_PACKET)})
     packets: list[AnyPacket] = []
     for number in range(AUDIO_PIECES):
@@ -115,11 +116,12 @@ def encode_audio(media: OutputContainer) -> list[AnyPacket]:
 
 
 def with_unknown_sizes(data: bytes) -> bytes:
-    """Return a WebM's bytes with clusters of unknown size, as Chrome writes them, and otherwise unchanged."""
+    """Return a WebM file's bytes with clusters of unknown size, as Chrome writes them; nothing else changes."""
     changed = bytearray(data)
     at = data.index(CLUSTER)
     while data[at : at + 4] == CLUSTER:
-        # The leading bit gives the number of bytes of a size; if all other bits are ones, the size is unknown.
+        # The position of a size's first 1 bit gives its number of bytes; if all other bits are ones, the size is
+        # unknown.
         length = 9 - data[at + 4].bit_length()
         unknown = (1 << 7 * length) - 1
         size = int.from_bytes(data[at + 4 : at + 4 + length]) & unknown
@@ -142,7 +144,7 @@ def finish(folder: Path, data: bytes, log: list[str], *, frame_rate: int | None 
 
 
 def edited(folder: Path, raw: Raw, edit: Callable[[AnyPacket, int], bool]) -> bytes:
-    """Return the raw bytes after ``edit(packet, number in its track)``, which may change packets or drop them."""
+    """Return the raw bytes after calling ``edit(packet, number in its track)``, which may change or drop packets."""
     (folder / "whole.webm").write_bytes(raw.data)
     counts: dict[int, int] = {}
     with (
@@ -161,7 +163,7 @@ def edited(folder: Path, raw: Raw, edit: Callable[[AnyPacket, int], bool]) -> by
 
 
 def packets_of(path: Path) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
-    """Return the video and the audio packets of a file, each with its time in ms."""
+    """Return a file's video packets and audio packets, each with its time in ms."""
     found: dict[str, list[tuple[int, bytes]]] = {"video": [], "audio": []}
     with av.open(str(path)) as media:
         for packet in media.demux():

@@ -1,4 +1,4 @@
-"""Write a planned scene as a real recording: the media file, and a manifest that describes it."""
+"""Write a planned scene as a real recording: a media file with a manifest that describes it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_recording(
 ) -> Recording:
     """Write the scene to ``path``, and a manifest next to it.
 
-    The manifest describes ``manifest_scene`` and a duration of ``manifest_seconds``, by default those of the scene.
+    The manifest describes ``manifest_scene`` and a duration of ``manifest_seconds``; both default to the scene's own.
     """
     write_media(path, scene)
     described = manifest_scene or scene
@@ -49,7 +49,7 @@ def write_recording(
 
 
 def recording_of(path: Path, scene: Scene, *, duration: float) -> Recording:
-    """Return the facts of a file as its manifest states them."""
+    """Return the facts about a file as its manifest states them."""
     return Recording(
         id="r1",
         path=path,
@@ -70,7 +70,7 @@ def recording_of(path: Path, scene: Scene, *, duration: float) -> Recording:
 
 
 def timeline_of(scene: Scene) -> Timeline:
-    """Return the timeline of a scene: all participants are present from the start, and hidden and muted as planned."""
+    """Return a scene's timeline: all participants are present from the start, and hidden and muted as planned."""
     places = grid_tiles(len(scene.participants), scene.width, scene.height)
     layout = tuple(
         Tile(participant=one.name, x=x, y=y, width=width, height=height)

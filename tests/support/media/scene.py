@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class PlannedParticipant:
     """A synthetic participant; intervals and delays are in seconds.
 
-    ``frame_rate`` is the sender's, in frames per second; ``counter`` is its frame counter when the recording begins.
-    ``audio_delay`` moves the audio, ``drift_ppm`` stretches it. ``tile`` is the number of the tile where the video is
-    drawn; None is the participant's own. The manifest does not list an ``unlisted`` participant. A participant whose
-    ``marker`` is None has no markers, like a real camera.
+    ``frame_rate`` is the sender's frame rate in frames per second; ``counter`` is its frame counter when the recording
+    begins. ``audio_delay`` shifts the audio, and ``drift_ppm`` stretches it. ``tile`` is the number of the tile in
+    which the video is drawn; None means the participant's own tile. An ``unlisted`` participant is missing in the
+    manifest. A participant whose ``marker`` is None has no markers, like a real camera.
     """
 
     name: str
@@ -35,9 +35,10 @@ class PlannedParticipant:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A recording to write: its participants, its format, and the faults of the whole file.
+    """A recording that a test writes: its participants, its format, and faults that affect the whole file.
 
-    ``dropped`` has the numbers of the frames that are not written, ``repeated`` of those that repeat the previous one.
+    ``dropped`` are the numbers of frames that are not written, and ``repeated`` those of frames that repeat the
+    previous frame.
     """
 
     participants: tuple[PlannedParticipant, ...]
@@ -59,12 +60,12 @@ class Scene:
 
     @property
     def ticks(self) -> int:
-        """The number of frames of the scene if none is dropped."""
+        """The number of frames in the scene if none is dropped."""
         return round(self.seconds * self.frame_rate)
 
 
 def participants(*names: str) -> tuple[PlannedParticipant, ...]:
-    """Return participants with markers from 1 up and different frame counters."""
+    """Return participants with different frame counters and with markers that count up from 1."""
     return tuple(
         PlannedParticipant(name=name, marker=number, counter=7 * number) for number, name in enumerate(names, 1)
     )

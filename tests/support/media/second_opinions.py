@@ -1,4 +1,4 @@
-"""Second opinions on a file: ffprobe, MediaInfo and mkvinfo, compared with our own probe."""
+"""Second opinions about a file: ffprobe, MediaInfo and mkvinfo, compared with our own probe."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from harness.verification.probe.probe import probe
 
 @dataclass(frozen=True)
 class Opinion:
-    """A program's report on a file: duration in seconds, packets of each kind (None: not counted), and the index."""
+    """A program's report about a file: duration in seconds, packets of each kind (None: not counted), and index."""
 
     program: str
     duration: float
@@ -28,7 +28,7 @@ class Opinion:
 
 
 def opinions(path: Path) -> list[Opinion]:
-    """Return the opinions of all installed programs on a file; the first is our own probe's."""
+    """Return what all installed programs report about a file; the first report is from our own probe."""
     found = [_ours(path), _media_info(path)]
     for program, run in (("ffprobe", _ffprobe), ("mkvinfo", _mkvinfo)):
         if shutil.which(program):
@@ -37,7 +37,7 @@ def opinions(path: Path) -> list[Opinion]:
 
 
 def disagreements(path: Path) -> list[str]:
-    """Return differences from our probe: over 50 ms of duration, any packet, or a missing index."""
+    """Return the differences from our probe: over 50 ms of duration, any number of packets, or a missing index."""
     ours, *others = opinions(path)
     found = [] if ours.cues and ours.duration_present else [f"{path.name}: our probe misses Duration or Cues"]
     for other in others:
@@ -84,7 +84,7 @@ def _ffprobe(path: Path) -> Opinion:
 
 def _media_info(path: Path) -> Opinion:
     general = next(track for track in MediaInfo.parse(path).tracks if track.track_type == "General")
-    # MediaInfo computes the number of frames from duration and rate, so it is not a count.
+    # MediaInfo computes the number of frames from the duration and the frame rate instead of counting them.
     return Opinion("MediaInfo", float(general.duration or 0) / 1000, None, None)
 
 

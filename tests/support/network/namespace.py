@@ -17,7 +17,7 @@ UP = 0x1
 
 
 def loopback(*, up: bool) -> None:
-    """Turn the loopback on or off (netdevice(7))."""
+    """Turn the loopback interface on or off (netdevice(7))."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sH14s", b"lo", 0, b"")
         _, flags, _ = struct.unpack("16sH14s", fcntl.ioctl(control, GET_FLAGS, request))
@@ -26,7 +26,7 @@ def loopback(*, up: bool) -> None:
 
 
 def main(folder: str) -> None:
-    """Record alice and bob for 6.5 seconds, two of them without a network."""
+    """Record Alice and Bob for 6.5 seconds, two of them without a network."""
     loopback(up=True)
     with open_room(recordings=folder) as room:
         alice, _ = room.join_all("alice", "bob")

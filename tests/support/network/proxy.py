@@ -1,4 +1,4 @@
-"""A proxy between browser and server that tests can cut."""
+"""A proxy between the browser and the server that tests can cut off."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """Forwards every connection on its own port to another port on loopback, until it is cut."""
+    """Forwards every connection on its own port to another port on loopback, until it is cut off."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -32,7 +32,7 @@ class Network:
         self._listener.close()
 
     def cut(self) -> None:
-        """Reset every connection, and accept no new one."""
+        """Reset every connection, and accept no new ones."""
         self._open = False
         for pair in self._pairs:
             for end in pair:

@@ -24,19 +24,19 @@ STRICT: Final = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
-    # Another site embeds one application.
+    # One of the applications is embedded by another site.
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
 
 class Site(Served):
-    """The site of the applications, over https at localhost; it serves the folder ``sdk`` at /sdk."""
+    """The applications' site, over https at localhost; it serves the folder ``sdk`` at /sdk."""
 
     def __init__(self, *, sdk: Path | None = None, strict: bool = True) -> None:
         super().__init__(host="localhost", certificate=_certificate())
         self._sdk = sdk
         self._strict = strict
-        # The sockets of the participants of each room.
+        # The participants' sockets, by room.
         self._rooms: dict[str, set[web.WebSocketResponse]] = {}
 
     def build(self) -> web.Application:

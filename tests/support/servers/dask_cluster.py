@@ -17,7 +17,7 @@ class Cluster:
     """A scheduler and its workers."""
 
     def __init__(self) -> None:
-        # Chrome's sockets are files in this folder, and their paths must be short.
+        # Chrome creates its sockets in this folder, and their paths must be short.
         self._folder = tempfile.TemporaryDirectory(prefix="dask", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self.processes: list[subprocess.Popen[str]] = []
@@ -25,7 +25,7 @@ class Cluster:
         self.address = self._word_with(self.scheduler, "tcp://")
 
     def worker(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a worker without a nanny process; return when it has registered with the scheduler."""
+        """Start a worker without a nanny process; return once it has registered with the scheduler."""
         worker = self._start(
             *("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"),
             *(arguments or ("--resources", "browser=1")),
@@ -61,7 +61,7 @@ class Cluster:
         return self.folder / f"{number}.log"
 
     def _word_with(self, process: subprocess.Popen[str], words: str) -> str:
-        """Wait for a line with these words; return the last word of the line."""
+        """Wait for a line that contains these words; return the last word of the line."""
         log = self._log(self.processes.index(process))
         wait_until(lambda: words in log.read_text(), process)
         return next(line for line in log.read_text().splitlines() if words in line).split()[-1]

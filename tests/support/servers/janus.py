@@ -1,6 +1,6 @@
 """Janus from Debian with our own configuration and signed tokens; every test starts its own Janus.
 
-Its WebSockets listen on loopback. Its media can't use loopback, because Janus ignores that address.
+Janus's WebSockets listen on loopback. Janus's media can't use loopback, because Janus ignores that address.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def own_address() -> str | None:
 
 
 class Janus:
-    """A running Janus; tests of its failure use ``kill`` and ``start``."""
+    """A running Janus; ``kill`` and ``start`` are for tests of Janus failures."""
 
     def __init__(self, folder: Path) -> None:
         self.secret = secrets.token_hex(16)
@@ -89,17 +89,17 @@ class Janus:
 
     @property
     def log(self) -> str:
-        """The output so far."""
+        """The output of Janus so far."""
         return self._service.log
 
     def token(self, *, seconds: float = 3600.0) -> str:
-        """Return a token that admits to rooms for this long: its expiry, its purpose, and Janus's signature."""
+        """Return a token that is valid for this many seconds: its expiry, its purpose, and its signature."""
         claims = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
         signature = hmac.new(self.secret.encode(), claims.encode(), hashlib.sha1).digest()
         return f"{claims}:{base64.b64encode(signature).decode()}"
 
     def start(self) -> None:
-        """Start Janus, and return when it accepts connections."""
+        """Start Janus, and return once it accepts connections."""
         self._service.start()
 
     def kill(self) -> None:

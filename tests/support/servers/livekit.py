@@ -1,6 +1,6 @@
 """The parts of a LiveKit server that its real client needs for a call: LiveKit's signaling, and media by aiortc.
 
-Each participant has two connections: one for published tracks, and one, offered by the server, for subscriptions.
+Each participant has two connections: one for published tracks, and one for subscriptions, which the server offers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _TRACK_TYPES = {"audio": models.TrackType.AUDIO, "video": models.TrackType.VIDEO
 
 @dataclass(eq=False)
 class _Participant:
-    """A participant in the room: the socket, both connections, and the published tracks by track ID."""
+    """A participant in the room, with a socket, both connections, and the published tracks by track ID."""
 
     info: models.ParticipantInfo
     socket: web.WebSocketResponse
     publisher: RTCPeerConnection = field(default_factory=RTCPeerConnection)
     subscriber: RTCPeerConnection = field(default_factory=RTCPeerConnection)
     tracks: dict[str, MediaStreamTrack] = field(default_factory=dict)
-    # Allows one offer at a time; the next one waits for the answer.
+    # Allows only one offer at a time; the next offer waits for the answer to this one.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -41,14 +41,14 @@ class _Participant:
 
 
 class LiveKit:
-    """One room; ``handle`` serves a client's WebSocket."""
+    """A server with one room; ``handle`` serves a client's WebSocket."""
 
     def __init__(self) -> None:
         self._participants: list[_Participant] = []
         self._relay = MediaRelay()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve a participant until they leave; the token is the name."""
+        """Serve a participant until they leave; their token is their name."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         name = request.query["access_token"]
@@ -100,7 +100,7 @@ class LiveKit:
         return socket
 
     async def _handle_message(self, participant: _Participant, message: rtc.SignalRequest) -> bool:  # noqa: C901 - one branch per message
-        """Handle a client's message; return whether the client stays."""
+        """Handle a client's message; return whether the client remains connected."""
         match message.WhichOneof("message"):
             case "add_track":
                 request = message.add_track
@@ -151,7 +151,7 @@ class LiveKit:
         return True
 
     async def _offer(self, participant: _Participant) -> None:
-        """Offer a participant the tracks of the others, and stop tracks that are no longer published."""
+        """Offer a participant the other participants' tracks, and stop tracks that are no longer published."""
         async with participant.turn:
             sent = {sender._track_id for sender in participant.subscriber.getSenders()}
             fresh = [
@@ -174,7 +174,7 @@ class LiveKit:
                 transceiver.direction = "inactive"
             for other, sid, track in fresh:
                 sender = participant.subscriber.addTrack(self._relay.subscribe(track))
-                # From these IDs the client derives the publisher of a track.
+                # The client derives a track's publisher from these IDs.
                 sender._stream_id, sender._track_id = f"{other.info.sid}|{sid}", sid
             participant.answered.clear()
             await participant.subscriber.setLocalDescription(await participant.subscriber.createOffer())
@@ -183,6 +183,6 @@ class LiveKit:
             await asyncio.wait_for(participant.answered.wait(), 10)
 
     async def _send_state(self, participant: _Participant) -> None:
-        """Send a participant's state to all others."""
+        """Send a participant's state to everybody in the room."""
         for other in self._participants:
             await other.send(update=rtc.ParticipantUpdate(participants=[participant.info]))

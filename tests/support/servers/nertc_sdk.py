@@ -1,4 +1,4 @@
-"""Install NERTC's real SDK from npm into a scratch folder, for tests that use it."""
+"""Install NERTC's real SDK from npm into a temporary folder, for tests that use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SILENT: Final = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-au
 
 
 def with_node(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command with the page's Node in a folder."""
+    """Run a command in a folder with the Node.js that the page uses."""
     return subprocess.run(
         [ROOT / "scripts" / "with-node", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# Maximum time, in seconds, until a server accepts connections.
+# How long a server can take to accept connections, in seconds.
 _UP_WITHIN: Final = 20.0
 
 
 def free_port() -> int:
-    """Return a free port on loopback outside the range from which the system assigns ports to connections."""
+    """Return a free loopback port outside the range that the system uses for outgoing connections."""
     while True:
         port = random.randrange(20_000, 30_000)  # noqa: S311 - no secret
         with socket.socket() as free, contextlib.suppress(OSError):
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 class Service:
-    """A program that listens on a port of loopback; its output goes to a file, and ``log`` returns it."""
+    """A program that listens on a loopback port; its output goes to a file, and ``log`` returns it."""
 
     def __init__(self, program: Sequence[str], port: int, log: Path) -> None:
         self._program = program
@@ -38,11 +38,11 @@ class Service:
 
     @property
     def log(self) -> str:
-        """The output so far."""
+        """The program's output so far."""
         return self._log.read_text(errors="replace")
 
     def start(self) -> None:
-        """Start the program, and return when it accepts connections."""
+        """Start the program, and return once it accepts connections."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._program, stdout=log, stderr=subprocess.STDOUT, cwd=self._log.parent)
         end = time.monotonic() + _UP_WITHIN

@@ -1,4 +1,4 @@
-"""coturn from Debian on loopback, with passwords that are derived from a shared secret."""
+"""coturn from Debian on loopback, with passwords derived from a shared secret."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Turn:
 
     @property
     def log(self) -> str:
-        """The output so far."""
+        """The TURN server's output so far."""
         return self._service.log
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Web servers for tests: aiohttp with its own thread and event loop."""
+"""Web servers for tests; each runs aiohttp in its own thread with its own event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CPU budget: a warning is given before a recording if the processors are too slow for it."""
+"""The CPU budget warns before a recording if the processors are too slow for it."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ AUDIO = RecordConfig(record_type="audio")
 
 @pytest.fixture
 def other_program() -> Iterator[psutil.Process]:
-    """Return a busy process that is not a child of this one."""
+    """Return a busy process that is not a child of this process."""
     endless = f"{sys.executable} -c 'while True: pass' > /dev/null 2>&1 & echo $!"
     started = subprocess.run(["sh", "-c", endless], capture_output=True, text=True, check=True)
     process = psutil.Process(int(started.stdout))
@@ -31,7 +31,7 @@ def other_program() -> Iterator[psutil.Process]:
 
 
 def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
-    """A recording of audio alone needs the fewest processors."""
+    """More participants, pixels and frames need more processors; an audio recording needs the fewest."""
     requests = ((1, AUDIO), (1, SMALL), (3, SMALL), (3, LARGE), (9, LARGE))
     costs = [needed(participants, config) for participants, config in requests]
 
@@ -40,12 +40,12 @@ def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
 
 
 def test_one_participant_with_a_small_video_fits_any_machine() -> None:
-    """No warning is given if the processors are fast enough."""
+    """A fast machine records one participant with a small video without a warning."""
     assert CpuBudget().shortage(1, SMALL) is None
 
 
 def test_warning_names_the_need_and_the_remedy() -> None:
-    """The warning names the needed and the available processors, and what to do."""
+    """The warning names the needed and the available processors, and explains what to do."""
     warning = CpuBudget().shortage(16 * (os.cpu_count() or 1), LARGE)
 
     assert warning is not None

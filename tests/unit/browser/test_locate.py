@@ -1,4 +1,4 @@
-"""Finding a browser: the order of the candidates, and the message if no browser is found."""
+"""Finding a browser: the order of the candidates, and the error if there is none."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ VERSION = "156.0.8078.79"
 
 
 def write_program(folder: Path, name: str, *, output: str = f"Chromium {VERSION} built on Debian") -> Path:
-    """Write a program that only answers ``--version``."""
+    """Write a program that only responds to ``--version``."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{output}" && exit 0\nexit 1\n')
@@ -27,7 +27,7 @@ def write_program(folder: Path, name: str, *, output: str = f"Chromium {VERSION}
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the only folder on PATH of a machine without a browser."""
+    """Return the only folder on the PATH of a machine without a browser."""
     path = tmp_path / "bin"
     path.mkdir()
     monkeypatch.setenv("PATH", str(path))
@@ -37,7 +37,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_first_candidate_in_the_order_is_used(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The order is: the named browser, CHROME_PATH, Playwright's own, channels, PATH."""
+    """The order is: the named browser, CHROME_PATH, Playwright's own browser, channels, PATH."""
     google = write_program(machine, "google-chrome")
     found = [locate()]
     chromium = write_program(machine, "chromium")
@@ -63,14 +63,14 @@ def test_first_candidate_in_the_order_is_used(machine: Path, monkeypatch: pytest
 
 
 def test_executable_can_be_a_name_on_path(machine: Path) -> None:
-    """``executable`` can be a name on PATH instead of a path."""
+    """``executable`` can be the name of a program on PATH instead of a path."""
     chrome = write_program(machine, "my-chrome")
 
     assert chrome == locate("my-chrome").executable
 
 
 def test_browser_that_does_not_start_is_skipped(machine: Path) -> None:
-    """Ubuntu's chromium-browser without its snap exists but does not start, so the next browser is used."""
+    """Ubuntu's chromium-browser does not start without its snap, so the next browser is used."""
     (machine / "chromium").write_text("#!/bin/sh\necho install the snap >&2\nexit 1\n")
     (machine / "chromium").chmod(0o755)
     chrome = write_program(machine, "google-chrome")
@@ -89,7 +89,7 @@ def test_named_program_that_is_not_a_chrome_is_refused(machine: Path, output: st
 
 
 def test_chrome_path_without_a_program_is_refused(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error message names the variable CHROME_PATH."""
+    """If CHROME_PATH is not a program, the error names this variable."""
     write_program(machine, "chromium")
     monkeypatch.setenv("CHROME_PATH", "/nowhere/chrome")
 
@@ -99,7 +99,7 @@ def test_chrome_path_without_a_program_is_refused(machine: Path, monkeypatch: py
 
 @pytest.mark.usefixtures("machine")
 def test_missing_browser_is_reported_with_the_remedy() -> None:
-    """The message contains the command that installs a browser."""
+    """If no browser is found, the error contains the command that installs one."""
     with pytest.raises(SetupError, match="harness browser install"):
         locate()
 
@@ -119,7 +119,7 @@ def test_install_is_silent_if_there_is_a_browser(machine: Path, capfd: pytest.Ca
 def test_failed_installation_lists_everything_that_was_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As root on Debian, the message has the last lines of Playwright's installer and of the package manager."""
+    """As root on Debian, the error has the last lines from Playwright's installer and from the package manager."""
     write_program(machine, "python", output="")
     write_program(machine, "apt-get", output="")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
@@ -139,7 +139,7 @@ def test_failed_installation_lists_everything_that_was_tried(
 def test_package_chromium_of_ubuntu_is_not_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """On Ubuntu the package is a stub that needs a snap."""
+    """On Ubuntu, the package chromium is not tried, because it only installs a snap."""
     write_program(machine, "python", output="")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(machine / "python"))
@@ -154,7 +154,7 @@ def test_package_chromium_of_ubuntu_is_not_tried(
 
 @pytest.mark.own_thread
 def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A download without a network does not block the installation."""
+    """An installer that prints nothing is stopped, for example if a download has no network."""
     python = machine / "python"
     python.write_text("#!/bin/sh\necho Downloading\n/bin/sleep 60\n")
     python.chmod(0o755)
@@ -168,7 +168,7 @@ def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPa
 
 
 def incomplete_driver(folder: Path, *, until: Path) -> Path:
-    """Write a Node.js that lacks a library until a file exists."""
+    """Write a Node.js that lacks a library until a given file exists."""
     path = folder / "node"
     lacks = "error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file"
     path.write_text(f'#!/bin/sh\n[ -e {until} ] && exec {real_node()} "$@"\necho "node: {lacks}" >&2\nexit 127\n')
@@ -185,7 +185,7 @@ def real_node() -> str:
 def test_library_that_the_driver_lacks_is_installed_by_root(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A minimal Debian lacks the library, and the driver must run before Chrome is located."""
+    """Root installs a library that a minimal Debian lacks, because the driver must run before Chrome is located."""
     library = tmp_path / "libatomic"
     driver = incomplete_driver(tmp_path, until=library)
     installer = machine / "apt-get"
@@ -212,14 +212,14 @@ def test_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
 
 
 def test_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The function returns the result for root without starting a browser."""
+    """Root can't use the sandbox, which is known without starting a browser."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
     assert not sandbox_works(Path("/nowhere/root's chrome"))
 
 
 def test_browser_that_ends_at_once_has_no_sandbox(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser was started with the sandbox and exited immediately."""
+    """A browser that exits immediately when it is started with the sandbox counts as having none."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
     assert not sandbox_works(write_program(machine, "chromium"))

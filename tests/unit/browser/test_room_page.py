@@ -1,4 +1,4 @@
-"""RoomPage: the browsers that it accepts."""
+"""RoomPage accepts only Chromium."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.parallel
 
 
 def context_of(name: str) -> Any:
-    """Return a browser context that only has its browser's name."""
+    """Return a fake browser context that only has a browser name."""
     return SimpleNamespace(browser=SimpleNamespace(browser_type=SimpleNamespace(name=name)))
 
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])
 def test_browser_other_than_chromium_is_refused_before_a_page_opens(name: str) -> None:
-    """The message names the browser, the reason and the alternative; the code is NERTC's."""
+    """The error for other browsers names the browser, the reason and the alternative, and has NERTC's code."""
     with pytest.raises(NotSupportedError, match=f"^{name} can't record a room: .* Use Chromium") as refusal:
         RoomPage(context_of(name), "http://127.0.0.1:1")
 

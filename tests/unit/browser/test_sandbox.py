@@ -20,9 +20,9 @@ ROOT = 0
 
 
 class Program:
-    """A program that answers ``--version`` as Chrome does, lists its starts, and opens no page for Playwright.
+    """A fake Chrome that responds to ``--version``, logs how it is started, and opens no page for Playwright.
 
-    With ``sandbox`` it also answers ``--dump-dom`` with a page, like a Chrome whose sandbox works.
+    With ``sandbox`` it also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox works.
     """
 
     def __init__(self, folder: Path, *, sandbox: bool) -> None:
@@ -61,7 +61,7 @@ def describe(start: str) -> tuple[str, bool]:
 def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, starts: list[tuple[str, bool]], *, works: bool
 ) -> None:
-    """Playwright launches a program that records its switches and exits; every launch has our switches."""
+    """Playwright launches a fake Chrome that logs its switches and exits; every launch has our switches."""
     monkeypatch.setattr("os.geteuid", lambda: user)
     program = Program(tmp_path, sandbox=works)
 
@@ -78,7 +78,7 @@ def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
 def test_launch_options_try_the_sandbox_unless_it_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, works: bool
 ) -> None:
-    """A given value of ``sandbox`` is used without starting a program."""
+    """If ``sandbox`` is given, its value is used without starting a program."""
     monkeypatch.setattr("os.geteuid", lambda: USER)
     program = Program(tmp_path, sandbox=works)
     browser = Browser(program.path, None, "156.0.8078.79", "--executable")
