@@ -1,4 +1,4 @@
-"""Batches on a real Dask cluster, with a scheduler and workers in separate processes; one worker is killed."""
+"""Batches run on a real Dask cluster, with a scheduler and workers in separate processes; one worker is killed."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 SCENARIO_COUNT = 40 if FULL else 4
-# Size in bytes of a recording of about one second.
+# Size of a recording of about one second, in bytes.
 ONE_SECOND_SIZE = 10_000
-# Size in bytes of a recording whose transfer takes a second or two.
+# Size of a recording whose transfer takes a second or two, in bytes.
 LARGE = 400_000_000
-# Time, in seconds, after which a worker is killed during this transfer.
+# How long this transfer runs before the worker is killed, in seconds.
 KILLED_AFTER = 0.5
 SCENARIO = """
 title = "{title}"
@@ -63,12 +63,12 @@ download = "alice"
 
 
 def rescued(errors: str) -> list[Path]:
-    """Return the recordings of crashed workers that the batch reported in its standard error output."""
+    """Return the recordings of crashed workers that the batch reported on standard error."""
     return [Path(path) for path in re.findall(r"A worker crashed; (\S+) \(", errors)]
 
 
 def recorded_size(worker: subprocess.Popen[str]) -> int:
-    """Return the size of a worker's recording in progress, in bytes."""
+    """Return the size of the recording that a worker is making, in bytes."""
     paths = [Path(file.path) for file in psutil.Process(worker.pid).open_files()]
     return sum(path.stat().st_size for path in paths if path.name == "raw.webm")
 
@@ -97,7 +97,7 @@ def write(tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Every scenario has one outcome, and the recordings of the killed worker are fetched and reported."""
+    """Every scenario has one outcome, and the killed worker's recordings are fetched and reported."""
     first, _ = cluster.worker(), cluster.worker()
     arguments = (
         *write(SCENARIO_COUNT, 3),
@@ -117,7 +117,7 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
     (tmp_path / "results.json").write_text(output)
 
     results = json.loads(output)
-    # Other recordings may use the same processors.
+    # Other recordings can use the same processors at the same time.
     assert [] == failed_findings(results, excused=BUSY_CHECKS), errors
     assert batch.returncode == (0 if results["ok"] else 1), errors
     titles = [one["title"] for one in results["scenarios"]]
@@ -173,7 +173,7 @@ class LargeRecordingJob(ScenarioJob):
 
 
 def test_worker_crash_during_the_transfer_loses_no_recording(cluster: Cluster, tmp_path: Path) -> None:
-    """Another worker plays the scenario again, and the first recording is fetched from the crashed worker's folder."""
+    """A worker crash during the transfer repeats the scenario elsewhere, and the first recording is still fetched."""
     cluster.worker(), cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
@@ -191,7 +191,7 @@ def test_worker_crash_during_the_transfer_loses_no_recording(cluster: Cluster, t
 
 
 def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: Path) -> None:
-    """Neither an unexpected exception nor a missing requirement in one scenario affects the next scenario."""
+    """An unexpected exception or a missing requirement in one scenario does not affect the next scenario."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(batch_jobs)
     scenario = Scenario(steps=(Join(join="alice"),))
@@ -211,7 +211,7 @@ def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: 
 
 
 def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Cluster, tmp_path: Path) -> None:
-    """The recording stays on its worker, and the recordings of other scenarios are still fetched."""
+    """A recording that can't be stored stays on its worker, and the other scenarios' recordings are still fetched."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
@@ -234,7 +234,7 @@ def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Clust
 def test_cluster_without_browsers_is_reported(
     cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """The error contains the option that starts a Dask worker with browsers."""
+    """If a cluster has no browsers, the error contains the option that starts a Dask worker with browsers."""
     cluster.worker("--resources", "GPU=1")
 
     ran = run_harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)
@@ -244,7 +244,7 @@ def test_cluster_without_browsers_is_reported(
 
 
 def test_scheduler_that_does_not_answer_is_reported(write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """The command prints an error with the scheduler's address, and no traceback."""
+    """If the scheduler does not answer, the command prints its address, and no traceback."""
     ran = run_harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
 
     assert ran.returncode == 3

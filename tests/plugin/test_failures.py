@@ -1,4 +1,4 @@
-"""The artifacts of tests that fail late, or whose pages log unusual text; each case is a separate pytest run."""
+"""Artifacts of tests that fail late, or whose pages log unusual text; each case runs pytest in a separate process."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ RECORD = """
 
 
 def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytester: pytest.Pytester) -> None:
-    """Fixtures that were set up before the room are torn down after it; the failed test still gets its folder."""
+    """A fixture that was set up before the room is torn down after it; if it fails, the test still gets its folder."""
     pytester.makepyfile(
         RECORD
         + """
@@ -55,7 +55,7 @@ def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytest
 
 
 def test_recordings_are_kept_if_a_fixture_of_the_module_fails(pytester: pytest.Pytester) -> None:
-    """A module's fixture is torn down with the module's last test, which is reported as failed."""
+    """A module's fixture is torn down with the module's last test; if it fails, that test is reported as failed."""
     pytester.makepyfile(
         RECORD
         + """

@@ -1,4 +1,4 @@
-"""The plugin's options and its marker; each case is a separate pytest run."""
+"""The plugin's options and its marker; each case runs pytest in a separate process."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def recording_names(folder: Path) -> set[str]:
 def test_recordings_keep_decides_which_recordings_are_kept(
     pytester: pytest.Pytester, keep: str, remaining: set[str]
 ) -> None:
-    """The option keeps the recordings of failed tests only, or none; the failure folder always stays."""
+    """--recordings-keep keeps the recordings of failed tests or none; the failure folder always stays."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings", "videos", "--recordings-keep", keep)
@@ -79,7 +79,7 @@ def test_recordings_keep_decides_which_recordings_are_kept(
 
 
 def test_failed_test_has_all_artifacts_in_one_folder(pytester: pytest.Pytester) -> None:
-    """The folder contains the recording's files, screenshots, console logs, a Playwright trace and one timeline."""
+    """A failure folder contains the recording's files, screenshots, console logs, a Playwright trace and a timeline."""
     pytester.makepyfile(
         """
         from harness import RecordConfig
@@ -136,7 +136,7 @@ def test_options_can_be_set_in_the_configuration(pytester: pytest.Pytester) -> N
 
 
 def test_unknown_value_of_recordings_keep_is_refused(pytester: pytest.Pytester) -> None:
-    """The error is one line with the valid values, and no test runs."""
+    """An invalid value is refused with a one-line error that lists the valid values, and no test runs."""
     pytester.makepyfile("def test_nothing(): pass")
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "maybe")
@@ -146,7 +146,7 @@ def test_unknown_value_of_recordings_keep_is_refused(pytester: pytest.Pytester) 
 
 
 def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -> None:
-    """The participants join before the test begins, and the configuration is the default for its recordings."""
+    """The marker's participants join before the test, and its configuration is the default for all recordings."""
     pytester.makepyfile(
         """
         import pytest
@@ -174,7 +174,7 @@ def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -
 
 
 def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -> None:
-    """Each error is one line with the problem, the marker or the option, and the remedy."""
+    """Each invalid marker causes a one-line error with the problem, the marker or the option, and the remedy."""
     pytester.makepyfile(
         """
         import pytest
@@ -207,7 +207,7 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
 
 
 def test_reporters_get_the_paths_of_recordings(pytester: pytest.Pytester) -> None:
-    """JUnit XML contains the paths as properties of the test; pytest-html and Allure contain the videos and reports."""
+    """JUnit XML contains the paths as properties of the test; pytest-html and Allure contain videos and reports."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     reporters = ("--junit-xml", "results.xml", "--html", "site/all.html", "--alluredir", "allure")
@@ -228,7 +228,7 @@ def test_reporters_get_the_paths_of_recordings(pytester: pytest.Pytester) -> Non
 
 @pytest.mark.alone
 def test_workers_record_in_parallel(pytester: pytest.Pytester) -> None:
-    """With pytest-xdist each process has its own browser and server, and all of them use one recordings folder."""
+    """With pytest-xdist, each process has its own browser and server, and all of them share one recordings folder."""
     pytester.makepyfile(TWO_CALLS)
 
     result = pytester.runpytest_subprocess(*QUIET, "-n", "2")
@@ -238,7 +238,7 @@ def test_workers_record_in_parallel(pytester: pytest.Pytester) -> None:
 
 
 def test_failed_join_has_a_failure_folder(pytester: pytest.Pytester) -> None:
-    """A test whose participants can't join gets a failure folder, although its body never runs."""
+    """If its participants can't join, a test gets a failure folder although its body never runs."""
     pytester.makepyfile(
         """
         import pytest
@@ -257,7 +257,7 @@ def test_failed_join_has_a_failure_folder(pytester: pytest.Pytester) -> None:
 
 
 def test_remote_browser_records_for_the_plugin(pytester: pytest.Pytester, remote_browser: str) -> None:
-    """With --room-connect the plugin uses a browser served by Playwright, and stores recordings locally."""
+    """With --room-connect, the plugin uses a browser that Playwright serves, and stores recordings locally."""
     pytester.makepyfile(TWO_CALLS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--room-connect", remote_browser)
@@ -268,7 +268,7 @@ def test_remote_browser_records_for_the_plugin(pytester: pytest.Pytester, remote
 
 @pytest.fixture
 def remote_browser(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
-    """Serve a browser with Playwright's command line, and return the address."""
+    """Serve a browser with Playwright's command line; return the browser's address."""
     found = locate(None, bundled=playwright.chromium.executable_path)
     options = launch_options(found, fake_devices=True)
     words = {name: name.split("_") for name in options}
@@ -285,7 +285,7 @@ def remote_browser(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
 
 
 def test_room_uses_an_sfu(pytester: pytest.Pytester, janus: Janus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With --room-sfu the same tests run over Janus, without changes."""
+    """With --room-sfu, the same tests run over Janus without changes."""
     pytester.makepyfile(TWO_CALLS)
     monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 

@@ -1,4 +1,4 @@
-"""The pytest plugin in typical projects of users."""
+"""The pytest plugin works in typical user projects."""
 
 import pytest
 
@@ -11,7 +11,7 @@ QUIET = ("-p", "no:cacheprovider")
 
 
 def test_recording_without_a_download_is_kept_if_the_test_fails(pytester: pytest.Pytester) -> None:
-    """Everything recorded until the assertion failed is stored in the --recordings folder."""
+    """Everything that was recorded until the assertion failed is stored in the --recordings folder."""
     pytester.makepyfile(
         """
         from harness import RecordConfig
@@ -30,7 +30,7 @@ def test_recording_without_a_download_is_kept_if_the_test_fails(pytester: pytest
 
 
 def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
-    """The fixture verify_recording applies the limits in the --recordings-expect file to every recording."""
+    """The verify_recording fixture applies the limits from the --recordings-expect file to every recording."""
     write_recording(
         pytester.path / "clip.webm",
         with_participant(Scene(participants=participants("alice", "bob")), "bob", audio_delay=0.08),
@@ -55,7 +55,7 @@ def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
 
 
 def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytester) -> None:
-    """A conftest.py in the user's project can extend or override our launch arguments."""
+    """A conftest.py in a user's project can extend or override our launch arguments."""
     pytester.makeconftest(
         """
         import pytest
@@ -80,7 +80,7 @@ def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytes
 
 
 def test_browser_other_than_chrome_is_refused_before_it_is_launched(pytester: pytest.Pytester) -> None:
-    """With --browser firefox or webkit, the room fixture fails during setup, with the reason and the remedy."""
+    """With --browser firefox or webkit, setting up the room fixture fails with the reason and the remedy."""
     pytester.makeconftest(
         """
         import pytest

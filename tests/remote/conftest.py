@@ -1,4 +1,4 @@
-"""Fixtures that serve browsers with Playwright, in a separate process with its own temporary folder."""
+"""Fixtures that serve browsers with Playwright in a separate process, which has its own temporary folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OURS = (sys.executable, "-m", "playwright")
 
 
 class Server:
-    """A running browser server of the installed Playwright, or of another ``driver`` version."""
+    """A running browser server from the installed Playwright, or from the Playwright version in ``driver``."""
 
     def __init__(self, *arguments: str, prefix: Sequence[str] = (), driver: Sequence[str] = _OURS) -> None:
         # Chrome creates sockets in this folder, and the paths of sockets must be short.
@@ -69,13 +69,13 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def remote_chrome() -> dict[str, Any]:
-    """Return the option of ``open_room`` with the path of Chrome on the server's machine."""
+    """Return the ``open_room`` option that contains Chrome's path on the server's machine."""
     return {"executable": locate(None).executable}
 
 
 @pytest.fixture
 def other_network() -> Iterator[tuple[str, ...]]:
-    """Return a command prefix that runs a program in another network namespace, followed by the namespace's address."""
+    """Return a command prefix that runs a program in another network namespace, and that namespace's address."""
     name = f"h{os.getpid() % 100_000}"
     near, far = f"{name}a", f"{name}b"
     inside = ("ip", "netns", "exec", name)

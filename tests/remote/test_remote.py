@@ -1,4 +1,4 @@
-"""Rooms in remote browsers: recordings are stored and verified on this machine, and lost browsers are reported."""
+"""Rooms in remote browsers: recordings are stored and verified on this machine, and browser crashes are reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The browser loads our page through the connection, and its download comes back the same way."""
+    """The remote browser loads our page through the connection, and its download comes back the same way."""
     with open_room(recordings=tmp_path, connect=[serve().url], **remote_chrome) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
@@ -48,7 +48,7 @@ def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     assert recording.path == tmp_path / "call.webm"
     audio = report.participant(bob.name).audio
     assert audio
-    # Other programs on the same processors may cause gaps in bob's audio.
+    # Other programs on the same processors can cause gaps in Bob's audio.
     assert sum(end - start for start, end in audio.audible) > 1
 
 
@@ -56,7 +56,7 @@ def test_room_in_a_remote_browser_is_recorded_on_this_machine(
 def test_participants_are_spread_over_several_browsers(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """After one browser has crashed, new participants use the remaining one."""
+    """New participants use the remaining browser after another one has crashed."""
     first, second = serve(), serve()
     with open_room(recordings=tmp_path, connect=[first.url, second.url], **remote_chrome) as room:
         alice, bob, carol = room.join_all("alice", "bob", "carol")
@@ -76,7 +76,7 @@ def test_participants_are_spread_over_several_browsers(
 def test_crashed_browser_server_leaves_the_recording(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The recording up to the crash is complete, because this machine stores each chunk when it arrives."""
+    """If the browser server crashes, the recording is complete up to then, because each chunk is stored on arrival."""
     server = serve()
     with open_room(recordings=tmp_path, connect=[server.url], **remote_chrome) as room:
         alice, _ = room.join_all("alice", "bob")
@@ -96,7 +96,7 @@ def test_crashed_browser_server_leaves_the_recording(
 def test_browser_server_without_our_switches_is_refused(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Recordings are unreliable in a Chrome that was launched without our switches."""
+    """A Chrome that was launched without our switches is refused, because its recordings would be unreliable."""
     config = tmp_path / "launch.json"
     config.write_text(json.dumps({"executablePath": str(remote_chrome["executable"]), "chromiumSandbox": False}))
     server = serve("launch-server", "--browser", "chromium", "--config", str(config))
@@ -109,7 +109,7 @@ def test_browser_server_without_our_switches_is_refused(
 
 
 def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """Without --unsafe the server ignores the given executable, and has no Chrome of its own."""
+    """Without --unsafe, the server ignores the given executable; if it has no Chrome of its own, it is refused."""
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (
@@ -120,7 +120,7 @@ def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server]
 
 
 def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """The error contains both versions, and explains that major and minor version must be equal."""
+    """A server with another Playwright version is refused; the error contains both versions and which must match."""
     earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
     server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
 
@@ -132,7 +132,7 @@ def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_p
 
 
 def test_missing_browser_server_is_reported(tmp_path: Path) -> None:
-    """The error contains the command that starts a browser server, and no traceback."""
+    """If no browser server answers, the error contains the command that starts one, and no traceback."""
     ran = run_harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
 
     assert ran.returncode == 3
@@ -145,7 +145,7 @@ def test_missing_browser_server_is_reported(tmp_path: Path) -> None:
 def test_rooms_of_a_run_are_spread_over_several_browsers(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A run with remote browsers may play more scenarios in parallel than this machine could."""
+    """With remote browsers, a run can play more scenarios in parallel than this machine could."""
     scenario = tmp_path / "one.toml"
     scenario.write_text(ONE_PARTICIPANT)
     first, second = serve(), serve()
@@ -165,7 +165,7 @@ def test_rooms_of_a_run_are_spread_over_several_browsers(
 def test_record_command_uses_a_remote_browser(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The record command needs only --connect and --executable for a remote browser."""
+    """To use a remote browser, the record command needs only --connect and --executable."""
     ran = run_harness(
         *("record", "alice", "bob", "--seconds", "2", "--json"),
         *("--connect", serve().url, "--executable", str(remote_chrome["executable"])),

@@ -1,4 +1,4 @@
-"""Fixtures for rooms that use Janus as their SFU; each test runs its own Janus."""
+"""Fixtures for rooms that use Janus as their SFU; each test starts its own Janus."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def open_rooms(
     janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> Iterator[Callable[[str], Room]]:
-    """Return a function that opens a room on a new server; rooms with the same name share one room of Janus."""
+    """Return a function that opens a room on a new server; rooms with the same name share one Janus room."""
     opened: list[tuple[RoomServer, Room]] = []
 
     def open_room(name: str = "call") -> Room:

@@ -1,4 +1,4 @@
-"""Rooms over Janus are recorded and verified like mesh rooms when participants join, leave, mute or fail."""
+"""Rooms over Janus are recorded and verified like mesh rooms when participants join, leave, mute or crash."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.servers.janus import Janus
 
 SMALL = RecordConfig(record_name="call")
-# Returns the height of the video received from each other participant, by participant.
+# Returns the height of the video that is received from each other participant, by participant.
 RECEIVED_HEIGHTS = """async () => Object.fromEntries(
   (await client.room.statistics()).map(({ participant, report }) => [
     participant,
@@ -37,13 +37,13 @@ RECEIVED_HEIGHTS = """async () => Object.fromEntries(
 
 
 def finish_and_verify(participant: Participant) -> Report:
-    """Stop and download the recording, and check that its report has no failures."""
+    """Stop and download the recording, and check that its report contains no failures."""
     participant.stop_media_recording()
     return check_recording(participant.download_media_recording())
 
 
 def test_recording_shows_when_participants_join_mute_and_leave(open_rooms: Callable[[], Room]) -> None:
-    """Each participant sends once, and the recording participant receives everybody over one connection."""
+    """Each participant sends each track once, and the recording participant receives all over one connection."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)
@@ -69,12 +69,12 @@ def test_recording_shows_when_participants_join_mute_and_leave(open_rooms: Calla
     assert not bob_report.is_audible(muted + 0.5, muted + 1.3)
     assert carol_report.is_audible(carol_joined + 0.3, carol_left - 0.3)
     assert carol_report.present[-1][1] == pytest.approx(carol_left, abs=0.7)
-    # Janus reuses carol's transceivers for dave.
+    # Janus reuses Carol's transceivers for Dave.
     assert report.participant(dave.name).is_audible(dave_joined + 0.3, dave_joined + 1.2)
 
 
 def test_local_recording_over_janus_contains_no_other_participant(open_rooms: Callable[[], Room]) -> None:
-    """The local recorder records only its own participant, even if all media pass through an SFU."""
+    """The local recorder records only its own participant, even though all media pass through an SFU."""
     room = open_rooms()
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="local", record_config=SMALL)
@@ -88,7 +88,7 @@ def test_local_recording_over_janus_contains_no_other_participant(open_rooms: Ca
 
 @pytest.mark.thorough
 def test_restart_of_janus_causes_only_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
-    """All pages reconnect, and the recording continues; its timeline contains the interruption."""
+    """If Janus restarts, all pages reconnect, and the recording continues with the interruption in its timeline."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)
@@ -113,7 +113,7 @@ def test_restart_of_janus_causes_only_a_gap(open_rooms: Callable[[], Room], janu
 
 @pytest.mark.thorough
 def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room]) -> None:
-    """The servers share only the Janus; marker numbers and names are unique across both servers."""
+    """Two servers can share one Janus; marker numbers and names are unique across both servers."""
     first, second = open_rooms(), open_rooms()
     (alice,) = first.join_all("alice", subscriber="alice")
     bob, other_alice = second.join_all("bob", "alice")
@@ -138,7 +138,7 @@ def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], 
 
 @pytest.mark.thorough
 def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callable[[], Room]) -> None:
-    """A mesh of twelve participants would overload one machine; a room over Janus does not."""
+    """Twelve participants in a mesh would overload one machine, but a room over Janus does not."""
     room = open_rooms()
     names = [f"p{number}" for number in range(12)]
     participants = room.join_all(*names, timeout=60)
@@ -153,7 +153,7 @@ def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callab
 
 @pytest.mark.thorough
 def test_video_is_received_in_the_subscribed_size(open_rooms: Callable[[], Room]) -> None:
-    """With simulcast, the subscriber of a small tile receives a small video, and the other one receives a large one."""
+    """With simulcast, a subscriber who requests a small size receives a smaller video than one who requests 720p."""
     room = open_rooms()
     _, bob, carol = room.join_all("alice", "bob", "carol")
     bob.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")
@@ -172,7 +172,7 @@ def test_video_is_received_in_the_subscribed_size(open_rooms: Callable[[], Room]
 def test_room_over_janus_is_recorded_from_the_command_line(
     janus: Janus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command reads the secret from the environment and never prints it."""
+    """The record command reads Janus's secret from the environment and never prints it."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 
     ran = run_harness(
@@ -190,7 +190,7 @@ def test_room_over_janus_is_recorded_from_the_command_line(
 def test_invalid_janus_token_is_reported(
     janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path, fault: str
 ) -> None:
-    """The error names the remedy, and the room stays empty."""
+    """If the Janus token is invalid, the error explains what to do, and the room stays empty."""
     sfu = (
         Sfu(janus.url, "not the secret of Janus")
         if fault == "wrong secret"
@@ -209,7 +209,7 @@ def test_invalid_janus_token_is_reported(
 def test_janus_that_does_not_answer_is_reported(
     janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """The error contains the address of Janus."""
+    """If Janus does not answer, the error contains its address."""
     janus.kill()
     routes = Routes(sfu=Sfu(janus.url, janus.secret))
     with (

@@ -60,7 +60,7 @@ def relayed(turn: Turn, new_context: Callable[..., BrowserContext], tmp_path: Pa
 
 
 def test_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: Turn) -> None:
-    """Each participant gets a separate password, and the log of the TURN server confirms the allocation."""
+    """Each participant gets a separate password, and the TURN server's log confirms the allocation."""
     room = relayed()
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))
@@ -76,7 +76,7 @@ def test_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: Tur
 
 @pytest.mark.thorough
 def test_invalid_turn_password_blocks_all_media(relayed: Callable[..., Room]) -> None:
-    """The mesh has no other route, and the timeout error names the participant who received nothing."""
+    """If the TURN password is invalid, a mesh has no other route, and the error names who received nothing."""
     room = relayed(secret="not the secret of the server")  # noqa: S106 - The test needs a wrong secret.
     room.join("alice", subscribe=True)
 
@@ -86,7 +86,7 @@ def test_invalid_turn_password_blocks_all_media(relayed: Callable[..., Room]) ->
 
 @pytest.mark.thorough
 def test_janus_is_reached_over_turn(relayed: Callable[..., Room], janus: Janus) -> None:
-    """A network that allows only connections to a relay still reaches the SFU through it."""
+    """An SFU is reached through the relay even from a network that allows no other connections."""
     room = relayed(sfu=Sfu(janus.url, janus.secret))
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))

@@ -1,4 +1,4 @@
-"""Uses of the public API that mypy checks; this file is never run."""
+"""Examples of the public API that mypy checks; this file is never run."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def record_call() -> Recording:
 
 
 def verify_recording(recording: Recording | Path | str) -> Report:
-    """Verify a recording and read its report."""
+    """Verify a recording and use its report."""
     report = verify(recording, duration=5.0, limits=Limits(), expect=[Expectation(participant="bob", start=1, end=3)])
     report.raise_for_failures()
     ok: bool = report.ok
@@ -61,7 +61,7 @@ def participant_count(room: Room) -> int:
 
 
 def record_other_application(room: Room, page: Page) -> Path:
-    """Record another application, first with our recorder and then with NERTC's."""
+    """Record another application, first with our recorder, then with NERTC's."""
     alice: Participant = room.attach(page, "alice", media="synthetic")
     bob: Participant = room.enter("bob", media="own", ignore_https_errors=True)
     others: list[str] = alice.others
