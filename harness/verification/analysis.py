@@ -1,4 +1,4 @@
-"""Analyze a file: read it once, measure it, check it, and return its report. Runs in the child process only."""
+"""Analyze a file in one pass: measure it, check it, and return its report. Only the child process runs this module."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class ProgressReporter:
-    """Reports the position up to which the file was read, once per second of the file."""
+    """Reports how far the file has been read, once per second of media."""
 
     def __init__(self, report: Callable[[float], object]) -> None:
         self._report = report
@@ -62,7 +62,7 @@ class ProgressReporter:
 
 
 def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) -> Report:
-    """Return the report on a file; call ``report_progress`` with the position in the file, in seconds.
+    """Analyze a file, and return its report. Call ``report_progress`` with the position reached, in seconds.
 
     Raises OSError if the file can't be read.
     """
@@ -92,7 +92,7 @@ def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) 
 def _gather_evidence(
     request: VerifyRequest, manifest: Manifest | None, manifest_error: str | None, progress: ProgressReporter
 ) -> tuple[Evidence, AudioAnalysis | None]:
-    """Return the evidence and the analysis of the audio; raises UnreadableError or OSError."""
+    """Return the evidence and the audio analysis. Raises UnreadableError or OSError."""
     path = request.path
     timeline = manifest.timeline if manifest else Timeline()
     content, marker_reader, audio_markers = (
@@ -137,7 +137,7 @@ def _frame_size(manifest: Manifest | None) -> tuple[int, int] | None:
 
 
 def _read_manifest(path: Path) -> tuple[Manifest | None, str | None]:
-    """Return the manifest at ``path``, or the reason why it can't be read; both are None if there is no file."""
+    """Return the manifest at ``path``, and the reason if it can't be read. Both are None if the file does not exist."""
     if not path.exists():
         return None, None
     try:

@@ -1,4 +1,4 @@
-"""The checks for gaps, black video and silence, which need no marker."""
+"""The checks for gaps, black video and silence, which do not need markers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from harness.verification.probe.tracks import VideoFacts
     from harness.verification.values.limits import Limits
 
-# A file counts as black or silent as a whole if this share of it is; its first moments may differ.
+# A file counts as entirely black or silent if this share of it is, because its first moments may differ.
 _WHOLE: Final = 0.95
 
 
 def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the time from each frame to the next, and whether the audio has gaps."""
+    """Check the intervals between frames, and check the audio for gaps."""
     findings = [*_video_gaps(evidence, limits), *_audio_gaps(evidence, limits)]
     yield from findings
     gaps = evidence.media.video.gap_ms if evidence.media.video else None
@@ -140,7 +140,7 @@ def _check_intervals(
     wanted: list[Interval] | None,
     limits: Limits,
 ) -> Iterator[Finding]:
-    """Check black or silent intervals; ``wanted`` has the intervals that must be neither, None if unknown."""
+    """Check black or silent intervals; ``wanted`` are the intervals in which media is expected, or None if unknown."""
     track, state = {"black": ("video", "visible"), "silent": ("audio", "audible")}[check]
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration
@@ -148,7 +148,7 @@ def _check_intervals(
     else:
         examined = widened(merged(wanted), -limits.edge)
         if not total(examined):
-            # No participant should be visible or audible for long enough, so this check does not apply.
+            # No participant is expected to be visible or audible for long enough, so this check does not apply.
             return
         wrong = longer(intersection(found, examined), getattr(limits, check))
     yield from limited(

@@ -23,7 +23,7 @@ _WEBM_CODECS: Final = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
 
 
 def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the container by its bytes: kind, tracks, index, order, and whether everything decodes."""
+    """Check the format, the tracks, the index and the timestamps of the file, and whether every packet decodes."""
     problems = [
         Finding(check="container", ok=False, expected=expected, got=got, message=message)
         for expected, got, message in (*_kind(evidence), *_tracks(evidence), *_damage(evidence, limits))
@@ -33,7 +33,7 @@ def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         text = f"{evidence.path.name} is a complete and seekable {evidence.media.container} file."
         yield Finding(check="container", ok=True, message=text)
     if unexamined := evidence.streams.unexamined:
-        text = f"{evidence.path.name} also contains {', '.join(unexamined)}, which no check examines."
+        text = f"{evidence.path.name} also contains {', '.join(unexamined)}, which the checks ignore."
         yield Finding(check="container", ok=True, warning=True, message=text)
 
 
@@ -138,13 +138,13 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
 
 def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the frame rate; missing frames are a finding of the check for gaps."""
+    """Check the frame rate. Missing frames do not lower the rate, because the ``gap`` check reports them."""
     requested = evidence.manifest.recording.frame_rate if evidence.manifest else None
     video = evidence.streams.video
     if requested is None or video is None or evidence.rate is None or not np.ptp(video.times):
         return
     got = (video.times.size - 1 + missed(video, evidence.rate)) / float(np.ptp(video.times))
-    # Times are whole milliseconds: in a very short file, rounding the end of the last tick alone exceeds one percent.
+    # Times are whole milliseconds. In a very short file, rounding alone changes the rate by more than one percent.
     slack = requested * limits.frame_rate_percent / 100 + 2 * requested / 1000 / float(np.ptp(video.times))
     ok = abs(got - requested) <= slack
     message = (
@@ -203,7 +203,7 @@ def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
 
 def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
-    """Report what went wrong while recording, according to the manifest: a missing stop, and each alarm with its time.
+    """Report the problems that the manifest lists: that the recording was not stopped normally, and every alarm.
 
     These findings are warnings, unless the caller expects a complete recording.
     """
@@ -238,7 +238,7 @@ def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interv
 
 
 def _ends(evidence: Evidence) -> list[float]:
-    """Return the time at which each frame size ends."""
+    """Return the end of each part of the video that has one frame size, in seconds."""
     video = evidence.streams.video
     starts = [start for start, _, _ in video.sizes] if video else []
     return [*starts[1:], video_end(video, evidence.rate)]

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from harness.verification.values.expectations import Expectation
     from harness.verification.values.limits import Limits
 
-# A longer list of names would hide the rest of the message.
+# Maximum number of names in a message; a longer list would hide the rest of the message.
 _MOST_NAMED: Final = 5
 
 
 def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check whether every participant is visible in the right tile and audible, as manifest and caller expect."""
+    """Check whether every participant is visible (in the right tile) and audible exactly when expected."""
     yield from _as_in_manifest(evidence, limits)
     yield from _as_expected(evidence, limits)
     yield from _not_examined(evidence)
@@ -54,7 +54,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         if not examined:
             text = (
                 f"{one.name} is neither visible nor audible, and the manifest requires neither for longer than "
-                f"{2 * limits.edge:g} s, so {one.name} was not examined."
+                f"{2 * limits.edge:g} s, so {one.name} was not checked."
             )
             yield Finding(check="presence", ok=True, warning=True, participant=one.name, message=text)
         elif not wrong:
@@ -62,7 +62,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the caller's expectations: a participant should, or should not, be visible or audible for some time."""
+    """Check the caller's expectations about when participants are visible or audible, and when they are not."""
     participants = {one.name: one for one in evidence.participants}
     for expected in evidence.expectations:
         name = expected.participant
@@ -90,7 +90,7 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:
-    """Return when an expectation ends, at most the end of the recording, whose duration may be slightly too short."""
+    """Return when an expectation ends: at the latest with the recording, which may be slightly too short."""
     duration = evidence.media.duration
     return duration if expected.end is None else min(expected.end, duration)
 
@@ -98,7 +98,7 @@ def _end(expected: Expectation, evidence: Evidence) -> float:
 def _not_verifiable(
     expected: Expectation, participants: Mapping[str, MeasuredParticipant], evidence: Evidence, limits: Limits
 ) -> str | None:
-    """Return the reason if the file can't show whether an expectation is met, otherwise None."""
+    """Return why the file can't show whether an expectation is met, or None if it can."""
     name = expected.participant
     without_marker = _without_marker(evidence)
     if name in without_marker:
@@ -113,20 +113,20 @@ def _not_verifiable(
 def _beyond_the_end(expected: Expectation, evidence: Evidence, limits: Limits) -> str | None:
     name, duration = expected.participant, evidence.media.duration
     if expected.end is not None and expected.start < duration and expected.end > duration + limits.duration:
-        return f"{name} can't be examined until {expected.end:g} s, because the recording ends at {duration:.2f} s."
+        return f"{name} can't be checked up to {expected.end:g} s, because the recording ends at {duration:.2f} s."
     if expected.start >= duration or not is_long_enough(expected.start, _end(expected, evidence), limits):
-        return f"{name} can't be examined after {expected.start:g} s, because the recording ends at {duration:.2f} s."
+        return f"{name} can't be checked from {expected.start:g} s on, because the recording ends at {duration:.2f} s."
     return None
 
 
 def _without_a_track(expected: Expectation, participant: MeasuredParticipant, evidence: Evidence) -> str | None:
     name = participant.name
     if expected.visible is not None and evidence.media.video is None:
-        return f"{name} can't be examined, because the recording has no video."
+        return f"{name} can't be checked, because the recording has no video."
     if expected.audible is not None and evidence.media.audio is None:
-        return f"{name} can't be examined, because the recording has no audio."
+        return f"{name} can't be checked, because the recording has no audio."
     if expected.audible is not None and not participant.own_voice:
-        return f"{name} can't be examined, because another participant has the same audio marker."
+        return f"{name} can't be checked, because another participant has the same audio marker."
     return None
 
 
@@ -136,20 +136,20 @@ def _not_examined(evidence: Evidence) -> Iterator[Finding]:
     if names:
         some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
         text = (
-            f"{some} has no marker and was not examined: it is unknown when {some} is visible or audible."
+            f"{some} has no marker and was not checked: it is unknown when {some} is visible or audible."
             if len(names) == 1
-            else f"{some} have no marker and were not examined: it is unknown when they are visible or audible."
+            else f"{some} have no marker and were not checked: it is unknown when they are visible or audible."
         )
         yield Finding(check="presence", ok=True, warning=True, message=text)
     elif evidence.manifest and not _allowed_participants(evidence):
-        text = "The manifest names no participant who could be in the recording, so no participant was examined."
+        text = "The manifest names no participant who could be in the recording, so no participant was checked."
         yield Finding(check="presence", ok=True, warning=True, message=text)
 
 
 def _not_visible(
     participant: MeasuredParticipant, wanted: list[Interval], excused: list[Interval], limits: Limits
 ) -> Iterator[Finding]:
-    """Yield a finding for each time the video is missing or outside the participant's own tile."""
+    """Yield a finding for each interval in which the video is missing or outside the participant's own tile."""
     missing = _missing(wanted, participant.in_own_tile, excused, limits)
     in_another_tile = longer(intersection(missing, widened(participant.visible, limits.absence / 2)), limits.absence)
     for at in in_another_tile:
@@ -166,7 +166,7 @@ def _missing(
 
 
 def _unwanted(name: str, state: str, found: list[Interval], limits: Limits) -> Iterator[Finding]:
-    """Yield a finding for each time a participant is visible or audible although muted or absent."""
+    """Yield a finding for each interval in which a muted or absent participant is visible or audible."""
     for at in longer(found, limits.absence):
         yield _presence_finding(name, at, f"not {state}", state)
 
@@ -197,7 +197,7 @@ def _summary(participant: MeasuredParticipant, evidence: Evidence) -> str:
 
 
 def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check that only the manifest's participants are in the file; a local recording has only the recording one."""
+    """Check that nobody else is in the file. A local recording may contain only the recording participant."""
     if evidence.manifest is None or _lost_its_members(evidence.manifest):
         return
     allowed = {one.marker for one in _allowed_participants(evidence)}
@@ -228,7 +228,7 @@ def _lost_its_members(manifest: Manifest) -> bool:
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return the participants who may be in the file: all members, or only the recording one in a local recording."""
+    """Return the participants who may be in the file: everybody in the manifest, or one for a local recording."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording

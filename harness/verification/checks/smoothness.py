@@ -1,4 +1,4 @@
-"""The checks for smoothness and sync of each participant: frozen, repeated, A/V offset, drift."""
+"""The checks for each participant's smoothness and sync: frozen and repeated frames, A/V offset and drift."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.values.limits import Limits
 
-# In this many seconds, a participant who is visible and audible plays at least two bursts.
+# A participant who is visible and audible for this many seconds plays at least two bursts.
 _UNMEASURED: Final = 3.0
-# The last frame is visible until the next tick, and the manifest's times are accurate to a few ticks.
+# Times this close together, in seconds, count as equal. The last frame is visible until the next tick, and the
+# manifest's times are accurate to a few ticks.
 _SAME_TIME: Final = 0.15
 
 
 def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check whether every participant's video moves; other checks report a video that is black or missing."""
+    """Check whether a participant's video freezes. Other checks report video that is black or missing."""
     for one in evidence.visible_participants:
         intervals = one.report.video.frozen if one.report.video else ()
         unexplained = [at for at in intervals if not _is_leaving(one, at, evidence, limits)]
@@ -48,7 +49,7 @@ def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Evidence, limits: Limits) -> bool:
-    """Return whether the video freezes only because the participant left and the connection takes time to end."""
+    """Return whether the video freezes only because the participant left and the connection takes a while to end."""
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False
     duration = evidence.media.duration
@@ -57,7 +58,7 @@ def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Eviden
 
 
 def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how many frames of every participant are repeated or skipped beyond an exact rate conversion."""
+    """Check how many of each participant's frames are repeated or skipped, not counting exact frame rate conversion."""
     for one in evidence.visible_participants:
         if (video := one.report.video) is None:
             continue
@@ -78,7 +79,7 @@ def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how far every participant's audio is from the video, in milliseconds."""
+    """Check every participant's A/V offset, in milliseconds."""
     for one in evidence.visible_participants:
         offset = one.report.av_offset_ms
         if offset is None:
@@ -109,7 +110,7 @@ def _is_recording(participant: MeasuredParticipant, evidence: Evidence) -> bool:
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how fast every participant's audio drifts from the video, if it was measured for at least a minute."""
+    """Check how fast every participant's A/V offset grows, if it was measured for at least a minute."""
     for one in evidence.visible_participants:
         ppm = one.report.drift_ppm
         if ppm is None:

@@ -1,7 +1,7 @@
 """A pool of child processes that read files, so that a hostile file can neither hang nor crash the caller.
 
-An idle process waits for the next request. It ends together with the caller's process, even if that crashes, because
-the connection between them closes.
+An idle process waits for the next request. It ends when the caller's process exits or crashes, because the connection
+between them closes.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
 
-# CPU time, in seconds, that reading may use: a minimum, and an allowance for every second of the file that was read. An
-# idle machine needs 0.1 s for each second of the file.
+# Maximum CPU time for reading a file, in seconds: a base amount, plus an allowance for each second of media that was
+# read. An idle machine needs 0.1 s per second of media.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
-# Minimum number of bytes per second of a file, which limits its duration; even silence has more.
+# Minimum size of a second of media in bytes, from which a file's maximum duration follows; even silence takes more.
 _FEWEST_BYTES: Final = 500
-# Speed at which a file is hashed.
+# Minimum speed of hashing a file.
 _BYTES_PER_SECOND: Final = 20e6
-# Speed at which the JSON of a manifest is parsed: the largest manifest takes half a minute at most.
+# Minimum speed of parsing a manifest's JSON, at which the largest manifest takes half a minute.
 _MANIFEST_BYTES_PER_SECOND: Final = 2e6
 _PROGRAM: Final = "from harness.verification.isolation.worker import main; main()"
 
@@ -50,29 +50,29 @@ class _Reader(ConnectedChild):
 
 
 class _ReaderPool:
-    """The reader processes; each request uses its own process."""
+    """A pool of reader processes, each of which handles one request at a time."""
 
     def __init__(self) -> None:
         self._idle: list[_Reader] = []
         self._busy: set[_Reader] = set()
         self._lock = threading.Lock()
-        # A forked process inherits the list of readers, but the readers are its parent's children.
+        # A forked process inherits this list, but the readers are its parent's children.
         self._owner = os.getpid()
 
     def acquire(self) -> _Reader:
-        """Return an idle reader, or a new one."""
+        """Return an idle reader, or start a new one."""
         with self._lock:
             if self._owner != os.getpid():
                 self._idle, self._busy, self._owner = [], set(), os.getpid()
             reader = self._idle.pop() if self._idle else None
-        # Starting a reader takes a second, so the lock is not held meanwhile.
+        # Starting a reader takes a second, so the lock is released first.
         reader = reader or _Reader()
         with self._lock:
             self._busy.add(reader)
         return reader
 
     def release(self, reader: _Reader) -> None:
-        """Keep a reader for the next request."""
+        """Return a reader to the pool for the next request."""
         with self._lock:
             self._busy.discard(reader)
             self._idle.append(reader)
@@ -97,9 +97,9 @@ atexit.register(_POOL.end)
 
 
 def analyze_in_child(request: VerifyRequest) -> Report:
-    """Return the report on a file; a file that hangs or crashes its reader gets a failed report.
+    """Return the report on a file, which is a failed report if the file hangs or crashes its reader.
 
-    Raises OSError if the file can't be read, SetupError if the reader process can't be started.
+    Raises OSError if the file can't be read, and SetupError if the reader process can't be started.
     """
     size = stored_bytes(request.path)
     manifest = request.manifest_path
@@ -126,12 +126,12 @@ def analyze_in_child(request: VerifyRequest) -> Report:
 def _exchange(
     connection: socket.socket, request: VerifyRequest, *, size: int, deadline: CpuDeadline
 ) -> Report | OSError:
-    """Return the result; each second of the file that was read extends the deadline, within a limit by file size."""
+    """Return the result. Each second of media that is read extends the deadline, up to a limit set by the file size."""
     at_least = deadline.seconds
     send(connection, encode_request(request), deadline=deadline)
     while True:
         message = ChildMessage.decode(receive(connection, deadline=deadline))
         if (result := message.result(request)) is not None:
             return result
-        # Timestamps may jump ahead, so the size of the file limits the extension.
+        # Timestamps may jump ahead, so the file size limits the extension.
         deadline.seconds = at_least + _PER_SECOND * min(message.progress, size / _FEWEST_BYTES)

@@ -1,7 +1,7 @@
-"""The messages between the parent and the child that reads files; the length of each one precedes it.
+"""The messages between the parent and the child process that reads files, each preceded by its length.
 
-A compromised decoder may send anything, so every message of the child must be JSON of a known shape. Only requests,
-which come from the parent, are pickled.
+A compromised decoder may send anything, so every message from the child must be JSON that matches a schema. Only
+requests, which come from the parent, are pickled.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
 
-# Maximum size in bytes. A report contains the manifest, which may have 64 MB; everything else is small.
+# Maximum size of a message in bytes. A report contains the manifest, which can be 64 MB; everything else is small.
 LARGEST_MESSAGE: Final = 128 * 1024 * 1024
-# The operating system's error numbers are smaller; libav's own numbers are larger.
+# Error numbers from the operating system are smaller than this, and libav's own are larger.
 _LARGEST_ERRNO: Final = 4096
 _SIZE: Final = struct.Struct("!I")
 _CURVES: Final = TypeAdapter(Curves)
 
 
 class Deadline(Protocol):
-    """Specifies how long to wait before the next call."""
+    """Limits how long a message may take."""
 
     def wait(self) -> float:
-        """Return a time in seconds; raises TimeoutError when no time is left."""
+        """Return how long to wait before the next call, in seconds. Raises TimeoutError when no time is left."""
 
 
 class ProtocolError(Exception):
@@ -47,7 +47,7 @@ class ProtocolError(Exception):
 
 
 class ReportContent(ReportModel):
-    """The content of a report without the path of the file, which the parent knows."""
+    """The content of a report without the file's path, which the parent already has."""
 
     media: Media | None
     participants: tuple[ParticipantReport, ...]
@@ -56,9 +56,9 @@ class ReportContent(ReportModel):
 
 
 class ChildMessage(ReportModel):
-    """A message of the child: it is ready, it has made progress, or it has a report or an error.
+    """A message from the child: it is ready, it has made progress, or it has finished with a report or an error.
 
-    ``progress`` is in seconds of the file, ``error`` is an error number of the operating system.
+    ``progress`` is the position in the file in seconds, and ``error`` is the operating system's error number.
     """
 
     ready: bool = False
@@ -68,7 +68,7 @@ class ChildMessage(ReportModel):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Return the message; raises ProtocolError if it is invalid."""
+        """Parse a message. Raises ProtocolError if it is invalid."""
         try:
             return cls.model_validate(json.loads(data.decode("utf-8", "surrogatepass")))
         except (ValidationError, ValueError, RecursionError) as error:
@@ -76,46 +76,46 @@ class ChildMessage(ReportModel):
             raise ProtocolError(message) from error
 
     def result(self, request: VerifyRequest) -> Report | OSError | None:
-        """Return the result of the request; None while reading continues."""
+        """Return the result of the request, or None while reading continues."""
         if self.error is not None:
             return OSError(self.error, os.strerror(self.error))
         return request.report(**dict(self.report)) if self.report else None
 
 
 def encode_ready() -> bytes:
-    """Return the message that the child has started and waits for a request."""
+    """Encode the message that reports that the child is ready for a request."""
     return _encode({"ready": True})
 
 
 def encode_progress(at: float) -> bytes:
-    """Return the message that the file was read up to ``at`` seconds."""
+    """Encode the message that reports that the file was read up to ``at`` seconds."""
     return _encode({"progress": at})
 
 
 def encode_error(error: OSError) -> bytes:
-    """Return the message with the number of an error."""
+    """Encode the message that reports an error by its number."""
     number = error.errno or 0
     return _encode({"error": number if 0 < number < _LARGEST_ERRNO else errno.EIO})
 
 
 def encode_report(report: Report) -> bytes:
-    """Return the message with a report, including the fields that its own JSON omits."""
+    """Encode the message with a report, including the fields that the report's JSON omits."""
     curves = report.curves
     content = report.model_dump(mode="json", include={"media", "participants"}) | {
         "findings": [one.model_dump(mode="json") | {"warning": one.warning} for one in report.findings],
-        # With its default values a manifest would be several times as large.
+        # With default values included, a manifest would be several times as large.
         "curves": curves and _CURVES.dump_python(curves, mode="json", by_alias=True, exclude_defaults=True),
     }
     return _encode({"report": content})
 
 
 def encode_request(request: VerifyRequest) -> bytes:
-    """Return a request as bytes."""
+    """Pickle a request."""
     return pickle.dumps(request)
 
 
 def decode_request(data: bytes) -> VerifyRequest:
-    """Return the request, which must come from the parent."""
+    """Unpickle a request, which must come from the parent."""
     request: VerifyRequest = pickle.loads(data)  # noqa: S301 (the parent has started this process)
     return request
 
@@ -123,7 +123,7 @@ def decode_request(data: bytes) -> VerifyRequest:
 def send(connection: socket.socket, data: bytes, *, deadline: Deadline | None = None) -> None:
     """Send a message.
 
-    Raises ConnectionError if the other end has closed the connection, TimeoutError if it does not read in time.
+    Raises ConnectionError if the other end has closed the connection, and TimeoutError if it does not read in time.
     """
     rest = memoryview(_SIZE.pack(len(data)) + data)
     while rest:
@@ -156,7 +156,7 @@ def _read(connection: socket.socket, size: int, deadline: Deadline | None) -> by
 
 
 def _within(connection: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
-    """Return the result of ``step``, which moves bytes; repeat it while none move and the deadline allows it."""
+    """Return how many bytes ``step`` transferred; repeat ``step`` after a timeout until the deadline expires."""
     while True:
         connection.settimeout(deadline.wait() if deadline else None)
         with contextlib.suppress(TimeoutError):
@@ -164,5 +164,5 @@ def _within(connection: socket.socket, deadline: Deadline | None, step: Callable
 
 
 def _encode(value: dict[str, Any]) -> bytes:
-    # The name of a file need not be valid UTF-8.
+    # File names need not be valid UTF-8.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

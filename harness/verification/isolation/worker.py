@@ -1,4 +1,4 @@
-"""The main function of the child process: it answers requests one after another, within its limits.
+"""The main function of the child process, which handles one request at a time within limits on its resources.
 
 ``readers.py`` starts it. It ends when the parent closes the connection.
 """
@@ -31,17 +31,17 @@ _FILES: Final = 64
 
 
 def main() -> None:
-    """Answer the requests from the connection whose file descriptor is the first argument."""
+    """Handle requests from the socket whose file descriptor is the first command-line argument."""
     confine(files=_FILES)
     with socket.socket(fileno=int(sys.argv[1])) as parent:
         exit_with_parent(parent.fileno())
         try:
-            # An error before this message concerns the installation, not a file.
+            # An error before this message is a problem with the installation, not with a file.
             send(parent, encode_ready())
             while True:
                 request = decode_request(receive(parent))
                 send(parent, _answer(request, parent))
-                # A container and its streams refer to each other, and only freeing a decoder ends its threads.
+                # A container and its streams form a reference cycle, and a decoder's threads end only when it is freed.
                 gc.collect()
         except (ProtocolError, ConnectionError):
             return

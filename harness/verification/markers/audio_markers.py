@@ -1,9 +1,10 @@
 """The markers in synthetic audio: a tone for each participant, and a burst every second.
 
 Marker ``m`` has a tone of ``300 + 50 (m mod 16)`` Hz that never stops: while the tone is in the file, the participant
-is audible. Every second, when the counter in the video is a multiple of 30, a burst starts: 80 ms of a chirp that
-rises 240 Hz around ``1350 + 300 (m mod 16)`` Hz, faded in and out. A matched filter finds its start to a millisecond,
-even while all participants are audible. ``web/src/media/synthetic.js`` plays what this module detects.
+is audible. A burst starts every second, when the counter in the video is a multiple of 30. The burst is a chirp of 80
+ms that rises by 240 Hz around ``1350 + 300 (m mod 16)`` Hz and is faded in and out. A matched filter locates the start
+of each burst to within a millisecond, even while all participants are audible. ``web/src/media/synthetic.js`` generates
+the audio that this module analyzes.
 """
 
 from __future__ import annotations
@@ -30,27 +31,29 @@ HOP: Final = 0.05
 _BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
 # 80 ms: a Hann window of this length separates tones that are 50 Hz apart. A splice in the audio, where a jitter buffer
-# or a delay was corrected, affects no more than this time.
+# or delay was corrected, affects no more than this time.
 _WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
-# A tone is present if it is 12 dB above the noise between the tones, and above -50 dB of full scale.
+# A tone is present if it is 12 dB above the noise between the tones, and above -50 dBFS.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.003
-# Minimum similarity of the signal in a burst's band to the burst: 1 for the burst alone, 0.7 for noise once in days.
+# Minimum similarity between the signal in a burst's band and the burst. A clean burst reaches 1, and noise reaches 0.7
+# once in several days.
 _SIMILARITY: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
 _BURSTS_APART: Final = 0.5
-# Timestamps of 60 ms packets jitter by several milliseconds; a larger step starts a new section.
+# Timestamps of 60 ms packets jitter by several milliseconds; a larger jump starts a new section.
 _SECTION_STEP: Final = 0.045
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioAnalysis:
-    """The markers and levels found in the audio, in steps of 50 ms.
+    """The markers and levels in the audio, in steps of 50 ms.
 
-    ``steps`` holds the start and end of each step in seconds (steps by 2), without gaps while there is audio. ``tones``
-    holds the amplitude of each voice's tone (steps by 16), 0 if it is not above the noise. ``levels`` holds the RMS
-    level of the whole mix. ``bursts`` holds the start times of each voice's bursts in seconds, in order.
+    ``steps`` holds the start and end of each step in seconds (two columns); steps are contiguous where there is audio.
+    ``tones`` holds the amplitude of each voice's tone (16 columns), which is 0 if the tone is not above the noise.
+    ``levels`` holds the RMS level of the whole mix. ``bursts`` holds the start times of each voice's bursts in seconds,
+    in order.
     """
 
     steps: NDArray[np.float64]
@@ -60,7 +63,7 @@ class AudioAnalysis:
 
 
 def burst(voice: int) -> NDArray[np.complex128]:
-    """Return the burst of a voice at 48 kHz as an analytic signal of amplitude 1; its real part is played."""
+    """Return a voice's burst at 48 kHz as an analytic signal of amplitude 1. Synthetic audio contains its real part."""
     at = np.arange(round(BURST_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     phase = (BURSTS[voice] - SWEEP) * at + SWEEP / BURST_SECONDS * at**2
     fade = 0.5 - 0.5 * np.cos(2 * np.pi * at / BURST_SECONDS)
@@ -68,7 +71,7 @@ def burst(voice: int) -> NDArray[np.complex128]:
 
 
 class BurstDetector:
-    """Finds the bursts of all voices in blocks of audio: one Fourier transform, then each voice's narrow band."""
+    """Finds all voices' bursts in a block of audio: one Fourier transform, then a narrow band for each voice."""
 
     _WIDTH: Final = 1024
     _HALF_BAND: Final = 200.0
@@ -87,7 +90,7 @@ class BurstDetector:
         self._valid = (_BLOCK - templates.shape[1]) // self._stride
 
     def find(self, block: NDArray[np.float32]) -> list[list[tuple[float, float]]]:
-        """Return (start in samples, amplitude) of the bursts of each voice that are completely inside the block."""
+        """Return (start in samples, amplitude) for each voice's bursts that are completely inside the block."""
         band = np.fft.rfft(block)[self._bins]
         scale = self._WIDTH / _BLOCK
         signal = np.fft.ifft(band, self._WIDTH, axis=1) * scale
@@ -110,13 +113,13 @@ class BurstDetector:
 
 
 class AudioMarkerDetector:
-    """Detects tones, bursts and levels of the mix step by step, in constant memory."""
+    """Detects tones and bursts and measures the level of the mix, block by block."""
 
     def __init__(self) -> None:
         self._burst_detector = BurstDetector()
         self._blocks: list[NDArray[np.float32]] = []
         self._size = 0
-        # (first sample, its time) of each packet in the blocks: times come from packets, never from counting samples.
+        # (first sample, its time) of each packet in the blocks. Times come from packets, never from counting samples.
         self._stamps: list[tuple[int, float]] = []
         self._in_section = False
         self._end: float | None = None
@@ -126,7 +129,7 @@ class AudioMarkerDetector:
         self._bursts: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
         self._fade = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
         self._tone_bins = np.round(TONES * _WINDOW / SAMPLE_RATE).astype(int)
-        # Noise is measured halfway between two tones, where neither has an effect.
+        # Noise is measured halfway between two tones, where neither tone contributes.
         between = np.array([-75, -25, 25, 75])
         self._noise_bins = np.round((TONES[:, None] + between) * _WINDOW / SAMPLE_RATE).astype(int)
 
@@ -147,10 +150,10 @@ class AudioMarkerDetector:
             self._stamps = moved[max(0, sum(place <= 0 for place, _ in moved) - 1) :]
 
     def finish(self) -> AudioAnalysis:
-        """Return the analysis of all audio; release the memory for it."""
+        """Return the analysis of all audio, and free the memory of the steps."""
         self._end_section()
         steps, tones, levels = self._steps, self._tones, self._levels
-        # Release the arrays, which take 150 MB per day, since the result replaces them.
+        # Free the arrays, which take 150 MB per day of audio, because the result replaces them.
         self._steps, self._tones, self._levels = [], [], []
         return AudioAnalysis(
             steps=np.concatenate([np.zeros((0, 2)), *steps]),
@@ -169,7 +172,7 @@ class AudioMarkerDetector:
         self._blocks, self._size, self._stamps, self._in_section = [], 0, [], False
 
     def _analyze(self, block: NDArray[np.float32], windows: NDArray[np.int64]) -> None:
-        """Measure the windows of a block that start at ``windows``, and find the bursts anywhere in it."""
+        """Measure the windows of a block that start at ``windows``, and find all bursts in the block."""
         frames = np.lib.stride_tricks.sliding_window_view(block, _WINDOW)[windows]
         spectrum = np.abs(np.fft.rfft(frames * self._fade, axis=1)) * (2 / self._fade.sum())
         tones = spectrum[:, self._tone_bins]
@@ -189,14 +192,14 @@ class AudioMarkerDetector:
             self._bursts[voice].extend(zip(times.tolist(), (size for _, size in found), strict=True))
 
     def _time(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the times of samples in the block, in seconds, from the last timestamps before them."""
+        """Return the times of samples in the block, in seconds, counted from the last timestamp before each sample."""
         places, stamps = np.array(self._stamps).T
         which = np.maximum(np.searchsorted(places, samples, side="right") - 1, 0)
         return np.asarray(stamps[which] + (samples - places[which]) / SAMPLE_RATE)
 
 
 def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts at least half a second apart; of closer bursts all but the loudest are echoes."""
+    """Return the times of bursts at least half a second apart. Among closer bursts, all but the loudest are echoes."""
     kept: list[tuple[float, float]] = []
     for at, size in sorted(found):
         if not kept or at - kept[-1][0] >= _BURSTS_APART:

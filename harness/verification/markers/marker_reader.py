@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Timeline
     from harness.verification.probe.tracks import Frame
 
-# A layout also applies this many seconds before and after its time, since frames may change a tick or two off it.
+# A layout also applies this many seconds before and after its time, since frames may change a tick or two early or
+# late.
 _LAYOUT_SLACK: Final = 0.25
-# One wrong strip in 65,536 passes its CRC, which happens in every long file. A strip is confirmed by another one within
-# a second if their counters and capture times match. A wrong strip that is read repeatedly does not advance.
+# One in 65,536 wrong strips passes its CRC, so every long file contains some. Two strips less than a second apart
+# confirm each other if their counters and capture times match. The counter of a wrong strip that is read repeatedly
+# does not advance.
 _CONFIRMED_WITHIN: Final = 1.0
 _CONFIRMED_MS: Final = 200
 _FEWEST: Final = 3
@@ -29,10 +31,11 @@ _FEWEST: Final = 3
 
 @dataclass(frozen=True, kw_only=True)
 class MarkerTrack:
-    """Every frame in which one marker was read.
+    """The frames in which one marker was read.
 
-    ``times`` are in seconds of the file; ``counters`` (30 per second) and ``captures_ms`` do not wrap around.
-    ``in_own_tile`` is true where the marker was in its participant's own tile, and always if no layout is known.
+    ``times`` are positions in the file, in seconds. ``counters`` (30 per second) and ``captures_ms`` do not wrap
+    around. ``in_own_tile`` is true where the marker was in its participant's own tile, and everywhere if no layout is
+    known.
     """
 
     marker: int
@@ -43,10 +46,10 @@ class MarkerTrack:
 
 
 class MarkerReader:
-    """Reads the strips of every synthetic participant, in the tiles of the timeline and in all usual grids.
+    """Reads every synthetic participant's strips, in the tiles that the timeline lists and in all usual grids.
 
-    ``size`` is the frame size that the layout was made for, in pixels. If the file has another size, which is another
-    check's finding, the tiles are scaled.
+    ``size`` is the frame size that the layout was made for, in pixels. If the file has a different size, which another
+    check reports, the tiles are scaled.
     """
 
     def __init__(self, timeline: Timeline, size: tuple[int, int] | None) -> None:
@@ -81,7 +84,7 @@ class MarkerReader:
                 self._found[marker.number].append(len(self._times) - 1, marker, in_own_tile=in_own_tile)
 
     def finish(self) -> dict[int, MarkerTrack]:
-        """Return the track of each marker, without strips that were read by chance; release the strips' memory."""
+        """Return each marker's track, without strips that passed their CRC by chance, and free the strips' memory."""
         times = np.array(self._times)
         confirmed = (_confirmed(marker, times, self._found.pop(marker)) for marker in sorted(self._found))
         return {
@@ -91,7 +94,7 @@ class MarkerReader:
         }
 
     def _sampler_for(self, first: int, last: int, frame: Frame) -> StripSampler:
-        """Return the sampler for the layouts from ``first`` up to ``last``: first tiles, then grids."""
+        """Return the sampler for the layouts from ``first`` up to ``last``, which reads tiles first and then grids."""
         wide, high = self._size or (frame.width, frame.height)
         across, down = frame.width / wide, frame.height / high
         owners: defaultdict[Place, set[str]] = defaultdict(set)
@@ -105,7 +108,7 @@ class MarkerReader:
 
 
 class _Found:
-    """All strips of one marker, in 13 bytes each, because a day has 2.6 million strips per participant."""
+    """All strips of one marker, at 13 bytes each, because a day has 2.6 million strips per participant."""
 
     def __init__(self) -> None:
         self.frames = array("I")
@@ -143,7 +146,7 @@ def _confirmed(marker: int, times: NDArray[np.float64], found: _Found) -> Marker
 
 
 def _steps(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
-    """Return the difference from each value to the next, for values that wrap around after this many bits."""
+    """Return the difference between each value and the next, for counters of this many bits that wrap around."""
     half = 1 << (bits - 1)
     return (np.diff(values) + half) % (2 * half) - half
 

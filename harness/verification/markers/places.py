@@ -1,4 +1,4 @@
-"""The places in a frame at which a synthetic participant's video can be."""
+"""The places in a frame where a synthetic participant's video can appear."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Place:
 
 
 def fit_into_tile(x: float, y: float, width: float, height: float) -> Place:
-    """Return the place of a 16:9 video that is scaled to fit into a tile: contained, centred, in even pixels."""
+    """Return the place of a 16:9 video that is scaled to fit into a tile, centered, with even width and height."""
     scale = min(width / 16, height / 9)
     wide, high = 2 * round(scale * 8), 2 * round(scale * 4.5)
     return Place(x + (width - wide) / 2, y + (height - high) / 2, wide, high)
@@ -30,7 +30,7 @@ def grid_places(participants: int, width: int, height: int) -> list[Place]:
     """Return the places of the participants' videos in a grid of ``width`` by ``height`` pixels, in order.
 
     The number of columns is the square root of the number of participants, rounded up. Tiles have even sizes; the last
-    row and the whole block are centred.
+    row and the whole grid are centered.
     """
     columns = math.ceil(math.sqrt(participants))
     rows = math.ceil(participants / columns)
@@ -46,6 +46,6 @@ def grid_places(participants: int, width: int, height: int) -> list[Place]:
 
 
 def all_grid_places(width: int, height: int) -> tuple[Place, ...]:
-    """Return each place that a video has in the grids of 1 to 16 participants, once."""
+    """Return all different places of a video in the grids for 1 to 16 participants."""
     numbers = range(1, _MOST_PARTICIPANTS + 1)
     return tuple(dict.fromkeys(place for number in numbers for place in grid_places(number, width, height)))

@@ -1,7 +1,8 @@
 """The markers in synthetic video: a strip of bright and dark cells with the participant, a counter and the time.
 
-Synthetic video is 16:9. A strip of two rows of 32 cells covers its full width at the top; each cell is width/32 wide
-and height/18 high. Row by row, the cells are 64 bits, most significant first. A bright cell is 1, a dark cell is 0:
+Synthetic video is 16:9. The strip spans the full width at the top of the video. It has two rows of 32 cells, each
+width/32 wide and height/18 high. Read row by row, the cells are 64 bits, most significant bit first. A bright cell is
+1, a dark cell is 0:
 
     marker  8 | counter  18 | capture time 22 | CRC-16/CCITT-FALSE of the first 48 bits  16
 
@@ -34,7 +35,8 @@ CAPTURE_BITS: Final = 22
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
-# Bright and dark differ by 195 when drawn; strong compression halves that, walls and text have far less contrast.
+# Bright and dark cells differ by 195 when drawn, and strong compression halves that. Walls and text have far less
+# contrast.
 _LEAST_CONTRAST: Final = 60.0
 
 
@@ -48,7 +50,7 @@ class Marker:
 
 
 def encode_strip(marker: Marker) -> NDArray[np.bool_]:
-    """Return the 64 bits of a marker, as synthetic video shows them at its top."""
+    """Return the 64 bits of a marker as they appear at the top of synthetic video."""
     values = (marker.number, marker.counter % (1 << COUNTER_BITS), marker.capture_ms % (1 << CAPTURE_BITS))
     data = [
         bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
@@ -58,10 +60,10 @@ def encode_strip(marker: Marker) -> NDArray[np.bool_]:
 
 
 def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
-    """Return the marker of each strip from the brightness of its cells (strips by 64); None if the CRC is wrong."""
+    """Return the marker in each strip, or None if the CRC is wrong. ``cells`` has 64 brightness values per strip."""
     low, high = cells.min(axis=1), cells.max(axis=1)
     bits = cells > ((low + high) / 2)[:, None]
-    # A CRC is linear over GF(2): it is the CRC of zeros, plus a fixed word for each bit that is set.
+    # A CRC is linear over GF(2): it equals the CRC of zeros plus a fixed word for each bit that is set.
     wrong = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2
     valid = (high - low > _LEAST_CONTRAST) & ~wrong.any(axis=1)
     markers: list[Marker | None] = [None] * len(cells)
@@ -72,7 +74,7 @@ def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
 
 
 class StripSampler:
-    """Reads the strips at given places of frames with the same shape."""
+    """Reads the strips at given places in frames that all have the same shape."""
 
     def __init__(self, places: Sequence[Place], luma: NDArray[np.uint8]) -> None:
         height, stride = luma.shape
@@ -85,7 +87,7 @@ class StripSampler:
             xs = place.x + columns[:, None] * place.width + offsets * place.width / COLUMNS / 5
             ys = place.y + rows[:, None] * place.height + offsets * place.height / (9 * ROWS) / 5
             x, y = np.clip(xs.astype(int), 0, stride - 1), np.clip(ys.astype(int), 0, height - 1)
-            # The array has one row per bit, with the points of its cell.
+            # Each row of the array holds the sample points of one bit's cell.
             points = y[:, None, :, None] * stride + x[None, :, None, :]
             indices.append(points.reshape(_BITS, -1))
         self._indices = np.array(indices, dtype=np.intp).reshape(len(places), _BITS, -1)
@@ -111,7 +113,7 @@ def _word_bits(word: int) -> list[int]:
 
 
 def _crc_matrix() -> NDArray[np.int32]:
-    """Return for each of the 64 bits its effect on the difference between the strip's CRC and the computed one."""
+    """Return how each of the 64 bits changes the difference between the strip's CRC and the computed CRC."""
     zeros = _crc(bytes(_DATA_BITS // 8))
     ones = (np.packbits(np.arange(_DATA_BITS) == bit).tobytes() for bit in range(_DATA_BITS))
     data = [_word_bits(_crc(one) ^ zeros) for one in ones]
@@ -119,7 +121,7 @@ def _crc_matrix() -> NDArray[np.int32]:
 
 
 def _weights() -> NDArray[np.int64]:
-    """Return the value of each of the 64 bits in number, counter and capture time."""
+    """Return what each of the 64 bits adds to the number, the counter and the capture time."""
     weights = np.zeros((_BITS, 3), np.int64)
     start = 0
     for field, size in enumerate(_FIELDS[:3]):

@@ -161,15 +161,15 @@ def test_local_recording_contains_only_the_recording_participant(tmp_path: Path)
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["bob"], "bob has no marker and was not examined"),
-        (["bob", "carol"], "bob, carol have no marker and were not examined"),
-        (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more have no marker and were not examined"),
+        (["bob"], "bob has no marker and was not checked"),
+        (["bob", "carol"], "bob, carol have no marker and were not checked"),
+        (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more have no marker and were not checked"),
     ],
 )
-def test_participants_without_markers_are_reported_as_not_examined(
+def test_participants_without_markers_are_reported_as_not_checked(
     tmp_path: Path, names: list[str], message: str
 ) -> None:
-    """The report passes for the examined participants, and warns about the others."""
+    """The report passes for the participants with markers, and warns about the others."""
     scene = replace(
         CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in names))
     )
@@ -181,7 +181,7 @@ def test_participants_without_markers_are_reported_as_not_examined(
     assert report.warnings[0].message.startswith(message)
 
 
-def test_recording_participant_missing_from_the_members_is_reported_as_not_examined(tmp_path: Path) -> None:
+def test_recording_participant_missing_from_the_members_is_reported_as_not_checked(tmp_path: Path) -> None:
     """The manifest names the recording participant, but lists no member."""
     scene = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "standup.webm", scene)

@@ -59,15 +59,15 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     [
         (
             Expectation(participant="bob", audible=False, start=30),
-            "bob can't be examined after 30 s, because the recording ends at 3.00 s.",
+            "bob can't be checked from 30 s on, because the recording ends at 3.00 s.",
         ),
         (
             Expectation(participant="bob", visible=True, start=1, end=8),
-            "bob can't be examined until 8 s, because the recording ends at 3.00 s.",
+            "bob can't be checked up to 8 s, because the recording ends at 3.00 s.",
         ),
         (
             Expectation(participant="bob", audible=False, start=2.7),
-            "bob can't be examined after 2.7 s, because the recording ends at 3.00 s.",
+            "bob can't be checked from 2.7 s on, because the recording ends at 3.00 s.",
         ),
         (
             Expectation(participant="Bob", audible=False),
@@ -133,8 +133,8 @@ def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind:
     assert not any("Cues" in one.message for one in report.failures)
 
 
-def test_second_track_is_reported_as_not_examined(recording: Recording, tmp_path: Path) -> None:
-    """The checks examine only the first track of each kind."""
+def test_second_track_is_reported_as_ignored(recording: Recording, tmp_path: Path) -> None:
+    """The checks use only the first track of each kind."""
     path = tmp_path / "two.mkv"
     with av.open(str(recording.path)) as media, av.open(str(path), "w", format="matroska") as output:
         audio = media.streams.audio[0]
@@ -148,7 +148,7 @@ def test_second_track_is_reported_as_not_examined(recording: Recording, tmp_path
 
     report = verify(path)
 
-    assert "two.mkv also contains 1 audio track in addition to the first, which no check examines." in [
+    assert "two.mkv also contains 1 audio track in addition to the first, which the checks ignore." in [
         one.message for one in report.warnings
     ]
 
@@ -212,7 +212,7 @@ def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording
 
 
 def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
-    """No participant was examined, so a missing one could not be found."""
+    """No participant was checked, so a missing one could not be found."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
     recording = write_recording(tmp_path / "standup.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
@@ -224,7 +224,7 @@ def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
-    """Nothing was examined: camera and microphone were always off, or the participant's time was too short."""
+    """Nothing was checked: camera and microphone were always off, or the participant's time was too short."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
     absent = replace(
@@ -239,7 +239,7 @@ def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> Non
 
     for report in reports:
         assert ["bob"] == [one.participant for one in (*report.warnings, *report.failures) if one.check == "presence"]
-        assert "so bob was not examined" in " ".join(str(report).split())
+        assert "so bob was not checked" in " ".join(str(report).split())
 
 
 FAULTS: dict[str, tuple[Scene, Scene]] = {
@@ -300,7 +300,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """After any removal the report of a faulty recording fails, or warns that something was not examined."""
+    """After any removal the report of a faulty recording fails, or warns that something was not checked."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)
