@@ -34,14 +34,14 @@ class VerifyRequest:
 
     @property
     def display_path(self) -> Path:
-        """The path of the file as the report shows it."""
+        """The file's path as the report shows it."""
         return redacted_path(self.path, self.redact) if self.redact else self.path
 
     def report(self, **values: Any) -> Report:
-        """Return a report on the file with these values."""
+        """Return a report on the file with the given values."""
         return Report(path=self.display_path, redacted=bool(self.redact), **values)
 
     def unreadable_report(self, reason: str) -> Report:
-        """Return a failed report on an unreadable file; ``reason`` continues a sentence that starts with its name."""
+        """Return a failed report on an unreadable file. ``reason`` continues a sentence that starts with its name."""
         message = f"{self.display_path.name} {reason}"
         return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))

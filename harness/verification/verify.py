@@ -90,7 +90,7 @@ def verify_safely(
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
 ) -> Report:
-    """Return what ``verify`` returns; if that raises an error, return a failed report with its message."""
+    """Verify a recording, but return a failed report with the error's message if ``verify`` raises an error."""
     try:
         return verify(recording, duration=duration, limits=limits, expect=expect)
     except HarnessError as error:

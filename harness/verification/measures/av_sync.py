@@ -1,4 +1,4 @@
-"""Measure the A/V offset of a participant, its drift, and the delay of frames since their capture."""
+"""Measure a participant's A/V offset, how it drifts, and the delay of frames since their capture."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from harness.verification.markers.marker_reader import MarkerTrack
     from harness.verification.measures.observations import Observations
 
-# The video time of a burst is the median over the frames up to this many seconds before and after it.
+# The video time of a burst is a median over all frames up to this many seconds before and after the burst.
 _AROUND: Final = 0.6
 _FEWEST_FRAMES: Final = 4
-# Over a shorter time WebRTC's settling skew would dominate any drift.
+# WebRTC's A/V offset settles at first, which would hide any drift over a shorter time.
 _SHORTEST_DRIFT: Final = 60.0
 _MOST_BURSTS: Final = 300
 
@@ -30,17 +30,18 @@ _MOST_BURSTS: Final = 300
 def av_offsets(
     track: MarkerTrack | None, audio: AudioAnalysis | None, pauses: Sequence[tuple[float, float]]
 ) -> NDArray[np.float64]:
-    """Return (time of a burst, audio minus video) for each burst, in seconds.
+    """Return (time of the burst, A/V offset) for each burst, in seconds.
 
-    The video time of a burst is when its counter, the nearest multiple of 30, is shown. This time may be between two
-    frames, and single late frames do not change it. Bursts next to a pause are omitted, since their video time is
-    unknown. Offsets of more than half a second appear as their remainder modulo a second.
+    The offset is the burst's time minus the time at which the video reaches the counter value of the burst, the nearest
+    multiple of 30. The video's time may fall between two frames, and a single late frame does not change it. Bursts
+    close to a pause are omitted, since their video time is unknown. Offsets of more than half a second are reduced
+    modulo one second.
     """
     if track is None or audio is None:
         return np.zeros((0, 2))
     fresh = np.append(True, np.diff(track.captures_ms) != 0)
     shown = track.times[fresh]
-    # The time at which the counter was zero, according to each frame.
+    # The time at which the counter was zero, computed from each frame.
     zero = shown - track.counters[fresh] / COUNTS_PER_SECOND
     found = []
     for at in audio.bursts[track.marker % VOICES]:
@@ -52,7 +53,7 @@ def av_offsets(
 
 
 def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDArray[np.float64]:
-    """Return (time in the file, ms since its capture) of each new frame; capture times are in ms modulo 2^22."""
+    """Return (time in the file, ms since capture) for each new frame; capture times are in ms modulo 2^22."""
     if track is None or observations.zero_ms is None:
         return np.zeros((0, 2))
     fresh = np.append(True, np.diff(track.captures_ms) != 0)
@@ -65,14 +66,14 @@ def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDA
 
 
 def spread(values: NDArray[np.float64]) -> Spread | None:
-    """Return the median and the 95th percentile of values in milliseconds; None without values."""
+    """Return the median and the 95th percentile of values in milliseconds, or None without values."""
     if not values.size:
         return None
     return Spread(median=round(float(np.median(values)), 2), p95=round(float(np.percentile(np.abs(values), 95)), 2))
 
 
 def drift_ppm(offsets: NDArray[np.float64]) -> float | None:
-    """Return the offset's slope in ppm: the median slope of all pairs (Theil and Sen), which ignores outliers.
+    """Return the slope of the offset in ppm: the median slope of all pairs (Theil-Sen), which ignores outliers.
 
     The result is None if the offsets cover less than a minute.
     """

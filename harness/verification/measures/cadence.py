@@ -1,4 +1,4 @@
-"""Measure how smoothly a participant's video moves: what is frozen, repeated or skipped beyond exact conversion."""
+"""Measure how smoothly a participant's video plays: freezes, and frames that were needlessly repeated or skipped."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 _SHORTEST_FROZEN: Final = 0.2
 _COUNT_MS: Final = 1000 / COUNTS_PER_SECOND
 _RATES: Final = np.array([60.0, 50.0, 30.0, 25.0, 24.0, 20.0, 15.0, 12.5, 12.0, 10.0, 7.5, 5.0])
-# Times up to a third of a count off the grid are normal; a frame of the sender is at least a whole count.
+# Frames are normally up to a third of a count early or late, and each of the sender's frames lasts at least one count.
 _SLACK: Final = 0.7
 _WHOLE: Final = 0.03
-# After a gap of this length, in seconds, counting starts again, and nothing counts as repeated or skipped.
+# A gap longer than this many seconds restarts the measurement, and does not count as repeated or skipped frames.
 _RESTART: Final = 0.2
-# A pause is between two frames, and its time is accurate to one or two frames.
+# A pause falls between two frames, and its recorded time is accurate to one or two frames.
 _AROUND_PAUSE: Final = 0.15
-# Python's numbers take eight times the memory of NumPy's, and those of a whole day would not fit.
+# Number of frames per batch. Python's numbers take eight times the memory of NumPy's, so a whole day would not fit.
 _BATCH: Final = 10_000
 
 
 def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
-    """Return the intervals in which one frame stays longer than 0.2 s; ``period`` is the file's, in seconds."""
+    """Return the intervals in which one frame is shown for longer than 0.2 s; ``period`` is one frame in seconds."""
     times, captures = track.times, track.captures_ms
     changes = (np.diff(captures) != 0) | (np.diff(times) > _RESTART)
     firsts = np.append(0, np.flatnonzero(changes) + 1)
@@ -43,11 +43,11 @@ def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
 def count_uneven(
     track: MarkerTrack, *, period: float, frozen: Sequence[Interval], pauses: Sequence[float] = ()
 ) -> tuple[int, int]:
-    """Return how many of the sender's frames were repeated and how many skipped, beyond exact conversion.
+    """Return how many of the sender's frames were repeated and skipped, not counting exact frame rate conversion.
 
-    ``frozen`` intervals are reported separately and do not count. During ``pauses`` the sender continued unrecorded.
-    Exact conversion keeps the counter within a band of fixed width around the file's time. Each time the counter leaves
-    the band, a frame was repeated or skipped, and the band moves with the counter.
+    ``frozen`` intervals are reported separately and do not count. During ``pauses`` the sender continued, but was not
+    recorded. Exact conversion keeps the counter within a band of fixed width around the file's time. Whenever the
+    counter leaves the band, a frame was repeated or skipped, and the band moves with the counter.
     """
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)
@@ -75,7 +75,7 @@ def count_uneven(
 
 
 def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
-    """Yield the time of each frame and how far its counter is ahead of that time; convert the arrays in batches."""
+    """Yield each frame's time and how far the counter is ahead of that time, converting the arrays in batches."""
     for start in range(0, track.times.size, _BATCH):
         times = track.times[start : start + _BATCH]
         lead = track.counters[start : start + _BATCH] - times * COUNTS_PER_SECOND
@@ -83,9 +83,9 @@ def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
 
 
 def _sender_step(track: MarkerTrack) -> float:
-    """Return how far the counter advances from one of the sender's frames to the next, as far as the file shows it.
+    """Return by how much the counter advances from one of the sender's frames to the next, estimated from the file.
 
-    At 30 fps it is 1, at 15 fps it is 2; at other rates it follows from the capture times.
+    The result is 1 at 30 fps and 2 at 15 fps. At other rates it is computed from the capture times.
     """
     counts, elapsed = np.diff(track.counters), np.diff(track.captures_ms)
     moved = counts > 0
@@ -100,12 +100,13 @@ def _sender_step(track: MarkerTrack) -> float:
 
 
 def _band(step: float, tick: float) -> float:
-    """Return how many counts exact conversion may deviate, given the sender's and the file's step."""
+    """Return by how many counts exact conversion may deviate; both arguments are counts per frame (sender and file)."""
     if _is_whole(tick / step):
         return 0.0
     if _is_whole(step / tick):
         return step - tick
-    # Neither divides the other: up to one frame of the sender, plus the counter's own rounding.
+    # If neither is a multiple of the other, the deviation is up to one of the sender's frames, plus the counter's
+    # rounding.
     return step + 1.0
 
 

@@ -1,4 +1,4 @@
-"""Read WebRTC's statistics, stored next to a recording: how media arrived at the recording participant."""
+"""Read the WebRTC statistics next to a recording, which show how media arrived at the recording participant."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from harness.verification.values.curves import Curve
 
-# A line has about 2 kB; a longer one was not written by the harness.
+# Maximum length of a line in bytes; the harness writes lines of about 2 kB.
 _LONGEST_LINE: Final = 1_000_000
 # Maximum size in bytes; twelve participants write 90 MB per hour.
 _LARGEST_FILE: Final = 1_000_000_000
-# WebRTC's numbers are far smaller; a larger one is not valid.
+# Maximum valid number; WebRTC's numbers are far smaller.
 _LARGEST_NUMBER: Final = 1e15
-# A room has fewer synthetic participants.
+# Maximum number of participants with curves; rooms have fewer synthetic participants.
 _MOST_PARTICIPANTS: Final = 256
 # Minimum time between two records, in seconds; statistics are collected once per second.
 _SHORTEST_STEP: Final = 0.001
@@ -32,26 +32,26 @@ Series = defaultdict[str, dict[str, list[tuple[float, float]]]]
 
 
 class StatisticsRecord(BaseModel):
-    """WebRTC's statistics of the connection to a participant at one moment."""
+    """WebRTC's statistics for the connection to one participant at one moment."""
 
     model_config = ConfigDict(frozen=True)
 
     at: Moment
-    """Time in seconds of the file."""
+    """Position in the file, in seconds."""
     participant: Name
     """Name of the participant at the other end of the connection."""
     report: tuple[dict[str, Any], ...]
-    """The statistics about video and audio, by the W3C's names."""
+    """The statistics for video and audio, with the names that the W3C defines."""
 
     def sum(self, kind: str, name: str) -> float | None:
-        """Return the sum of a counter over the streams of a kind; None if none of them has it."""
+        """Return the sum of a counter over all streams of one kind, or None if no stream has this counter."""
         values = (one.get(name) for one in self.report if one.get("type") == kind)
         found = [value for value in values if isinstance(value, int | float) and abs(value) <= _LARGEST_NUMBER]
         return float(sum(found)) if found else None
 
 
 def read_statistics(path: Path) -> Iterator[StatisticsRecord]:
-    """Yield the readable records at ``path``; nothing if the file does not exist or is too large."""
+    """Yield the valid records in the file at ``path``, or nothing if the file does not exist or is too large."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
             return
@@ -66,7 +66,7 @@ def read_statistics(path: Path) -> Iterator[StatisticsRecord]:
 
 
 def connection_curves(path: Path) -> dict[str, Mapping[str, Curve]]:
-    """Return the curves of each participant's connection, by measure: ``bitrate``, ``lost`` and ``round_trip``.
+    """Return curves for each participant's connection, grouped by measure: ``bitrate``, ``lost`` and ``round_trip``.
 
     ``bitrate`` is the received bitrate in kbps, ``lost`` is lost packets per second, ``round_trip`` is in ms.
     """
@@ -98,7 +98,7 @@ def connection_curves(path: Path) -> dict[str, Mapping[str, Curve]]:
 
 
 def _rate(points: list[tuple[float, float]], scale: float) -> Curve:
-    """Return the growth of a counter per second, except where it restarts, for example after a reconnect."""
+    """Return a counter's growth per second, leaving out restarts of the counter (for example after a reconnect)."""
     times, values = np.array(points).reshape(-1, 2).T
     run, rise = np.diff(times), np.diff(values)
     good = (run >= _SHORTEST_STEP) & (rise >= 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.verification.measures.evidence import Evidence
     from harness.verification.values.limits import Limits
 
-# A plot is about 1,000 pixels wide; more points than half of that are not visible.
+# Maximum number of points; a plot is about 1,000 pixels wide, so more points would not be visible.
 _POINTS: Final = 500
 _QUIETEST: Final = -60.0
 
@@ -49,7 +49,7 @@ def _level(audio: AudioAnalysis | None) -> Curve:
 
 
 def thinned(times: NDArray[np.float64], values: NDArray[np.float64], *, largest: bool = False) -> Curve:
-    """Return at most 500 points: the median of each section, or its largest value."""
+    """Return at most 500 points, each the median or the largest value of a section of the curve."""
     if times.size <= _POINTS:
         return _curve(times, values)
     edges = np.linspace(0, times.size, _POINTS + 1).astype(int)

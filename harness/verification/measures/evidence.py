@@ -1,4 +1,4 @@
-"""Everything that is known about one file when the checks start: the measures, the manifest, the request."""
+"""Everything that is known about a file when the checks start: measurements, manifest and request."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Evidence:
 
     ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
     is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if a manifest states the
-    expected value. In the intervals ``black`` and ``silent`` the whole video is black and the whole mix is silent; in
-    ``video_gaps`` frames are missing.
+    expected value. The whole video is black during ``black``, the whole mix is silent during ``silent``, and frames are
+    missing during ``video_gaps``.
     """
 
     path: Path
@@ -46,17 +46,17 @@ class Evidence:
 
     @property
     def converted(self) -> bool:
-        """Whether the file is a conversion of the recording that its manifest describes: other bytes, same content."""
+        """Whether the file was converted from the recording that its manifest describes, so that its bytes differ."""
         return self.manifest is not None and self.manifest.recording.path.suffix != self.path.suffix
 
     @property
     def video_missing(self) -> list[Interval]:
-        """Intervals in which the whole video is black or missing; the checks of participants ignore them."""
+        """Intervals in which the whole video is black or missing, which the checks of single participants ignore."""
         return _widened((*self.black, *self.video_gaps))
 
     @property
     def audio_missing(self) -> list[Interval]:
-        """Intervals in which the whole audio is silent or missing; the checks of participants ignore them."""
+        """Intervals in which the whole audio is silent or missing, which the checks of single participants ignore."""
         return _widened((*self.silent, *(self.streams.audio.gaps if self.streams.audio else ())))
 
     @property
@@ -66,5 +66,5 @@ class Evidence:
 
 
 def _widened(intervals: Iterable[Interval]) -> list[Interval]:
-    # Markers at the edges of such an interval may be damaged as well.
+    # Markers at the edges of an interval may be damaged, so each interval is extended.
     return widened(merged(intervals), 0.1)

@@ -20,39 +20,39 @@ if TYPE_CHECKING:
     from harness.verification.probe.probe import Streams
     from harness.verification.probe.tracks import AudioFacts, VideoFacts
 
-# In frames per second: the rates of cameras, cinema and broadcasts, and fractions of them. NTSC rates are not whole.
+# Frame rates of cameras, cinema and broadcasting in fps, and fractions of these rates. NTSC rates are not integers.
 _NTSC: Final = 1000 / 1001
 _WHOLE_RATES: Final = (1, 2, 5, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 240)
 COMMON_RATES: Final = np.array(sorted((*_WHOLE_RATES, *(rate * _NTSC for rate in (15, 24, 30, 48, 60, 120)))))
-# A file with a single frame and without a manifest still needs a rate.
+# Frame rate in fps that is assumed for a file with a single frame and without a manifest.
 _FALLBACK_RATE: Final = 15.0
 # Maximum level of digital silence with dither; a quiet room is 20 dB louder.
 _SILENCE: Final = 0.001
 _CLOSE: Final = 0.01
-# In seconds: the length of a file may be off by this much, since its first and last time are rounded to milliseconds.
+# Maximum error of a file's length in seconds, since its first and last time are rounded to milliseconds.
 _ROUNDING: Final = 0.002
 _ROUNDS: Final = 3
-# If more than this share of its gaps is off the grid, or of its frames missing, a rate is not steady, but varies.
+# A frame rate varies if more than this share of the intervals between frames is irregular, or of the frames is missing.
 _VARYING_GAPS: Final = 0.1
 _VARYING_FRAMES: Final = 0.25
 
 
 def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
-    """Return the rate of the grid that the frames should be on, in frames per second; None without frames.
+    """Return the frame rate that the frame times should follow, in frames per second, or None without frames.
 
-    It is measured over the whole length of the file: single gaps of 16 and 17 ms do not distinguish 60 from 59.94.
+    The rate is measured over the whole file, because single gaps of 16 and 17 ms can't distinguish 60 from 59.94 fps.
     """
     if video is None or not video.times.size:
         return None
     requested = manifest.recording.frame_rate if manifest else None
     if manifest and requested and 0 < missed(video, requested) <= manifest.ticks_missed:
-        # If at least half of the frames were missed, the most common gap is not the period of the grid.
+        # If at least half of the frames were missed, the most common gap is longer than one frame.
         return float(requested)
     length = float(np.ptp(video.times))
     if not length:
         return float(requested or _FALLBACK_RATE)
     measured, ticks = 1 / max(float(np.median(np.diff(video.times))), 0.001), 0
-    # The median is rounded to milliseconds, so the first count of the ticks in a long gap may be too low.
+    # The median is rounded to milliseconds, so the first pass may count too few ticks in a long gap.
     for _ in range(_ROUNDS):
         ticks = video.times.size - 1 + missed(video, measured)
         measured = ticks / length
@@ -61,15 +61,15 @@ def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | N
 
 
 def off_grid(video: VideoFacts, rate: float, limit_ms: float) -> NDArray[np.bool_]:
-    """Return which gaps between frames are further than ``limit_ms`` from a multiple of the rate's period."""
+    """Return which gaps between frames differ by more than ``limit_ms`` from a multiple of a frame's duration."""
     gaps = np.diff(video.times) * 1000
     ticks = np.round(gaps * rate / 1000).clip(min=1)
-    # Times are floating-point numbers: a rounded one may be slightly above the limit.
+    # Times are floating-point numbers, so rounding may push a difference slightly above the limit.
     return np.asarray(np.abs(gaps - ticks * 1000 / rate) > limit_ms + 1e-6)
 
 
 def varies(video: VideoFacts, rate: float, limit_ms: float) -> bool:
-    """Return whether the frame rate varies, so that there is no grid from which frames could be missing."""
+    """Return whether the frame rate varies, in which case missing frames can't be detected."""
     if video.times.size <= 2:  # noqa: PLR2004 (one gap is not a pattern)
         return False
     off = np.count_nonzero(off_grid(video, rate, limit_ms)) / (video.times.size - 1)
@@ -78,7 +78,7 @@ def varies(video: VideoFacts, rate: float, limit_ms: float) -> bool:
 
 
 def measure_media(streams: Streams, *, size: int, rate: float | None, content: FrameContentDetector) -> Media:
-    """Return the report's facts of the file; ``size`` in bytes."""
+    """Return the facts about the file for the report; ``size`` is in bytes."""
     duration = media_duration(streams, rate)
     indexed = streams.structure is None or (streams.structure.cues and streams.structure.duration is not None)
     return Media(
@@ -93,12 +93,12 @@ def measure_media(streams: Streams, *, size: int, rate: float | None, content: F
 
 
 def media_duration(streams: Streams, rate: float | None) -> float:
-    """Return the end of the last frame or of the audio, in seconds."""
+    """Return when the last frame or the audio ends, whichever is later, in seconds."""
     return max(streams.audio.end if streams.audio else 0.0, video_end(streams.video, rate))
 
 
 def video_end(video: VideoFacts | None, rate: float | None) -> float:
-    """Return when the last frame ends, in seconds; 0 without frames."""
+    """Return when the last frame ends, in seconds, or 0 without frames."""
     return float(video.times[-1]) + 1 / rate if video and video.times.size and rate else 0.0
 
 
@@ -116,7 +116,7 @@ def silent_intervals(audio: AudioAnalysis | None) -> tuple[Interval, ...]:
 
 
 def video_gaps(video: VideoFacts | None, rate: float | None) -> tuple[Interval, ...]:
-    """Return the intervals in which frames are missing from the grid."""
+    """Return the intervals in which frames are missing."""
     if video is None or rate is None:
         return ()
     wide = np.flatnonzero(np.diff(video.times) * rate > 1.5)  # noqa: PLR2004 (halfway between one tick and two)
@@ -147,12 +147,12 @@ def _video_report(video: VideoFacts, rate: float, content: FrameContentDetector)
 
 
 def _keyframe_gap(video: VideoFacts, rate: float) -> float:
-    """Return the longest time from a keyframe to the next or to the end, in seconds."""
+    """Return the longest time from a keyframe to the next, or to the end of the video, in seconds."""
     return float(np.diff(np.append(video.keyframes, video_end(video, rate))).max(initial=0.0))
 
 
 def missed(video: VideoFacts, rate: float) -> int:
-    """Return how many frames are missing from the grid."""
+    """Return how many frames are missing at this frame rate."""
     return int((np.round(np.diff(video.times) * rate) - 1).clip(min=0).sum())
 
 

@@ -1,4 +1,4 @@
-"""The observations of the detectors in one file, from which all measures are computed."""
+"""Everything that the detectors found in one file, from which all measurements are computed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """The observations of the detectors in one file.
+    """Everything that the detectors found in one file.
 
-    ``audio`` is None without audio, ``rate`` is in frames per second and ``zero_ms`` the room's time at the start of
-    the file, if a manifest states it. ``pauses`` holds (time in the file, duration) of each pause, in seconds.
+    ``audio`` is None without audio. ``rate`` is in frames per second. ``zero_ms`` is the room's time at the start of
+    the file, if the manifest states it. ``pauses`` holds (time in the file, duration) for each pause, in seconds.
     """
 
     marker_tracks: dict[int, MarkerTrack]

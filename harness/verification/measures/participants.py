@@ -1,4 +1,4 @@
-"""Measure each participant: presence, smoothness, A/V offset and delay."""
+"""Measure each participant's presence, smoothness, A/V offset and delay."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from harness.verification.measures.observations import Observations
     from harness.verification.values.curves import Curve
 
-# In seconds: a codec may damage a strip or two, or conceal an audio packet, so a shorter gap is not an absence.
+# Gaps of up to this many seconds are not an absence: a codec may damage a strip or two, or conceal an audio packet.
 _BRIDGE: Final = 0.1
-# Half the usual level marks the moment at which half of an analysis window contains the tone.
+# A tone starts or ends where its level is about half of its usual level, because half of the analysis window contains
+# the tone at that time.
 _HALF_LEVEL: Final = 0.45
 _SHORTEST_AUDIO: Final = 0.15
-# A tone without a known participant must last this long, with bursts one second apart; otherwise it may be music.
+# A tone of an unknown participant must last this many seconds, with bursts one second apart; otherwise it may be music.
 _SURE_VOICE: Final = 1.0
 _BURST_EVERY: Final = 1.0
 _BURST_SLACK: Final = 0.02
@@ -42,9 +43,9 @@ _NOT_VISIBLE: Final = ParticipantVideo(
 class MeasuredParticipant:
     """A synthetic participant, with the values that the checks need in addition to the ``report``.
 
-    ``known`` is true if the manifest names the marker. ``in_own_tile`` has the intervals in which the video is visible
-    in its own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is false if another marker
-    has the same one of the 16 voices, so that it is unknown which participant is audible.
+    ``known`` is true if the manifest names the marker. ``in_own_tile`` holds the intervals in which the video is
+    visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
+    false if another marker uses the same voice (there are 16), so it is unknown which participant is audible.
     """
 
     marker: int
@@ -65,7 +66,7 @@ class MeasuredParticipant:
 
 
 def measure_participants(observations: Observations, timeline: Timeline) -> tuple[MeasuredParticipant, ...]:
-    """Return all participants of the timeline and the file: the timeline's members, then other markers by number."""
+    """Return all participants: first those in the timeline, then those with other markers in the file, by number."""
     members = {member.marker: member.name for member in timeline.members if member.marker is not None}
     visible = sorted(set(observations.marker_tracks) - set(members))
     voices = {marker % VOICES for marker in (*members, *visible)}
@@ -110,7 +111,7 @@ def _measured(
 
 @dataclass(frozen=True, kw_only=True)
 class _MeasuredVideo:
-    """The video of one participant; ``report`` is None in a file without video."""
+    """One participant's video; ``report`` is None for a file without video."""
 
     report: ParticipantVideo | None
     visible: tuple[Interval, ...] = ()
@@ -150,7 +151,7 @@ def _audio_report(audible: list[Interval], observations: Observations) -> Partic
 
 
 def _audible(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
-    """Return when the tone of a voice is in the audio."""
+    """Return the intervals in which a voice's tone is audible."""
     if audio is None or not audio.tones[:, voice].any():
         return []
     tone = audio.tones[:, voice]
@@ -160,7 +161,7 @@ def _audible(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
 
 
 def _is_voice(audio: AudioAnalysis | None, voice: int) -> bool:
-    """Return whether this is a synthetic participant's voice, and not music that contains its tone."""
+    """Return whether the tone comes from a synthetic participant, and not from music that contains the same pitch."""
     if audio is None or total(_audible(audio, voice)) < _SURE_VOICE:
         return False
     return bool((np.abs(np.diff(audio.bursts[voice]) - _BURST_EVERY) < _BURST_SLACK).any())

@@ -1,5 +1,5 @@
 """Turn the bytes of a file into frames and audio, in one pass.
 
-In: a path, and the sinks for frames and audio.  Out: the facts of container and tracks.
+In: a path, and the sinks for frames and audio.  Out: facts about the container and its tracks.
 Called by ``analysis.py``, in the child process only.
 """

@@ -20,7 +20,8 @@ _CUES: Final = 0x1C53BB6B
 _SEEK_HEAD: Final = 0x114D9B74
 
 _LARGEST_VALUE: Final = 64
-# A hostile file may consist of empty elements; eight hours of unfinished recording contain 2.5 million.
+# Maximum number of elements, because a hostile file may consist of empty ones. An unfinished recording of eight hours
+# has 2.5 million.
 _MOST_ELEMENTS: Final = 5_000_000
 
 
@@ -28,9 +29,9 @@ _MOST_ELEMENTS: Final = 5_000_000
 class Structure:
     """The structure of an EBML file.
 
-    ``doc_type`` is ``"webm"`` or ``"matroska"``, ``duration`` the Duration element in seconds or None without one.
-    ``cues`` and ``seek_head`` are true if the index exists. ``complete`` is true if every element that starts also ends
-    within the file.
+    ``doc_type`` is ``"webm"`` or ``"matroska"``, and ``duration`` is the Duration element in seconds, or None if it is
+    missing. ``cues`` and ``seek_head`` are true if the file has these elements. ``complete`` is true if every element
+    ends within the file.
     """
 
     doc_type: str
@@ -42,7 +43,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class _Element:
-    """The head of one element: its identifier, and where its body starts and ends; ``end`` is None if it is unknown."""
+    """The header of an element: its identifier, and where its body starts and ends (None if unknown)."""
 
     id: int
     body: int
@@ -50,7 +51,7 @@ class _Element:
 
 
 def read_structure(path: Path) -> Structure | None:
-    """Return the structure, or None if this is not an EBML file; reads heads only, in constant memory."""
+    """Return the file's structure, or None if it is not an EBML file. Reads only headers, in constant memory."""
     size = path.stat().st_size
     values: dict[int, bytes] = {}
     found: set[int] = set()
@@ -69,7 +70,7 @@ def read_structure(path: Path) -> Structure | None:
             if element is None:
                 break
             found.add(element.id)
-            # Chrome fact 9 (tests/expectations): a timeslice writes clusters of unknown size, which can't be skipped.
+            # Chrome fact 9 (tests/expectations): with a timeslice, clusters have an unknown size and can't be skipped.
             if element.id in {_SEGMENT, _INFO} or element.end is None:
                 at = element.body
                 continue
@@ -87,7 +88,7 @@ def read_structure(path: Path) -> Structure | None:
 
 
 def _element(file: BinaryIO, at: int) -> _Element | None:
-    """Return the head of the element at ``at``, or None if no valid element starts there."""
+    """Return the header of the element at ``at``, or None if no valid element starts there."""
     file.seek(at)
     head = file.read(12)
     id_length = _length(head, 4)
@@ -104,13 +105,13 @@ def _element(file: BinaryIO, at: int) -> _Element | None:
 
 
 def _length(data: bytes, longest: int) -> int:
-    """Return how many bytes the variable-length number at the start of ``data`` takes; 0 if it is not valid."""
+    """Return the size in bytes of the variable-length number at the start of ``data``, or 0 if it is not valid."""
     length = 9 - data[0].bit_length() if data else 0
     return length if length <= min(longest, len(data)) else 0
 
 
 def _duration(values: dict[int, bytes]) -> float | None:
-    """Return the Duration element in seconds; None if it is missing or invalid."""
+    """Return the Duration element in seconds, or None if it is missing or invalid."""
     raw = values.get(_DURATION, b"")
     formats = {4: ">f", 8: ">d"}
     if len(raw) not in formats:

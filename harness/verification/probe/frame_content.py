@@ -1,4 +1,4 @@
-"""Detect black frames, and frames that look like the one before."""
+"""Detect black frames, and frames that look the same as the previous one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from harness.verification.probe.tracks import Frame
 
-# Black has the value 16 in video. A frame is black if less than one pixel in a hundred is brighter than this.
+# A frame is black if fewer than one pixel in a hundred is brighter than this value; black has the value 16 in video.
 _BLACK: Final = 32
 _BRIGHT_SHARE: Final = 0.01
-# The number of points across a frame that are compared; a codec changes a still image by a few steps of brightness.
+# Number of points across a frame that are compared. A codec changes the brightness of a still image by a few steps.
 _POINTS: Final = 80
 _CODEC_NOISE: Final = 8
 
@@ -29,7 +29,7 @@ class FrameContentDetector:
         self.repeated = 0
 
     def on_frame(self, frame: Frame) -> None:
-        """Compare a frame with black and with the previous one."""
+        """Check whether a frame is black, and whether it repeats the previous frame."""
         step = max(1, frame.width // _POINTS)
         points = frame.luma[::step, : frame.width : step].astype(np.int16)
         if np.count_nonzero(points > _BLACK) < _BRIGHT_SHARE * points.size:

@@ -9,12 +9,12 @@ import av
 import av.error
 import av.filter
 
-# In LUFS; BS.1770 ignores anything quieter, and the filter reports this for silence.
+# Audio below this loudness, in LUFS, counts as silent: BS.1770 ignores it, and the filter reports -70 LUFS for silence.
 _SILENCE: Final = -69.0
 
 
 class LoudnessMeter:
-    """Measures the integrated loudness of audio as it arrives, in constant memory."""
+    """Measures the integrated loudness of audio, frame by frame and in constant memory."""
 
     def __init__(self) -> None:
         self._graph: av.filter.Graph | None = None
@@ -22,7 +22,7 @@ class LoudnessMeter:
         self._loudness: float | None = None
 
     def push(self, frame: av.AudioFrame) -> None:
-        """Measure the next frame; after a change of the sample format nothing more is measured."""
+        """Measure the next frame. Frames in another sample format than the first are ignored."""
         sample_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._graph is None:
             self._graph, self._format = _graph(frame), sample_format
@@ -32,11 +32,11 @@ class LoudnessMeter:
             self._graph.push(frame)
             self._pull(self._graph)
         except (av.error.FFmpegError, ValueError):
-            # A gap in the timestamps must not prevent measuring the frames after it.
+            # An error at a gap in the timestamps must not prevent measuring the frames after the gap.
             return
 
     def loudness(self) -> float | None:
-        """Return the integrated loudness in LUFS; None for silence, and for less than 0.4 s."""
+        """Return the integrated loudness in LUFS, or None for silence or less than 0.4 s of audio."""
         if self._loudness is None or not _SILENCE <= self._loudness < math.inf:
             return None
         return round(self._loudness, 1)

@@ -1,4 +1,4 @@
-"""Read a file once, to its end: return the facts of its tracks, and pass its frames and audio to the sinks."""
+"""Read a whole file in one pass: collect facts about its tracks, and pass its frames and audio to the sinks."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class AudioSink(Protocol):
 class Streams:
     """The result of one pass over a file.
 
-    ``container`` follows from the bytes and is ``webm``, ``matroska``, ``mp4`` or libav's name of another container.
-    ``structure`` is None if it is not EBML. ``duration`` is the one that the container states, in seconds, or None.
-    ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle decodes a frame (or
-    audio) from the right place. ``unexamined`` names the tracks that were not read.
+    ``container`` is determined from the bytes: ``webm``, ``matroska``, ``mp4``, or libav's name for another format.
+    ``structure`` is None if the file is not EBML. ``duration`` is the duration in seconds that the container states, or
+    None. ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle decodes a
+    frame (or audio) from the right place. ``unexamined`` names the tracks that were not read.
     """
 
     container: str
@@ -61,9 +61,9 @@ class Streams:
 
 
 def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Sequence[AudioSink] = ()) -> Streams:
-    """Return the facts of the file at ``path``; pass every frame and all audio to the sinks once.
+    """Return the facts about the file at ``path``, and pass every frame and all audio to the sinks once.
 
-    Memory is constant except for a few numbers per frame. Raises UnreadableError if there is
+    Memory use is constant except for a few numbers per frame. Raises UnreadableError if there is
     nothing to analyze, and OSError if the file itself can't be read.
     """
     if path.stat().st_size == 0:
@@ -95,7 +95,7 @@ def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Seq
 
 
 def _unexamined(media: InputContainer) -> Iterator[str]:
-    """Yield the tracks of the file other than its first video and its first audio track that can be decoded."""
+    """Yield descriptions of all tracks other than the first video and the first audio track that can be decoded."""
     for kind, streams in (("video", media.streams.video), ("audio", media.streams.audio)):
         known = [stream for stream in streams if stream.codec_context is not None]
         unknown = len(streams) - len(known)
@@ -112,7 +112,7 @@ def _number_of(tracks: int, kind: str) -> str:
 def _read(
     media: InputContainer, video_sinks: Sequence[VideoSink], audio_sinks: Sequence[AudioSink]
 ) -> tuple[VideoFacts | None, AudioFacts | None, bool]:
-    """Return the facts of both tracks, and whether reading ended in an error."""
+    """Return facts about the video and the audio track, and whether reading ended in an error."""
     video = next((VideoDecoder(stream) for stream in media.streams.video if stream.codec_context is not None), None)
     audio = next((AudioDecoder(stream) for stream in media.streams.audio if stream.codec_context is not None), None)
     truncated = False
@@ -133,7 +133,7 @@ def _read(
 def _packets(
     media: InputContainer, streams: Sequence[av.VideoStream | av.AudioStream]
 ) -> Iterator[av.Packet[Any] | None]:
-    """Yield the packets, ending with those that flush the decoders; None means an error of the container."""
+    """Yield the packets, and finally those that flush the decoders. None means that the container has an error."""
     if not streams:
         return
     packets = media.demux(*streams)
@@ -153,10 +153,10 @@ def _packets(
 
 
 def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None) -> bool:
-    """Return whether a seek to the middle decodes something that starts at most one keyframe interval before it."""
+    """Return whether a seek to the middle of the file returns a frame or audio from the right place."""
     if video and video.keyframes.size:
         middle = float(video.times[video.times.size // 2])
-        # Half a millisecond: a keyframe exactly at the middle counts, even if its time was rounded.
+        # Half a millisecond is added because a keyframe exactly at the middle counts, even if its time was rounded.
         earliest = float(video.keyframes[video.keyframes <= middle + 0.0005].max(initial=video.keyframes[0]))
     else:
         middle = (audio.end if audio else 0.0) / 2
@@ -170,7 +170,7 @@ def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None)
 
 
 def _short_name(name: str) -> str:
-    """Return one word for libav's name of a container."""
+    """Return a single word for the container from the list of names that libav uses."""
     return "mp4" if "mp4" in name.split(",") else name.split(",", maxsplit=1)[0]
 
 

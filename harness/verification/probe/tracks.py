@@ -1,4 +1,4 @@
-"""Decode one track: from packets to frames or audio, and the facts of the whole track."""
+"""Decode the packets of one track to frames or audio, and collect facts about the track."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ SAMPLE_RATE: Final = 48_000
 _LUMA_FIRST: Final = frozenset(
     {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuva420p", "nv12", "gray"}
 )
-# Opus packets of 60 ms are stamped on arrival, several milliseconds off; a lost one leaves a gap of 60 ms.
+# Minimum gap in seconds. Timestamps of 60 ms Opus packets are several milliseconds off, and a lost packet leaves a gap
+# of 60 ms.
 _AUDIO_GAP: Final = 0.045
-# A decoder may overshoot a little; samples that a mixer clipped are at full scale or just below it.
+# Samples from this value on count as clipped. A mixer's clipped samples are at full scale or just below it, and a
+# decoder may overshoot a little.
 _FULL_SCALE: Final = 0.999
-# Floating-point audio may contain any value, even NaN; no recording is 24 dB above full scale.
+# Samples are limited to this value (24 dB above full scale), because floating-point audio may contain any value.
 _LOUDEST: Final = 16.0
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A decoded frame; ``at`` is in seconds, ``luma`` has the rows of its first plane with their padding."""
+    """A decoded frame; ``at`` is in seconds, ``luma`` holds the rows of the first plane, including padding."""
 
     at: float
     luma: NDArray[np.uint8]
@@ -47,7 +49,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class AudioBlock:
-    """A block of decoded audio; ``at`` is in seconds, ``samples`` are mono at 48 kHz with full scale 1."""
+    """A block of decoded audio; ``at`` is in seconds, ``samples`` are mono at 48 kHz, where 1 is full scale."""
 
     at: float
     samples: NDArray[np.float32]
@@ -55,10 +57,10 @@ class AudioBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFacts:
-    """The facts of a video track; times are in seconds.
+    """Facts about a video track; times are in seconds.
 
-    ``times`` are those of the shown packets, in order. ``sizes`` holds (time, width, height) for each change of
-    the frame size. ``backward`` counts the frames that were decoded after a later one, ``broken`` the packets that
+    ``times`` are the times of all displayed packets, in order. ``sizes`` holds (time, width, height) for each change of
+    the frame size. ``backward`` counts frames that were decoded after a later frame, and ``broken`` counts packets that
     could not be decoded.
     """
 
@@ -73,10 +75,10 @@ class VideoFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioFacts:
-    """The facts of an audio track; times are in seconds. ``gaps`` are the intervals without samples.
+    """Facts about an audio track; times are in seconds. ``gaps`` are the intervals without samples.
 
-    ``loudness`` is in LUFS, None for silence; ``peak`` is the loudest sample of any channel, full scale 1; ``clipped``
-    counts the samples at full scale.
+    ``loudness`` is in LUFS, or None for silence. ``peak`` is the loudest sample of any channel, where 1 is full scale.
+    ``clipped`` counts the samples at full scale.
     """
 
     codec: str
@@ -98,7 +100,7 @@ class VideoDecoder:
 
     def __init__(self, stream: av.VideoStream) -> None:
         self.stream = stream
-        # Frame threads decode fastest; open_media sets their number.
+        # Decoding is fastest with frame threads; open_media sets their number.
         stream.thread_type = "AUTO"
         self._times = array("d")
         self._keyframes = array("d")
@@ -112,7 +114,8 @@ class VideoDecoder:
         """Yield the frames that a packet completes."""
         if packet.size and packet.pts is not None and packet.time_base:
             at = float(packet.pts * packet.time_base)
-            # Packets that an edit list cuts off are decoded, since other packets depend on them, but not shown.
+            # Packets that an edit list cuts off are not displayed, but they are decoded, because other packets depend
+            # on them.
             if not packet.is_discard:
                 self._times.append(at)
             if packet.is_keyframe:
@@ -125,7 +128,7 @@ class VideoDecoder:
         for frame in frames:
             if frame.time is not None:
                 self._decoded += 1
-                # Codecs with B-frames store frames in another order than they show them, and decoders undo that.
+                # Codecs with B-frames do not store frames in display order, but decoders restore it.
                 self._backward += frame.time <= self._latest
                 self._latest = max(self._latest, frame.time)
                 yield self._frame(frame, frame.time)
@@ -153,7 +156,7 @@ class VideoDecoder:
 
 
 class AudioDecoder:
-    """Decodes an audio track of any format to one channel at 48 kHz."""
+    """Decodes an audio track in any format to one channel at 48 kHz."""
 
     def __init__(self, stream: av.AudioStream) -> None:
         self.stream = stream
@@ -224,5 +227,5 @@ class AudioDecoder:
 
 
 def _codec(stream: av.VideoStream | av.AudioStream) -> str:
-    """Return the codec's plain name (``vp8``), not that of the library that decodes it."""
+    """Return the codec's plain name, for example ``vp8``, and not the name of the decoder library."""
     return stream.codec_context.codec.canonical_name

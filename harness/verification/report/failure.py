@@ -1,4 +1,4 @@
-"""A failed report on a file that can't be read, so that the other files of a run keep their reports."""
+"""Create a failed report on a file that can't be read, so that the other files of a run still get their reports."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def failed_report(path: Path, reason: str, *, redact: bool | str = False) -> Report:
-    """Return a failed report; ``reason`` is an error's message, and ``redact`` has the same meaning as in ``verify``.
+    """Return a failed report. ``reason`` is an error message, and ``redact`` has the same meaning as in ``verify``.
 
-    If the message starts with the path, the file's name replaces it.
+    A path at the start of the message is replaced by the file's name.
     """
     path = path.absolute()
     shown = redacted_path(path, STEM if redact is True else redact) if redact else path
@@ -25,7 +25,7 @@ def failed_report(path: Path, reason: str, *, redact: bool | str = False) -> Rep
     if prefix:
         message = f"{shown.name} {reason.removeprefix(prefix)}"
     elif redact:
-        # The reason may contain the file's location.
+        # The reason may contain the location of the file.
         message = f"{shown.name} could not be read."
     else:
         message = f"{shown.name} could not be read: {reason}"

@@ -1,6 +1,6 @@
 """The thumbnails of a report's page, decoded in a confined child process, because a recording may be hostile.
 
-The child prints a line for each thumbnail, a JPEG in base64, and ends. The parent limits its run time.
+The child prints one line for each thumbnail, a JPEG in base64, and exits. The parent limits the child's run time.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _THUMBNAILS: Final = 12
 _HEIGHT: Final = 90
 # Maximum width in pixels; no camera or screen has a wider aspect ratio.
 _WIDEST: Final = 4 * _HEIGHT
-# CPU time in seconds, limited even if the parent has ended; a usual recording needs half a second.
+# Maximum CPU time in seconds, which applies even after the parent has exited. A typical recording needs half a second.
 _CPU_SECONDS: Final = 10.0
-# Elapsed time in seconds; a busy machine takes longer.
+# Maximum elapsed time in seconds, which is longer because the machine may be busy.
 _TIMEOUT: Final = 60.0
-# Maximum number of bytes; a thumbnail has about 5,000.
+# Maximum output in bytes; a thumbnail has about 5,000.
 _LARGEST_OUTPUT: Final = 2_000_000
 _PROGRAM: Final = "from harness.verification.report.filmstrip import main; main()"
 
 
 def filmstrip(path: Path, duration: float) -> list[str]:
-    """Return thumbnails of a recording of ``duration`` seconds, evenly spread, as data URLs.
+    """Return evenly spaced thumbnails of a recording of ``duration`` seconds, as data URLs.
 
-    There are fewer if some can't be decoded, or not within ten seconds of CPU time.
+    Thumbnails are missing if they can't be decoded within ten seconds of CPU time.
     """
     child = Child(_PROGRAM, str(path), str(duration), stdout=subprocess.PIPE)
     timeout = threading.Timer(_TIMEOUT, child.process.kill)
@@ -47,13 +47,13 @@ def filmstrip(path: Path, duration: float) -> list[str]:
     finally:
         timeout.cancel()
         child.end()
-    # After the last line break there may be an incomplete thumbnail.
+    # The text after the last line break may be an incomplete thumbnail.
     lines = output.split(b"\n")[:-1][:_THUMBNAILS]
     return ["data:image/jpeg;base64," + line.decode("ascii", "replace") for line in lines]
 
 
 def main() -> None:
-    """Print thumbnails of the recording whose path and duration in seconds are the arguments."""
+    """Print thumbnails of a recording. The arguments are the recording's path and its duration in seconds."""
     confine(seconds=_CPU_SECONDS)
     for thumbnail in _thumbnails(sys.argv[1], float(sys.argv[2])):
         sys.stdout.buffer.write(base64.b64encode(thumbnail) + b"\n")

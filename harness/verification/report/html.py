@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from harness.verification.values.findings import Finding
     from harness.verification.values.models import ParticipantReport
 
-# Maximum number of entries in a list; more would not be readable, and a hostile manifest may have a million events.
+# Maximum number of entries in a list; nobody could read more, and a hostile manifest may have a million events.
 MOST: Final = 500
-# Shorter intervals, in seconds, are not drawn, because they are only the edges of their neighbours.
+# Minimum duration of an interval in seconds; shorter intervals are only the edges of their neighbors, and not drawn.
 _SHORTEST: Final = 0.1
 
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval in a lane: its start and width in plot units, its kind, and its text."""
+    """A bar for an interval in a lane: start and width in plot units, kind and text."""
 
     x: float
     width: float
@@ -48,7 +48,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Lane:
-    """The timeline of one participant, with the findings about it."""
+    """One participant's timeline, with the findings about the participant."""
 
     name: str
     colour: int
@@ -57,17 +57,17 @@ class Lane:
 
 
 def write_html(report: Report, target: Path) -> None:
-    """Write the report to ``target``; the page plays the recording by a relative address."""
+    """Write the report to ``target``. The page plays the recording from a relative address."""
     write_report(target, PAGE, as_html(report, target))
 
 
 def as_html(report: Report, target: Path, *, nonce: str | None = None) -> str:
-    """Return the page for ``target``; ``nonce`` allows its script under a Content-Security-Policy."""
+    """Return the page for ``target``. ``nonce`` allows the page's script under a Content-Security-Policy."""
     return template("harness.verification.report", "report.html.j2").render(_content(report, target) | {"nonce": nonce})
 
 
 def template(package: str, name: str) -> jinja2.Template:
-    """Return a template of a package; it escapes all values, and rendering fails if one is missing."""
+    """Return a template from a package. The template escapes all values, and rendering fails if a value is missing."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package, "."),
         autoescape=True,
@@ -111,7 +111,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
 
 
 def _has_thumbnails(report: Report) -> bool:
-    """Return whether there is video that may be shown."""
+    """Return whether the report has video that may be shown."""
     return not report.redacted and report.media is not None and report.media.video is not None
 
 
@@ -170,7 +170,7 @@ def _bar(at: Interval, duration: float, kind: str, text: str) -> Bar:
 
 
 def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
-    """Return the events that the lanes do not show: place in the plot, time, kind and text."""
+    """Return (position in the plot, time, kind, text) for each event that the lanes do not show."""
     if curves is None or curves.manifest is None:
         return []
     events = ((event, _event_text(event)) for event in curves.manifest.timeline.events)
@@ -182,7 +182,7 @@ def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
 
 
 def _event_text(event: Event) -> str | None:
-    """Return the text of an event; None for those that the lanes show."""
+    """Return the text of an event, or None for an event that the lanes show."""
     name = event.participant
     match event.event:
         case "join":
@@ -221,7 +221,7 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
             facts.append(("Loudness", f"{loudness}, {peak}, {audio.clipped} samples clipped"))
     if manifest:
         recording = manifest.recording
-        # The hash and the time would identify the recording.
+        # The hash and the start time would identify the recording.
         when = "" if report.redacted else f"{recording.started_at} "
         facts.append(("Recorded", f"{when}by {recording.participant} (recorder: {recording.recorder})"))
         if not report.redacted:

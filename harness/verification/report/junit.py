@@ -1,4 +1,4 @@
-"""Write reports as JUnit XML, which every CI server reads: a suite per recording, a case per check."""
+"""Write reports as JUnit XML, which every CI server can read: a suite per recording, and a case per check."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
 
-# XML 1.0 does not allow control characters, even if they are escaped.
+# XML 1.0 does not allow control characters, not even escaped ones.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str, str] | None = None) -> None:
-    """Write the findings of all reports to ``target``; ``broken`` maps names without a report to the reason."""
+    """Write the findings of all reports to ``target``. ``broken`` maps each name without a report to the reason."""
     suites = ET.Element("testsuites", name="harness")
     for report in reports:
         suites.append(_suite(report))

@@ -1,4 +1,4 @@
-"""The plots of a report's page, as points of SVG polylines."""
+"""Create the plots of a report's page, as points of SVG polylines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAST_TICK: Final = 0.97
 _NICE: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _HOUR: Final = 3600
 
-# The plots of WebRTC's statistics: measure, title, unit, note, and the least range.
+# The plots of WebRTC's statistics: measure, title, unit, note and minimum range.
 _CONNECTION_PLOTS: Final = (
     ("bitrate", "Received over WebRTC", "kbps", "video and audio", 500.0),
     ("lost", "Lost packets", "per second", "WebRTC requests most of them again", 10.0),
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot over the file's time; ``marks`` are (height, label) of its horizontal lines."""
+    """A plot over the duration of the file. ``marks`` holds (height, label) for each horizontal line."""
 
     title: str
     unit: str
@@ -97,7 +97,7 @@ def _points(curve: Curve, reach: tuple[float, float], duration: float) -> str:
 
 
 def _reach(curves: Iterable[Curve], *, least: float) -> float:
-    """Return the range of a plot that shows nearly all values."""
+    """Return the upper end of a plot's range, which includes nearly all values."""
     furthest = max(_percentile_99([abs(value) for value in curve.values]) for curve in curves)
     return max(least, 10 * math.ceil(furthest * 1.2 / 10))
 
@@ -107,7 +107,7 @@ def _percentile_99(values: list[float]) -> float:
 
 
 def plot_x(at: float, duration: float) -> float:
-    """Return the horizontal place of a time, in plot units."""
+    """Return the horizontal position of a time, in plot units."""
     return round(min(max(at / duration, 0.0), 1.0) * WIDTH, 2) if duration else 0.0
 
 
@@ -118,7 +118,7 @@ def _y(value: float, reach: tuple[float, float]) -> float:
 
 
 def ticks(duration: float) -> list[float]:
-    """Return the round times that the time axis shows, ten at most."""
+    """Return round times for the labels of the time axis, ten at most."""
     step = next((step for step in _NICE if duration / step <= _MOST_TICKS), _HOUR * math.ceil(duration / _HOUR / 10))
     # A label at the end would be cut off.
     times = (number * step for number in range(math.ceil(duration / step)))

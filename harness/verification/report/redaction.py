@@ -25,17 +25,17 @@ _NAMES: Final = frozenset({"participant", "name"})
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
 _SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
-# Addresses, and absolute paths; the name of a folder may contain spaces.
+# Network addresses and absolute paths; names of folders may contain spaces.
 _LOCATIONS: Final = re.compile(
     r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
     re.IGNORECASE,
 )
-# A letter or digit of a script that separates words by spaces.
+# A letter or digit in a script that separates words by spaces.
 _WORD_CHARACTER: Final = "[0-9A-Za-z]"
 
 
 class Redaction:
-    """Renames participants to ``participant 1`` and so on, in the manifest's order, and files to ``stem``."""
+    """Renames files to ``stem``, and participants to ``participant 1`` and so on, in the manifest's order."""
 
     def __init__(self, manifest: Manifest | None, stem: str = STEM) -> None:
         self._stem = stem
@@ -64,13 +64,13 @@ class Redaction:
         return tuple(one.model_copy(update={"participant": self.alias(one.participant)}) for one in expected)
 
     def findings(self, found: Iterable[Finding]) -> tuple[Finding, ...]:
-        """Return the findings without the hash, which identifies a file."""
+        """Return the findings without the hash, which would identify the file."""
         return tuple(
             one.model_copy(update={"expected": None, "got": None}) if one.check == "hash" else one for one in found
         )
 
     def connections(self, curves: Mapping[str, Mapping[str, Curve]]) -> dict[str, Mapping[str, Curve]]:
-        """Return the curves of the connections with aliases."""
+        """Return the connection curves with aliases."""
         return {
             measure: {self.alias(name): curve for name, curve in by_name.items()} for measure, by_name in curves.items()
         }
@@ -85,14 +85,14 @@ class Redaction:
         return self._text(value) if isinstance(value, str) and key in _TEXTS else value
 
     def _text(self, text: str) -> str:
-        """Return a text without locations and names, the longest name first, since one may be part of another."""
+        """Return a text without locations and names. Longer names come first, because they may contain shorter ones."""
         text = _LOCATIONS.sub("…", text)
         names = sorted(filter(None, self._aliases), key=len, reverse=True)
         aliases = {name.casefold(): self._aliases[name] for name in names}
         found = "|".join(map(_name_pattern, names))
         if found:
             text = re.sub(found, lambda one: aliases.get(one[0].casefold(), "a participant"), text, flags=re.IGNORECASE)
-        # An alias may be longer than the name, so the text may have become too long.
+        # An alias may be longer than a name, so the text may have become too long.
         return text[:LONGEST_TEXT]
 
 
@@ -102,7 +102,7 @@ def redacted_path(path: Path, stem: str = STEM) -> Path:
 
 
 def _name_pattern(name: str) -> str:
-    """Return a pattern for a name that is not part of a longer word, unlike "ann" in "annex".
+    """Return a pattern that matches a name only as a whole word, so that "ann" does not match in "annex".
 
     A name that starts or ends in another script, for example Chinese, needs no word boundary there.
     """

@@ -1,4 +1,4 @@
-"""Write a report to a file; the only file that it may overwrite is another report of the same kind."""
+"""Write a report to a file. A report may only overwrite another report of the same kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ XML: Final = b"<?xml"
 
 
 def check_target(target: Path, signature: bytes) -> None:
-    """Raise ConfigError if the target is another kind of file, such as a recording or a manifest."""
+    """Raise ConfigError if the target is a different kind of file, such as a recording or a manifest."""
     if not target.is_file():
         if target.exists() and not target.is_char_device():
             message = f"{target} exists and is not a file, so nothing can be written there. Specify another file."
@@ -30,7 +30,7 @@ def check_target(target: Path, signature: bytes) -> None:
 
 
 def check_targets(*, html: Path | None = None, junit: Path | None = None) -> None:
-    """Raise ConfigError if a report would overwrite another file; called before the recording, which takes long."""
+    """Raise ConfigError if a report would overwrite another file. Callers check this before they start long work."""
     if html and junit and html.absolute() == junit.absolute():
         message = f"{html} can't be both the HTML page and the XML file: specify another name for one of them."
         raise ConfigError(message)
@@ -40,7 +40,7 @@ def check_targets(*, html: Path | None = None, junit: Path | None = None) -> Non
 
 
 def write_report(target: Path, signature: bytes, content: str) -> None:
-    """Write a report, and create its folder if necessary; raises ConfigError like ``check_target``, and OSError."""
+    """Write a report, and create its folder if necessary. Raises OSError, and ConfigError as ``check_target`` does."""
     check_target(target, signature)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(encodable(content), encoding="utf-8")

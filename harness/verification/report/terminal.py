@@ -1,4 +1,4 @@
-"""The report as a table in a terminal."""
+"""Show the report as a table in a terminal."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def render(report: Report) -> RenderableType:
 
 
 def warnings_of(report: Report) -> str:
-    """Return the number of warnings in words."""
+    """Return the number of warnings as a phrase."""
     return "1 warning" if len(report.warnings) == 1 else f"{len(report.warnings)} warnings"
 
 
 def count_of(failures: Sequence[Finding]) -> str:
-    """Return the number of failed checks in words."""
+    """Return the number of failed checks as a phrase."""
     return "one check" if len(failures) == 1 else f"{len(failures)} checks"
 
 
 def description_of(media: Media) -> str:
-    """Return a description of the file in one line."""
+    """Return a one-line description of the file."""
     parts = [
         media.container,
         f"{media.duration:.2f} s",

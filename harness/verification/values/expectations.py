@@ -1,4 +1,4 @@
-"""The caller's expectations in addition to the manifest: when participants are visible and audible, and limits."""
+"""Define the caller's expectations beyond the manifest: limits, and when participants are visible and audible."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ class Expectation(ReportModel):
 
 
 def without_edges(start: float, end: float, limits: Limits) -> Interval:
-    """Return an interval without its edges, where a state may still change; at least the middle half remains."""
+    """Return an interval without its edges, where a state may still be changing. At least the middle half remains."""
     edge = min(limits.edge, (end - start) / 4)
     return (start + edge, end - edge)
 
 
 def is_long_enough(start: float, end: float, limits: Limits) -> bool:
-    """Return whether an interval is long enough for an absence in it to exceed the limits."""
+    """Return whether an interval is long enough to contain an absence that exceeds the limits."""
     first, last = without_edges(start, end, limits)
     return bool(longer([(first, last)], limits.absence))
 
@@ -96,15 +96,15 @@ class Expected(ReportModel):
 
 
 def read_expected(path: Path) -> Expected:
-    """Return the expectations at ``path``, a TOML file.
+    """Return the expectations in the TOML file at ``path``.
 
-    Raises ConfigError, which names the place and the reason, if it can't be read or is not valid.
+    Raises ConfigError, which names the place and the reason, if the file can't be read or is not valid.
     """
     text = read_text(path, "expectations")
     try:
         return Expected.model_validate(parse_toml(text))
     except RecursionError as error:
-        message = f"{path} is nested too deep to be read."
+        message = f"{path} is nested too deeply to be read."
         raise ConfigError(message) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -112,13 +112,13 @@ def read_expected(path: Path) -> Expected:
         message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
         raise ConfigError(message) from error
     except ValueError as error:
-        # The text is not TOML, or contains a number with thousands of digits.
+        # The text is not valid TOML, or contains a number with thousands of digits.
         message = f"{path} is not a TOML file: {error}."
         raise ConfigError(message) from error
 
 
 def _allowed(where: tuple[int | str, ...]) -> str:
-    """Return the known names at a place if the name there is unknown and may be mistyped."""
+    """Return the valid names at a place in the file if the name at this place is unknown, perhaps a typo."""
     models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
     if len(where) == 1 and where[0] not in models:
         return f"; known names: {', '.join(Expected.model_fields)}"

@@ -1,4 +1,4 @@
-"""Finding: one result of a check, and helpers for its text."""
+"""Define Finding, the result of a check, and helpers for the texts of findings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ CheckName = Literal[
     "complete",
 ]
 
-# Similar findings beyond this number are omitted, except for the last one, whose message counts them.
+# Maximum number of similar findings; of the others only the last is reported, and its message states how many were
+# omitted.
 _MOST_ALIKE: Final = 10
 
 
@@ -56,7 +57,7 @@ class Finding(ReportModel):
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the first ten findings of one kind, and the last one, whose message counts the others in between."""
+    """Yield the first ten findings of one kind and the last, whose message states how many were omitted in between."""
     yield from alike[:_MOST_ALIKE]
     if len(alike) > _MOST_ALIKE:
         last = alike[-1]
@@ -64,7 +65,7 @@ def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def span(at: Interval) -> str:
-    """Return an interval in words."""
+    """Return an interval as a phrase."""
     return f"from {at[0]:.2f} to {at[1]:.2f} s"
 
 

@@ -1,4 +1,4 @@
-"""Arithmetic on intervals: lists of (from, to) in seconds, sorted and without overlaps."""
+"""Arithmetic on lists of intervals: (start, end) in seconds, sorted and without overlaps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interval]:
-    """Return the union, with gaps of up to ``bridge`` seconds closed."""
+    """Return the union of the intervals, with gaps of up to ``bridge`` seconds closed."""
     union: list[Interval] = []
     for start, end in sorted(intervals):
         if union and start <= union[-1][1] + bridge:
@@ -22,7 +22,7 @@ def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interv
 
 
 def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return the parts of ``these`` that are in none of ``those``, in linear time."""
+    """Return the parts of ``these`` that do not overlap any of ``those``, in linear time."""
     cuts = merged(those)
     if not cuts:
         return merged(these)
@@ -53,14 +53,14 @@ def intersection(these: Iterable[Interval], those: Iterable[Interval]) -> list[I
 
 
 def widened(intervals: Iterable[Interval], by: float) -> list[Interval]:
-    """Return the intervals longer by ``by`` seconds at both ends (shorter if negative; without those that vanish)."""
+    """Return the intervals extended by ``by`` seconds at both ends (shortened if negative), without empty ones."""
     moved = ((start - by, end + by) for start, end in intervals)
     return merged((start, end) for start, end in moved if start < end)
 
 
 def longer(intervals: Iterable[Interval], than: float) -> list[Interval]:
     """Return the intervals that last longer than ``than`` seconds."""
-    # File times are rounded to whole milliseconds, so half a millisecond more must not matter.
+    # File times are rounded to whole milliseconds, so an excess of half a millisecond must not count.
     return [(start, end) for start, end in intervals if end - start > than + 0.0005]
 
 
@@ -70,9 +70,9 @@ def total(intervals: Iterable[Interval]) -> float:
 
 
 def spans(times: Sequence[float], *, lasting: float, bridge: float) -> list[Interval]:
-    """Return the intervals covered by sorted moments that each last ``lasting`` seconds.
+    """Return the intervals covered by sorted times that each last ``lasting`` seconds.
 
-    Gaps of up to ``bridge`` seconds between one moment and the next are closed.
+    Gaps of up to ``bridge`` seconds are closed.
     """
     found: list[Interval] = []
     for at in times:
