@@ -1,4 +1,4 @@
-// A call between two connections in the same page, without a server.
+// A call between two peer connections in the same page, without a server.
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
 const [caller, callee] = [new RTCPeerConnection(), new RTCPeerConnection()];
 caller.addEventListener('icecandidate', ({ candidate }) => callee.addIceCandidate(candidate));

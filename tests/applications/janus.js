@@ -1,6 +1,6 @@
 /* global adapter */
-// A call with the client library of Janus, which receives all participants over one connection from the server. With
-// `sizes` in the address, the page sends its video in three sizes (simulcast), otherwise in one.
+// A call with Janus's client library, which receives all participants over one connection. If the URL contains `sizes`,
+// the page sends its video in three sizes (simulcast), otherwise in one.
 import Janus from '/lib/janus-gateway/npm/dist/janus.es.js';
 
 const { searchParams } = new URL(location.href);
@@ -8,7 +8,7 @@ const me = searchParams.get('me');
 const room = searchParams.get('room');
 const state = document.querySelector('#state');
 const plugin = 'janus.plugin.videoroom';
-/** The ids of the participants who publish. */
+/** The ids of the participants that publish media. */
 const feeds = new Set();
 
 await new Promise((resolve) =>
@@ -63,10 +63,10 @@ const publish = () =>
     success: (jsep) => publisher.send({ message: { request: 'publish' }, jsep }),
   });
 
-/** The connection that receives all participants; one renegotiation runs at a time. */
+/** The connection on which all participants are received. Renegotiations run one at a time. */
 let subscriber;
 let turn = Promise.resolve();
-/** The streams that the connection receives. */
+/** The streams that are received over the connection. */
 let streams = [];
 let started = () => undefined;
 function subscribe(added) {

@@ -1,5 +1,5 @@
 /* global LivekitClient */
-// A call with LiveKit's client. One connection sends to the server, and another one receives all participants.
+// A call with LiveKit's client. One connection sends to the server, and a second one receives all participants.
 const { Room, RoomEvent, VideoPresets } = LivekitClient;
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');

@@ -1,6 +1,6 @@
 /* global peerjs */
-// A call between two participants with PeerJS and its own server. `port` in the address is the server's port, and `call`
-// is the participant to call.
+// A call between two participants through PeerJS and its own server. In the URL, `port` is the server's port, and
+// `call` is the participant to call.
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
@@ -21,7 +21,7 @@ function show(call) {
   });
   call.on('close', () => (state.textContent = 'over'));
   document.querySelector('#hang-up').addEventListener('click', () => call.close());
-  // Replaces the camera's track, like applications that switch the camera off to save power.
+  // Replaces the camera's track, as applications do that switch the camera off to save power.
   document.querySelector('#camera').addEventListener('click', async () => {
     const replacement = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
     const sender = call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video');

@@ -1,4 +1,4 @@
-"""Fixtures for the facts: a page on loopback in the pytest plugin's Chrome, and in a Chrome without our switches."""
+"""Fixtures for the Chrome facts: a page in the pytest plugin's Chrome, and a page in a Chrome without our switches."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """Return the server of the test page."""
+    """Return the server that serves the test page."""
     with Site() as site:
         yield site
 
 
 @pytest.fixture
 def page(page: Page, site: Site) -> Page:
-    """Return pytest-playwright's page in a new context, with the test page loaded."""
+    """Return pytest-playwright's page, in a new context and with the test page loaded."""
     page.goto(site.url)
     return page
 
 
 @pytest.fixture(scope="session")
 def bare_chrome(browser_type: BrowserType, browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    """Return a second Chrome with fake devices but without the harness's other switches."""
+    """Return a second Chrome, which has fake devices but none of the harness's other switches."""
     devices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     browser = browser_type.launch(**{**browser_type_launch_args, "args": devices})
     yield browser

@@ -1,4 +1,4 @@
-"""Site: a server on loopback for pages with the headers that a test specifies."""
+"""Site: a loopback server for pages with the headers that a test specifies."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 
 
 class Site(Served):
-    """A server on loopback for the test page, for other texts that a test provides, and for a socket.
+    """A loopback server for the test page, other texts that a test provides, and a WebSocket.
 
-    The isolated page is at ``url``. The socket at ``/socket`` answers each message with its first byte as text.
+    The isolated page is at ``url``. The WebSocket at ``/socket`` returns the first byte of each message as text.
     """
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Site(Served):
         self.serve("/", _PAGE.read_text(), ISOLATED)
 
     def serve(self, path: str, text: str, headers: Mapping[str, str]) -> str:
-        """Serve a text from now on, as a script if the path ends in ``.js``, and return its address."""
+        """Start serving a text, as a script if the path ends in ``.js``, and return its URL."""
         self._served[path] = (text, headers)
         return self.url + path
 
     def build(self) -> web.Application:
-        """Return the application with the served texts and the socket."""
+        """Return the web application with the served texts and the WebSocket."""
         web_app = web.Application()
         web_app.router.add_get("/socket", self._socket)
         web_app.router.add_get("/{path:.*}", self._get)

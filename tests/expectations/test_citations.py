@@ -1,4 +1,4 @@
-"""Check that facts, their tests and the workarounds that cite them match."""
+"""Check that the listed Chrome facts, their tests and the comments that cite them agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def facts_with_tests() -> set[int]:
 
 
 def test_every_cited_fact_has_a_test() -> None:
-    """The test of a fact that a comment cites fails when the fact is no longer true."""
+    """Every Chrome fact that a comment cites has a test, which fails when the fact is no longer true."""
     sources = [*(ROOT / "harness").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.js")]
 
     untested = {str(path.relative_to(ROOT)): cited(path) - facts_with_tests() for path in sources}
@@ -32,14 +32,14 @@ def test_every_cited_fact_has_a_test() -> None:
 
 
 def test_the_readme_lists_every_fact_once() -> None:
-    """The table contains one row for each fact with a test, in order."""
+    """The README's table has one row for each tested fact, in numeric order."""
     listed = [int(number) for number, _ in ROW.findall((HERE / "README.md").read_text())]
 
     assert sorted(facts_with_tests()) == listed
 
 
 def test_the_files_that_the_readme_names_cite_their_fact() -> None:
-    """Readers of the table can find each workaround."""
+    """Each file in the README's table contains a comment that cites the fact."""
     rows = ROW.findall((HERE / "README.md").read_text())
 
     named = [(int(number), path) for number, cell in rows for path in re.findall(r"`([\w/.-]+\.(?:py|js))`", cell)]

@@ -1,4 +1,4 @@
-"""Facts about downloads from Python's point of view."""
+"""Facts about downloads, as Python sees them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLICK = """([name, times]) => {
 
 
 def downloaded(page: Page, name: str = "standup.webm") -> Download:
-    """Make the page download a few bytes with this file name."""
+    """Make the page download a few bytes under this file name."""
     with page.expect_download() as download:
         page.evaluate(CLICK, [name, 1])
     return download.value
@@ -44,7 +44,7 @@ def test_fact_20_closing_the_context_deletes_its_downloads(page: Page, tmp_path:
 
 
 def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None:
-    """Fact 20: the existing file is lost without an error."""
+    """Fact 20: save_as replaces an existing file without an error."""
     precious = tmp_path / "precious.webm"
     precious.write_text("an older recording")
 
@@ -53,8 +53,8 @@ def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None
     assert "a recording" == precious.read_text()
 
 
-def test_fact_20_the_eleventh_download_within_a_second_never_happens(page: Page) -> None:
-    """Fact 20: ten of eleven simultaneous downloads arrive, and no error reports the missing one. Later ones arrive."""
+def test_fact_20_the_eleventh_download_within_a_second_is_dropped(page: Page) -> None:
+    """Fact 20: of eleven simultaneous downloads, one is dropped without an error, and later downloads arrive."""
     names: list[str] = []
     page.on("download", lambda download: names.append(download.suggested_filename))
 
@@ -66,8 +66,8 @@ def test_fact_20_the_eleventh_download_within_a_second_never_happens(page: Page)
     assert 10 == names.count("burst.webm")
 
 
-def test_fact_21_a_suggested_name_is_only_half_safe(page: Page) -> None:
-    """Fact 21: separators, controls and bidi overrides become _. Device names, options and 300 characters stay."""
+def test_fact_21_a_suggested_name_is_not_fully_sanitized(page: Page) -> None:
+    """Fact 21: separators, control characters and bidi overrides become _. Device names, options and long names stay."""
     suggested = {
         'a/b\\c:d*e?f"g<h>i|j.webm': "a_b_c_d_e_f_g_h_i_j.webm",
         "../../up.webm": "_.._up.webm",

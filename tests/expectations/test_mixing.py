@@ -1,4 +1,4 @@
-"""Facts about frames, audio and connections that the mixer and the mesh rely on."""
+"""Facts about frames, audio and connections on which the mixer and the mesh rely."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) -> None:
-    """Fact 6: WebAudio receives silence from a track whose packets arrive until a muted element plays its stream."""
+    """Fact 6: Web Audio receives silence from a remote track until a muted element plays the track's stream."""
     before, after = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -49,8 +49,8 @@ def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) ->
 
 
 def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page, bare_page: Page, site: Site) -> None:
-    """Fact 6: --autoplay-policy=no-user-gesture-required allows a context to run without a click."""
-    # Evaluating a script from Python counts as a click, so the page must create its context itself.
+    """Fact 6: --autoplay-policy=no-user-gesture-required allows an AudioContext to start without a click."""
+    # Evaluating a script from Python counts as a click, so the page must create its AudioContext by itself.
     listening = site.serve("/listening", "<!doctype html><script>var context = new AudioContext()</script>", {})
     for one in (page, bare_page):
         one.goto(listening)
@@ -60,7 +60,7 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
 
 
 def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, site: Site) -> None:
-    """Fact 11: workers lack MediaStreamTrackProcessor and -Generator, and VideoTrackGenerator does not exist at all."""
+    """Fact 11: MediaStreamTrackProcessor and -Generator exist only in windows. VideoTrackGenerator does not exist."""
     names = "['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'VideoTrackGenerator']"
     site.serve(
         "/known.js",
@@ -80,7 +80,7 @@ def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, 
 
 
 def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -> None:
-    """Fact 11: tracks can't be cloned or transferred, but a processor's readable and a generator's writable can."""
+    """Fact 11: a track can't be sent to a worker, but a processor's readable and a generator's writable can."""
     outcomes = page.evaluate(
         """async () => {
             const { track } = new PaintedVideo();
@@ -105,7 +105,7 @@ def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -
 
 
 def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> None:
-    """Fact 12: stride times rows must fit even though the last row needs less, and planes must not share rows."""
+    """Fact 12: stride times rows must fit although the last row needs less space, and planes must not share rows."""
     outcomes = page.evaluate(
         """async () => {
             const size = { codedWidth: 64, codedHeight: 48 };
@@ -127,7 +127,7 @@ def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> No
 
 
 def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
-    """Fact 15: metadata().rtpTimestamp counts the sender's time in 1/90 ms; local frames don't have it."""
+    """Fact 15: remote frames have metadata().rtpTimestamp, the sender's time in 1/90 ms. Local frames do not."""
     remote, elapsed, local = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -139,7 +139,7 @@ def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
         }"""
     )
 
-    # The count has 32 bits. Frames arrive unevenly on a busy machine, so the test only checks the unit.
+    # The timestamp wraps around after 32 bits. Frames arrive unevenly on a busy machine, so only the unit is checked.
     intervals = [(after - before) % 2**32 / 90 for before, after in itertools.pairwise(remote)]
     assert all(0 < interval < 20_000 for interval in intervals)
     assert elapsed == pytest.approx(sum(intervals), rel=0.5)
@@ -147,7 +147,7 @@ def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
 
 
 def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
-    """Fact 16: copyTo rejects the formats I420 and NV12 for every frame, and converts all frames to RGBA and BGRA."""
+    """Fact 16: copyTo converts every frame to RGBA and BGRA, but rejects I420 and NV12 as the target format."""
     outcomes = page.evaluate(
         """async () => {
             const own = ["I420", "I420A", "NV12", "RGBA", "RGBX", "BGRA", "BGRX"];
@@ -170,7 +170,7 @@ def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
 
 
 def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: Page) -> None:
-    """Fact 17: parameters from before another read or change are rejected, and so are two changes at once."""
+    """Fact 17: setParameters rejects parameters that were read before another read or change, and parallel changes."""
     outcomes = page.evaluate(
         """async () => {
             const connection = new RTCPeerConnection();
@@ -195,7 +195,7 @@ def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: 
 
 
 def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) -> None:
-    """Fact 19: after a few open frames no more arrive, despite a larger buffer; after closing them, frames continue."""
+    """Fact 19: a camera stalls while a few of its frames are open, even with a larger buffer, and resumes afterwards."""
     kept = bare_page.evaluate(
         """async () => {
             const camera = await navigator.mediaDevices.getUserMedia({ video: true });
@@ -220,7 +220,7 @@ def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) 
 
 
 def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, bare_page: Page) -> None:
-    """Fact 24: 127.0.0.1 is a candidate only with --allow-loopback-in-peer-connection."""
+    """Fact 24: 127.0.0.1 is an ICE candidate only with --allow-loopback-in-peer-connection."""
     script = """async () => {
         const connection = new RTCPeerConnection();
         connection.createDataChannel("any");
@@ -239,7 +239,7 @@ def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, ba
 
 
 def test_fact_42_two_processors_on_one_track_both_get_its_frames(page: Page) -> None:
-    """Fact 42: a track can be mixed into two recordings at once, and each receives every frame."""
+    """Fact 42: two processors can read the same track in parallel, and each receives every frame."""
     first, second = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -252,7 +252,7 @@ def test_fact_42_two_processors_on_one_track_both_get_its_frames(page: Page) -> 
 
 
 def test_fact_43_a_generator_has_no_size_before_its_first_frame(page: Page) -> None:
-    """Fact 43: getSettings() of a MediaStreamTrackGenerator lacks width and height until a frame is read."""
+    """Fact 43: a MediaStreamTrackGenerator's getSettings() lacks width and height until a frame has been read."""
     before, after = page.evaluate(
         """async () => {
             const video = new PaintedVideo();

@@ -1,4 +1,4 @@
-"""Facts about pages: isolation, restrictions, visibility, and what Python receives from them."""
+"""Facts about pages: isolation, restrictions, visibility, and the errors and events that reach Python."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ WORKER = """(address) => new Promise((resolve) => {
 })"""
 
 
-def test_fact_08_a_headless_page_in_the_background_runs_on(page: Page) -> None:
-    """Fact 8: with another page in front, Playwright's page counts as visible and continues to draw."""
+def test_fact_08_a_headless_page_in_the_background_continues_to_draw(page: Page) -> None:
+    """Fact 8: when another page is in front, a Playwright page still counts as visible and continues to draw."""
     page.context.new_page().bring_to_front()
 
     state = page.evaluate(
@@ -56,7 +56,7 @@ def test_fact_08_a_headless_page_in_the_background_runs_on(page: Page) -> None:
     ids=["DOMException", "error"],
 )
 def test_fact_22_an_exception_that_crosses_to_python_loses_its_name(page: Page, thrown: str, message: str) -> None:
-    """Fact 22: Playwright's error is always named Error and contains no code."""
+    """Fact 22: The error that Python receives from Playwright is always named Error and contains no error code."""
     with pytest.raises(Error) as caught:
         page.evaluate(f"() => {{ throw {thrown}; }}")
 
@@ -66,14 +66,14 @@ def test_fact_22_an_exception_that_crosses_to_python_loses_its_name(page: Page, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root can't have a sandbox.")
-def test_fact_24_root_gets_no_sandbox(browser: Browser, browser_type_launch_args: dict[str, Any]) -> None:
+def test_fact_24_root_cannot_use_the_sandbox(browser: Browser, browser_type_launch_args: dict[str, Any]) -> None:
     """Fact 24: as root, Chrome starts only with --no-sandbox."""
     with pytest.raises(Error, match="no-sandbox is not supported"):
         browser.browser_type.launch(**{**browser_type_launch_args, "chromium_sandbox": True})
 
 
 def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
-    """Fact 25: Playwright reports a crash only as an event. is_closed() stays False, and calls fail."""
+    """Fact 25: Playwright reports a page crash only as an event. is_closed() stays False, but calls fail."""
     with page.expect_event("crash"), pytest.raises(Error):
         page.goto("chrome://crash")
 
@@ -83,9 +83,9 @@ def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
 
 
 def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: Site) -> None:
-    """Fact 28: an expression that is evaluated a second time is an EvalError; evaluate and functions work."""
+    """Fact 28: the second evaluation of an expression raises EvalError, but evaluate and functions work."""
     page.goto(site.serve("/strict", "<!doctype html>", STRICT))
-    # It must not be true at once: the first check uses Playwright's evaluate, which works under every CSP.
+    # The condition must be false at first: Playwright's first check uses evaluate, which works under every CSP.
     later = "(window.checks = (window.checks ?? 0) + 1) > 1"
 
     with pytest.raises(Error, match="EvalError"):
@@ -96,7 +96,7 @@ def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: S
 
 
 def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, site: Site) -> None:
-    """Fact 29: worker-src 'self' refuses blobs, and an isolated page also refuses scripts that aren't isolated."""
+    """Fact 29: worker-src 'self' blocks blob workers. An isolated page also blocks scripts without isolation headers."""
     page.goto(site.serve("/strict", "<!doctype html>", ISOLATED | STRICT))
     site.serve("/part.js", "export const answer = 'works';", ISOLATED)
     module = "import { answer } from './part.js'; postMessage(answer);"
@@ -110,7 +110,7 @@ def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, si
 
 
 def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
-    """Fact 34: small wrappers of large blobs don't trigger a collection; our switch allows the page to request one."""
+    """Fact 34: large blobs don't trigger garbage collection, but with our switch the page can request it."""
     left = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 40 }, () => new WeakRef(new Blob([new Uint8Array(1_000_000)])));
@@ -147,8 +147,8 @@ def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) ->
     assert [("function", True), ("function", False), ("function", True), ("undefined", False)] == found
 
 
-def test_fact_40_a_link_to_a_download_makes_the_page_think_it_is_left(page: Page, site: Site) -> None:
-    """Fact 40: applications hang up on `beforeunload`; a link that opens a new window does not fire it."""
+def test_fact_40_a_download_link_fires_beforeunload(page: Page, site: Site) -> None:
+    """Fact 40: a download link fires `beforeunload`, which makes applications hang up, unless it opens a new window."""
     page.goto(site.serve("/left", "<!doctype html>", {}))
     address = site.serve("/file", "bytes", {"Content-Disposition": "attachment"}).replace("127.0.0.1", "localhost")
     script = """([href, target]) => new Promise((resolve) => {

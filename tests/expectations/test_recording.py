@@ -1,4 +1,4 @@
-"""Facts about MediaRecorder, and about sending its data from the page."""
+"""Facts about MediaRecorder, and about how the page sends its data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-# The identifier of a Cluster, followed by the value for an unknown size.
+# The element ID of a Cluster, followed by the value that means "unknown size".
 CLUSTER_OF_UNKNOWN_SIZE = bytes.fromhex("1f43b675 01ffffffffffffff")
 
 
@@ -53,7 +53,7 @@ def read_recording(base64_text: str, folder: Path) -> RecordedFile:
 
 @pytest.mark.parametrize("change", ["addTrack", "removeTrack"])
 def test_fact_01_a_recorder_breaks_when_its_stream_gains_or_loses_a_track(page: Page, change: str) -> None:
-    """Fact 1: addTrack or removeTrack on the recorded stream is an InvalidModificationError, and the recorder stops."""
+    """Fact 1: addTrack and removeTrack on a recorded stream cause InvalidModificationError and stop the recorder."""
     events = page.evaluate(
         """async (change) => {
             const video = new PaintedVideo();
@@ -70,7 +70,7 @@ def test_fact_01_a_recorder_breaks_when_its_stream_gains_or_loses_a_track(page: 
 
 
 def test_fact_02_a_track_that_changes_size_changes_it_inside_the_file(page: Page, tmp_path: Path) -> None:
-    """Fact 2: in a direct recording, frames have the track's new size, and the header keeps the first one."""
+    """Fact 2: when a recorded track changes size, later frames have the new size, but the header has the first size."""
     recorded = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -89,8 +89,8 @@ def test_fact_02_a_track_that_changes_size_changes_it_inside_the_file(page: Page
     assert sorted(recording.sizes) == recording.sizes
 
 
-def test_fact_03_media_recorder_stamps_frames_on_arrival(page: Page, tmp_path: Path) -> None:
-    """Fact 3: frames with timestamps 10 s apart that are written within a second last a second in the file."""
+def test_fact_03_media_recorder_timestamps_frames_on_arrival(page: Page, tmp_path: Path) -> None:
+    """Fact 3: frames whose timestamps are 10 s apart are stored with their arrival times, less than a second apart."""
     recorded, elapsed = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -107,11 +107,11 @@ def test_fact_03_media_recorder_stamps_frames_on_arrival(page: Page, tmp_path: P
     )
 
     recording = read_recording(recorded, tmp_path)
-    # A busy machine delivers frames late, but never before they are written. The timestamps span 90 s.
+    # The tolerance allows for frames that a busy machine delivers late. By their timestamps, the frames span 90 s.
     assert elapsed == pytest.approx(recording.times[-1] - recording.times[0], abs=5)
 
 
-def test_fact_03_request_data_spoils_the_header_of_a_recording_without_slices(page: Page, tmp_path: Path) -> None:
+def test_fact_03_request_data_damages_the_header_of_a_recording_without_slices(page: Page, tmp_path: Path) -> None:
     """Fact 3: after requestData() during a recording, the file has no SeekHead, and its Duration is wrong."""
     recorded = page.evaluate(
         """async () => {
@@ -133,8 +133,8 @@ def test_fact_03_request_data_spoils_the_header_of_a_recording_without_slices(pa
     assert (recording.structure.duration or 0) < recording.times[-1] / 2
 
 
-def test_fact_04_an_audio_destination_without_input_yields_no_bytes(page: Page) -> None:
-    """Fact 4: the recorder of a destination without input never starts; one of a constant 0 delivers slices."""
+def test_fact_04_an_audio_destination_without_input_produces_no_data(page: Page) -> None:
+    """Fact 4: a recorder of an audio destination does not start without input. A constant signal of 0 is enough."""
     before, starved, fed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -153,8 +153,8 @@ def test_fact_04_an_audio_destination_without_input_yields_no_bytes(page: Page) 
     assert fed > 0
 
 
-def test_fact_04_one_track_that_starves_keeps_the_file_empty(page: Page) -> None:
-    """Fact 4: video is held back completely without audio data, and audio without a first video frame."""
+def test_fact_04_a_track_without_data_keeps_the_file_empty(page: Page) -> None:
+    """Fact 4: MediaRecorder delivers no video until there is audio, and no audio until there is a video frame."""
     without_audio, without_video, both = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -174,7 +174,7 @@ def test_fact_04_one_track_that_starves_keeps_the_file_empty(page: Page) -> None
 
 
 def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) -> None:
-    """Fact 5: a microphone that ends stops a recorder of its track, but not the recorder of an audio destination."""
+    """Fact 5: when a microphone ends, a recorder of its track stops, but one of an audio destination continues."""
     direct, mixed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -195,8 +195,8 @@ def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) 
     assert "recording" == mixed
 
 
-def test_fact_09_a_timeslice_writes_no_index(page: Page, tmp_path: Path) -> None:
-    """Fact 9: a recording in slices has no Duration, SeekHead or Cues, and its clusters have an unknown size."""
+def test_fact_09_a_recording_with_a_timeslice_has_no_index(page: Page, tmp_path: Path) -> None:
+    """Fact 9: a file recorded in slices has no Duration, SeekHead or Cues, and its clusters have an unknown size."""
     recorded = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -213,7 +213,7 @@ def test_fact_09_a_timeslice_writes_no_index(page: Page, tmp_path: Path) -> None
 
 
 def test_fact_09_a_recording_without_a_timeslice_has_an_index(page: Page, tmp_path: Path) -> None:
-    """Fact 9: a recording in one piece has Duration, SeekHead and Cues, and every cluster has its size."""
+    """Fact 9: a file recorded without slices has Duration, SeekHead and Cues, and its clusters have known sizes."""
     recorded = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -226,15 +226,15 @@ def test_fact_09_a_recording_without_a_timeslice_has_an_index(page: Page, tmp_pa
 
     recording = read_recording(recorded, tmp_path)
     assert recording.structure is not None
-    # The last frame has either the duration of a frame or none.
+    # The file's duration either includes the last frame's duration or ends at its timestamp.
     assert recording.times[-1] == pytest.approx(recording.structure.duration, abs=0.1)
     assert recording.structure.seek_head
     assert recording.structure.cues
     assert CLUSTER_OF_UNKNOWN_SIZE not in recording.raw
 
 
-def test_fact_09_slices_come_later_than_requested(page: Page) -> None:
-    """Fact 9: with audio, slices of 250 ms arrive about every 300 ms, in whole packets of 60 ms."""
+def test_fact_09_slices_arrive_later_than_requested(page: Page) -> None:
+    """Fact 9: audio slices requested every 250 ms arrive about every 300 ms, since they consist of 60 ms packets."""
     every = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -252,8 +252,8 @@ def test_fact_09_slices_come_later_than_requested(page: Page) -> None:
     assert every > 255
 
 
-def test_fact_09_key_frames_come_as_often_as_requested(page: Page, tmp_path: Path) -> None:
-    """Fact 9: videoKeyFrameIntervalDuration sets the maximum time between key frames, which are rare without it."""
+def test_fact_09_key_frames_are_as_frequent_as_requested(page: Page, tmp_path: Path) -> None:
+    """Fact 9: videoKeyFrameIntervalDuration limits the time between key frames, which are rare by default."""
     asked, unasked = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -272,7 +272,7 @@ def test_fact_09_key_frames_come_as_often_as_requested(page: Page, tmp_path: Pat
 
 
 def test_fact_18_a_web_socket_sends_blobs_in_order(page: Page) -> None:
-    """Fact 18: a large blob that is sent first arrives first, but its arrayBuffer() resolves after a small one's."""
+    """Fact 18: blobs arrive in the order of sending, but their arrayBuffer() promises resolve out of order."""
     arrived, read = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 20 }, (_, number) => {
@@ -298,7 +298,7 @@ def test_fact_18_a_web_socket_sends_blobs_in_order(page: Page) -> None:
 
 @pytest.mark.parametrize("pause", [False, True], ids=["stopped at once", "paused before"])
 def test_fact_33_a_stop_drops_frames_that_wait_for_the_encoder(page: Page, tmp_path: Path, *, pause: bool) -> None:
-    """Fact 33: stop() loses frames that wait for a busy encoder; a pause before it allows them to be encoded."""
+    """Fact 33: stop() drops frames that are waiting for a busy encoder, unless the recorder is paused first."""
     recorded, quiet = page.evaluate(
         """async (pause) => {
             const video = new PaintedVideo();

@@ -1,4 +1,4 @@
-"""Programs that were written for the types of the real NERTC SDK also compile for the types of our page."""
+"""Programs written against the types of the real NERTC SDK also compile against our page's types."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.parallel
 
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 
-# TypeScript compares parameters of methods bivariantly, so the program also passes the options in calls.
+# TypeScript compares method parameters bivariantly, so the program also passes the options to calls.
 PROGRAM = f"""
 import type {{ Client as SdkClient }} from 'nertc-web-sdk/types/client';
 import type {{ ClientMediaRecordingOptions, JoinOptions }} from 'nertc-web-sdk/types/types';
@@ -54,7 +54,7 @@ void theirs.startMediaRecording(data);
 void NERTC.createClient().startMediaRecording(data);
 """
 
-# Global types come only from these files and packages, not from packages in the scratch folder.
+# Load global types only from these files and packages, not from packages in the scratch folder.
 CONFIGURATION = {
     "compilerOptions": {
         "allowJs": True,
@@ -73,7 +73,7 @@ CONFIGURATION = {
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which the SDK is installed."""
+    """Return a folder with an installed SDK."""
     if not TSC.exists():
         pytest.skip("The page's tools are not installed; run make setup-dev.")
     folder = tmp_path_factory.mktemp("sdk")
@@ -104,7 +104,7 @@ INVALID_LINES = {
 
 
 def test_differences_from_the_sdk_are_errors(scratch: Path) -> None:
-    """A wrong return type, a missing call and invalid options cause one compiler error each."""
+    """A wrong return type, a missing method and invalid options each cause a compiler error."""
     before = len(PROGRAM.splitlines())
 
     errors = compiler_errors(scratch, PROGRAM + "\n".join(INVALID_LINES))

@@ -1,4 +1,4 @@
-// Embeds a call of another site, like pages that embed the call of a provider. Only the host names of the two sites differ.
+// Embeds a call from another site, as pages embed calls from a provider. The two sites differ only in their host names.
 const frame = document.createElement('iframe');
 Object.assign(frame, {
   src: location.href.replace('localhost', '127.0.0.1').replace('frames/other-site.html', 'simple-peer.html'),
