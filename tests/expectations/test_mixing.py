@@ -195,7 +195,7 @@ def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: 
 
 
 def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) -> None:
-    """Fact 19: a camera stalls while a few of its frames are open, even with a larger buffer, and resumes afterwards."""
+    """Fact 19: a camera stalls while a few of its frames are open, even with a larger buffer, and then resumes."""
     kept = bare_page.evaluate(
         """async () => {
             const camera = await navigator.mediaDevices.getUserMedia({ video: true });

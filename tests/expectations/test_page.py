@@ -96,7 +96,7 @@ def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: S
 
 
 def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, site: Site) -> None:
-    """Fact 29: worker-src 'self' blocks blob workers. An isolated page also blocks scripts without isolation headers."""
+    """Fact 29: worker-src 'self' blocks blobs. An isolated page also blocks scripts without isolation headers."""
     page.goto(site.serve("/strict", "<!doctype html>", ISOLATED | STRICT))
     site.serve("/part.js", "export const answer = 'works';", ISOLATED)
     module = "import { answer } from './part.js'; postMessage(answer);"
