@@ -1,5 +1,6 @@
 /**
- * The root of our own page: builds a client from its parts and exposes it to the View, to NERTC programs and to Python.
+ * The main module of our own page: builds a client from its parts and exposes it to the View, to NERTC programs and to
+ * Python.
  */
 
 import { Client } from './client/client.js';
@@ -47,7 +48,7 @@ const createClient = () =>
 
 const page = /** @type {Window & {NERTC?: unknown, client?: Client, harness?: unknown}} */ (window);
 
-/** Creates a client as in NERTC's guide: after it joins, it is available as `window.client`. */
+/** Creates a client as in NERTC's guide. After joining, the client is available as `window.client`. */
 const createOwn = () => {
   const made = createClient();
   made.listen('joined', () => {
@@ -89,5 +90,5 @@ const show = () => {
   new View(document, client, viewer, library, language, unsupported()).show();
 };
 page.harness = { ...pythonCalls(client), show };
-// A page that only Python uses draws nothing, to save CPU time, until Python calls `show`.
+// A page that only Python uses draws nothing until Python calls `show`, which saves CPU time.
 if (new URLSearchParams(location.search).get('view') !== 'off') show();

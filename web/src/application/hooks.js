@@ -1,8 +1,8 @@
 /**
- * hooks.js runs first in every frame of another application's page. It tracks the page's peer connections and what they
- * send, and replaces camera and microphone if Python requests that. It is a classic script, since it must run before the
- * page's own scripts. Python defines `HARNESS` before it. The page can't detect it. It loads attach.js when there is a
- * call.
+ * hooks.js runs first in every frame of another application's page. It tracks the page's peer connections and the
+ * tracks that they send, and replaces camera and microphone if Python requests that. The script loads attach.js when a
+ * call begins. It is a classic script, since it must run before the page's own scripts, which can't detect it. Python
+ * defines `HARNESS` before hooks.js runs.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
@@ -15,7 +15,11 @@
   class Hooks extends EventTarget {
     /** @type {Set<RTCPeerConnection>} */
     connections = new Set();
-    /** The streams with which each track was announced, for listeners that are added later. @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>} */
+    /**
+     * The streams announced with each track, for listeners that are added later.
+     *
+     * @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>}
+     */
     streams = new WeakMap();
     /** Replaces navigator.mediaDevices. @type {ApplicationCamera | null} */
     camera = null;
@@ -29,7 +33,7 @@
     /** Loads attach.js into the page. @returns {Promise<AttachedPage>} */
     wake() {
       this.#awake ??= this.#wake().catch((error) => {
-        // The next call tries again.
+        // Let the next call try again.
         this.#awake = null;
         throw error;
       });
@@ -40,14 +44,14 @@
       const scope = /** @type {{harnessMayReach: () => Promise<void>}} */ (
         /** @type {unknown} */ (globalThis)
       );
-      // A page of another site needs permission to connect to this machine. Request it from Python first: otherwise a
-      // Chrome with a window would prompt the user. On a page that Python has detached from, this call fails.
+      // A page from another site needs permission to connect to this machine. Request the permission from Python first:
+      // without it, a Chrome with a window would prompt the user. This call fails if Python has detached from the page.
       if (!LOCAL.test(location.hostname)) await scope.harnessMayReach();
       const url = `${HARNESS.url}/src/attach.js`;
       const load = (/** @type {string} */ address) =>
         /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
-      // A frame that is being created may lose its first import, so try again. A host name that only looks local needs
-      // the permission now.
+      // The first import may fail while the frame is being created, so try again. If the host name only looked local,
+      // the page needs the permission now.
       const module = await load(url).catch(async () => {
         await scope.harnessMayReach();
         return load(`${url}?again`);
@@ -61,7 +65,7 @@
     }
 
     /**
-     * Calls `handler` with the connection of every event of this type. This script can't import shared/events.js.
+     * Calls `handler` with the connection from each event of this type. (This script can't import shared/events.js.)
      *
      * @param {'connection' | 'closed'} type
      * @param {(connection: RTCPeerConnection) => void} handler
@@ -96,7 +100,7 @@
   Native.prototype.constructor = Followed;
 
   /**
-   * Calls `then` after each call of a method, undetectably for the page.
+   * Calls `then` after each call of a method, without the page being able to detect it.
    *
    * @param {object} prototype
    * @param {string} name
@@ -148,7 +152,8 @@
     const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
     methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {
       async apply(native, self, /** @type {[MediaStreamConstraints | undefined]} */ args) {
-        // If attach.js can't be loaded, the page continues as it would without us. Python gets the error at its next call.
+        // If attach.js can't be loaded, the page continues as it would without the harness, and Python receives the
+        // error from its next call.
         await hooks.wake().catch(() => undefined);
         if (hooks.camera) return answer(hooks.camera, args[0]);
         const answered = /** @type {unknown} */ (Reflect.apply(native, self, args));

@@ -1,10 +1,10 @@
-/** Identifies a participant by the marker in their video. Frames are read until one has an intact marker. */
+/** Identifies a participant by the marker in their video, reading frames until one has an intact marker. */
 
 import { COLUMNS, ROWS, decode } from '../shared/marker.js';
 
 /**
- * Number of frames without a marker after which a participant is unidentified, and the number while one of ours is
- * missing.
+ * Number of frames without a marker after which a participant counts as unidentified: usually, and while one of our
+ * participants is missing.
  */
 const FRAMES = 45;
 const MISSING_FRAMES = 150;
@@ -12,11 +12,12 @@ const MISSING_FRAMES = 150;
 const MIDDLE = 128;
 
 /**
- * Returns the number in a synthetic video, or null if the video has no marker of ours or the track has ended.
+ * Returns the marker number of a synthetic video, or null if the video has no marker or the track has ended.
  *
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal
- * @param {() => boolean} isSomebodyMissing whether one of our participants is missing: the first frames may be too blurred to read
+ * @param {() => boolean} isSomebodyMissing whether one of our participants is missing, in which case more frames are
+ * read, since the first ones may be too blurred
  * @returns {Promise<number | null>}
  */
 export async function readMarker(track, signal, isSomebodyMissing) {
@@ -62,7 +63,8 @@ async function readFrame(frame) {
 }
 
 /**
- * Returns the mean luma of the middle of a cell, half its width and height, so that blurred edges count less.
+ * Returns the mean luma in the middle of a cell. The middle is half as wide and half as high as the cell, so that
+ * blurred edges count less.
  *
  * @param {Uint8Array} luma
  * @param {number} stride

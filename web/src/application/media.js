@@ -1,4 +1,4 @@
-/** ApplicationMedia: the tracks that an application sends, and a virtual camera and microphone for it. */
+/** ApplicationMedia: the tracks that an application sends, and the virtual camera and microphone that it can use. */
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -9,7 +9,8 @@ const MICROPHONE_ID = 'harness-microphone';
 const GROUP = 'harness';
 
 /**
- * Emits `changed` when the application sends other tracks or switches them on or off. We can't switch them.
+ * Emits `changed` when the application sends different tracks or switches its tracks on or off. Only the application
+ * can switch them.
  *
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}
@@ -24,7 +25,8 @@ export class ApplicationMedia extends Emitter {
 
   /**
    * @param {ApplicationHooks} hooks
-   * @param {LocalMedia | null} source the media for its virtual camera and microphone; null if it uses its own devices
+   * @param {LocalMedia | null} source the media for the application's virtual camera and microphone; null if the
+   * application uses its own devices
    */
   constructor(hooks, source) {
     super();
@@ -50,7 +52,7 @@ export class ApplicationMedia extends Emitter {
   }
 
   fit() {
-    // The application chooses its size.
+    // The application chooses the size of its video.
   }
 
   /** @returns {Promise<MediaStreamTrack>} */
@@ -65,7 +67,7 @@ export class ApplicationMedia extends Emitter {
 
   /** @param {boolean} on */
   setSpeaking(on) {
-    if (!this.#source) throw invalidState('Only a synthetic participant can raise its voice.');
+    if (!this.#source) throw invalidState('setSpeaking is available only for synthetic participants.');
     this.#source.setSpeaking(on);
   }
 
@@ -112,7 +114,7 @@ class VirtualCamera {
   }
 
   share() {
-    // A separate screen would need a second painter, so the screen is the same video under another name.
+    // A separate screen would need a second painter, so the shared screen is the camera's video under another name.
     const [track] = this.#media.stream.getVideoTracks();
     return Promise.resolve(new MediaStream(track ? [this.#deviceTrack(track, {}, 'screen')] : []));
   }
@@ -131,7 +133,8 @@ class VirtualCamera {
   }
 
   /**
-   * Returns a clone of a track that behaves like a device's track, since a generator has no size before its first frame.
+   * Returns a clone of a track that behaves like a device's track: a generator's own track has no size before its first
+   * frame.
    *
    * @param {MediaStreamTrack} track
    * @param {MediaTrackConstraints} constraints
@@ -212,4 +215,4 @@ const device = (kind, deviceId, label) => {
 };
 
 const belongsToApplication = () =>
-  invalidState('Screen sharing and devices belong to the application; change them in its page.');
+  invalidState('Screen sharing and devices belong to the application; change them in the application.');

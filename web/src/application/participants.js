@@ -1,24 +1,24 @@
-/** RemoteParticipants: groups the tracks that an application's own peer connections receive into participants. */
+/** RemoteParticipants: groups the tracks that an application receives over its peer connections into participants. */
 
 import { Emitter } from '../shared/events.js';
 import { MutedPlayback, statisticsOf } from '../webrtc/tracks.js';
 
-/** Interval, in ms, of the search for tracks that ended without an event. */
+/** How often to search for tracks that ended without an event, in ms. */
 const CHECK_EVERY = 250;
 /**
- * Time, in ms, after which the participants of a disconnected connection count as left. WebRTC takes about 6 s to
- * notice a disconnect.
+ * How long a connection may be disconnected before its participants count as having left, in ms. WebRTC takes about 6 s
+ * to notice a disconnect.
  */
 const DISCONNECTED_FOR = 4000;
 
-/** The tracks of one participant, which are the tracks of one stream of one connection. */
+/** One participant's tracks: the tracks of one stream on one connection. */
 export class RemoteParticipant {
   /** @type {Map<'audio' | 'video', RTCRtpReceiver>} */
   receivers = new Map();
   /** @type {MutedPlayback | null} */
   #playback = null;
 
-  /** @param {RTCPeerConnection} connection @param {string} key of the stream in the connection */
+  /** @param {RTCPeerConnection} connection @param {string} key identifies the stream within the connection */
   constructor(connection, key) {
     this.connection = connection;
     this.key = key;
@@ -63,7 +63,7 @@ export class RemoteParticipant {
 /**
  * @typedef {object} ParticipantEvents
  * @property {RemoteParticipant} joined
- * @property {RemoteParticipant} changed other tracks than before
+ * @property {RemoteParticipant} changed the participant's tracks have changed
  * @property {RemoteParticipant} left
  * @property {RemoteParticipant} disconnected
  * @property {RemoteParticipant} reconnected
@@ -71,7 +71,11 @@ export class RemoteParticipant {
 
 /** @extends {Emitter<ParticipantEvents>} */
 export class RemoteParticipants extends Emitter {
-  /** The participants of each connection, by the key of their stream. @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>} */
+  /**
+   * Each connection's participants, by the key of their stream.
+   *
+   * @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>}
+   */
   #participants = new Map();
   /** Page time at which each connection was disconnected. @type {Map<RTCPeerConnection, number>} */
   #disconnectedAt = new Map();
@@ -120,8 +124,9 @@ export class RemoteParticipants extends Emitter {
   }
 
   /**
-   * Assigns a track to a participant. One stream is one participant, with two exceptions: a screen is a second video track
-   * in a participant's stream, and some servers put all participants into one stream.
+   * Assigns a track to a participant. Usually, each stream belongs to one participant. There are two exceptions: a
+   * shared screen may be a second video track in a participant's stream, and some servers put all participants into one
+   * stream.
    *
    * @param {RTCPeerConnection} connection
    * @param {RTCRtpReceiver} receiver
@@ -158,8 +163,8 @@ export class RemoteParticipants extends Emitter {
   }
 
   /**
-   * Finds everything that ended without an event: tracks, transceivers that no longer receive, connections that stay
-   * disconnected.
+   * Finds changes for which there is no event: tracks that ended, transceivers that no longer receive, and connections
+   * that stay disconnected.
    */
   #check() {
     for (const [connection, participants] of this.#participants) {
@@ -167,7 +172,7 @@ export class RemoteParticipants extends Emitter {
         this.#removeAll(connection);
         continue;
       }
-      // Between offer and answer, a returning track still looks as if it had ended.
+      // Between offer and answer, a track that is returning still looks as if it had ended.
       if (connection.signalingState !== 'stable') continue;
       for (const participant of participants.values()) this.#checkTracks(participant, participants);
       this.#findLate(connection);
@@ -231,8 +236,8 @@ const receives = (direction) => direction === 'recvonly' || direction === 'sendr
 const isOver = ({ currentDirection }) => currentDirection !== null && !receives(currentDirection);
 
 /**
- * Returns the key of a stream. In LiveKit, the stream ids of one participant share a prefix: PARTICIPANT|TRACK. All tracks
- * without a stream belong together.
+ * Returns a stream's key. In LiveKit, the ids of a participant's streams share a prefix: PARTICIPANT|TRACK. All tracks
+ * without a stream share one key.
  *
  * @param {string | undefined} stream
  */

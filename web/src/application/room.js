@@ -1,9 +1,9 @@
 /**
- * ApplicationRoom: the call of another application, as one of its pages sees it.
+ * ApplicationRoom: another application's call, as one of its pages sees it.
  *
- * Input: the application's peer connections, through hooks.js and participants.js, and our own signaling, which provides
- * the names of our attached participants and the room's clock. Output: CallRoomEvents. The client uses it through the
- * interface CallRoom.
+ * Input: the application's peer connections, through hooks.js and participants.js, and our own signaling, which
+ * provides the names of our attached participants and the room's clock. Output: CallRoomEvents. The client uses this
+ * class through the interface CallRoom.
  */
 
 import { invalidState, stepTimeout } from '../shared/errors.js';
@@ -13,16 +13,16 @@ import { isReceiving, selectStatistics, skewOf } from '../webrtc/statistics.js';
 import { readMarker } from './identify.js';
 import { RemoteParticipants } from './participants.js';
 
-/** Interval, in ms, at which the statistics are checked for a participant's first frame and audio. */
+/** How often to check the statistics for a participant's first frame and audio, in ms. */
 const CHECK_EVERY = 40;
 const RECEIVED_WITHIN = 20_000;
-/** Time without video, in ms, after which a participant counts as unidentified. */
+/** How long to wait for a participant's video before the participant counts as unidentified, in ms. */
 const UNIDENTIFIED_AFTER = 3000;
 
 /** @typedef {import('./participants.js').RemoteParticipant} RemoteParticipant */
 
 /**
- * Another participant in the call, either identified or known to be unidentified.
+ * Another participant in the call, either identified by a marker or named "unidentified N".
  *
  * @implements {CallParticipant}
  */
@@ -60,8 +60,8 @@ class IdentifiedParticipant {
  */
 export class ApplicationRoom extends Emitter {
   /**
-   * False: this page reports the joins and leaves that it sees in the call; the server only knows who has the page
-   * open.
+   * Always false: this page reports the joins and leaves that it sees in the call. The server only knows who has the
+   * page open.
    */
   presenceFromServer = false;
   /** @type {Map<string, IdentifiedParticipant>} */
@@ -71,11 +71,11 @@ export class ApplicationRoom extends Emitter {
   marker = 0;
   spoolToken = '';
   recordings = null;
-  /** Our own attached participants, by id. Each marker of ours belongs to one of them. @type {Map<string, MemberInfo>} */
+  /** The attached participants, by id. Each marker belongs to one of them. @type {Map<string, MemberInfo>} */
   #attached = new Map();
   /** @type {Map<RemoteParticipant, IdentifiedParticipant>} */
   #identified = new Map();
-  /** The participants whose marker is being read. @type {Map<RemoteParticipant, AbortController>} */
+  /** The participants whose markers are being read. @type {Map<RemoteParticipant, AbortController>} */
   #identifying = new Map();
   #unidentified = 0;
   #signaling;
@@ -139,7 +139,7 @@ export class ApplicationRoom extends Emitter {
     return Promise.resolve();
   }
 
-  /** Throws if the page is not in a call, since the recording would be empty. */
+  /** Throws if the page is not in a call, since a recording would be empty. */
   checkRecordable() {
     if (this.#hooks.connections.size > 0) return;
     throw invalidState(
@@ -177,8 +177,8 @@ export class ApplicationRoom extends Emitter {
 
   /** @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
-    // We announce that we hung up: the others' connections may take long to notice, and the application's server may not
-    // forward it.
+    // Announce that we hung up: the other participants' connections may take long to notice, and the application's
+    // server may not report it.
     this.#signaling.send({ type: 'state', ...state, connected: this.#hooks.connections.size > 0 });
   }
 
@@ -193,7 +193,7 @@ export class ApplicationRoom extends Emitter {
     this.participants.get(id)?.remote.resumePlayback();
   }
 
-  /** Returns WebRTC's statistics of every connection to a participant. */
+  /** Returns WebRTC's statistics for each connection to another participant. */
   async statistics() {
     const found = await Promise.all(
       [...this.participants.values()].map(async ({ name, remote }) => ({
@@ -256,7 +256,7 @@ export class ApplicationRoom extends Emitter {
   async #identify(remote, signal) {
     const since = performance.now();
     for (;;) {
-      // A track that has ended delivers no more frames and will be removed soon.
+      // An ended track delivers no more frames and will soon be removed.
       const track = remote.track('video')?.readyState === 'live' ? remote.track('video') : null;
       const marker = track ? await readMarker(track, signal, () => this.#isSomebodyMissing()) : null;
       const known = [...this.#attached.values()].find((info) => info.marker === marker && marker !== null);
@@ -267,7 +267,7 @@ export class ApplicationRoom extends Emitter {
     }
   }
 
-  /** Returns whether an attached participant is not in the call yet. */
+  /** Returns whether any attached participant has not joined the call yet. */
   #isSomebodyMissing() {
     return [...this.#attached.keys()].some((id) => !this.participants.has(id));
   }
@@ -301,7 +301,7 @@ export class ApplicationRoom extends Emitter {
 
   /** @param {RemoteParticipant} remote */
   #onTracksChanged(remote) {
-    // A participant who hung up and returned has a new track in place of the old one.
+    // When a participant hangs up and returns, a new track replaces the old one.
     if (this.#identified.has(remote)) this.#emitOf('track', remote);
     else void this.#admit(remote);
   }

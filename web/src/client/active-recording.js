@@ -1,5 +1,5 @@
 /**
- * ActiveRecording: one recording, from its first byte until it is discarded. Recordings owns it and passes in its
+ * ActiveRecording: one recording, from its first byte until it is discarded. The class Recordings creates it with its
  * stages.
  */
 
@@ -10,12 +10,12 @@ import { Health } from './health.js';
 import { pause } from '../shared/pause.js';
 import { Watchdog } from '../shared/watchdog.js';
 
-/** Maximum time, in ms, that a recording waits for smooth video of all participants before it begins. */
+/** How long a recording may wait for steady video from all participants before it begins, in ms. */
 const SETTLE = 1500;
-/** Time, in ms, that the frame of a tick takes to reach the recorder. A pause waits for it and so loses no frame. */
+/** How long a tick's frame takes to reach the recorder, in ms. Pausing waits this long, so that no frame is lost. */
 const BETWEEN_TICKS = 10;
 const WATCH_EVERY = 250;
-/** Interval, in ms, at which WebRTC's statistics are read. */
+/** How often WebRTC's statistics are read, in ms. */
 const STATISTICS_EVERY = 1000;
 
 /** @typedef {import('../mixer/mixer.js').Mixer} Mixer */
@@ -35,11 +35,12 @@ const STATISTICS_EVERY = 1000;
  * @typedef {object} RoomAccess what a recording needs from its room
  * @property {string} token of the spool
  * @property {boolean} [presenceFromServer] whether join and leave events come from the server
- * @property {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} [statistics] reads WebRTC's statistics of every connection
+ * @property {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} [statistics] reads WebRTC's statistics for every
+ * connection
  */
 
 /**
- * Emits `stalled` with a message when no data arrives, and `failed` with an Error when the recording breaks.
+ * Emits `stalled` with a message when no data arrives, and `failed` with an Error when the recording fails.
  *
  * @extends {Emitter<{stalled: string, failed: Error}>}
  */
@@ -49,14 +50,14 @@ export class ActiveRecording extends Emitter {
   downloaded = false;
   /** @type {Finished | null} */
   finished = null;
-  /** The error that broke the recording. @type {Error | null} */
+  /** The error with which the recording failed. @type {Error | null} */
   error = null;
   /** @type {string | null} */
   alarm = null;
-  /** Every alarm, and the recorded time in ms at which it was raised. @type {{elapsed: number, message: string}[]} */
+  /** Every alarm, with the recorded time in ms at which it was raised. @type {{elapsed: number, message: string}[]} */
   alarms = [];
   health = new Health();
-  /** Page time at which the current pause began, and the total of all earlier pauses, in ms. */
+  /** The page time at which the current pause began, and the total duration of all earlier pauses, in ms. */
   #pausedAt = 0;
   #paused = 0;
   #stoppedAt = 0;
@@ -111,7 +112,7 @@ export class ActiveRecording extends Emitter {
   }
 
   /**
-   * Begins to record these sources; resolves when the server has received data of every track.
+   * Begins to record these sources; resolves when the server has received data from every track.
    *
    * @param {Source[]} sources
    * @param {RoomAccess} room
@@ -152,7 +153,7 @@ export class ActiveRecording extends Emitter {
     }
   }
 
-  /** Pauses between two ticks, so that the pause is a whole number of ticks. */
+  /** Pauses between two ticks, so that the pause lasts for a whole number of ticks. */
   async pause() {
     await this.#betweenTicks();
     this.recorder.pause();
@@ -182,7 +183,11 @@ export class ActiveRecording extends Emitter {
     if (this.#acknowledged.isStalled()) this.#raiseAlarm('The server is not acknowledging data.');
   }
 
-  /** Sends WebRTC's statistics to the server, which stores them with the recording. @param {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} statistics */
+  /**
+   * Sends WebRTC's statistics to the server, which stores them together with the recording.
+   *
+   * @param {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} statistics
+   */
   async #logStatistics(statistics) {
     const time = this.#clock.room(pageNow());
     for (const one of await statistics()) if (this.running) this.spool.statistics({ time, ...one });
@@ -193,7 +198,7 @@ export class ActiveRecording extends Emitter {
   }
 
   /**
-   * Stops the recorder, then ends the tick log, and waits until the server has finalized the file.
+   * Stops the recorder, ends the tick log, and waits until the server has finalized the file.
    *
    * @returns {Promise<Finished>}
    */
@@ -228,7 +233,7 @@ export class ActiveRecording extends Emitter {
     return this.finished;
   }
 
-  /** Discards the copies of the page and the server. */
+  /** Discards the page's and the server's copies of the recording. */
   async discard() {
     if (this.state === 'cleaned') return;
     const lost = this.state === 'failed' || this.spool.closed;
@@ -256,14 +261,14 @@ export class ActiveRecording extends Emitter {
 
   /** @param {string} message */
   #reportStall(message) {
-    // A finished recording expects no more data, so nothing can stall.
+    // Once the recording has finished, no more data is expected, so nothing can stall.
     if (this.finished) return;
     this.alarm = message;
     this.alarms.push({ elapsed: this.elapsed, message });
     this.emit('stalled', message);
   }
 
-  /** Sends a message as soon as the server is ready. @param {() => void} message */
+  /** Sends a message once the server is ready. @param {() => void} message */
   #whenReady(message) {
     if (this.spool.recording) message();
     else this.#beforeReady.push(message);

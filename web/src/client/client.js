@@ -1,8 +1,8 @@
 /**
- * Client: the public API of the page: join, leave, devices and NERTC's recording calls.
+ * Client: the page's public API, with join, leave, devices and NERTC's recording calls.
  *
- * Input: calls from the view (view/), NERTC programs (entry/nertc.js) and Python (entry/python.js). Output: calls to one
- * room, one source of media and the stages of a recording, which main.js or attach.js passes in as `Parts`.
+ * Input: calls from the view (view/), from NERTC programs (entry/nertc.js) and from Python (entry/python.js). Output:
+ * calls to one room, one source of media and a recording's stages, which main.js or attach.js passes in as `Parts`.
  */
 
 import { invalidState } from '../shared/errors.js';
@@ -13,7 +13,7 @@ import { Recordings } from './recordings.js';
 import { Subscriber } from './subscriptions.js';
 
 /**
- * @typedef {object} Parts the parts of a client; the roots build them
+ * @typedef {object} Parts a client's parts, which the main modules create
  * @property {() => string | null} unsupported why this browser can't record, or null
  * @property {() => CallRoom} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, videoFile: string | null}) => Promise<LocalMedia>} openMedia
@@ -32,19 +32,19 @@ import { Subscriber } from './subscriptions.js';
  * @typedef {object} JoinOptions
  * @property {string} [name] of the participant
  * @property {string | number} [uid]
- * @property {string} [token] from the server; not needed for a public room
+ * @property {string} [token] the access token from the server; not needed for a public room
  * @property {string} [room]
  * @property {string} [channelName]
  * @property {string} [code] the join code of a public room
  * @property {'synthetic' | 'camera' | 'video-file' | 'application'} [media]
  * @property {string | null} [videoFile] the path of the video file on the server
  * @property {DeviceIds} [devices] the camera and microphone to use
- * @property {Subscriptions} [subscriptions] the participants to receive from the start; none by default
- * @property {number} [timeout] maximum time, in ms, until every subscriber has received us; 20 s by default
+ * @property {Subscriptions} [subscriptions] the participants to receive as soon as we have joined; none by default
+ * @property {number} [timeout] how long to wait until every subscriber has received us, in ms; 20 s by default
  */
 
 /**
- * Emits `changed` when the page may need an update, `joined` after a join, and these events of a recording:
+ * Emits `changed` when the page may need an update, `joined` after a join, and the following events about a recording:
  * `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
  *
  * @extends {Emitter<ClientEvents>}
@@ -101,7 +101,7 @@ export class Client extends Emitter {
     return this.#devices.screen;
   }
 
-  /** Joins a room; resolves when every subscriber has received our video and audio. @param {JoinOptions} options */
+  /** Joins a room; resolves when every subscriber has received video and audio from us. @param {JoinOptions} options */
   join(options) {
     return this.#inTurn(() => this.#join(options));
   }
@@ -116,7 +116,7 @@ export class Client extends Emitter {
     return this.#inTurn(() => this.#recordings.start(this.state === 'joined' ? this.room : null, data));
   }
 
-  /** NERTC: stops recording; resolves with the facts of the finished file. */
+  /** NERTC: stops recording; resolves with information about the finished file. */
   stopMediaRecording() {
     return this.#inTurn(() => this.#recordings.stop());
   }
@@ -126,12 +126,12 @@ export class Client extends Emitter {
     return this.#inTurn(() => this.#recordings.download());
   }
 
-  /** NERTC: discards the recording's copies on the page and on the server. */
+  /** NERTC: discards the page's and the server's copies of the recording. */
   cleanMediaRecording() {
     return this.#inTurn(() => this.#recordings.clean());
   }
 
-  /** Pauses the recording; the pause is cut out of the file. */
+  /** Pauses the recording; the file will not contain the pause. */
   pauseMediaRecording() {
     return this.#inTurn(() => this.#recordings.pause());
   }
@@ -140,17 +140,22 @@ export class Client extends Emitter {
     return this.#inTurn(() => this.#recordings.resume());
   }
 
-  /** Returns the status of the recording at once, without waiting in the queue. @returns {RecordingStatus} */
+  /** Returns the recording's status at once, without waiting for queued calls. @returns {RecordingStatus} */
   getMediaRecording() {
     return this.#recordings.status;
   }
 
-  /** Returns the names of the others in the call. */
+  /** Returns the names of the other participants in the call. */
   getParticipants() {
     return [...(this.room?.participants.values() ?? [])].map(({ name }) => name);
   }
 
-  /** NERTC: calls `handler` with the detail of every event `name`. @param {string} name @param {(detail: unknown) => void} handler */
+  /**
+   * NERTC: calls `handler` with the detail of each event called `name`.
+   *
+   * @param {string} name
+   * @param {(detail: unknown) => void} handler
+   */
   on(name, handler) {
     const listener =
       this.#handlers.get(handler) ??
@@ -185,13 +190,13 @@ export class Client extends Emitter {
     return this.#devices.replace(kind, deviceId);
   }
 
-  /** Ends a device as if it were unplugged. @param {'audio' | 'video'} kind */
+  /** Ends a device's track, as if the device were unplugged. @param {'audio' | 'video'} kind */
   unplugDevice(kind) {
     this.#devices.unplug(kind);
   }
 
   /**
-   * Raises the participant's voice, or returns it to normal; only synthetic media supports that.
+   * Raises the participant's voice, or returns it to normal; available only for synthetic media.
    *
    * @param {boolean} on
    */
@@ -199,7 +204,11 @@ export class Client extends Emitter {
     this.media?.setSpeaking(on);
   }
 
-  /** Receives other participants while nothing is recorded, so that the page can show them. @param {Subscriptions} subscriptions */
+  /**
+   * Subscribes to other participants even while nothing is recorded, so that the page can show them.
+   *
+   * @param {Subscriptions} subscriptions
+   */
   watch(subscriptions) {
     this.#subscriber.watch(subscriptions);
     this.#subscriber.update(this.#recordings.needs);
@@ -235,7 +244,7 @@ export class Client extends Emitter {
     const media = await this.#parts
       .openMedia(kind, { name: this.name, marker, clock, devices, videoFile })
       .catch((error) => {
-        // Without media we don't stay in the room.
+        // We don't stay in the room if the media can't be opened.
         room.leave();
         throw error;
       });
@@ -250,7 +259,7 @@ export class Client extends Emitter {
     return { id: room.id, marker: room.marker, name: room.name };
   }
 
-  /** Follows the events of a room that we have joined. @param {CallRoom} room */
+  /** Handles the events of the room that we have joined. @param {CallRoom} room */
   #follow(room) {
     this.room = room;
     this.name = room.name;
@@ -270,7 +279,7 @@ export class Client extends Emitter {
     try {
       await this.#recordings.finishRunning();
     } finally {
-      // If the server is lost and the recording can't be finished, we still leave.
+      // Leave the room even if the connection is lost and the recording can't be finished.
       this.state = 'left';
       this.room?.leave();
       await this.#devices.close();
@@ -278,7 +287,13 @@ export class Client extends Emitter {
     }
   }
 
-  /** Emits an event of a recording, and `changed`. @template {keyof RecordingEvents} Name @param {Name} name @param {RecordingEvents[Name]} detail */
+  /**
+   * Emits a recording event, followed by `changed`.
+   *
+   * @template {keyof RecordingEvents} Name
+   * @param {Name} name
+   * @param {RecordingEvents[Name]} detail
+   */
   #notify(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
     this.emit('changed');

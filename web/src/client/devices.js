@@ -6,7 +6,7 @@ import { Emitter } from '../shared/events.js';
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 
 /**
- * Emits `changed` when a device was switched or replaced, and `replaced` when another track is sent.
+ * Emits `changed` when a device has been switched or replaced, and `replaced` when a different track is sent.
  *
  * @extends {Emitter<{changed: void, replaced: void}>}
  */
@@ -28,7 +28,7 @@ export class Devices extends Emitter {
     this.#inTurn = inTurn;
   }
 
-  /** Uses this media in this room from now on. @param {LocalMedia} media @param {CallRoom} room */
+  /** Starts using this media in this room. @param {LocalMedia} media @param {CallRoom} room */
   use(media, room) {
     this.media = media;
     this.#room = room;
@@ -37,7 +37,7 @@ export class Devices extends Emitter {
     room.listen('clock', () => media.setClock(room.clock.offset));
   }
 
-  /** Announces devices that are off: missing ones, and ones that were switched off in the previous room. */
+  /** Announces the devices that are off because they are missing or were switched off in the previous room. */
   announceOff() {
     const { stream } = this.media ?? {};
     this.microphone &&= (stream?.getAudioTracks().length ?? 0) > 0;
@@ -66,7 +66,8 @@ export class Devices extends Emitter {
       const [before] = this.media.stream.getVideoTracks();
       const track = await this.media.share(on);
       this.screen = on;
-      // The screen is visible even if the camera was off. When sharing ends, the camera is on or off as it was before.
+      // The shared screen is visible even if the camera was off. When sharing ends, the camera returns to its earlier
+      // state.
       if (on) this.#cameraBefore = this.camera;
       this.camera = on || this.#cameraBefore;
       await this.#sendInstead(before, track);
@@ -80,7 +81,7 @@ export class Devices extends Emitter {
       const before = this.media.stream.getTracks().find((track) => track.kind === kind);
       const ended = before?.readyState !== 'live';
       const fresh = await this.media.replace(kind, deviceId);
-      // The replacement of an unplugged device is switched on; a device that was switched off stays off.
+      // A device that replaces an unplugged one is switched on, but a device that the user switched off stays off.
       if (ended && kind === 'audio') this.microphone = true;
       else if (ended) this.camera = true;
       await this.#sendInstead(before, fresh);
@@ -92,12 +93,12 @@ export class Devices extends Emitter {
     for (const track of this.media?.stream.getTracks() ?? []) {
       if (track.kind !== kind) continue;
       track.stop();
-      // Unplugging a device fires an event on its track; stopping the track in code does not.
+      // Unplugging a device fires an event on its track, but stopping the track in code does not.
       track.dispatchEvent(new Event('ended'));
     }
   }
 
-  /** Ends the media; devices that are switched off stay off in the next room. */
+  /** Ends the media. Devices that are switched off stay off in the next room. */
   async close() {
     await this.media?.close();
     this.media = null;
@@ -105,7 +106,7 @@ export class Devices extends Emitter {
     this.screen = false;
   }
 
-  /** Returns ourselves as a source of the mixer. @param {CallRoom} room @returns {Source} */
+  /** Returns our own video and audio as a source for the mixer. @param {CallRoom} room @returns {Source} */
   source(room) {
     const stream = this.media?.stream;
     return {
@@ -123,8 +124,8 @@ export class Devices extends Emitter {
   }
 
   /**
-   * Switches a device off when it ends by itself, which leaves silence or the placeholder. When the user stops sharing
-   * the screen with the browser's own button, the camera returns.
+   * Switches a device off when its track ends by itself, so that silence or the placeholder replaces it. When the user
+   * stops sharing the screen with the browser's own button, the camera returns.
    *
    * @param {MediaStreamTrack} track
    */
@@ -137,7 +138,11 @@ export class Devices extends Emitter {
     });
   }
 
-  /** Updates microphone and camera when the application sends other tracks. @param {ApplicationMediaSource} media */
+  /**
+   * Updates the state of microphone and camera when the application sends different tracks.
+   *
+   * @param {ApplicationMediaSource} media
+   */
   #followApplication(media) {
     const readState = () => {
       this.microphone = media.sends('audio');
@@ -151,11 +156,16 @@ export class Devices extends Emitter {
   /** Throws if the microphone and camera belong to an application. */
   #checkOurs() {
     if (this.media?.kind === 'application') {
-      throw invalidState('Microphone and camera belong to the application; switch them in its page.');
+      throw invalidState('Microphone and camera belong to the application; switch them in the application.');
     }
   }
 
-  /** Sends and records another track instead from now on. @param {MediaStreamTrack | undefined} before @param {MediaStreamTrack} fresh */
+  /**
+   * Replaces a track in the room and in the recordings.
+   *
+   * @param {MediaStreamTrack | undefined} before
+   * @param {MediaStreamTrack} fresh
+   */
   async #sendInstead(before, fresh) {
     this.#followTrack(fresh);
     if (before) await this.#room?.replaceTrack(before, fresh);
@@ -164,7 +174,7 @@ export class Devices extends Emitter {
     this.emit('replaced');
   }
 
-  /** Enables or disables our tracks as the devices are on or off, and announces it to the room. */
+  /** Enables the tracks of devices that are on, disables the others, and announces the state to the room. */
   #announce() {
     const { media } = this;
     if (media?.kind !== 'application') {

@@ -2,32 +2,32 @@
 
 import { pageNow } from '../shared/clock.js';
 
-/** The window, in ms, over which the frame rate and bitrate are measured. */
+/** The period over which the frame rate and bitrate are measured, in ms. */
 const WINDOW = 3000;
-/** The mixer reports its ticks twice per second. A report that is later than this, in ms, counts as missing. */
+/** The mixer reports its ticks twice per second. If a report takes longer than this, in ms, it counts as missing. */
 const REPORTED_WITHIN = 700;
 
 export class Health {
   /** Page times of the frames that the mixer wrote. @type {number[]} */
   #written = [];
-  /** The acknowledged bytes, and the page time of each count. @type {{at: number, bytes: number}[]} */
+  /** The number of acknowledged bytes, and the page time of each update. @type {{at: number, bytes: number}[]} */
   #bytes = [];
 
-  /** @param {(number | null)[]} written page times, null for a skipped tick */
+  /** @param {(number | null)[]} written the page time of each tick, or null for a skipped tick */
   addTicks(written) {
     for (const at of written) if (at !== null) this.#written.push(at);
     const end = this.#written.at(-1) ?? 0;
     this.#written = this.#written.filter((at) => at > end - WINDOW);
   }
 
-  /** @param {number} bytes that the server has acknowledged */
+  /** @param {number} bytes the number of bytes that the server has acknowledged */
   addAcknowledged(bytes) {
     const at = pageNow();
     this.#bytes.push({ at, bytes });
     this.#bytes = this.#bytes.filter((one) => one.at > at - WINDOW);
   }
 
-  /** Frames per second; null until one second was measured. */
+  /** Frames per second; null until one second has been measured. */
   get frameRate() {
     const [first] = this.#written;
     const last = this.#written.at(-1);
@@ -36,7 +36,7 @@ export class Health {
     return ((this.#written.length - 1) / (end - first)) * 1000;
   }
 
-  /** Bits per second that reach the server; null until one second was measured. */
+  /** Bits per second that reach the server; null until one second has been measured. */
   get bitsPerSecond() {
     const [first] = this.#bytes;
     const last = this.#bytes.at(-1);

@@ -8,7 +8,7 @@ const RECORDERS = ['local', 'all'];
 const TYPES = ['audio', 'video'];
 const FRAME_RATES = [15, 30];
 const LAYOUTS = ['grid', 'speaker'];
-/** The default bitrate of each codec at 1280x720 and 30 fps; each gives about the same quality. */
+/** Each codec's default bitrate at 1280x720 and 30 fps. The quality is about the same for all codecs. */
 const BITS = { vp8: 2_500_000, vp9: 1_500_000, av1: 1_500_000 };
 const OPTIONS = [
   'recordType',
@@ -21,7 +21,10 @@ const OPTIONS = [
   'videoBitsPerSecond',
 ];
 const AUDIO_BITS = 128_000;
-/** Maximum length in characters, as the server counts them; the same as in harness/recording/config.py. */
+/**
+ * Maximum length of a name, in characters as the server counts them. It must equal the limit in
+ * harness/recording/config.py.
+ */
 const LONGEST_NAME = 1000;
 
 /**
@@ -47,8 +50,7 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const layout = oneOf('layout', given['layout'] ?? 'grid', LAYOUTS);
   const codec = /** @type {keyof typeof BITS} */ (oneOf('codec', given['codec'] ?? 'vp9', Object.keys(BITS)));
   const name = given['recordName'] ?? '';
-  if (typeof name !== 'string')
-    throw configError(`recordName: ${show(name)} is not valid; give a string.`);
+  if (typeof name !== 'string') throw configError(`recordName: ${show(name)} is not valid; give a string.`);
   const characters = [...name].length;
   if (characters > LONGEST_NAME)
     throw configError(`recordName: ${characters} characters are too many; use at most ${LONGEST_NAME}.`);
@@ -92,7 +94,8 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
 }
 
 /**
- * Returns a bitrate at which a 4x4 grid stays readable. Below 1280x720 and 30 fps it falls more slowly than the pixel rate.
+ * Returns a bitrate at which a 4x4 grid stays readable. Below 1280x720 and 30 fps, the bitrate falls more slowly than
+ * the pixel rate.
  *
  * @param {number} most @param {number} width @param {number} height @param {number} frameRate
  */

@@ -9,8 +9,8 @@ import { recordPlan } from './record-plan.js';
 /** @typedef {<Name extends keyof RecordingEvents>(name: Name, detail: RecordingEvents[Name]) => void} Notify */
 
 /**
- * Every call requires that the previous one has ended, which the client's queue ensures. Emits `needs` when a recording
- * needs other participants or sizes than before.
+ * The client's queue ensures that each call begins only after the previous one has ended. Emits `needs` when the
+ * participants or sizes that a recording needs have changed.
  *
  * @extends {Emitter<{needs: void}>}
  */
@@ -39,7 +39,7 @@ export class Recordings extends Emitter {
     this.#notify = notify;
   }
 
-  /** The plan of the newest recording, and its speaker; null if nothing is recorded. */
+  /** The newest recording's plan and speaker; null if nothing is being recorded. */
   get needs() {
     const newest = [...this.#running].at(-1);
     const plan = this.#starting ?? newest?.plan;
@@ -59,7 +59,7 @@ export class Recordings extends Emitter {
     };
   }
 
-  /** Adds the events of this room to the recordings from now on. @param {CallRoom} room */
+  /** Starts adding this room's events to the recordings. @param {CallRoom} room */
   follow(room) {
     this.#room = room;
     room.listen('presence', (entry) => {
@@ -86,7 +86,7 @@ export class Recordings extends Emitter {
     if (room) for (const { mixer } of this.#running) mixer.update(this.#devices.source(room));
   }
 
-  /** @param {CallRoom | null} room null outside of a room @param {RecordOptions} [data] */
+  /** @param {CallRoom | null} room null if we are not in a room @param {RecordOptions} [data] */
   async start(room, data) {
     const reason = this.#parts.unsupported();
     if (reason) throw notSupported(reason);
@@ -94,9 +94,10 @@ export class Recordings extends Emitter {
     if (!room) throw invalidState('Not in a room; join one before recording.');
     room.checkRecordable();
     const old = this.current;
-    /** Recordings that were downloaded automatically. @type {(FinishedRecording | null)[]} */
+    /** The recordings that were downloaded automatically. @type {(FinishedRecording | null)[]} */
     const downloaded = [];
-    // A recording whose connection has closed can't be downloaded; the server has published it or will recover it.
+    // If the connection of a recording has closed, the recording can't be downloaded; the server has published it or
+    // will recover it.
     if (old?.state === 'stopped' && !old.downloaded && !old.spool.closed)
       downloaded.push(await this.#download(old));
     const recording = await this.#begin(plan, room);
@@ -153,7 +154,7 @@ export class Recordings extends Emitter {
     if (this.current?.running) await this.#finish(this.current);
   }
 
-  /** The recordings in progress that record all participants. */
+  /** The recordings in progress that include all participants. */
   get #ofEverybody() {
     return [...this.#running].filter(({ plan }) => plan.recorder === 'all');
   }
@@ -187,7 +188,7 @@ export class Recordings extends Emitter {
   }
 
   /**
-   * Builds the stages of a recording; closes the mixer again if another stage can't be created.
+   * Creates a recording's stages; closes the mixer if a later stage can't be created.
    *
    * @param {RecordPlan} plan
    */
@@ -241,13 +242,19 @@ export class Recordings extends Emitter {
     this.#notify('recording-cleaned', { id: recording.id });
   }
 
-  /** @param {string} participant @param {boolean} on whether the connection is back */
+  /** @param {string} participant @param {boolean} on true if the connection has been restored */
   #logNetwork(participant, on) {
     for (const recording of this.#running) recording.logEvent({ event: 'network', participant, on });
   }
 }
 
-/** Returns another participant as a source of the mixer. @param {CallRoom} room @param {CallParticipant} member @returns {Source} */
+/**
+ * Returns another participant as a source for the mixer.
+ *
+ * @param {CallRoom} room
+ * @param {CallParticipant} member
+ * @returns {Source}
+ */
 const sourceOf = (room, { id, name, videoTrack, audioTrack, info }) => ({
   id,
   name,

@@ -1,9 +1,13 @@
-/** Subscriber: chooses which participants we receive, at which size, and the size of our own video. */
-
-/** The plan of a recording, and the participant in the large tile. @typedef {{plan: RecordPlan, speaker: string | null}} Needs */
+/** Subscriber: chooses which participants we receive, the size of their video, and the size of our own video. */
 
 /**
- * The size to subscribe to when only the audio is needed: audio needs a subscription as well, and small video is cheap.
+ * A recording's plan, and the participant in the large tile. @typedef {{plan: RecordPlan, speaker: string | null}}
+ * Needs
+ */
+
+/**
+ * The size to subscribe to when only a participant's audio is needed. Every subscription requests a video size, and
+ * small video is cheap.
  */
 const SMALLEST = { width: 160, height: 90, frameRate: 15 };
 
@@ -32,7 +36,11 @@ export class Subscriber {
     room.listen('requested', () => this.fit());
   }
 
-  /** Sets the participants that the page shows; they are received from the next update on. @param {Subscriptions} subscriptions */
+  /**
+   * Sets the participants that the page shows. The next update subscribes to them.
+   *
+   * @param {Subscriptions} subscriptions
+   */
   watch(subscriptions) {
     this.#watched = subscriptions;
   }
@@ -68,7 +76,13 @@ export class Subscriber {
 /** Pixels per second. @param {VideoSize} size */
 const pixels = (size) => size.width * size.height * size.frameRate;
 
-/** Returns the sizes that a recording needs, each at least as large as on the page. @param {Record<string, VideoSize>} needed @param {Subscriptions} watched @returns {Subscriptions} */
+/**
+ * Returns the sizes that a recording needs, each at least as large as the size on the page.
+ *
+ * @param {Record<string, VideoSize>} needed
+ * @param {Subscriptions} watched
+ * @returns {Subscriptions}
+ */
 function atLeast(needed, watched) {
   const sizes = { ...needed };
   for (const [id, size] of Object.entries(needed)) {

@@ -3,8 +3,8 @@
 const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
 
 /**
- * Returns the reason why this browser can't record, or null if it can. It checks for interfaces that only Chrome has. It
- * ignores codecs, since Firefox also records WebM.
+ * Returns the reason why this browser can't record, or null if it can. The check covers interfaces that only Chrome
+ * has. It does not cover codecs, since Firefox also records WebM.
  *
  * @param {Record<string, unknown>} [scope]
  * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]
@@ -13,7 +13,7 @@ export function unsupported(
   scope = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis)),
   agent = /** @type {{userAgentData?: {brands: {brand: string}[]}}} */ (navigator),
 ) {
-  // Chrome hides its brand, cameras and worklets from insecure pages.
+  // On insecure pages, Chrome hides its brand, cameras and worklets.
   if (scope['isSecureContext'] === false)
     return "This page can't record: it was loaded over plain http from another machine. Open it over https or on localhost.";
   const missing = PARTS.filter((part) => !(part in scope));

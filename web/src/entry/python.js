@@ -1,8 +1,8 @@
 /**
  * The calls that Python makes (harness/browser/pages/driven_page.py).
  *
- * Input: the name of a call and one argument of plain data. Output: an answer of plain data, and the events of a
- * recording. A call never throws: the answer contains the error.
+ * Input: the name of a call and one plain-data argument. Output: a plain-data answer, and recording events. A call
+ * never throws; if it fails, the answer contains the error.
  */
 
 /** @typedef {import('../client/client.js').Client} Client */
@@ -31,7 +31,7 @@ const CALLS = /** @type {const} */ ([
 const EVENTS = ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'stalled', 'failed'];
 
 /**
- * Returns `begin`, `finish` and `call` for a client. Python begins calls on several pages to run them in parallel.
+ * Returns `begin`, `finish` and `call` for a client. Python uses `begin` to run calls on several pages in parallel.
  *
  * @param {Client} client
  */
@@ -70,12 +70,12 @@ function forwardEvent(name, detail) {
   const { message } = /** @type {{message?: string}} */ (error ?? detail);
   const kind = /** @type {{name?: string, code?: number} | undefined} */ (error);
   const broken = kind ? { name: kind.name, code: kind.code } : {};
-  // A page that is closing no longer has the binding.
+  // The binding no longer exists on a page that is closing.
   scope.harnessEvent?.(name, { ...plain, message, ...broken }).catch(() => undefined);
 }
 
 /**
- * Chrome fact 22: an exception loses its name on the way to Python, so the answer contains the name.
+ * Chrome fact 22: an exception loses its name on the way to Python, so the answer includes the name.
  *
  * @param {Client} client
  * @param {string} name

@@ -1,21 +1,24 @@
 /**
- * Library: requests about published recordings: address, report, download, deletion.
+ * Library: sends requests about published recordings: for an address, a report, a download or a deletion.
  *
- * Input: calls from the view. Output: HTTP requests to /library. The list itself arrives over signaling, in the room or
- * the Viewer.
+ * Input: calls from the view. Output: HTTP requests to /library. The list of recordings itself arrives over signaling,
+ * through Room or Viewer.
  */
 
 import { HarnessError } from '../shared/errors.js';
 import { parse } from '../shared/json.js';
 
-/** The temporary addresses of a recording and, if it exists, of its report. @typedef {{url: string, name: string, report: string | null}} Address */
+/**
+ * The temporary URLs of a recording and of its report, if there is one. @typedef {{url: string, name: string, report:
+ * string | null}} Address
+ */
 
 export class Library {
   #token;
   #download;
 
   /**
-   * @param {() => string} token of the room that we have joined or whose recordings we view
+   * @param {() => string} token the access token for the room that we have joined or whose recordings we view
    * @param {(address: {url: string, name: string}) => Promise<void>} download
    */
   constructor(token, download) {
@@ -28,7 +31,13 @@ export class Library {
     return /** @type {Address} */ (parse(await this.#request('POST', id, '/address')));
   }
 
-  /** Verifies a recording, which takes about a tenth of its duration. @param {string} id @param {AbortSignal} signal @returns {Promise<ReportSummary>} */
+  /**
+   * Verifies a recording. Verification takes about a tenth of the recording's duration.
+   *
+   * @param {string} id
+   * @param {AbortSignal} signal
+   * @returns {Promise<ReportSummary>}
+   */
   async verify(id, signal) {
     return /** @type {ReportSummary} */ (parse(await this.#request('POST', id, '/verify', signal)));
   }

@@ -2,27 +2,27 @@
 
 import { Emitter } from '../shared/events.js';
 
-/** Time, in ms, from a lost connection to the next attempt. */
+/** How long to wait before reconnecting, in ms. */
 const RETRY_AFTER = 1000;
 
 /** @typedef {import('../room/signaling.js').Signaling} Signaling */
 
 /**
- * Emits `changed` when the list has changed, and when the connection is lost or restored.
+ * Emits `changed` when the list changes, and when the connection is lost or restored.
  *
  * @extends {Emitter<{changed: void}>}
  */
 export class Viewer extends Emitter {
   /** The token for requests to the library. */
   token = '';
-  /** The recordings, newest first; null before `open` and after `close`. @type {LibraryItem[] | null} */
+  /** The room's recordings, newest first; null before `open` and after `close`. @type {LibraryItem[] | null} */
   recordings = null;
   /** Whether the connection is lost and we are trying to reconnect. */
   lost = false;
   #createSignaling;
   /** @type {Signaling | null} */
   #signaling = null;
-  /** Counts the attempts, so that the result of an earlier attempt is ignored. */
+  /** Counts the attempts to connect, so that results of earlier attempts are ignored. */
   #attempt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -33,7 +33,11 @@ export class Viewer extends Emitter {
     this.#createSignaling = createSignaling;
   }
 
-  /** Starts viewing; fails with the server's refusal. @param {string} code the join code or the view code */
+  /**
+   * Starts viewing; if the server refuses, fails with its error.
+   *
+   * @param {string} code the join code or the view code
+   */
   async open(code) {
     const attempt = ++this.#attempt;
     clearTimeout(this.#timer);

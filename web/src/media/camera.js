@@ -105,7 +105,7 @@ export class CameraMedia {
   }
 
   setSpeaking() {
-    throw invalidState('Only a synthetic participant can raise its voice; turn up the microphone instead.');
+    throw invalidState('setSpeaking is available only for synthetic participants; turn up the microphone instead.');
   }
 
   close() {

@@ -83,7 +83,7 @@ export class VideoFileMedia {
   }
 
   setSpeaking() {
-    throw notPossible("can't raise its voice");
+    throw invalidState('setSpeaking is available only for synthetic participants; join with synthetic media.');
   }
 
   async close() {
