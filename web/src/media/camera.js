@@ -11,7 +11,11 @@ const constraintsFor = (kind, deviceId) => ({
   ...(deviceId && { deviceId: { exact: deviceId } }),
 });
 
-/** Opens the camera and the microphone; if one of them is missing, only the other. @param {{audio: MediaTrackConstraints, video: MediaTrackConstraints}} constraints */
+/**
+ * Opens the camera and the microphone, or only one of them if the other is missing.
+ *
+ * @param {{audio: MediaTrackConstraints, video: MediaTrackConstraints}} constraints
+ */
 async function openDevices({ audio, video }) {
   const { mediaDevices } = navigator;
   try {
@@ -33,7 +37,11 @@ export class CameraMedia {
     this.#devices = { ...devices };
   }
 
-  /** Opens the devices; fails with an error that contains the browser's reason. @param {DeviceIds} [devices] */
+  /**
+   * Opens the devices; if they can't be opened, the error contains the browser's reason.
+   *
+   * @param {DeviceIds} [devices]
+   */
   static async open(devices = {}) {
     const constraints = {
       audio: constraintsFor('audio', devices.audio),
@@ -53,7 +61,7 @@ export class CameraMedia {
   }
 
   setClock() {
-    // The video of a camera has no markers, so it needs no clock.
+    // A camera's video contains no markers, so it needs no clock.
   }
 
   /** Asks the camera for at least this size. @param {VideoSize} size */
@@ -76,7 +84,10 @@ export class CameraMedia {
     return this.#exchangeTrack('video', stream);
   }
 
-  /** @param {'audio' | 'video'} kind @param {string} [deviceId] of the new device; by default any other than the current one */
+  /**
+   * @param {'audio' | 'video'} kind
+   * @param {string} [deviceId] the id of the new device; by default, any device other than the current one
+   */
   async replace(kind, deviceId) {
     const chosen = deviceId ?? (await this.#findOther(kind));
     const fresh = await navigator.mediaDevices.getUserMedia({ [kind]: constraintsFor(kind, chosen) });
@@ -105,7 +116,9 @@ export class CameraMedia {
   }
 
   setSpeaking() {
-    throw invalidState('setSpeaking is available only for synthetic participants; turn up the microphone instead.');
+    throw invalidState(
+      'setSpeaking is available only for synthetic participants; turn up the microphone instead.',
+    );
   }
 
   close() {

@@ -1,13 +1,14 @@
 /**
- * Paints the frames of a synthetic participant: a backdrop, which is drawn once, the marker strip and a moving ball.
+ * Paints a synthetic participant's frames. Each consists of a backdrop (which is drawn only once), the marker strip and
+ * a moving ball.
  */
 
 import { keepCollecting } from '../shared/garbage.js';
-import { GREY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
+import { GRAY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';
 
-/** Number of counts for which the ball flashes after a chirp begins. */
+/** How long the ball flashes after a chirp begins, in marker counts. */
 const FLASH = 4;
 
 /** @typedef {import('../shared/i420.js').I420Image} I420Image */
@@ -30,7 +31,7 @@ class Painter {
     this.fit(size);
   }
 
-  /** Paints frames of this size and rate from now on. @param {VideoSize} size */
+  /** Sets the size and rate of the next frames. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
     this.resize(width, height);
@@ -79,11 +80,11 @@ class Painter {
       timestamp: Math.round(due * 1000),
       layout: this.#image.layout,
     });
-    // A generator without a reader rejects frames, which is not an error.
+    // A generator rejects frames while nothing reads its track. This is not an error.
     this.writer.write(frame).catch(() => frame.close());
   }
 
-  /** Draws the ball at its new position, and the backdrop over its old one. @param {number} counter */
+  /** Draws the backdrop over the ball's old position, and the ball at its new position. @param {number} counter */
   #moveBall(counter) {
     const { width, height } = this.#image;
     blit(this.#memory, this.#backdrop, this.#image, this.#ball.x, this.#ball.y, this.#ball);
@@ -101,7 +102,7 @@ class Painter {
       const half = Math.sqrt(Math.max(0, (size / 2) ** 2 - (y + 1 - size / 2) ** 2));
       const x = even(size / 2 - half);
       const line = { x: this.#ball.x + x, y: this.#ball.y + y, width: size - 2 * x, height: 2 };
-      if (line.width > 0) fill(this.#memory, this.#image, line, [luma, GREY, GREY]);
+      if (line.width > 0) fill(this.#memory, this.#image, line, [luma, GRAY, GRAY]);
     }
   }
 }
@@ -120,7 +121,7 @@ function drawBackdrop(context, name, marker, screen) {
   const hue = (205 + marker * 137.5) % 360;
   if (screen) drawDesktop(context, hue);
   else drawGradient(context, hue);
-  // The strip is grey: the marker is encoded in luma alone.
+  // The strip is gray, since the marker is encoded only in luma.
   context.fillStyle = 'black';
   context.fillRect(0, 0, width, Math.ceil(height / 9));
   context.fillStyle = screen ? `hsl(${hue} 45% 25%)` : 'rgb(255 255 255 / 92%)';
@@ -173,7 +174,7 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
       if (!painted) self.postMessage('painted');
       painted = true;
     });
-    // All painters count from the same origin, so that the counter continues when one video replaces another.
+    // All painters count from the same origin, so that the counter continues when a new video replaces the old one.
     void ticker.run(message.origin);
   } else if (painter && message.type === 'fit') {
     painter.fit(message);

@@ -1,8 +1,8 @@
 /**
- * SyntheticMedia: a moving video and a tone, both with markers that `verify` reads from the finished file.
+ * SyntheticMedia: a moving image and a tone, both with markers that `verify` reads from the finished file.
  *
- * Input: name, marker and the room's clock. Output: a MediaStream. The roots create it for synthetic participants. The
- * client uses every kind of media through the interface LocalMedia.
+ * Input: name, marker and the room's clock. Output: a MediaStream. The main modules create it for synthetic
+ * participants. The client uses every kind of media through the interface LocalMedia.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -10,11 +10,11 @@ import { notSupported, within } from '../shared/errors.js';
 import { chirp, toneOf } from '../shared/marker.js';
 import { startWorker } from '../shared/start-worker.js';
 
-/** How far ahead chirps are scheduled, in ms. A chirp is late if the audio system is suspended in the meantime. */
+/** How far ahead chirps are scheduled, in ms. If the audio system is suspended in the meantime, the chirp is late. */
 const AHEAD = 600;
 /**
- * Interval, in ms, at which the audio system's clock is read, and the number of readings that count. Few readings
- * count, so that lost time is noticed soon.
+ * How often the audio system's clock is read, in ms, and the number of readings that are kept. The number is small, so
+ * that lost time is noticed soon.
  */
 const READ_EVERY = 100;
 const READINGS = 12;
@@ -23,13 +23,13 @@ const TONE = 0.04;
 /** Gain of a raised voice. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
-/** Maximum time, in ms, until a new video shows its first frame; the old video stays until then. */
+/** How long a new video may take to paint its first frame, in ms. The old video is sent until then. */
 const PAINTED_WITHIN = 10_000;
 
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
 
 /**
- * Creates the video in a worker and the audio in an AudioContext (Chrome fact 6). Both start at the same origin in time.
+ * Creates the video in a worker and the audio in an AudioContext (Chrome fact 6). Both count from the same start time.
  *
  * @implements {LocalMedia}
  */
@@ -53,12 +53,16 @@ export class SyntheticMedia {
     this.stream = new MediaStream([this.#video.track, this.#audio.track]);
   }
 
-  /** Sets the room's clock when its estimate improves. @param {number} offset room minus page time, in ms */
+  /**
+   * Sets the room's clock; called when the estimate improves.
+   *
+   * @param {number} offset room time minus page time, in ms
+   */
   setClock(offset) {
     this.#video.post({ type: 'clock', clockOffset: offset });
   }
 
-  /** Creates 16:9 frames that fit into this size from now on. @param {VideoSize} size */
+  /** Changes the video to 16:9 frames that fit into this size. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     const wide = Math.min(width, (height * 16) / 9);
     this.size = { width: even(wide), height: even((wide * 9) / 16), frameRate };
@@ -90,7 +94,7 @@ export class SyntheticMedia {
     await this.#audio.close();
   }
 
-  /** Replaces the video when the first frame of the new one is painted. @param {boolean} screen */
+  /** Replaces the video once the new video's first frame has been painted. @param {boolean} screen */
   async #replaceVideo(screen) {
     const before = this.#video;
     const fresh = new SyntheticVideo(this.#options, this.#origin, this.size, screen);
@@ -114,7 +118,7 @@ export class SyntheticMedia {
   }
 }
 
-/** A painter in a worker, and the track with its frames. */
+/** A painter in a worker, and the track with the painted frames. */
 class SyntheticVideo {
   #worker = startWorker(new URL('./synthetic-worker.js', import.meta.url));
 
@@ -124,7 +128,7 @@ class SyntheticVideo {
     generator.contentHint = screen ? 'detail' : 'motion';
     this.track = generator;
     this.screen = screen;
-    /** Resolves when the first frame is painted. */
+    /** Resolves when the first frame has been painted. */
     this.painted = new Promise((resolve) =>
       this.#worker.addEventListener('message', resolve, { once: true }),
     );
@@ -156,7 +160,7 @@ class SyntheticVideo {
   }
 }
 
-/** A tone, with one chirp per second from the origin on. */
+/** A tone, with one chirp per second. The first chirp begins at the origin. */
 class SyntheticAudio {
   #context = new AudioContext({ sampleRate: SAMPLE_RATE });
   /** @type {MediaStreamAudioDestinationNode} */
@@ -166,7 +170,7 @@ class SyntheticAudio {
   #nextBurst;
   #timer;
   /**
-   * The last readings of page time minus context time, in ms; the smallest one is the most accurate.
+   * The last readings of page time minus context time, in ms. The smallest reading is the most accurate.
    *
    * @type {number[]}
    */

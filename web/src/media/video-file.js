@@ -2,17 +2,17 @@
 
 import { HarnessError, invalidState, within } from '../shared/errors.js';
 
-/** Maximum time, in ms, until a video file shows its first frame. */
+/** How long a video file may take to show its first frame, in ms. */
 const LOADED_WITHIN = 10_000;
 /**
- * Maximum difference, in ms, of a frame's media time and its display time. After a larger one, which means that
- * playback stalled or restarted, the times are aligned again.
+ * Maximum difference between a frame's media time and its display time, in ms. A larger difference means that playback
+ * stalled or restarted, so the times are aligned again.
  */
 const MOST_DEVIATION = 250;
 
 /**
- * The element's captureStream is not good enough: its audio is 0.1 s early, and it samples frames on its own clock, which
- * repeats some frames and skips others.
+ * A media element's captureStream is not accurate enough. The audio is 0.1 s early, and frames are sampled on a
+ * separate clock, so that some are repeated and others are skipped.
  *
  * @implements {LocalMedia}
  */
@@ -24,10 +24,10 @@ export class VideoFileMedia {
   #context = null;
   #callback = 0;
 
-  /** @param {HTMLVideoElement} element a loaded video that is not playing yet */
+  /** @param {HTMLVideoElement} element a video element that has loaded the file but is not playing yet */
   constructor(element) {
     this.#element = element;
-    // There is no other way to find out which tracks the file has.
+    // Use captureStream, since there is no other way to find out which tracks the file has.
     const { captureStream } = /** @type {{captureStream: () => MediaStream}} */ (
       /** @type {unknown} */ (element)
     );
@@ -37,10 +37,14 @@ export class VideoFileMedia {
     }
   }
 
-  /** Plays the file at an address; fails with an error that contains the browser's reason. @param {string} address */
+  /**
+   * Plays the file at a URL; if the file can't be played, the error contains the browser's reason.
+   *
+   * @param {string} address
+   */
   static async open(address) {
     const element = document.createElement('video');
-    // Without CORS, the frames of a file from another origin can't be read.
+    // Without CORS, frames can't be read if the file comes from another origin.
     element.crossOrigin = 'anonymous';
     element.loop = true;
     element.src = address;
@@ -65,11 +69,11 @@ export class VideoFileMedia {
   }
 
   setClock() {
-    // A video file has no markers of ours, so it needs no clock.
+    // A video file contains no harness markers, so it needs no clock.
   }
 
   fit() {
-    // A video file has a fixed size; the sender scales it down.
+    // A video file has a fixed size. The sender scales it down.
   }
 
   /** @returns {Promise<MediaStreamTrack>} */
@@ -83,7 +87,9 @@ export class VideoFileMedia {
   }
 
   setSpeaking() {
-    throw invalidState('setSpeaking is available only for synthetic participants; join with synthetic media.');
+    throw invalidState(
+      'setSpeaking is available only for synthetic participants; join with synthetic media.',
+    );
   }
 
   async close() {
@@ -95,7 +101,7 @@ export class VideoFileMedia {
     await this.#context?.close();
   }
 
-  /** Captures every frame when it is shown, and shifts its media time to the page's clock. */
+  /** Captures every frame when it is shown, and converts the frame's media time to the page's clock. */
   #captureVideo() {
     const track = new MediaStreamTrackGenerator({ kind: 'video' });
     const writer = track.writable.getWriter();

@@ -1,5 +1,6 @@
 /**
- * Mixer: mixes all participants' tracks into one steady stream (Chrome facts 1, 2: the recorder's tracks must not change).
+ * Mixer: mixes all participants' tracks into one continuous stream, since the recorder's tracks must not change (Chrome
+ * facts 1, 2).
  *
  * Input: the client's sources, one per participant. Output: `stream` for the recorder, and events about ticks, layout and
  * alarms. The video is mixed in a worker (video/worker.js), the audio in an AudioContext (audio/mixer.js).
@@ -15,16 +16,16 @@ import { AudioMixer } from './audio/mixer.js';
 import { percentile } from './percentile.js';
 
 /**
- * Interval, in ms, at which the skew between a participant's video and audio is read, and the number of readings that
- * count. WebRTC catches up at the start and after a gap: while the latest readings differ from the rest by more than
- * SKEW_CHANGES, in ms, only the latest ones count.
+ * How often the skew between a participant's video and audio is read, in ms, and the number of readings that are kept.
+ * At the start and after a gap, WebRTC catches up. While the latest readings differ from the others by more than
+ * SKEW_CHANGES, in ms, only the latest readings count.
  */
 const SKEW_EVERY = 100;
 const SKEWS = 25;
 const LAST_SKEWS = 3;
 const SKEW_CHANGES = 25;
 /**
- * Interval, in ms, at which the speaker is chosen; how much louder a new speaker must be, and how many times in a row.
+ * How often the speaker is chosen, in ms; how many times as loud a new speaker must be; and how many times in a row.
  */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;
@@ -42,8 +43,8 @@ const WATCH_EVERY = 250;
  * @property {boolean} audio whether the microphone is on
  * @property {boolean} screen whether the video is a shared screen
  * @property {boolean} remote
- * @property {() => Promise<number | null>} skew how much later the audio arrives than its video, in ms; null if unknown
- * @property {() => void} resumePlayback plays the audio again after the audio system was suspended
+ * @property {() => Promise<number | null>} skew how much later the audio arrives than the video, in ms; null if unknown
+ * @property {() => void} resumePlayback restarts the audio after the audio system was suspended
  */
 
 /** @typedef {{ticks: TickLog, event: RoomEvent, speaker: string, failed: Error}} MixerEvents */
@@ -58,8 +59,7 @@ export class Mixer extends Emitter {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
   /**
-   * The names of all participants. Names of participants who left are kept, since the worker may still send events
-   * about them.
+   * The names of all participants, including those who have left, since the worker may still send events about them.
    *
    * @type {Map<string, string>}
    */
@@ -69,9 +69,13 @@ export class Mixer extends Emitter {
   });
   /** @type {Worker | null} */
   #worker = null;
-  /** Watches whether the clock of the audio system advances. */
+  /** Detects when the audio system's clock stops advancing. */
   #audioClock = new Watchdog();
-  /** The last choice of a speaker, and the number of times in a row that it was repeated. @type {string | null} */
+  /**
+   * The participant who was last chosen as the speaker, and how many times in a row the choice was repeated.
+   *
+   * @type {string | null}
+   */
   #candidate = null;
   #times = 0;
   /** @type {Record<string, ReturnType<typeof setInterval>>} */
@@ -147,7 +151,7 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Waits up to `ms` until the video of all participants runs steadily; resolves with whether it does.
+   * Waits for up to `ms` until all participants' videos run steadily; resolves with whether they do.
    *
    * @param {number} ms
    */
@@ -160,12 +164,12 @@ export class Mixer extends Emitter {
     return !unsettled();
   }
 
-  /** Resolves when every tick so far has been reported. */
+  /** Resolves when all ticks written so far have been reported. */
   async flush() {
     await this.#request('flush', 'flushed');
   }
 
-  /** Resolves right after the next tick is written. */
+  /** Resolves right after the next tick has been written. */
   async nextTick() {
     await this.#request('nextTick', 'ticked');
   }
@@ -233,8 +237,8 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Chooses the participant for the large tile: one who shares a screen, otherwise one who has been the loudest for a
-   * while.
+   * Chooses the participant for the large tile: a participant who shares a screen, or else the participant who has been
+   * the loudest for a while.
    */
   #chooseSpeaker() {
     const entries = [...this.#entries.values()];
@@ -257,7 +261,7 @@ export class Mixer extends Emitter {
     if (this.#audio.advances()) this.#audioClock.feed();
     if (this.#audioClock.isStalled()) this.#raiseAlarm(pageNow(), 'The audio system has stalled.');
     for (const { id, name, audio, audioTrack, audioWatchdog } of this.#entries.values()) {
-      // Samples of exactly zero mean that no audio arrives: even a quiet room has some noise.
+      // If all samples are exactly zero, no audio is arriving, since even a quiet room has some noise.
       if (!audio || !audioTrack || this.#audio.hasSignal(id)) audioWatchdog.feed();
       if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No audio is arriving from ${name}.`);
     }
@@ -285,7 +289,7 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Delays the audio by the video's delay, minus the time by which the audio is already late.
+   * Delays the audio by as much as the video, minus the time by which the audio is already late.
    *
    * @param {Entry} entry
    */

@@ -11,7 +11,7 @@
 const PADDING = 64;
 
 /** The middle of the chroma range (BT.601, limited range). */
-export const GREY = 128;
+export const GRAY = 128;
 
 /**
  * @typedef {object} I420Image

@@ -1,6 +1,6 @@
 /**
- * AudioMixer: mixes all participants' audio into one steady track, and delays each participant's audio to match their
- * video.
+ * AudioMixer: mixes all participants' audio into one continuous track, and delays each participant's audio to match
+ * their video.
  *
  * Input: one track and one delay per participant. Output: the mixed track, and each participant's loudness. Used by
  * mixer.js.
@@ -11,14 +11,14 @@ import { Ring } from './ring.js';
 
 /** Maximum delay of a participant's audio, in seconds. */
 const MOST_DELAY = 1;
-/** Measured latency from a track to the mix, without the added delay, in ms: of a local and of a remote track. */
+/** Measured latency from a track to the mix, without the added delay, in ms: for local tracks and for remote tracks. */
 const LOCAL_DELAY = 15;
 const REMOTE_DELAY = 15;
-/** A delay that is off by less than this, in ms, is not corrected. */
+/** If a delay is off by less than this, in ms, it is not corrected. */
 const TOLERANCE = 6;
 /** Number of samples over which loudness is measured. */
 const METER = 8192;
-/** Duration of the crossfade to another delay, in seconds. */
+/** Duration of the crossfade to a new delay, in seconds. */
 const FADE = 0.03;
 
 /**
@@ -27,7 +27,7 @@ const FADE = 0.03;
 class Delay {
   #taps;
   #current = 0;
-  /** The current delay in ms; NaN before the first one is set. */
+  /** The current delay in ms; NaN until a delay has been set. */
   #delay = Number.NaN;
 
   /** @param {AudioContext} context @param {AudioNode} source @param {AudioNode} destination */
@@ -95,7 +95,7 @@ class LocalAudio {
   }
 }
 
-/** A remote track. A worker reads it, and a player plays it at a fixed delay after its arrival (ring-player.js). */
+/** A remote track, which a worker reads and a player plays with a fixed delay (ring-player.js). */
 class RemoteAudio {
   #worker;
   #id;
@@ -108,7 +108,8 @@ class RemoteAudio {
    * @param {AudioContext} context
    * @param {MediaStreamTrack} track
    * @param {AudioNode} destination
-   * @param {{worker: Worker, id: string, ready: Promise<void>}} reading the worker that reads the track, the track's id there, and a promise for when a player can be created
+   * @param {{worker: Worker, id: string, ready: Promise<void>}} reading the worker that reads the track, the track's id
+   * in the worker, and a promise that resolves when players can be created
    */
   constructor(context, track, destination, { worker, id, ready }) {
     this.#worker = worker;
@@ -161,8 +162,8 @@ export class AudioMixer {
   #context = new AudioContext({ sampleRate: 48000 });
   #destination = new MediaStreamAudioDestinationNode(this.#context);
   /**
-   * The worker that reads remote tracks, and a promise for when players can be created; null before the first remote
-   * track.
+   * The worker that reads remote tracks, and a promise that resolves when players can be created; null before the first
+   * remote track.
    *
    * @type {{worker: Worker, ready: Promise<void>} | null}
    */
@@ -170,10 +171,11 @@ export class AudioMixer {
 
   #onResumed;
 
-  /** @param {() => void} onResumed called when a suspended audio system has resumed */
+  /** @param {() => void} onResumed called when the audio system has resumed */
   constructor(onResumed) {
     this.#onResumed = onResumed;
-    // Chrome fact 4: a destination without input produces no data; a constant source of 0 keeps it running.
+    // Chrome fact 4: a destination without input produces no data, so a constant signal of 0 keeps the destination
+    // running.
     const silence = new ConstantSourceNode(this.#context, { offset: 0 });
     silence.connect(this.#destination);
     silence.start();
@@ -181,12 +183,18 @@ export class AudioMixer {
     this.#resume();
   }
 
-  /** The mixed track. It never changes, even if a microphone ends (Chrome fact 5). */
+  /** The mixed track, which stays the same even if a microphone ends (Chrome fact 5). */
   get track() {
     return /** @type {MediaStreamTrack} */ (this.#destination.stream.getAudioTracks()[0]);
   }
 
-  /** Adds a participant's track, or replaces it. @param {string} id @param {MediaStreamTrack} track @param {boolean} remote */
+  /**
+   * Adds or replaces a participant's track.
+   *
+   * @param {string} id
+   * @param {MediaStreamTrack} track
+   * @param {boolean} remote
+   */
   set(id, track, remote) {
     this.remove(id);
     const audio = remote
@@ -197,7 +205,13 @@ export class AudioMixer {
     this.#channels.set(id, { audio, meter });
   }
 
-  /** Delays a participant's audio. @param {string} id @param {number} ms the delay of the video @param {number} skew how much later the audio arrives than the video, in ms */
+  /**
+   * Delays a participant's audio.
+   *
+   * @param {string} id
+   * @param {number} ms the delay of the participant's video, in ms
+   * @param {number} skew how much later the audio arrives than the video, in ms
+   */
   setDelay(id, ms, skew) {
     this.#channels.get(id)?.audio.set(ms - skew);
   }
@@ -211,13 +225,13 @@ export class AudioMixer {
     return advanced;
   }
 
-  /** Returns a participant's current loudness, 0 to 1. @param {string} id */
+  /** Returns a participant's current loudness, from 0 to 1. @param {string} id */
   level(id) {
     const samples = this.#readSamples(id);
     return Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / METER);
   }
 
-  /** Returns whether a participant's current audio has a sample other than zero. @param {string} id */
+  /** Returns whether any sample of a participant's current audio is not zero. @param {string} id */
   hasSignal(id) {
     return this.#readSamples(id).some((sample) => sample !== 0);
   }
@@ -240,8 +254,8 @@ export class AudioMixer {
 
   async close() {
     for (const id of [...this.#channels.keys()]) this.remove(id);
-    // The worker releases its tracks and then ends by itself. Terminating it would leave the tracks with a reader that
-    // never reads.
+    // The worker releases its tracks and then ends by itself. If the worker were terminated, the tracks would still be
+    // locked to readers that never read.
     this.#reading?.worker.postMessage({ type: 'end' });
     if (this.#context.state !== 'closed') await this.#context.close();
   }
@@ -254,7 +268,10 @@ export class AudioMixer {
     return this.#reading;
   }
 
-  /** Resumes a suspended audio system. Remote audio has stopped with it (Chrome fact 6) and must be played again. */
+  /**
+   * Resumes a suspended audio system. Remote audio stops when the system is suspended (Chrome fact 6), so it must be
+   * played again.
+   */
   #resume() {
     if (this.#context.state === 'suspended') this.#context.resume().then(this.#onResumed, () => undefined);
   }

@@ -1,32 +1,34 @@
 /**
- * RingPlayer: plays a ring at a fixed distance behind its writer, so that audio is played `delay` ms after it arrives.
+ * RingPlayer: plays a ring at a fixed distance behind the ring's writer, so that audio is played `delay` ms after it
+ * arrives.
  *
- * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms, whose fill level is random at
- * first and then constant. RingPlayer keeps the average distance constant instead. Audio frames arrive 10 ms at a time,
- * sometimes late, and are read 128 at a time.
+ * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms. Its fill level is random at
+ * first and then constant. RingPlayer instead keeps the average distance at the requested value. Audio arrives in
+ * pieces of 10 ms, which may be late, and is read 128 frames at a time.
  */
 
 import { SAMPLE_RATE } from './ring.js';
 
-/** Minimum distance, in ms: one piece of 10 ms, and some time for a worklet that runs late. */
+/** Minimum distance, in ms: one piece of 10 ms, and a margin for a worklet that runs late. */
 const LEAST = 25;
 /**
- * Deviation of the mean distance, in ms, that is not corrected, and the time, in s, over which the mean is measured.
+ * How far the mean distance may deviate before it is corrected, in ms, and the period over which the mean is measured,
+ * in s.
  */
 const TOLERANCE = 5;
 const MEASURED_OVER = 2;
 /**
- * A distance that is off by this much, in ms, is corrected at once. The same applies if there was nothing to play for
- * this long.
+ * The distance is corrected at once if it is off by more than LOST, in ms, or if there has been nothing to play for
+ * longer than STARVED, in ms.
  */
 const LOST = 250;
 const STARVED = 150;
-/** The distance is not measured when nothing has been written for this long, in s. */
+/** If nothing has been written for this long, in s, the distance is not measured. */
 const PAUSED = 0.1;
-/** Duration of the fade from one position to another, in audio frames. */
+/** Duration of the crossfade from one position to another, in audio frames. */
 const FADE = 512;
 /**
- * Half a piece of 10 ms, in audio frames: right after a piece arrives, the writer is this much further ahead than on
+ * Half a piece of 10 ms, in audio frames. Right after a piece arrives, the writer is this much further ahead than on
  * average.
  */
 const HALF_PIECE = 240;
@@ -37,7 +39,7 @@ export class RingPlayer {
   #ring;
   /** The requested distance between writer and reader, in audio frames; 0 until it is set. */
   #target = 0;
-  /** The position that is read, and the previous position, which fades out. */
+  /** The position that is being played, and the previous position, which is fading out. */
   #at = 0;
   #before = 0;
   #fading = 0;
@@ -45,7 +47,7 @@ export class RingPlayer {
   #mean = 0;
   #written = 0;
   #unwritten = 0;
-  /** Number of audio frames in a row with nothing to play. */
+  /** Number of consecutive audio frames for which there was nothing to play. */
   #starved = 0;
   /** Number of audio frames played since the last correction of the distance. */
   #since = 0;
@@ -63,14 +65,19 @@ export class RingPlayer {
     if (this.#started && change) this.#movePosition(-change);
   }
 
-  /** Writes the next audio frames to both channels. @param {Float32Array} left @param {Float32Array} right as long as left */
+  /**
+   * Writes the next audio frames to both channels.
+   *
+   * @param {Float32Array} left
+   * @param {Float32Array} right the right channel, as long as `left`
+   */
   render(left, right) {
     const { written } = this.#ring;
     const count = left.length;
     if (!this.#started) {
       if (!this.#target || written === 0) return;
       this.#started = true;
-      // Playback begins with the first piece, half a quantum after its arrival.
+      // Playback begins with the first piece, on average half a render quantum after the piece arrived.
       this.#at = (written - this.#target - HALF_PIECE + count / 2) | 0;
       this.#mean = this.#target;
     }
@@ -94,7 +101,7 @@ export class RingPlayer {
     this.#since += count;
   }
 
-  /** Measures the mean distance and corrects a deviation. @param {number} written @param {number} count */
+  /** Measures the mean distance and corrects it if it deviates. @param {number} written @param {number} count */
   #checkDistance(written, count) {
     this.#unwritten = written === this.#written ? this.#unwritten + count : 0;
     this.#written = written;

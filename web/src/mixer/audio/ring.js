@@ -1,27 +1,33 @@
 /**
- * Ring: a buffer in shared memory, a little over a second long, between the worker that reads a track and the worklet
- * that plays it.
+ * Ring: a buffer of a little over a second in shared memory. A worker writes a track's audio to it, and a worklet plays
+ * it.
  */
 
 export const SAMPLE_RATE = 48_000;
-/** Capacity in audio frames; a power of two, so that the frame count may wrap around. */
+/** Capacity in audio frames. It is a power of two, so that the frame count may wrap around. */
 const FRAMES = 65_536;
 const CHANNELS = 2;
 const HEADER = 8;
 
-/** A ring buffer of stereo audio. One thread writes. Each reader has its own position, counted like `written`. */
+/**
+ * A ring buffer of stereo audio. One thread writes. Each reader has its own position, which is counted in the same way
+ * as `written`.
+ */
 export class Ring {
   #written;
   #channels;
 
-  /** @param {SharedArrayBuffer} [buffer] the memory of another thread's ring; new memory by default */
+  /** @param {SharedArrayBuffer} [buffer] the memory of a ring on another thread; new memory by default */
   constructor(buffer = new SharedArrayBuffer(HEADER + CHANNELS * FRAMES * 4)) {
     this.buffer = buffer;
     this.#written = new Int32Array(buffer, 0, 1);
     this.#channels = [0, 1].map((channel) => new Float32Array(buffer, HEADER + channel * FRAMES * 4, FRAMES));
   }
 
-  /** Number of audio frames written, modulo 2^32 and signed; compare two counts by `(a - b) | 0`. */
+  /**
+   * Number of audio frames written, as a signed 32-bit integer that wraps around. The difference of two counts is `(a -
+   * b) | 0`.
+   */
   get written() {
     return Atomics.load(this.#written, 0);
   }
@@ -39,7 +45,13 @@ export class Ring {
     Atomics.store(this.#written, 0, (at + left.length) | 0);
   }
 
-  /** Returns the sample at a position, or 0 if the ring doesn't contain it. @param {number} channel @param {number} at @param {number} written the value of `written` when the reading began */
+  /**
+   * Returns the sample at a position, or 0 if the ring doesn't contain it.
+   *
+   * @param {number} channel
+   * @param {number} at
+   * @param {number} written the value of `written` when this read began
+   */
   sample(channel, at, written) {
     const behind = (written - at) | 0;
     if (behind <= 0 || behind > FRAMES) return 0;

@@ -1,10 +1,13 @@
-/** Reads the audio of remote tracks as it arrives, and writes it to rings. Worklets play the rings. */
+/** Reads the audio of remote tracks as it arrives, and writes it to rings, which worklets play. */
 
 import { keepCollecting } from '../../shared/garbage.js';
 import { Ring } from './ring.js';
 
 /** @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, buffer: SharedArrayBuffer}} ReadMessage */
-/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage stops one track, or ends the worker after every track was stopped */
+/**
+ * @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage stops reading one track, or ends the worker after
+ * all tracks have been stopped
+ */
 
 /** @type {Map<string, ReadableStreamDefaultReader<AudioData>>} */
 const readers = new Map();

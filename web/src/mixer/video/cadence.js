@@ -1,43 +1,45 @@
 /**
- * Cadence: a queue that shows each frame of a participant exactly once. It follows the sender's clock, not arrival times.
+ * Cadence: a queue that shows each of a participant's frames exactly once. The queue follows the sender's clock instead
+ * of the arrival times.
  *
- * Showing "the latest frame at the tick" repeats or skips 2 to 21 % of the frames, depending on phase. Instead, each frame
- * gets a smoothed media time, and one playout offset decides at which tick the frame is due. The offset stays constant
- * while it fits.
+ * If each tick simply showed the latest frame, 2 to 21 % of the frames would be repeated or skipped, depending on the
+ * phase. Instead, each frame has a smoothed media time, and a playout offset determines the tick at which the frame is
+ * due. The offset stays constant as long as frames arrive in time.
  */
 
 import { percentile } from '../percentile.js';
 
 /**
- * Media time, in ms, that must arrive before the offset is set for the first time: for local and for remote frames.
+ * How much media must arrive before the offset is set for the first time, in ms of media time: for local and for remote
+ * frames.
  */
 const LOCAL_LOCK = 120;
 const REMOTE_LOCK = 250;
-/** Number of frames needed to estimate the period, and to set the offset for good. */
+/** Number of frames needed to estimate the period, and to make the lock firm. */
 const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
 /** Number of initial frames that may have waited in the track's own buffer. */
 const WAITED = 8;
-/** After this many frames that arrived too late for their tick, the offset is set again. */
+/** When this many frames have arrived too late for their ticks, the offset is set again. */
 const LATE_FRAMES = 3;
 const LATENCIES = 90;
 const INTERVALS = 25;
-/** Minimum delay above the median latency, and maximum delay above the smallest latency, in ms. */
+/** The offset is at least FLOOR above the median latency and at most CAP above the smallest latency, in ms. */
 const FLOOR = 60;
 const CAP = 220;
 /**
- * Time, in ms, that frames may wait longer than needed after the firm lock: a correction would skip frames, so the
- * offset relaxes slowly.
+ * How much longer than needed frames may wait after the firm lock, in ms. A correction would skip frames, so the offset
+ * relaxes slowly.
  */
 const SPARE = 150;
-/** Number of ticks between two checks whether the offset can be smaller. */
+/** Number of ticks between checks of whether the offset can be reduced. */
 const RELAX_EVERY = 900;
 const QUEUE = 16;
-/** A latency change of this much, in ms, means that the sender's clock was set or restarted. */
+/** If the latency changes by more than this, in ms, the sender's clock was set or restarted. */
 const JUMP = 2000;
 /**
- * Maximum deviation of the ratio of frame period and tick period from a whole number: for a lock on few frames, for a
- * lock on many, and afterwards.
+ * How far the ratio of frame period to tick period may deviate from a whole number: for a lock on few frames, for a
+ * lock on many frames, and after the lock.
  */
 const ROUGH = 0.06;
 const NEAR = 0.02;
@@ -46,7 +48,13 @@ const EXACT = 0.01;
 /** @param {number} value @param {number} modulus */
 const mod = (value, modulus) => ((value % modulus) + modulus) % modulus;
 
-/** Appends a value to a list, and removes the oldest value if the list is too long. @param {number[]} list @param {number} value @param {number} most */
+/**
+ * Appends a value to a list, and removes the oldest value if the list exceeds its maximum length.
+ *
+ * @param {number[]} list
+ * @param {number} value
+ * @param {number} most
+ */
 function appendLimited(list, value, most) {
   list.push(value);
   if (list.length > most) list.shift();
@@ -61,34 +69,34 @@ export class Cadence {
   /** The last frame's raw and smoothed media time, in ms on the sender's clock. */
   #raw = Number.NaN;
   #media = 0;
-  /** Page time, in ms, at which the last frame arrived. */
+  /** The page time at which the last frame arrived, in ms. */
   #arrived = Number.NaN;
   /** @type {number[]} */
   #intervals = [];
-  /** Arrival time minus media time of the last frames, in ms. @type {number[]} */
+  /** Arrival time minus media time, in ms, for each of the last frames. @type {number[]} */
   #latencies = [];
   #offset = 0;
   #lockedAt = 0;
   #frames = 0;
   #late = 0;
   #ticks = 0;
-  /** The shorter of tick period and frame period if the longer one is a multiple of it, otherwise 0. */
+  /** The shorter of the tick period and the frame period if the longer is a multiple of it, otherwise 0. */
   #cycle = 0;
   #step;
 
-  /** Media time, in ms, that must arrive before the first lock, and media time that has arrived. */
+  /** How much media must arrive before the first lock, and how much has arrived, in ms of media time. */
   #firstLock;
   #mediaTimeSeen = 0;
 
-  /** @param {number} step ms between two ticks @param {boolean} remote whether the frames come over a network */
+  /** @param {number} step the tick period, in ms @param {boolean} remote whether the frames arrive over a network */
   constructor(step, remote = true) {
     this.#step = step;
     this.#firstLock = remote ? REMOTE_LOCK : LOCAL_LOCK;
   }
 
   /**
-   * Average time, in ms, from a frame's arrival to its tick; 0 before the first lock. When a frame is due it waits for the
-   * next tick: half a period if the rates agree, otherwise between 0 and a whole period.
+   * Average time from a frame's arrival to its tick, in ms; 0 before the first lock. A frame that is due waits for the
+   * next tick: for half a period if the rates match, otherwise for any time up to a whole period.
    */
   get delay() {
     if (!this.#lockedAt) return 0;
@@ -99,15 +107,15 @@ export class Cadence {
    * Adds a frame.
    *
    * @param {T} item
-   * @param {number} time media time on the sender's clock, ms
-   * @param {number} now arrival, page time, ms
-   * @returns {T | null} the item that was dropped from a full queue
+   * @param {number} time the frame's media time on the sender's clock, in ms
+   * @param {number} now the page time at which the frame arrived, in ms
+   * @returns {T | null} the item that was dropped because the queue was full, or null
    */
   push(item, time, now) {
     const before = this.#latencies.at(-1);
     if (before !== undefined && Math.abs(now - time - before) > JUMP) this.#restart();
-    // A frame that is followed much sooner than the capture times suggest had waited for us. Its latency does not
-    // describe the sender.
+    // If a frame arrives much sooner after the previous frame than their capture times suggest, the previous frame was
+    // buffered. Its latency says nothing about the sender, so discard the measurements.
     if (this.#frames < WAITED && now - this.#arrived < (time - this.#raw) / 2) this.#latencies = [];
     this.#arrived = now;
     this.#updateMediaTime(time);
@@ -121,9 +129,10 @@ export class Cadence {
   }
 
   /**
-   * Returns the frame that is due, and the skipped frames before it; null if the last frame stays.
+   * Returns the frame that is due, and the frames that were skipped before it; null if the previous frame is shown
+   * again.
    *
-   * @param {number} due page time of the tick, ms
+   * @param {number} due the page time of the tick, in ms
    * @returns {{item: T, skipped: T[]} | null}
    */
   tick(due) {
@@ -142,7 +151,7 @@ export class Cadence {
     return this.#queue.splice(0).map(({ item }) => item);
   }
 
-  /** Discards the measurements of the old clock; queued frames become due at once. */
+  /** Discards the measurements of the old clock. All queued frames become due at once. */
   #restart() {
     this.#latencies = [];
     this.#raw = Number.NaN;
@@ -199,8 +208,8 @@ export class Cadence {
     }
     if (this.#late >= LATE_FRAMES) this.#lockOffset(due);
     else if (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK) this.#confirmLock(due);
-    // The estimate of the period is better now than at the lock.
-    else if (!this.#cycle) this.#centreOffset(due, EXACT);
+    // The period is now known more accurately than at the lock.
+    else if (!this.#cycle) this.#centerOffset(due, EXACT);
     if (this.#ticks % RELAX_EVERY === 0) {
       this.#late = 0;
       const roomy = this.#offset - percentile(this.#latencies, 0.99) > this.#cycle + 20;
@@ -218,10 +227,12 @@ export class Cadence {
     this.#late = 0;
     this.#lockedAt = this.#frames;
     this.#offset = this.#smallestOffset();
-    this.#centreOffset(due, this.#frames < FIRM_LOCK ? ROUGH : NEAR);
+    this.#centerOffset(due, this.#frames < FIRM_LOCK ? ROUGH : NEAR);
   }
 
-  /** Keeps the offset unless current measurements give a much better one, since each change costs frames. */
+  /**
+   * Keeps the offset unless the current measurements yield a much better one, since frames are lost with each change.
+   */
   #confirmLock(/** @type {number} */ due) {
     const more = this.#offset - this.#smallestOffset();
     const right = this.#cycle > 0 && this.#commonPeriod(NEAR) > 0;
@@ -229,15 +240,15 @@ export class Cadence {
     else this.#lockOffset(due);
   }
 
-  /** Returns the smallest offset at which the last frames would have been in time. */
+  /** Returns the smallest offset at which the recent frames would have been on time. */
   #smallestOffset() {
     const recent = this.#latencies.slice(-30);
     const needed = Math.max(percentile(recent, 0.98) + 10, percentile(recent, 0.5) + FLOOR);
     return Math.min(needed, Math.min(...recent) + CAP);
   }
 
-  /** Centres the offset between two frames or two ticks if the rates agree. */
-  #centreOffset(/** @type {number} */ due, /** @type {number} */ tolerance) {
+  /** Centers the offset between two frames or two ticks if the rates match. */
+  #centerOffset(/** @type {number} */ due, /** @type {number} */ tolerance) {
     this.#cycle = this.#commonPeriod(tolerance);
     if (this.#cycle) {
       this.#offset += mod(mod(due - this.#offset - this.#media, this.#cycle) - this.#cycle / 2, this.#cycle);
@@ -245,7 +256,7 @@ export class Cadence {
   }
 
   /**
-   * Returns the shorter of tick period and frame period if the longer one is a multiple of it, otherwise 0.
+   * Returns the shorter of the tick period and the frame period if the longer is a multiple of it, otherwise 0.
    *
    * @param {number} tolerance
    */

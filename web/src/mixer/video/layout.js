@@ -4,11 +4,12 @@
 const evenDown = (value) => 2 * Math.floor(value / 2);
 
 /**
- * Returns the tiles of a grid that is as square as possible. The last row is centred, and every edge is on an even pixel.
+ * Returns the tiles of a grid that is as square as possible. The last row is centered, and all edges are on even
+ * pixels.
  *
  * @param {number} count
- * @param {number} width of the frame, pixels
- * @param {number} height of the frame, pixels
+ * @param {number} width the frame's width, in pixels
+ * @param {number} height the frame's height, in pixels
  * @returns {TileRect[]}
  */
 export function grid(count, width, height) {
@@ -26,11 +27,11 @@ export function grid(count, width, height) {
 }
 
 /**
- * Returns one large tile, the first one, above a row of small tiles.
+ * Returns one large tile, followed by small tiles in a row below it.
  *
  * @param {number} count
- * @param {number} width of the frame, pixels
- * @param {number} height of the frame, pixels
+ * @param {number} width the frame's width, in pixels
+ * @param {number} height the frame's height, in pixels
  * @returns {TileRect[]}
  */
 export function speaker(count, width, height) {
@@ -51,7 +52,7 @@ export function speaker(count, width, height) {
  * Returns each participant's tile by id.
  *
  * @param {LayoutName} layout
- * @param {string[]} ids in the order of the tiles
+ * @param {string[]} ids the participants' ids, in the order of the tiles
  * @param {string | null} first the participant in the large tile of the layout 'speaker'
  * @param {{width: number, height: number}} frame
  * @returns {Map<string, TileRect>}
@@ -66,7 +67,8 @@ export function arrange(layout, ids, first, { width, height }) {
 }
 
 /**
- * Returns the rectangle of an image in a tile: as large as possible, centred, with every edge on an even pixel.
+ * Returns an image's rectangle in a tile. The rectangle is centered and as large as possible, with all edges on even
+ * pixels.
  *
  * @param {{width: number, height: number}} image
  * @param {TileRect} tile
@@ -85,7 +87,7 @@ export function contain(image, tile) {
 }
 
 /**
- * Returns the size of each participant's video that the layout needs, by id.
+ * Returns the video size that the layout needs from each participant, by id.
  *
  * @param {string[]} ids
  * @param {RecordPlan} plan

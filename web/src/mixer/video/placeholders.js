@@ -1,4 +1,4 @@
-/** Name labels and placeholders: they are drawn once on a canvas and then copied like any other image. */
+/** Name labels and placeholders, which are drawn once on a canvas and then copied like any other image. */
 
 import { fromRgba } from '../../shared/i420.js';
 import { place } from './planes.js';
@@ -7,7 +7,7 @@ import { place } from './planes.js';
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 /**
- * Returns the label for the lower left corner of a tile, or null if there is no name or no space.
+ * Returns the label for a tile's lower left corner, or null if the name is empty or doesn't fit.
  *
  * @param {Arena} arena
  * @param {string} name

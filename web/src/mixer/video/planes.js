@@ -4,18 +4,18 @@ import { blit, chroma, fromRgba, imageAt, imageBytes } from '../../shared/i420.j
 
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
-/** Allocates images in one block of memory: first fit, with adjacent free pieces merged. */
+/** Allocates images in one block of memory, by first fit. Adjacent free pieces are merged. */
 export class Arena {
-  /** The free pieces, ordered by start. @type {{start: number, bytes: number}[]} */
+  /** The free pieces of memory, in ascending order. @type {{start: number, bytes: number}[]} */
   #free;
 
-  /** @param {number} bytes to reserve; the system commits only the pages that are used */
+  /** @param {number} bytes the number of bytes to reserve; the system commits only the memory pages that are used */
   constructor(bytes) {
     this.memory = new Uint8Array(bytes);
     this.#free = [{ start: 0, bytes }];
   }
 
-  /** Returns a new image, or null if no piece is large enough. @param {number} width @param {number} height */
+  /** Returns a new image, or null if no free piece is large enough. @param {number} width @param {number} height */
   allocate(width, height) {
     const bytes = imageBytes(width, height);
     const index = this.#free.findIndex((piece) => piece.bytes >= bytes);
@@ -44,9 +44,9 @@ export class Arena {
   }
 }
 
-/** Copies frames of several participants, in parallel. */
+/** Copies frames from several participants in parallel. */
 export class FrameReader {
-  /** Scratch buffers for conversions: as many as conversions have run in parallel. @type {Uint8Array[]} */
+  /** Scratch buffers for conversions, one for each conversion that has run in parallel. @type {Uint8Array[]} */
   #spare = [];
   #arena;
 
@@ -58,7 +58,7 @@ export class FrameReader {
   /**
    * Returns the frame's visible part as an image in the arena, or null if the arena is full.
    *
-   * @param {VideoFrame} frame not closed by this function
+   * @param {VideoFrame} frame the frame, which the caller must close
    * @returns {Promise<I420Image | null>}
    */
   async read(frame) {
@@ -92,7 +92,7 @@ export class FrameReader {
       await frame.copyTo(this.#arena.memory, { layout });
       return;
     }
-    // `copyTo` requires that the alpha plane is copied as well; we ignore its content.
+    // `copyTo` requires a layout for the alpha plane, whose content is ignored.
     const own = imageAt(image.width, image.height);
     await this.#withScratch(2 * own.bytes, async (scratch) => {
       await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: image.width }] });
@@ -100,7 +100,12 @@ export class FrameReader {
     });
   }
 
-  /** Copies NV12: luma unchanged, U and V separated. @param {VideoFrame} frame @param {I420Image} image */
+  /**
+   * Copies an NV12 frame: luma is unchanged, and U and V are separated.
+   *
+   * @param {VideoFrame} frame
+   * @param {I420Image} image
+   */
   async #copyInterleaved(frame, image) {
     const { width, height } = image;
     const pairs = { offset: imageBytes(width, height), stride: 2 * chroma(width) };
@@ -120,7 +125,7 @@ export class FrameReader {
   }
 
   /**
-   * Converts RGBA, RGBX, BGRA and BGRX, and all other formats through RGBA: Chrome can't convert to I420
+   * Converts RGBA, RGBX, BGRA and BGRX directly, and all other formats by way of RGBA: Chrome can't convert to I420
    * (Chrome fact 16).
    */
   async #copyPacked(/** @type {VideoFrame} */ frame, /** @type {I420Image} */ image) {
@@ -134,7 +139,7 @@ export class FrameReader {
   }
 
   /**
-   * Provides a buffer that no other conversion uses, since conversions run in parallel.
+   * Runs a conversion with a scratch buffer that no parallel conversion uses.
    *
    * @param {number} bytes
    * @param {(scratch: Uint8Array) => Promise<void>} conversion
@@ -159,13 +164,13 @@ function copyPlane(from, source, to, target, plane) {
 }
 
 /**
- * Copies an image to a rectangle of another image, and scales it if the sizes differ. An image that is at least twice as
- * large is averaged down first, so that small details are not lost between two samples.
+ * Copies an image to a rectangle of another image, and scales it if the sizes differ. An image that is at least twice
+ * as large as the rectangle is averaged down first, so that no small details are lost between samples.
  *
- * @param {Uint8Array} memory of both images
+ * @param {Uint8Array} memory the memory that contains both images
  * @param {I420Image} from
  * @param {I420Image} to
- * @param {TileRect} rect with even position and size
+ * @param {TileRect} rect the target rectangle, whose position and size are even
  */
 export function place(memory, from, to, rect) {
   if (from.width === rect.width && from.height === rect.height) {
@@ -200,7 +205,7 @@ let scratch = new Uint8Array(0);
 /** @param {Plane} from @param {Plane} to */
 function scale(from, to) {
   let source = from;
-  // The size of the source, in pixels of the halved plane. An odd last line counts, although no pair contains it.
+  // The size of the source in pixels of the halved plane. An odd last line counts, although it is not part of any pair.
   let wide = from.width;
   let high = from.height;
   while (source.width >= 2 * to.width && source.height >= 2 * to.height) {
@@ -213,7 +218,8 @@ function scale(from, to) {
       return;
     }
     if (scratch.length < width * height) scratch = new Uint8Array(width * height);
-    // From the second time on, `halve` works in place: it writes before the position that it reads.
+    // After the first pass, `halve` works in place. This is safe, since it writes behind the position from which it
+    // reads.
     const smaller = { data: scratch, offset: 0, stride: width, width, height };
     halve(source, smaller);
     source = smaller;
@@ -221,7 +227,12 @@ function scale(from, to) {
   interpolate(source, to, wide, high);
 }
 
-/** Averages blocks of two by two samples. @param {Plane} from @param {Plane} to half as wide and high */
+/**
+ * Averages blocks of two by two samples.
+ *
+ * @param {Plane} from
+ * @param {Plane} to the target plane, which is half as wide and half as high
+ */
 function halve(from, to) {
   const { data, stride } = from;
   for (let y = 0; y < to.height; y += 1) {
@@ -239,7 +250,14 @@ function halve(from, to) {
   }
 }
 
-/** Scales a plane by bilinear interpolation. @param {Plane} from @param {Plane} to @param {number} wide @param {number} high the size that `from` spans, in pixels */
+/**
+ * Scales a plane by bilinear interpolation.
+ *
+ * @param {Plane} from
+ * @param {Plane} to
+ * @param {number} wide
+ * @param {number} high the height of `from` in pixels, including an odd last line; `wide` is its width
+ */
 function interpolate(from, to, wide, high) {
   const { data } = from;
   const across = samples(to.width, wide, from.width);
@@ -260,14 +278,15 @@ function interpolate(from, to, wide, high) {
   }
 }
 
-/** Maximum number of cached tables, one per pair of sizes. */
+/** Maximum number of cached tables. There is one table per pair of sizes. */
 const REMEMBERED = 64;
 /** @type {Map<string, Int32Array>} */
 const remembered = new Map();
 
 /**
- * Returns, for the middle of each of `to` pixels, its position in `count` pixels that span `from`: the index of the pixel
- * before it, followed by the weight of the next pixel out of 256.
+ * Maps the centers of `to` target pixels to positions among `count` source pixels, which span a width of `from`. For
+ * each target pixel, returns the index of the source pixel before its position, followed by the weight of the next
+ * source pixel (out of 256).
  *
  * @param {number} to
  * @param {number} from

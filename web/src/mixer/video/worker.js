@@ -1,8 +1,8 @@
 /**
- * VideoMixer: at each tick, copies the frame that is due for each participant into their tile, and writes one I420 frame.
+ * VideoMixer: at each tick, copies every participant's due frame into their tile, and writes one I420 frame.
  *
- * Input: messages of mixer.js (ToVideoWorker), with one stream of frames per participant. Output: frames for the generator
- * of mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). It runs in a worker.
+ * Input: messages from mixer.js (ToVideoWorker), with one stream of frames per participant. Output: frames for the
+ * generator in mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). This module runs in a worker.
  */
 
 import { pageNow } from '../../shared/clock.js';
@@ -19,14 +19,14 @@ import { Arena, FrameReader, place } from './planes.js';
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 const BACKGROUND = /** @type {const} */ ([24, 130, 126]);
-/** Time without a frame, in ms, after which the placeholder replaces the video. */
+/** How long a participant's frames may be missing before the placeholder replaces the video, in ms. */
 const STALE = 2000;
-/** Interval, in ms, at which written ticks are reported. */
+/** How often the written ticks are reported, in ms. */
 const REPORT_EVERY = 500;
-/** Number of images that fit into the memory: those in the queues, and some more. */
+/** Number of images that fit into the memory: enough for the queues, and some spare ones. */
 const IMAGES = 48;
 
-/** The frames, queue and tile of one participant. */
+/** One participant's frames, queue and tile. */
 class Source {
   /** @type {I420Image | null} */
   shown = null;
@@ -34,7 +34,7 @@ class Source {
   tile = { x: 0, y: 0, width: 0, height: 0 };
   /** @type {ReadableStreamDefaultReader<VideoFrame> | null} */
   reader = null;
-  /** Whether the camera is on, as the room announced. */
+  /** Whether the camera is on, as announced in the room. */
   cameraOn = true;
   /** Whether the tile shows video instead of the placeholder. */
   live = false;
@@ -69,7 +69,7 @@ class VideoMixer {
   #speaker = null;
   #layout;
   #names;
-  /** Whether the window is waiting for the next tick. */
+  /** Whether the main thread is waiting for the next tick. */
   #tickRequested = false;
   #first = 0;
   /** @type {(number | null)[]} */
@@ -99,7 +99,12 @@ class VideoMixer {
     this.setReadable(id, readable);
   }
 
-  /** Reads the participant's frames from this stream from now on. @param {string} id @param {ReadableStream<VideoFrame> | null} readable */
+  /**
+   * Starts reading the participant's frames from this stream.
+   *
+   * @param {string} id
+   * @param {ReadableStream<VideoFrame> | null} readable
+   */
   setReadable(id, readable) {
     const source = this.#sources.get(id);
     if (!source) return;
@@ -136,7 +141,7 @@ class VideoMixer {
     if (this.#layout === 'speaker') this.#relayout = true;
   }
 
-  /** Reports when the next tick is written. */
+  /** Requests a message after the next tick has been written. */
   reportNextTick() {
     this.#tickRequested = true;
   }
@@ -190,7 +195,7 @@ class VideoMixer {
       timestamp: Math.round(tick * this.#step * 1000),
       layout,
     });
-    // A skipped tick stays empty in the log, since its frame will be missing in the file.
+    // Skipped ticks are logged as null, since their frames will be missing from the file.
     while (this.#first + this.#written.length < tick) this.#written.push(null);
     this.#written.push(pageNow());
     this.#writer.write(frame).catch(() => frame.close());
@@ -217,7 +222,12 @@ class VideoMixer {
     post({ type: 'layout', time: due, tiles: shown });
   }
 
-  /** Draws the frame that is due, or the placeholder if there is no longer any video. @param {Source} source @param {number} due */
+  /**
+   * Draws the frame that is due, or the placeholder if the video has ended.
+   *
+   * @param {Source} source
+   * @param {number} due
+   */
   #updateSource(source, due) {
     const next = source.cadence.tick(due);
     if (next) {
@@ -248,8 +258,8 @@ class VideoMixer {
   }
 
   /**
-   * Returns the image that can be written unchanged, if any: the only participant's, in the size of the recording and
-   * without a label.
+   * Returns the image that can be written unchanged, or null. This is the image of the only participant, if it has the
+   * size of the recording and no label.
    */
   #wholeFrame() {
     const [only] = this.#sources.values();
