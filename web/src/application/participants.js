@@ -49,7 +49,7 @@ export class RemoteParticipant {
     this.#playback?.resumePlayback();
   }
 
-  /** Returns WebRTC's statistics of these tracks. */
+  /** Returns WebRTC's statistics for these tracks. */
   stats() {
     return statisticsOf([...this.receivers.values()]);
   }

@@ -1,4 +1,4 @@
-/** Download: downloads the finished file with the browser. */
+/** Download: makes the browser download the finished file. */
 
 import { pageNow } from '../shared/clock.js';
 import { pause } from '../shared/pause.js';
@@ -11,7 +11,12 @@ const INTERVAL = 120;
 
 let next = 0;
 
-/** Makes the browser download a file. @param {{url: string, name: string}} address @param {string} [target] target of the link */
+/**
+ * Makes the browser download a file.
+ *
+ * @param {{url: string, name: string}} address
+ * @param {string} [target] the link's `target` attribute
+ */
 export async function download({ url, name }, target = '') {
   const wait = next - pageNow();
   next = Math.max(next, pageNow()) + INTERVAL;

@@ -1,8 +1,8 @@
 /**
- * Recorder: Chrome's MediaRecorder.
+ * Recorder: records a stream with Chrome's MediaRecorder.
  *
- * Input: the mixer's stream. Output: chunks for the spool, sent when MediaRecorder delivers them. ActiveRecording starts,
- * holds and stops it.
+ * Input: the mixer's stream. Output: chunks for the spool, which are sent as MediaRecorder delivers them.
+ * ActiveRecording starts, holds and stops it.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -10,31 +10,33 @@ import { recordingError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { pause } from '../shared/pause.js';
 
-/** Duration of MediaRecorder's slices, in ms. They arrive a little later (Chrome fact 9). */
+/** Requested duration of MediaRecorder's slices, in ms. Slices arrive a little later than requested (Chrome fact 9). */
 const TIMESLICE = 100;
 /**
- * Number of slices per chunk after the recording has begun. A crash loses at most one chunk, but each message costs
- * time in four processes.
+ * Number of slices per chunk after the recording has begun. Chunks are small, since a crash may lose one chunk, but not
+ * smaller, since each message costs time in four processes.
  */
 const SLICES_PER_CHUNK = 2;
-/** Maximum time between two key frames, in ms. By default Chrome writes few (Chrome fact 9). */
+/** Maximum time between key frames, in ms. By default, Chrome writes few key frames (Chrome fact 9). */
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
 /**
- * Time without progress, in ms, after which a busy encoder counts as stopped, and the maximum time that it gets in
- * total.
+ * How long a busy encoder may make no progress before it counts as stopped, and how long it may take in total, in ms.
  */
 const STOPPED_AFTER = 500;
 const LONGEST_DRAIN = 2500;
 const CHECK_EVERY = 50;
-/** Maximum number of frames that were on their way to the recorder when it was held. Such frames never arrive. */
+/**
+ * Maximum number of frames that may be on their way to the recorder when its input is paused. These frames never
+ * arrive.
+ */
 const IN_TRANSIT = 2;
 
 /** @typedef {import('./spool.js').Spool} Spool */
 
 /**
- * Emits `failed` with an Error when the recording breaks.
+ * Emits `failed` with an Error when the recording fails.
  *
  * @extends {Emitter<{failed: Error}>}
  */
@@ -44,9 +46,9 @@ export class Recorder extends Emitter {
   #plan;
   /** The slices of the next chunk. @type {Blob[]} */
   #slices = [];
-  /** Whether the server has received data of every track. */
+  /** Whether the server has received data from every track. */
   #begun = false;
-  /** Page time, in ms, at which the recording started. */
+  /** The page time at which the recording started, in ms. */
   startedAt = 0;
 
   /** @param {MediaStream} stream @param {Spool} spool @param {RecordPlan} plan */
@@ -76,7 +78,7 @@ export class Recorder extends Emitter {
     return this.#recorder.state;
   }
 
-  /** Starts recording; resolves when the server has received data of every track. */
+  /** Starts recording; resolves when the server has received data from every track. */
   async start() {
     const expected = this.#plan.type === 'video' ? ['audio', 'video'] : ['audio'];
     let tracks = /** @type {string[]} */ ([]);
@@ -108,7 +110,7 @@ export class Recorder extends Emitter {
     this.#recorder.resume();
   }
 
-  /** Pauses the input, since a stop would drop the frames that still wait for the encoder (Chrome fact 33). */
+  /** Pauses the input, since `stop` would drop the frames that are still waiting for the encoder (Chrome fact 33). */
   hold() {
     if (this.#recorder.state === 'inactive') return;
     this.#spool.recorder('stopped', pageNow());
@@ -116,8 +118,8 @@ export class Recorder extends Emitter {
   }
 
   /**
-   * Stops recording; resolves when the spool has the last chunk. Call it after `hold`, when the server has the log of
-   * every tick.
+   * Stops recording; resolves when the spool has the last chunk. Call this method after `hold`, and after the server
+   * has received the complete tick log.
    */
   async stop() {
     if (this.#plan.type === 'video' && this.#begun) await this.#drainEncoder();
@@ -134,7 +136,7 @@ export class Recorder extends Emitter {
     this.#slices = [];
   }
 
-  /** Resolves when every frame is encoded, or when no more encoded frames arrive. */
+  /** Resolves when all frames have been encoded, or when no more encoded frames arrive. */
   async #drainEncoder() {
     const deadline = /** @type {Promise<null>} */ (
       new Promise((resolve) => setTimeout(resolve, LONGEST_DRAIN, null))
@@ -152,8 +154,8 @@ export class Recorder extends Emitter {
   }
 
   /**
-   * Sends all encoded data; resolves with the number of frames that are not encoded yet, or null if the server doesn't
-   * answer in time.
+   * Sends all encoded data; resolves with the number of frames that have not been encoded yet, or null if the server
+   * doesn't answer in time.
    *
    * @param {Promise<null>} deadline
    */
@@ -166,7 +168,7 @@ export class Recorder extends Emitter {
       await given;
       return this.#spool.outstanding();
     };
-    // The recorder must be stopped even if this fails. The spool reports the reason when it ends.
+    // The recorder must be stopped even if this request fails. The spool reports the reason when it ends.
     return Promise.race([ask().catch(() => null), deadline]);
   }
 

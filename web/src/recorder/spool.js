@@ -1,7 +1,7 @@
 /**
  * Spool: the page's end of the /spool socket. Each chunk is numbered, sent at once, and kept until it is acknowledged.
  *
- * A chunk is sent as a header of 16 bytes (a one, three zeros, the chunk's number as uint32 and its offset as uint64,
+ * A chunk is sent as a 16-byte header (a one, three zeros, the chunk's number as uint32 and its offset as uint64,
  * little-endian), followed by MediaRecorder's bytes. All other messages are JSON (ToSpool and FromSpool in
  * types/spool.d.ts).
  */
@@ -14,27 +14,28 @@ import { parse } from '../shared/json.js';
 const READY_WITHIN = 10_000;
 const HEADER = 16;
 const CHUNK = 1;
-/** How long and how often we try to reconnect, in ms. The server waits 30 s. */
+/** How long and how often to try to reconnect, in ms. The server waits for 30 s. */
 const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
 /** Maximum backlog in bytes before the recording fails: about three minutes at 2.5 Mbps. */
 const BACKLOG = 64 * 1024 * 1024;
-/** Number of acknowledged bytes after which garbage is collected. */
+/** Garbage is collected each time this many bytes have been acknowledged. */
 const COLLECT_EVERY = 8 * 1024 * 1024;
 
 /**
  * Emits `ack`, `alarm` and `hashed` with the server's messages, `stalled` with a message when the connection is lost,
  * `resumed` when the connection is resumed, and `failed` with an Error.
  *
- * Both sides order and count the messages (chunks, ticks, events, states, statistics, the end). After a reconnect, the
- * server reports how many it has received, and the page sends the rest again, along with all unanswered requests.
+ * Both sides keep the messages (chunks, ticks, events, states, statistics and the end) in order and count them. After a
+ * reconnect, the server reports how many messages it has received. The page then sends the remaining ones again, along
+ * with all unanswered requests.
  *
  * @extends {Emitter<SpoolEvents>}
  */
 export class Spool extends Emitter {
-  /** The recording's id, or '' before the server is ready. */
+  /** The recording's id, or '' until the server is ready. */
   recording = '';
-  /** Number of bytes sent, and number of bytes that the server has acknowledged. */
+  /** The number of bytes sent, and the number of bytes that the server has acknowledged. */
   bytes = 0;
   acknowledged = 0;
   #chunks = 0;
@@ -59,7 +60,7 @@ export class Spool extends Emitter {
   /** Pending requests, in order. @type {{type: FromSpool['type'], answer: PromiseWithResolvers<FromSpool>, request: ToSpool | null}[]} */
   #waiting = [];
 
-  /** @param {string} url of the spool socket @param {string[]} [protocols] */
+  /** @param {string} url the URL of the spool socket @param {string[]} [protocols] */
   constructor(url, protocols = []) {
     super();
     this.url = url;
@@ -71,7 +72,7 @@ export class Spool extends Emitter {
     return this.recording !== '' && this.#socket === null;
   }
 
-  /** Announces a recording; resolves when the server is ready for its data. @param {Hello} hello */
+  /** Announces a recording; resolves when the server is ready for the data. @param {Hello} hello */
   async open(hello) {
     this.#hello = hello;
     this.#connect();
@@ -91,8 +92,8 @@ export class Spool extends Emitter {
     header.setBigUint64(8, BigInt(this.bytes), true);
     this.#chunks += 1;
     this.bytes += blob.size;
-    // Chrome fact 18: WebSocket.send keeps the order of blobs. Reading the blobs here would not, since their promises
-    // resolve out of order.
+    // Chrome fact 18: WebSocket.send sends blobs in order. If the blobs were read here, they might be sent out of
+    // order, since their promises resolve out of order.
     this.#post(new Blob([header, blob]));
   }
 
@@ -101,7 +102,7 @@ export class Spool extends Emitter {
     this.#post(JSON.stringify({ type: 'recorder', state, time }));
   }
 
-  /** @param {number} first @param {(number | null)[]} written page times, null for a skipped tick */
+  /** @param {number} first @param {(number | null)[]} written the page time of each tick, or null for a skipped tick */
   ticks(first, written) {
     this.#post(JSON.stringify({ type: 'ticks', first, written }));
   }
@@ -116,7 +117,7 @@ export class Spool extends Emitter {
     this.#post(JSON.stringify({ type: 'stats', ...statistics }));
   }
 
-  /** Ends the recording; resolves with the facts of the finished file. */
+  /** Ends the recording; resolves with information about the finished file. */
   async end() {
     const finished = this.#expect('finished', null);
     this.#post(JSON.stringify({ type: 'end', chunks: this.#chunks, bytes: this.bytes }));
@@ -124,13 +125,13 @@ export class Spool extends Emitter {
     return /** @type {Extract<FromSpool, { type: 'finished' }>} */ (answer).recording;
   }
 
-  /** Requests the number of frames that were written before the recorder was stopped and have not arrived. */
+  /** Requests the number of frames that were written before the recorder was stopped but have not arrived yet. */
   async outstanding() {
     const answer = await this.#expect('outstanding', { type: 'outstanding' });
     return /** @type {Extract<FromSpool, { type: 'outstanding' }>} */ (answer).frames;
   }
 
-  /** Requests a download address, which is valid for a minute. */
+  /** Requests a download URL, which is valid for one minute. */
   async address() {
     const answer = await this.#expect('address', { type: 'download' });
     return /** @type {Extract<FromSpool, { type: 'address' }>} */ (answer);
@@ -156,7 +157,12 @@ export class Spool extends Emitter {
     for (const { answer } of this.#waiting.splice(0)) answer.reject(closed());
   }
 
-  /** Sends a request, if there is one, and waits for the answer. @param {FromSpool['type']} type @param {ToSpool | null} request */
+  /**
+   * Sends the request, if any, and waits for an answer of this type.
+   *
+   * @param {FromSpool['type']} type
+   * @param {ToSpool | null} request
+   */
   #expect(type, request) {
     /** @type {PromiseWithResolvers<FromSpool>} */
     const answer = Promise.withResolvers();
@@ -218,18 +224,24 @@ export class Spool extends Emitter {
     this.#lostAt = 0;
   }
 
-  /** Drops the messages that the server has acknowledged. @param {number} ackedSeq number of messages since the beginning */
+  /**
+   * Drops the messages that the server has acknowledged.
+   *
+   * @param {number} ackedSeq number of messages since the recording began
+   */
   #onAcked(ackedSeq) {
     this.#outbox.splice(0, ackedSeq - this.#ackedSeq);
     this.#ackedSeq = ackedSeq;
     if (this.acknowledged - this.#collectedAt < COLLECT_EVERY) return;
     this.#collectedAt = this.acknowledged;
-    // Chrome fact 34: blobs keep their bytes in memory until they are collected, and their small wrappers do not trigger
-    // a collection.
+    // Chrome fact 34: the bytes of a blob stay in memory until the blob is collected, and blobs have small wrappers,
+    // which do not trigger a collection.
     collectGarbage();
   }
 
-  /** Tries to reconnect for RECONNECT_FOR. A connection that was never ready can't be resumed. */
+  /**
+   * Tries to reconnect, for up to RECONNECT_FOR ms. If the server was never ready, there is no connection to resume.
+   */
   #onLost() {
     this.#ready = false;
     if (!this.recording) {
@@ -261,7 +273,8 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Sends data if the server is ready. A closing connection accepts no data; the data is sent on the next one.
+   * Sends data if the server is ready. A closing connection accepts no data; in that case, the data is sent over the
+   * next connection.
    *
    * @param {Blob | string} data
    */
@@ -269,7 +282,7 @@ export class Spool extends Emitter {
     if (this.#ready && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
   }
 
-  /** Sends a message in order and keeps it until the server has acknowledged it. @param {Blob | string} data */
+  /** Sends a message, and stores it until the server has acknowledged it. @param {Blob | string} data */
   #post(data) {
     if (!this.#socket) return;
     this.#outbox.push(data);

@@ -1,4 +1,7 @@
-/** Arrivals: waits until we receive the others' first frame and audio, and until they receive ours. */
+/**
+ * Arrivals: waits until we have received the first frame and audio from the other participants, and until they have
+ * received ours.
+ */
 
 import { stepTimeout, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -6,28 +9,33 @@ import { pause } from '../shared/pause.js';
 import { isReceiving } from '../webrtc/statistics.js';
 import { sizeFor } from './participant.js';
 
-/** Interval, in ms, at which the statistics are checked for a participant's first frame and audio. */
+/** How often to check the statistics for a participant's first frame and audio, in ms. */
 const CHECK_EVERY = 40;
 export const RECEIVED_WITHIN = 20_000;
 
 /** @typedef {import('./participant.js').Participant} Participant */
 
 /**
- * Emits `received` with a participant whose first frame and audio have arrived.
+ * Emits `received` with each participant whose first frame and audio have arrived.
  *
  * @extends {Emitter<{received: Participant}>}
  */
 export class Arrivals extends Emitter {
-  /** The participants that we receive. @type {Subscriptions} */
+  /** The participants that we subscribe to. @type {Subscriptions} */
   subscriptions = null;
-  /** The subscribers who must receive us before our join completes, by id. @type {Map<string, PromiseWithResolvers<void>>} */
+  /**
+   * The subscribers who must receive our media before our join completes, by id.
+   *
+   * @type {Map<string, PromiseWithResolvers<void>>}
+   */
   #subscribers = new Map();
   #participants;
   #stats;
 
   /**
    * @param {Map<string, Participant>} participants
-   * @param {(id: string) => Promise<RTCStatsReport | null>} stats reads the statistics of the connection to a participant
+   * @param {(id: string) => Promise<RTCStatsReport | null>} stats reads the statistics for the connection to a
+   * participant
    */
   constructor(participants, stats) {
     super();
@@ -35,18 +43,19 @@ export class Arrivals extends Emitter {
     this.#stats = stats;
   }
 
-  /** Adds a subscriber who must receive us before our join completes. @param {string} id */
+  /** Adds a subscriber who must receive our media before our join completes. @param {string} id */
   expect(id) {
     this.#subscribers.set(id, Promise.withResolvers());
   }
 
-  /** Notes that a subscriber has received us or has left. @param {string} id */
+  /** Stops waiting for a subscriber, who has received our media or has left. @param {string} id */
   confirm(id) {
     this.#subscribers.get(id)?.resolve();
   }
 
   /**
-   * Resolves when every expected subscriber has received us; fails with a StepTimeout that names a missing one.
+   * Resolves when every expected subscriber has received our media; fails with a StepTimeout that names a missing
+   * subscriber.
    *
    * @param {number} ms
    */
@@ -65,7 +74,7 @@ export class Arrivals extends Emitter {
 
   /**
    * Resolves when we receive every participant that we subscribe to; fails with a StepTimeout that names the missing
-   * ones.
+   * participants.
    */
   async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
@@ -91,7 +100,7 @@ export class Arrivals extends Emitter {
   async watch(participant) {
     while (this.#isAwaited(participant) && this.#participants.get(participant.id) === participant) {
       const stats = await this.#stats(participant.id);
-      // A parallel call may have waited for the same participant.
+      // A parallel call may have been waiting for the same participant.
       if (stats && !participant.received && isReceiving(stats, participant.info)) {
         participant.received = true;
         this.emit('received', participant);

@@ -1,7 +1,7 @@
-/** Participant: another participant in our own room, and the size at which somebody subscribes to them. */
+/** Participant: another participant in our own room, and helpers for the sizes in subscriptions. */
 
 /**
- * The server's facts about a participant, and the tracks that we receive from them.
+ * The server's information about a participant, and the tracks that we receive from them.
  *
  * @implements {CallParticipant}
  */
@@ -15,7 +15,10 @@ export class Participant {
   /** Whether the connection to the participant is broken. */
   disconnected = false;
 
-  /** @param {MemberInfo} info @param {boolean} [remoteServer] whether they joined through a server other than ours */
+  /**
+   * @param {MemberInfo} info
+   * @param {boolean} [remoteServer] whether the participant joined through a server other than ours
+   */
   constructor(info, remoteServer = false) {
     this.info = info;
     this.remoteServer = remoteServer;
@@ -30,10 +33,16 @@ export class Participant {
   }
 }
 
-/** Returns the size at which these subscriptions contain `id`, or null if they don't. @param {Subscriptions} subscriptions @param {string} id @returns {VideoSize | null} */
+/**
+ * Returns the size at which these subscriptions include the participant `id`, or null if they don't.
+ *
+ * @param {Subscriptions} subscriptions
+ * @param {string} id
+ * @returns {VideoSize | null}
+ */
 export const sizeFor = (subscriptions, id) => subscriptions?.[id] ?? subscriptions?.['*'] ?? null;
 
-/** Returns the size with more pixels per second. @param {VideoSize | null} one @param {VideoSize | null} other */
+/** Returns the larger size, by pixels per second. @param {VideoSize | null} one @param {VideoSize | null} other */
 export const largerOf = (one, other) => (!one || (other && rate(other) > rate(one)) ? other : one);
 
 /** @param {VideoSize} size */

@@ -1,8 +1,8 @@
 /**
- * Room: our own room as one page sees it: its participants, their tracks, and their subscriptions to ours.
+ * Room: our own room as one page sees it, with the participants, their tracks, and their subscriptions to our tracks.
  *
  * Input: the server's messages (signaling.js) and the tracks of one transport (transport/). Output: CallRoomEvents. The
- * client uses it through the interface CallRoom.
+ * client uses this class through the interface CallRoom.
  */
 
 import { Emitter } from '../shared/events.js';
@@ -43,11 +43,11 @@ export class Room extends Emitter {
     super();
     this.#signaling = signaling;
     this.#createTransport = createTransport;
-    // Messages that arrive while we join are handled after the join.
+    // Messages that arrive while we are joining are handled after the join.
     signaling.listen('message', (message) => void this.#entered.promise.then(() => this.#handle(message)));
     for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
       signaling.listen(type, () => this.emit(type));
-    // A failure that cut our connection to the server has probably cut our connections to the others as well.
+    // If our connection to the server failed, our connections to the other participants have probably failed too.
     signaling.listen('resumed', () => this.#transport?.reconnect());
     this.#arrivals.listen('received', (participant) => {
       signaling.send({ type: 'received', member: participant.id });
@@ -60,11 +60,12 @@ export class Room extends Emitter {
   }
 
   checkRecordable() {
-    // Our own room always contains at least the recording participant.
+    // Our own room can always be recorded: it contains at least the recording participant.
   }
 
   /**
-   * Returns the join events of participants who joined through another server, since our server doesn't know them.
+   * Returns the join events of participants who joined through another server, since our server doesn't know about
+   * them.
    *
    * @param {RecorderKind} recorder
    */
@@ -102,7 +103,8 @@ export class Room extends Emitter {
    * Sends the media to every subscriber; resolves when all of them have received our first frame and audio.
    *
    * @param {LocalMedia} media
-   * @param {number} [timeout] maximum time, in ms; a StepTimeout then names one subscriber who did not receive us
+   * @param {number} [timeout] how long to wait, in ms, before failing with a StepTimeout that names a missing
+   * subscriber
    */
   async publish(media, timeout = RECEIVED_WITHIN) {
     for (const participant of this.participants.values()) await this.#serve(participant);
@@ -110,7 +112,11 @@ export class Room extends Emitter {
     await this.#arrivals.receivedByAll(timeout);
   }
 
-  /** Announces which participants we want to receive, at which size; returns at once. @param {Subscriptions} subscriptions */
+  /**
+   * Announces which participants we want to receive, and at which size; returns at once.
+   *
+   * @param {Subscriptions} subscriptions
+   */
   subscribe(subscriptions) {
     this.#arrivals.subscriptions = subscriptions;
     this.#signaling.send({ type: 'subscribe', subscriptions });
@@ -128,7 +134,7 @@ export class Room extends Emitter {
     this.#transport?.announce(state);
   }
 
-  /** Sends another track in place of an old one. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
+  /** Replaces a track that is being sent. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
   async replaceTrack(old, fresh) {
     await this.#transport?.replaceTrack(old, fresh);
   }
@@ -144,10 +150,10 @@ export class Room extends Emitter {
   }
 
   /**
-   * Returns how much later a participant's audio arrives than their video, in ms; null if WebRTC doesn't know.
+   * Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know.
    *
-   * Capture times are available from the first packet on. The statistics, which other browsers also have, contain the
-   * value seconds later.
+   * Capture times are available from the first packet. The statistics, which other browsers also provide, contain the
+   * value only after some seconds.
    *
    * @param {string} id
    */
@@ -163,7 +169,7 @@ export class Room extends Emitter {
     this.#transport?.resumePlayback(id);
   }
 
-  /** Returns WebRTC's statistics of every connection to a participant. */
+  /** Returns WebRTC's statistics for each connection to another participant. */
   async statistics() {
     const found = await Promise.all(
       [...this.participants.values()].map(async ({ id, name }) => ({
@@ -193,7 +199,7 @@ export class Room extends Emitter {
   }
 
   /**
-   * Joins the transport's room; leaves our room again if that fails.
+   * Joins the transport's room. If that fails, leaves our room again.
    *
    * @param {Transport} transport
    * @param {{media: string, subscriptions: Subscriptions}} hello
@@ -251,7 +257,7 @@ export class Room extends Emitter {
     void this.#arrivals.watch(participant);
   }
 
-  /** Applies changes to a participant. @param {string} id @param {Partial<MemberInfo>} changes */
+  /** Applies changes to a participant's information. @param {string} id @param {Partial<MemberInfo>} changes */
   async #update(id, changes) {
     const participant = this.participants.get(id);
     if (!participant) return;
@@ -261,7 +267,7 @@ export class Room extends Emitter {
   }
 
   /**
-   * Adds a participant who joined through another server, since our server doesn't know them.
+   * Adds a participant who joined through another server, since our server doesn't know about them.
    *
    * @param {MemberInfo} info
    */
@@ -272,7 +278,7 @@ export class Room extends Emitter {
     void this.#add(new Participant({ ...info, name }, true));
   }
 
-  /** @param {MemberInfo} info of a participant who joined through another server */
+  /** @param {MemberInfo} info the information about a participant who joined through another server */
   #onRemoteUpdate({ id, audio, video, screen, subscriptions, marker }) {
     void this.#update(id, { audio, video, screen, subscriptions, marker });
   }
@@ -289,7 +295,7 @@ export class Room extends Emitter {
     this.emit('left', participant);
   }
 
-  /** Sends our video to a participant at the size of their subscription. @param {Participant} participant */
+  /** Sends our video to a participant at the size to which they subscribe. @param {Participant} participant */
   async #serve({ id, info }) {
     this.emit('requested');
     await this.#transport?.setRequestedSize(id, sizeFor(info.subscriptions, this.id));

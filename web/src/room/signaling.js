@@ -1,8 +1,10 @@
 /**
- * Signaling: the page's end of the /signal socket: hello, welcome, messages, and the pings that estimate the room's clock.
+ * Signaling: the page's end of the /signal socket, which carries hello, welcome, messages, and the pings that estimate
+ * the room's clock.
  *
- * A lost connection is resumed. Both sides count the room's messages (all but hello, welcome, ping, pong and error) and
- * keep each one until the other side has acknowledged it. After a reconnect they send the unacknowledged ones again.
+ * A lost connection is resumed. Both sides count the room's messages (all except hello, welcome, ping, pong and error)
+ * and store each message until the other side has acknowledged it. After a reconnect, they send the unacknowledged
+ * messages again.
  */
 
 import { RoomClock, pageNow } from '../shared/clock.js';
@@ -10,12 +12,15 @@ import { HarnessError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { parse } from '../shared/json.js';
 
-/** Number of initial pings, which are sent quickly, so that the clock is accurate before anything is recorded. */
+/**
+ * Number of initial pings. They are sent in quick succession, so that the clock is accurate before anything is
+ * recorded.
+ */
 const QUICK_PINGS = 8;
 const QUICK_MS = 40;
 const CALM_MS = 5000;
 const WELCOME_WITHIN = 10_000;
-/** How long and how often we try to reconnect, in ms. The server waits 10 s. */
+/** How long and how often to try to reconnect, in ms. The server waits for 10 s. */
 const RECONNECT_FOR = 9000;
 const RECONNECT_EVERY = 250;
 /** The close code of a connection that was lost (RFC 6455). */
@@ -25,7 +30,11 @@ const LOST = 1006;
 /** @typedef {Extract<FromServer, { type: 'viewing' }>} Viewing */
 /** @typedef {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} Greeting */
 
-/** The hello of a client that resumes a connection or views the recordings, and so does not join. @type {Greeting} */
+/**
+ * The hello message of a client that does not join, but resumes a connection or views the recordings.
+ *
+ * @type {Greeting}
+ */
 const NOT_JOINING = {
   token: null,
   room: null,
@@ -36,8 +45,8 @@ const NOT_JOINING = {
 };
 
 /**
- * Emits `message` with each message of the server after the welcome, `clock` when the clock estimate improves, `lost` and
- * `resumed` when the connection is lost and resumed, and `closed` when it has ended for good.
+ * Emits `message` with each message from the server after the welcome, `clock` when the clock estimate improves, `lost`
+ * and `resumed` when the connection is lost and resumed, and `closed` when it has ended for good.
  *
  * @extends {Emitter<{message: FromServer, clock: void, lost: void, resumed: void, closed: void}>}
  */
@@ -64,7 +73,7 @@ export class Signaling extends Emitter {
   /** @type {PromiseWithResolvers<Welcome | Viewing>} */
   #welcome = Promise.withResolvers();
 
-  /** @param {string} url of the signalling socket @param {string[]} [protocols] */
+  /** @param {string} url the URL of the signaling socket @param {string[]} [protocols] */
   constructor(url, protocols = []) {
     super();
     this.url = url;
@@ -72,7 +81,7 @@ export class Signaling extends Emitter {
   }
 
   /**
-   * Opens the socket and sends hello; resolves with the server's welcome, fails with its refusal.
+   * Opens the socket and sends hello; resolves with the server's welcome, or fails with the error from the server.
    *
    * @param {Greeting} hello
    */
@@ -81,7 +90,7 @@ export class Signaling extends Emitter {
   }
 
   /**
-   * Opens the socket as a viewer; resolves with the recordings, fails with the server's refusal.
+   * Opens the socket as a viewer; resolves with the list of recordings, or fails with the error from the server.
    *
    * @param {string} code
    */
@@ -141,10 +150,10 @@ export class Signaling extends Emitter {
   /** @param {FromServer} message */
   #onMessage(message) {
     if (message.type === 'welcome' || message.type === 'viewing') {
-      // A viewer has sent nothing that could be lost, and opens a new connection instead of resuming.
+      // A viewer sends nothing that could be lost, so it opens a new connection instead of resuming.
       this.#resume = message.type === 'welcome' ? message.resume : '';
       this.#onOpen(0);
-      // Events have no time without the room's clock, so the welcome is held back until the clock is known.
+      // The times of events are on the room's clock, so the welcome is held back until the clock is known.
       this.listen('clock', () => this.#welcome.resolve(message), { once: true });
     } else if (message.type === 'resumed') {
       this.#onOpen(message.acked_seq);

@@ -23,7 +23,7 @@ export const configError = (message) => new HarnessError('ConfigError', message)
 export const notSupported = (message) => new HarnessError('NotSupportedError', message, 10450);
 
 /**
- * Creates an error with NERTC's code 10452, RECORDING_CACHE_ERROR, for a failure of the spool.
+ * Creates an error with NERTC's code 10452, RECORDING_CACHE_ERROR, for a spool failure.
  *
  * @param {string} message
  */
@@ -33,7 +33,7 @@ export const cacheError = (message) => new HarnessError('RecordingError', messag
 export const recordingError = (message) => new HarnessError('RecordingError', message, 10453);
 
 /**
- * Creates an error with NERTC's code 10454, RECORDING_NOT_START_ERROR, for a valid call at the wrong time.
+ * Creates an error with NERTC's code 10454, RECORDING_NOT_START_ERROR, for a valid call that is made at the wrong time.
  *
  * @param {string} message
  */
@@ -48,7 +48,7 @@ export const stepTimeout = (message) => new HarnessError('StepTimeout', message)
  * @template T
  * @param {Promise<T>} promise
  * @param {number} ms
- * @param {() => string} message describes what was expected and what was found instead
+ * @param {() => string} message returns the error message: what was expected, and what was found instead
  * @returns {Promise<T>}
  */
 export async function within(promise, ms, message) {

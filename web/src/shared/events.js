@@ -1,14 +1,14 @@
 /** Emitter: an EventTarget with typed event details. */
 
 /**
- * The type parameter maps each event's name to the type of its detail, or to `void`:
- * `@extends {Emitter<{stalled: string, resumed: void}>}`.
+ * The type parameter maps each event name to the type of the event's detail, or to `void`: `@extends {Emitter<{stalled:
+ * string, resumed: void}>}`.
  *
  * @template {object} Events
  */
 export class Emitter extends EventTarget {
   /**
-   * Calls `handler` with the detail of every event `name` from now on.
+   * Calls `handler` with the detail of each future event called `name`.
    *
    * @template {keyof Events & string} Name
    * @param {Name} name

@@ -1,8 +1,9 @@
 /**
- * Collects garbage that Chrome would leave: the wrappers of frames and blobs are small but keep much memory in use.
+ * Collects garbage that Chrome would not collect: the wrappers of frames and blobs are small, but they keep a lot of
+ * memory in use.
  *
- * Each thread (the page and each worker) has its own garbage. Collection works only if Chrome was launched with
- * --js-flags=--expose-gc, as the harness does. Otherwise these functions do nothing.
+ * Garbage must be collected on each thread separately (on the page and on each worker). This works only if Chrome was
+ * launched with --js-flags=--expose-gc, as the harness does. Otherwise, these functions do nothing.
  */
 
 const EVERY = 10_000;
@@ -14,7 +15,7 @@ export function collectGarbage() {
   void gc?.({ type: 'major', execution: 'async' });
 }
 
-/** Collects the garbage of the calling thread every 10 s from now on. */
+/** Starts collecting the calling thread's garbage every 10 s. */
 export function keepCollecting() {
   if (gc) setInterval(collectGarbage, EVERY);
 }

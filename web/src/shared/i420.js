@@ -1,7 +1,8 @@
 /**
  * I420 images: three planes in one block of memory.
  *
- * One large Uint8Array contains all images of a worker, so that `copyWithin` can copy rows: a memmove without garbage.
+ * All of a worker's images are in one large Uint8Array, so that rows can be copied with `copyWithin`, a memmove that
+ * creates no garbage.
  */
 
 /**
@@ -25,7 +26,7 @@ export const GRAY = 128;
 /** @param {number} size pixels of luma @returns {number} pixels of chroma */
 export const chroma = (size) => (size + 1) >> 1;
 
-/** Returns the number of bytes of an image. @param {number} width @param {number} height */
+/** Returns the size of an image in bytes. @param {number} width @param {number} height */
 export function imageBytes(width, height) {
   return width * height + 2 * chroma(width) * chroma(height) + 3 * PADDING;
 }
@@ -39,7 +40,7 @@ export function imageAt(width, height, start = 0) {
 }
 
 /**
- * Fills a rectangle with one colour; `x` and `y` are even.
+ * Fills a rectangle with one color; `x` and `y` are even.
  *
  * @param {Uint8Array} memory
  * @param {I420Image} image

@@ -1,19 +1,20 @@
 /**
- * The markers of a synthetic participant, which `verify` reads from the finished file.
+ * The markers in a synthetic participant's media, which `verify` reads from the finished file.
  *
- * Video: a strip across the top, a ninth of the height, has two rows of 32 cells. They contain the number (8 bits), a
- * counter (18 bits), the capture time in ms on the room's clock (22 bits) and the CRC-16/CCITT of those (16 bits). The
- * counter runs at 30 per second, independent of the video's frame rate. Audio: each participant has its own tone, and a
- * chirp in its own band that begins whenever the counter is a multiple of 30.
+ * Video: a strip across the top, a ninth of the height of the video, contains two rows of 32 cells. The cells encode
+ * the marker number (8 bits), a counter (18 bits), the capture time in ms on the room's clock (22 bits) and the
+ * CRC-16/CCITT of these values (16 bits). The counter runs at 30 per second, independent of the video's frame rate.
+ * Audio: each participant has a different tone, and a chirp in a different band. The chirp begins whenever the counter
+ * is a multiple of 30.
  */
 
 export const COUNTS_PER_SECOND = 30;
 export const ROWS = 2;
 export const COLUMNS = 32;
-/** Luma of a cell that is 0, and of a cell that is 1. */
+/** The luma of a 0 cell and of a 1 cell. */
 export const DARK = 30;
 export const BRIGHT = 225;
-/** Duration of the chirp in seconds. */
+/** The duration of the chirp in seconds. */
 export const CHIRP = 0.08;
 const BANDS = 16;
 
@@ -21,18 +22,19 @@ const BANDS = 16;
 export const toneOf = (marker) => 300 + 50 * (marker % BANDS);
 
 /**
- * Returns the centre frequency of the participant's chirp in Hz; the chirp sweeps from 120 Hz below it to 120 Hz above.
+ * Returns the center frequency of the participant's chirp in Hz. The chirp sweeps from 120 Hz below this frequency to
+ * 120 Hz above it.
  *
  * @param {number} marker
  */
 export const bandOf = (marker) => 1350 + 300 * (marker % BANDS);
 
 /**
- * Writes the strip's cells, row by row; 1 means bright.
+ * Writes the strip's cells, row by row. A 1 is a bright cell.
  *
  * @param {number} marker 0 to 255
  * @param {number} counter modulo 2^18
- * @param {number} time ms on the room's clock, modulo 2^22
+ * @param {number} time the time on the room's clock in ms; stored modulo 2^22
  * @param {Uint8Array} cells 64 cells, which are overwritten
  */
 export function encode(marker, counter, time, cells) {
@@ -52,7 +54,11 @@ export function encode(marker, counter, time, cells) {
   put(crc, 16, false);
 }
 
-/** Returns the number in a strip, or null if its checksum is wrong. @param {Uint8Array} cells 64 cells, 1 for bright */
+/**
+ * Returns the marker number in a strip, or null if the checksum is wrong.
+ *
+ * @param {Uint8Array} cells 64 cells, 1 for bright
+ */
 export function decode(cells) {
   const bits = (/** @type {number} */ from, /** @type {number} */ count) =>
     cells.subarray(from, from + count).reduce((value, bit) => value * 2 + bit, 0);

@@ -1,4 +1,4 @@
-/** A queue of asynchronous calls: each call begins when the previous one has ended. */
+/** A queue of asynchronous calls, in which each call begins when the previous one has ended. */
 
 /**
  * Returns a function that runs calls one at a time and resolves with the result of each. A failed call doesn't block the

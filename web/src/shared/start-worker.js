@@ -1,6 +1,6 @@
 /**
- * Starts workers, also on another application's page: a worker's script must have the page's origin, its imports need
- * not.
+ * Starts workers, even on another application's page. A worker's script must come from the page's origin, but the
+ * script's imports may come from other origins.
  */
 
 /** @param {URL} module @returns {Worker} */
@@ -9,7 +9,7 @@ export function startWorker(module) {
   const text = `import ${JSON.stringify(module.href)};`;
   const address = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   const worker = new Worker(address, { type: 'module' });
-  // By then the worker has read the address.
+  // By the time the worker reports an error, it no longer needs the address.
   worker.addEventListener('error', () => URL.revokeObjectURL(address), { once: true });
   return worker;
 }

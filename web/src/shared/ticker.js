@@ -2,14 +2,15 @@
 
 import { pageNow } from './clock.js';
 
-/** A tick that is more than this many steps late is skipped. A tick that is less late runs at once. */
+/** A tick that is more than this many steps late is skipped. Any other late tick runs at once. */
 const CATCH_UP = 3;
 
 /** @type {(ms: number) => Promise<unknown>} */
 const pause = makePause();
 
 function makePause() {
-  // In an isolated page, Atomics.waitAsync wakes within 0.5 ms (Chrome fact 32). A worker's timer takes a few ms.
+  // On an isolated page, Atomics.waitAsync wakes up within 0.5 ms (Chrome fact 32). A worker's timer may be a few ms
+  // late.
   if (typeof SharedArrayBuffer === 'function' && 'waitAsync' in Atomics) {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     return (/** @type {number} */ ms) => Promise.resolve(Atomics.waitAsync(cell, 0, 0, ms).value);
@@ -17,7 +18,7 @@ function makePause() {
   return (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Calls `onTick(number, due)` once per step until it is stopped; `due` is in ms on the page's clock. */
+/** Calls `onTick(number, due)` once per step until the ticker is stopped; `due` is in ms on the page's clock. */
 export class Ticker {
   #stopped = false;
 

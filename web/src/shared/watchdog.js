@@ -2,10 +2,13 @@
 
 import { pageNow } from './clock.js';
 
-/** Time without progress, in ms, that raises an alarm. The alarm is shown within two seconds. */
+/**
+ * How long there may be no progress before an alarm is raised, in ms. The alarm is shown within two seconds of the
+ * stall.
+ */
 export const STALLED_AFTER = 1500;
 
-/** Reports each stall once. A new stall is reported only after progress in between. */
+/** Reports each stall once. Another stall is reported only if there has been progress in the meantime. */
 export class Watchdog {
   #last = pageNow();
   #reported = false;
@@ -15,13 +18,13 @@ export class Watchdog {
     this.limit = limit;
   }
 
-  /** Notes that there is progress. */
+  /** Records that there has been progress. */
   feed() {
     this.#last = pageNow();
     this.#reported = false;
   }
 
-  /** Returns whether to report a stall now. */
+  /** Returns whether there is a stall that has not been reported yet. */
   isStalled() {
     if (this.#reported || pageNow() - this.#last <= this.limit) return false;
     this.#reported = true;

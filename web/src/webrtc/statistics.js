@@ -1,10 +1,10 @@
 /**
- * WebRTC's statistics of a connection: the part of getStats that describes the transport of video and audio.
+ * WebRTC's statistics for a connection: the part of getStats that describes how video and audio are transported.
  *
  * Names and units are the W3C's (https://www.w3.org/TR/webrtc-stats/): times in seconds, sizes in bytes.
  */
 
-/** The selected kinds of statistics, and their selected fields. @type {Record<string, string[]>} */
+/** The kinds of statistics that are selected, and the selected fields of each kind. @type {Record<string, string[]>} */
 const SELECTED = {
   'inbound-rtp': [
     'kind',
@@ -53,7 +53,7 @@ export function selectStatistics(stats) {
 }
 
 /**
- * Returns how much later the audio arrives than its video, in ms, or null if WebRTC doesn't know.
+ * Returns how much later the audio arrives than the video, in ms, or null if WebRTC doesn't know.
  *
  * @param {RTCStatsReport} stats
  */
@@ -68,7 +68,12 @@ export function skewOf(stats) {
   return video === undefined || audio === undefined ? null : video - audio;
 }
 
-/** Returns whether each kind of media that a participant sends has been decoded here. @param {RTCStatsReport} stats @param {{audio: boolean, video: boolean}} sent */
+/**
+ * Returns whether we have decoded every kind of media that a participant sends.
+ *
+ * @param {RTCStatsReport} stats
+ * @param {{audio: boolean, video: boolean}} sent
+ */
 export function isReceiving(stats, sent) {
   let video = !sent.video;
   let audio = !sent.audio;

@@ -1,20 +1,21 @@
 /**
  * Tracks: helpers for sending and receiving tracks in both kinds of rooms.
  *
- * Input: tracks, senders, receivers and transceivers of peer connections. Output: sizes, encodings, statistics and muted
- * playback. Used by room/, application/ and media/.
+ * Input: the tracks, senders, receivers and transceivers of peer connections. Output: sizes, encodings, statistics and
+ * muted playback. Used by room/, application/ and media/.
  */
 
 /**
- * Bits per pixel and frame of a sent video. The value is generous, so that the recording keeps the camera's quality.
+ * Bits per pixel and frame of the video that is sent. The value is generous, so that the recording has the camera's
+ * quality.
  */
 const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
 export const AUDIO_BITS = 64_000;
 
-/** This extension adds the capture time to every packet. In Chrome it is off by default. */
+/** This extension adds the capture time to every packet. It is off by default in Chrome. */
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
-/** Maximum age, in ms, of the last packet's capture time. An older one belongs to an earlier subscription. */
+/** Maximum age of the last packet's capture time, in ms. An older time belongs to an earlier subscription. */
 const FRESH = 500;
 /** Milliseconds from the NTP epoch (1900) to the Unix epoch (1970). */
 const NTP_EPOCH = 2_208_988_800_000;
@@ -50,7 +51,7 @@ export class MutedPlayback {
   }
 }
 
-/** Returns WebRTC's statistics of these tracks as one report. @param {RTCRtpReceiver[]} receivers */
+/** Returns WebRTC's statistics for these tracks as one report. @param {RTCRtpReceiver[]} receivers */
 export async function statisticsOf(receivers) {
   const reports = await Promise.all(receivers.map((receiver) => receiver.getStats()));
   return /** @type {RTCStatsReport} */ (
@@ -59,8 +60,8 @@ export async function statisticsOf(receivers) {
 }
 
 /**
- * Returns how long the last video and audio took from capture to their track, in ms by kind. A kind is missing if its
- * packets contain no capture time, or if none arrive.
+ * Returns how long the latest video and audio took from capture to arrival in the track, in ms by kind. A kind is
+ * omitted if its packets contain no capture time, or if no packets arrive.
  *
  * @param {RTCRtpReceiver[]} receivers
  */
@@ -79,7 +80,8 @@ export function travelTimesOf(receivers) {
 }
 
 /**
- * Requests the capture time in every packet of a transceiver. Only Chrome supports it. Call it before the negotiation.
+ * Requests the capture time in every packet of a transceiver. Only Chrome supports this. Call the function before the
+ * negotiation.
  *
  * @param {RTCRtpTransceiver} transceiver
  */

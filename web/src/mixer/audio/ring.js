@@ -25,8 +25,8 @@ export class Ring {
   }
 
   /**
-   * Number of audio frames written, as a signed 32-bit integer that wraps around. The difference of two counts is `(a -
-   * b) | 0`.
+   * Number of audio frames written, as a signed 32-bit integer that wraps around. Use `(a - b) | 0` for the difference
+   * between two counts.
    */
   get written() {
     return Atomics.load(this.#written, 0);

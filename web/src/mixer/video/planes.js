@@ -125,7 +125,7 @@ export class FrameReader {
   }
 
   /**
-   * Converts RGBA, RGBX, BGRA and BGRX directly, and all other formats by way of RGBA: Chrome can't convert to I420
+   * Converts RGBA, RGBX, BGRA and BGRX directly, and all other formats through RGBA: Chrome can't convert to I420
    * (Chrome fact 16).
    */
   async #copyPacked(/** @type {VideoFrame} */ frame, /** @type {I420Image} */ image) {

@@ -1,4 +1,4 @@
-/** The two peer connections to Janus: Sender sends our media, Receiver receives the other participants' media. */
+/** The two peer connections to Janus: Sender for our media, Receiver for the other participants' media. */
 
 import { Emitter } from '../../shared/events.js';
 import { createQueue } from '../../shared/queue.js';
@@ -14,7 +14,7 @@ import {
 
 /** Janus's error code for a feed that no longer exists. */
 const NO_SUCH_FEED = 428;
-/** The ids of the large and the small video (simulcast). Janus numbers its layers from the last one. */
+/** The simulcast ids of the large and the small video. Janus numbers the layers in reverse order. */
 const RIDS = ['h', 'l'];
 export const LAYERS = RIDS.length;
 
@@ -23,7 +23,7 @@ export const LAYERS = RIDS.length;
 /** @typedef {number | string} FeedId */
 /** @typedef {{mid: string, feed_id?: FeedId, active?: boolean}} Stream */
 
-/** Sends one audio track, and one video track in up to two sizes. Sends nothing until somebody subscribes. */
+/** Sends one audio track, and one video track in up to two sizes. Nothing is sent until somebody subscribes. */
 export class Sender {
   #handle;
   #connection;
@@ -60,7 +60,7 @@ export class Sender {
     if (jsep) await this.#connection.setRemoteDescription(jsep);
   }
 
-  /** Sends these tracks from now on. @param {MediaStream} stream */
+  /** Switches to the tracks of this stream. @param {MediaStream} stream */
   change(stream) {
     return this.#inTurn(async () => {
       for (const [kind, { sender }] of this.#transceivers) {
@@ -79,7 +79,7 @@ export class Sender {
   }
 
   /**
-   * Sends the smallest and the largest of these sizes; returns the sizes that are sent, smallest first.
+   * Sends the smallest and the largest of the requested sizes; returns the sizes that are sent, smallest first.
    *
    * @param {VideoSize[]} requested
    * @param {VideoSize} published
@@ -95,7 +95,7 @@ export class Sender {
         const parameters = sender.getParameters();
         const { encodings } = parameters;
         for (const [index, encoding] of encodings.entries()) {
-          // The first encoding is the large one.
+          // The first encoding is for the large video.
           const size = layers.at(-1 - index);
           encoding.active = size !== undefined;
           if (kind === 'video' && size) Object.assign(encoding, videoEncoding(size, published));
@@ -112,7 +112,7 @@ export class Sender {
 }
 
 /**
- * Emits `track` with { feed, track }, and `state` with the state of the connection.
+ * Emits `track` with { feed, track }, and `state` with the connection state.
  *
  * @extends {Emitter<{track: {feed: FeedId, track: MediaStreamTrack}, state: RTCPeerConnectionState}>}
  */
@@ -147,7 +147,7 @@ export class Receiver extends Emitter {
     });
   }
 
-  /** Receives exactly these feeds, each in one layer of its video. @param {Map<FeedId, number>} feedLayers */
+  /** Receives exactly these feeds, with one video layer from each. @param {Map<FeedId, number>} feedLayers */
   receive(feedLayers) {
     this.#feedLayers = feedLayers;
     void this.#syncFeeds();
@@ -184,7 +184,7 @@ export class Receiver extends Emitter {
       .map(({ receiver }) => receiver);
   }
 
-  /** Subscribes and unsubscribes until Janus sends the feeds that we want, one negotiation at a time. */
+  /** Subscribes and unsubscribes, one negotiation at a time, until Janus sends exactly the feeds that we want. */
   async #syncFeeds() {
     if (this.#syncing) return;
     this.#syncing = true;
@@ -197,7 +197,7 @@ export class Receiver extends Emitter {
       }
       await this.#chooseLayers();
     } catch {
-      // Janus has closed the connection or is about to. Our owner then creates a new one.
+      // Janus has closed the connection or is about to close it. The class Janus then creates a new Receiver.
     } finally {
       this.#syncing = false;
     }
@@ -231,7 +231,7 @@ export class Receiver extends Emitter {
     try {
       await this.#negotiate(/** @type {Answer} */ (await this.#handle?.ask(body)));
     } catch (error) {
-      // Janus announces in another message that the publisher has just left.
+      // Ignore this error: the publisher has just left, which Janus announces in another message.
       if (!(error instanceof JanusError) || error.code !== NO_SUCH_FEED) throw error;
     }
   }
@@ -250,7 +250,7 @@ export class Receiver extends Emitter {
     await this.#handle?.ask({ request: 'start' }, this.#connection.localDescription);
   }
 
-  /** Requests another layer of each video whose layer has changed. */
+  /** Requests the new layer of each video whose layer has changed. */
   async #chooseLayers() {
     const streams = [];
     for (const { mid, receiver } of this.#connection.getTransceivers()) {

@@ -8,7 +8,10 @@ import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 
 const PLUGIN = 'janus.plugin.videoroom';
-/** Interval of keepalives, in ms. Janus ends a session that is silent for a minute, or for less if so configured. */
+/**
+ * How often to send a keepalive, in ms. Janus ends a session after a minute of silence, or earlier, depending on its
+ * configuration.
+ */
 const KEEPALIVE_EVERY = 5000;
 const ANSWERED_WITHIN = 10_000;
 /** Janus's error code for an unauthorized request: the token is wrong or expired. */
@@ -20,9 +23,9 @@ const REFUSED = 403;
  * @property {RTCSessionDescriptionInit} [jsep]
  */
 
-/** A plugin handle: sends requests to the plugin, and the candidates of its peer connection. */
+/** A plugin handle, which sends requests and ICE candidates to the plugin. */
 export class Handle {
-  /** Handles each event of the plugin. @type {(answer: Answer) => void} */
+  /** The handler for events from the plugin. @type {(answer: Answer) => void} */
   onEvent = () => undefined;
   #session;
 
@@ -33,7 +36,7 @@ export class Handle {
   }
 
   /**
-   * Sends a request to the plugin; fails with the plugin's reason.
+   * Sends a request to the plugin; if the plugin refuses, the error contains its reason.
    *
    * @param {Record<string, unknown>} body
    * @param {RTCSessionDescription | null} [jsep]
@@ -52,7 +55,11 @@ export class Handle {
     return answer;
   }
 
-  /** Sends every candidate of a connection as it is found, and the end of candidates. @param {RTCPeerConnection} connection */
+  /**
+   * Sends each of the connection's candidates when it is found, and finally the end of candidates.
+   *
+   * @param {RTCPeerConnection} connection
+   */
   trickle(connection) {
     connection.addEventListener('icecandidate', ({ candidate }) => {
       const found = candidate ? candidate.toJSON() : { completed: true };
@@ -61,7 +68,7 @@ export class Handle {
   }
 }
 
-/** A request that the plugin refused, with the plugin's error code. */
+/** The plugin refused a request, with this error code. */
 export class JanusError extends Error {
   /** @param {string} message @param {number} code */
   constructor(message, code) {
@@ -71,7 +78,7 @@ export class JanusError extends Error {
 }
 
 /**
- * Emits `lost` when the connection ends without a call of `close`.
+ * Emits `lost` when the connection ends without a call to `close`.
  *
  * @extends {Emitter<{lost: void}>}
  */
@@ -80,7 +87,7 @@ export class Session extends Emitter {
   #id = 0;
   #number = 0;
   /**
-   * The pending requests, by transaction. If `acknowledged` is set, the acknowledgement is the only response.
+   * The pending requests, by transaction. If `acknowledged` is set, the request is answered only by an acknowledgment.
    *
    * @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>}
    */
@@ -165,7 +172,7 @@ export class Session extends Emitter {
   #onMessage(message) {
     const { janus, transaction, sender } = message;
     const pending = this.#waiting.get(String(transaction));
-    // The final response to a message follows its acknowledgement.
+    // The final response to a message follows its acknowledgment.
     if (janus === 'ack' && !pending?.acknowledged) return;
     if (janus === 'error')
       pending?.reject(this.#refusal(/** @type {{code: number, reason: string}} */ (message['error'])));

@@ -1,9 +1,10 @@
 /**
- * Janus: media through an SFU (https://janus.conf.meetecho.com/docs/videoroom). Each participant sends once to the SFU,
- * and receives all others through one connection from it.
+ * Janus: media through an SFU (https://janus.conf.meetecho.com/docs/videoroom). Each participant sends media once to
+ * the SFU, and receives all other participants over one connection from the SFU.
  *
- * Input: our stream, and the messages of Janus. Output: TransportEvents. Room uses it through the interface Transport. Our
- * server announces the participants of its own room. Participants of other servers have a profile in Janus's room.
+ * Input: our stream, and messages from Janus. Output: TransportEvents. Room uses this class through the interface
+ * Transport. Our server announces the participants in its own room. The profiles of participants from other servers are
+ * stored in Janus's room.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -12,11 +13,11 @@ import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
 import { sizeFor } from '../participant.js';
 
-/** Interval, in ms, at which we try to reconnect to Janus. */
+/** How often to try to reconnect to Janus, in ms. */
 const RETRY_EVERY = 500;
-/** Time, in ms, in which participants of other servers must return after Janus has restarted. */
+/** How long participants from other servers may take to return after Janus has restarted, in ms. */
 const BACK_WITHIN = 10_000;
-/** Janus's error codes for a room that already exists, and for a room id that must be a string. */
+/** Janus's error codes for a room that already exists, and for a room id that should be a string. */
 const EXISTS = 427;
 const WRONG_TYPE = 430;
 const MARKERS = 256;
@@ -25,8 +26,8 @@ const MARKERS = 256;
 /** @typedef {import('./janus-media.js').FeedId} FeedId */
 /** A participant in Janus's room; `display` is their profile as JSON. @typedef {{id: FeedId, display?: string}} Attendee */
 /**
- * A participant's profile: `server` is the server through which they joined, `sizes` are the sizes of their video,
- * smallest first.
+ * A participant's profile: `server` is the server through which they joined, and `sizes` contains the sizes of their
+ * video, smallest first.
  *
  * @typedef {MemberInfo & {server: string, sizes: VideoSize[]}} Profile
  */
@@ -48,9 +49,13 @@ export class Janus extends Emitter {
   #receiver = null;
   /** @type {Profile} */
   #profile;
-  /** The id of the room: a string if this Janus uses strings, otherwise a number. @type {number | string} */
+  /** The room's id: a string if this Janus server uses strings, otherwise a number. @type {number | string} */
   #room;
-  /** All participants in Janus's room, by feed. Those who publish can be received. @type {Map<FeedId, {profile: Profile, publishes: boolean}>} */
+  /**
+   * All participants in Janus's room, by feed. Only participants who publish can be received.
+   *
+   * @type {Map<FeedId, {profile: Profile, publishes: boolean}>}
+   */
   #feeds = new Map();
   /** The ids of participants who joined through another server. @type {Set<string>} */
   #remote = new Set();
@@ -94,7 +99,7 @@ export class Janus extends Emitter {
   async enter({ name, marker, synthetic, subscriptions, taken }) {
     Object.assign(this.#profile, { name, marker: synthetic ? marker : null, subscriptions });
     await this.#open();
-    // Janus admits one participant at a time, and participants who joined before us keep their markers.
+    // Janus admits participants one at a time, and participants who joined before us keep their markers.
     const theirs = new Set([...taken, ...[...this.#feeds.values()].map(({ profile }) => profile.marker)]);
     let free = marker;
     while (synthetic && theirs.has(free) && theirs.size < MARKERS) free = (free + 1) % MARKERS;
@@ -108,7 +113,11 @@ export class Janus extends Emitter {
     this.#updateFeeds();
   }
 
-  /** Announces our state to the participants of other servers. @param {{audio: boolean, video: boolean, screen: boolean}} state */
+  /**
+   * Announces our state to the participants from other servers.
+   *
+   * @param {{audio: boolean, video: boolean, screen: boolean}} state
+   */
   announce({ audio, video, screen }) {
     void this.#updateProfile({ audio, video, screen });
   }
@@ -125,7 +134,12 @@ export class Janus extends Emitter {
     await this.refit();
   }
 
-  /** Sets the size at which a participant subscribes to us; null if they no longer do. @param {string} id @param {VideoSize | null} size */
+  /**
+   * Sets the size at which a participant subscribes to us; pass null if they no longer subscribe.
+   *
+   * @param {string} id
+   * @param {VideoSize | null} size
+   */
   async setRequestedSize(id, size) {
     if (size) this.#requested.set(id, size);
     else this.#requested.delete(id);
@@ -139,7 +153,7 @@ export class Janus extends Emitter {
     await this.#updateProfile({ sizes });
   }
 
-  /** Does nothing, since the descriptions come from Janus and not from the other pages. */
+  /** Does nothing, since session descriptions come from Janus, not from other pages. */
   handleSignal() {
     return Promise.resolve();
   }
@@ -240,7 +254,7 @@ export class Janus extends Emitter {
     this.#feeds.clear();
   }
 
-  /** Updates our profile, which participants of other servers read. @param {Partial<Profile>} changes */
+  /** Updates our profile, which is read by participants from other servers. @param {Partial<Profile>} changes */
   async #updateProfile(changes) {
     const before = JSON.stringify(this.#profile);
     Object.assign(this.#profile, changes);
@@ -249,7 +263,7 @@ export class Janus extends Emitter {
       await this.#publisher?.ask({ request: 'configure', display }).catch(() => undefined);
   }
 
-  /** Handles an event of Janus's room. @param {Record<string, unknown>} data */
+  /** Handles an event from Janus's room. @param {Record<string, unknown>} data */
   #onRoomEvent(data) {
     const { publishers, attendees, joining, id, display, leaving, unpublished } = data;
     for (const attendee of /** @type {Attendee[]} */ (attendees ?? [])) this.#onProfile(attendee, false);
@@ -266,7 +280,7 @@ export class Janus extends Emitter {
   /** @param {Attendee} attendee @param {boolean} [publishes] unchanged by default */
   #onProfile({ id: feed, display = '' }, publishes) {
     const profile = readProfile(display);
-    // A participant of another application has a display name, but no profile of ours.
+    // A participant from another application has a display name, but no harness profile.
     if (!profile || profile.id === this.id) return;
     this.#feeds.set(feed, { profile, publishes: publishes ?? this.#feeds.get(feed)?.publishes ?? false });
     if (profile.server === this.sfu.server) return;
@@ -282,7 +296,7 @@ export class Janus extends Emitter {
     if (profile && this.#remote.delete(profile.id)) this.emit('left', profile.id);
   }
 
-  /** Removes participants of other servers who did not return. */
+  /** Removes participants from other servers who did not return. */
   #removeMissing() {
     const here = new Set([...this.#feeds.values()].map(({ profile }) => profile.id));
     for (const id of [...this.#remote]) {
@@ -292,7 +306,7 @@ export class Janus extends Emitter {
     }
   }
 
-  /** Subscribes at Janus to the smallest size of each participant that is large enough. */
+  /** Subscribes to each participant's smallest video that is large enough. */
   #updateFeeds() {
     const { subscriptions } = this.#profile;
     /** @type {Map<FeedId, number>} */
@@ -321,7 +335,8 @@ export class Janus extends Emitter {
 }
 
 /**
- * Creates the room unless another participant already has. Returns its id, a string if this Janus uses strings.
+ * Creates the room unless another participant has already created it. Returns the room's id, which is a string if this
+ * Janus server uses strings.
  *
  * @param {Handle} handle
  * @param {FeedId} room

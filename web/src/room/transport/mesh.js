@@ -1,8 +1,8 @@
 /**
  * Mesh: one peer connection to each participant that sends to us or subscribes to us.
  *
- * Input: our stream, and the descriptions and candidates that the server forwards. Output: TransportEvents. Room uses it
- * through the interface Transport.
+ * Input: our stream, and the descriptions and candidates that the server forwards. Output: TransportEvents. Room uses
+ * this class through the interface Transport.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -16,13 +16,16 @@ import {
   requestCaptureTime,
 } from '../../webrtc/tracks.js';
 
-/** Maximum time, in ms, to wait for the first candidate before an offer is rolled back. */
+/** How long to wait for the first candidate before an offer is rolled back, in ms. */
 const GATHERED_WITHIN = 1000;
-/** Number of attempts to set encodings when a negotiation interferes, and the time between them, in ms. */
+/** How often to try to set encodings while negotiations interfere, and the time between attempts, in ms. */
 const TRIES = 20;
 const RETRY_AFTER = 50;
 
-/** One connection with perfect negotiation. Sends our tracks if the other side subscribes, and receives theirs. */
+/**
+ * One connection with perfect negotiation. It sends our tracks if the other side subscribes, and receives the other
+ * side's tracks.
+ */
 class Peer {
   #connection;
   #polite;
@@ -32,7 +35,7 @@ class Peer {
   #gathered = Promise.withResolvers();
   #handling = createQueue();
   /**
-   * The transceivers of our audio and video: one per kind, since a connection never drops a transceiver.
+   * The transceivers of our audio and video. There is one per kind, since a connection never drops a transceiver.
    *
    * @type {Map<string, RTCRtpTransceiver>}
    */
@@ -70,7 +73,8 @@ class Peer {
   }
 
   /**
-   * Plays audio from its first packet on: otherwise WebRTC buffers the first packets, and then catches up for seconds.
+   * Plays audio from the first packet. Otherwise, WebRTC would buffer the first packets and then catch up for several
+   * seconds.
    *
    * @param {MediaStreamTrack} track
    */
@@ -96,7 +100,7 @@ class Peer {
   }
 
   /**
-   * Handles the other side's signals in order, since an offer that overtakes the previous answer would be ignored.
+   * Handles the other side's signals in order. Otherwise, an offer that overtakes the previous answer would be ignored.
    *
    * @param {SignalData} data
    */
@@ -130,8 +134,8 @@ class Peer {
   }
 
   /**
-   * Sends the stream at the requested size. If it is null, nothing is sent, and the transceivers stay for the next
-   * subscription.
+   * Sends the stream at the requested size. If the size is null, nothing is sent, but the transceivers are kept for the
+   * next subscription.
    *
    * @param {MediaStream} stream
    * @param {VideoSize | null} requested
@@ -140,7 +144,7 @@ class Peer {
   publish(stream, requested, published) {
     this.#requested = requested;
     return this.#inTurn(async () => {
-      // A participant who has left in the meantime subscribes to nothing.
+      // The participant may have left in the meantime.
       if (this.#connection.signalingState === 'closed') return;
       for (const kind of ['audio', 'video']) {
         const track = stream.getTracks().find((one) => one.kind === kind) ?? null;
@@ -171,8 +175,7 @@ class Peer {
   }
 
   /**
-   * Runs one change of the senders at a time, since Chrome rejects parameters that were read before another change
-   * (fact 17).
+   * Changes the senders one at a time, since Chrome rejects parameters that were read before another change (fact 17).
    */
   #inTurn = createQueue();
 
@@ -181,7 +184,8 @@ class Peer {
     for (let tries = 1; sender.track?.kind === 'video' && this.#requested; tries += 1) {
       const parameters = sender.getParameters();
       const [encoding] = parameters.encodings;
-      // Before the first negotiation ends there is nothing to change: the encodings passed to addTransceiver apply.
+      // Until the first negotiation has ended, there is nothing to change: the encodings passed to addTransceiver
+      // apply.
       if (!encoding) return;
       Object.assign(encoding, videoEncoding(this.#requested, published()));
       try {
@@ -211,7 +215,7 @@ class Peer {
     return this.#connection.getStats();
   }
 
-  /** Restarts ICE at once if the connection is broken; WebRTC itself waits for about 15 s. */
+  /** Restarts ICE at once if the connection is broken, since WebRTC itself waits for about 15 s. */
   reconnect() {
     if (this.#connection.connectionState === 'disconnected') this.#connection.restartIce();
   }
@@ -252,7 +256,7 @@ export class Mesh extends Emitter {
   }
 
   /**
-   * Returns our own marker: our server knows all participants of a mesh, so the marker is unique.
+   * Returns our own marker, which is unique, since our server knows all participants in a mesh.
    *
    * @param {Entrant} entrant
    */
@@ -275,7 +279,12 @@ export class Mesh extends Emitter {
     await this.refit();
   }
 
-  /** Sets the size at which a participant subscribes to us; null if they no longer do. @param {string} id @param {VideoSize | null} size */
+  /**
+   * Sets the size at which a participant subscribes to us; pass null if they no longer subscribe.
+   *
+   * @param {string} id
+   * @param {VideoSize | null} size
+   */
   async setRequestedSize(id, size) {
     this.#requested.set(id, size);
     if (!size && !this.#peers.has(id)) return;
@@ -305,8 +314,8 @@ export class Mesh extends Emitter {
   }
 
   /**
-   * Returns how long a participant's video and audio take to arrive, in ms. The clocks of both sides differ, so only
-   * the difference of the two values is exact.
+   * Returns how long a participant's video and audio take to arrive, in ms. The two sides have different clocks, so
+   * only the difference between the two values is exact.
    *
    * @param {string} id
    */
@@ -319,7 +328,7 @@ export class Mesh extends Emitter {
     this.#peers.get(id)?.resumePlayback();
   }
 
-  /** Returns the statistics of the connection to a participant. @param {string} id */
+  /** Returns the statistics for the connection to a participant. @param {string} id */
   async stats(id) {
     return (await this.#peers.get(id)?.stats()) ?? null;
   }
