@@ -1,4 +1,4 @@
-"""Fixtures that open unchanged applications in attached pages."""
+"""Fixtures that open applications, unchanged, in attached pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def enter(room: Room, new_context: Callable[..., BrowserContext]) -> Callable[..
 
 @pytest.fixture(scope="session")
 def peer_server() -> Iterator[int]:
-    """Run PeerJS's own server, and yield its port."""
+    """Run the PeerJS server, and yield its port."""
     script = """
       const { PeerServer } = require('peer');
       const server = PeerServer({ port: 0, host: '127.0.0.1', path: '/peers' }, (http) =>

@@ -1,4 +1,4 @@
-"""Calls of applications that use simple-peer, PeerJS, LiveKit or Janus are recorded in their own pages."""
+"""Record calls of applications that use simple-peer, PeerJS, LiveKit or Janus, each in the application's own page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def test_participants_of_a_strict_application_are_recorded_and_identified(room: Room, enter: Enter, site: Site) -> None:
-    """The application uses https, isolation, a content policy and trusted types; markers identify everybody."""
+    """The application uses https, cross-origin isolation, a content security policy and trusted types."""
     alice, bob, carol = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob", "carol"))
     meet(room, alice, bob, carol)
 
@@ -49,7 +49,7 @@ def test_participants_of_a_strict_application_are_recorded_and_identified(room: 
 
 
 def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: Enter, site: Site) -> None:
-    """Another participant of the call is not in the file."""
+    """Bob is in the same call, but not in Alice's local recording."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
 
@@ -62,7 +62,7 @@ def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: En
 
 
 def test_participants_join_mute_and_hang_up_in_the_recording(room: Room, enter: Enter, site: Site) -> None:
-    """The participants use the application's own buttons, and the report has the times."""
+    """The participants use the application's own buttons, and the report shows when each change happened."""
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     bob = enter(f"{site.url}/simple-peer.html", "bob")
     meet(room, alice, bob)
@@ -91,7 +91,7 @@ def test_participants_join_mute_and_hang_up_in_the_recording(room: Room, enter: 
 
 
 def test_replaced_camera_track_is_recorded(room: Room, enter: Enter, site: Site, peer_server: int) -> None:
-    """Two participants use PeerJS with its own server, change cameras while recording, and hang up at the end."""
+    """Two participants use PeerJS with its own server, switch cameras while recording, and hang up at the end."""
     bob = enter(f"{site.url}/peerjs.html?me=bob&port={peer_server}", "bob")
     bob.page.get_by_text("ready").wait_for()
     alice = enter(f"{site.url}/peerjs.html?me=alice&call=bob&port={peer_server}", "alice")
@@ -112,7 +112,7 @@ def test_replaced_camera_track_is_recorded(room: Room, enter: Enter, site: Site,
 
 
 def _livekit_query(name: str) -> str:
-    """Return the query of the address with which a participant joins through LiveKit."""
+    """Return the URL query with which a participant joins through LiveKit."""
     server = os.environ.get("LIVEKIT_URL")
     if not server:
         return urlencode({"me": name})
@@ -123,14 +123,14 @@ def _livekit_query(name: str) -> str:
 
 @pytest.mark.thorough
 def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: Enter, site: Site) -> None:
-    """One connection carries everybody's tracks; leaving is noticed, and a download does not end the call.
+    """One connection carries everybody's tracks. Downloading a recording does not end the call.
 
-    A real server is used instead of ours if LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set.
+    If LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, the test uses that LiveKit server instead of ours.
     """
     alice, bob = (enter(f"{site.url}/livekit.html?{_livekit_query(name)}", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     recording = record_call(room, alice)
-    # The client hangs up when the user leaves its page; a download must not count as leaving.
+    # LiveKit's client hangs up when the user leaves the page; a download must not count as leaving.
     assert ["bob"] == alice.others
     alice.start_media_recording(record_config=SMALL)
     room.wait(seconds=2)
@@ -142,20 +142,20 @@ def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: En
     room.wait(seconds=1)
     alice.stop_media_recording()
 
-    # The server decodes and encodes everything in Python, on the same machine as the browsers.
+    # Our server decodes and encodes all media in Python, on the same machine as the browsers.
     busy = Limits(own_av_offset_ms=250, av_offset_ms=400, repeated_percent=30)
     report = verify(recording, limits=busy)
     again = verify(alice.download_media_recording(), limits=busy)
 
     report.raise_for_failures()
     again.raise_for_failures()
-    # The server may cause a gap in the audio, but most of the audio is present.
+    # Our slow server may cause a gap in the audio, but one of these intervals must be free of gaps.
     assert any(report.participant("bob").is_audible(start, start + 0.7) for start in (0.7, 1.4, 2.1))
     assert not again.participant("bob").is_audible(3, 3.8)
     assert again.participant("bob").present[-1][1] == pytest.approx(left_at, abs=1)
 
 
-# Returns the widths of all videos that a page receives.
+# JavaScript that returns the width of every video that the page receives.
 _WIDTHS = """async () => {
   const { connections } = window[Symbol.for('recording-harness')];
   const reports = await Promise.all([...connections].map((connection) => connection.getStats()));
@@ -166,9 +166,9 @@ _WIDTHS = """async () => {
 
 
 def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
-    """All tracks arrive on one connection; a video changes its size, and one participant replaces another."""
+    """All tracks arrive on one connection. Bob's video changes its size, and Dave joins after Carol leaves."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
-    # Two cores are too slow for four participants who send three sizes each.
+    # Only Bob sends three sizes, because two cores are too slow for four participants who do.
     sizes = {"bob": "&sizes"}
     alice, bob, carol = (
         enter(f"{site.url}/janus.html?me={name}&{server}{sizes.get(name, '')}", name)
@@ -191,7 +191,7 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
     carol.page.get_by_role("button", name="Leave").click()
     room.wait_for(lambda: alice.others == ["bob"], what="carol to leave", timeout=5)
     left_at = alice.get_media_recording().elapsed
-    # The server sends the new participant's tracks in place of those of the one who left.
+    # The server sends Dave's tracks in place of Carol's.
     dave = enter(f"{site.url}/janus.html?me=dave&{server}", "dave")
     meet(room, alice, bob, dave)
     joined_at = alice.get_media_recording().elapsed
@@ -211,7 +211,7 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
 def test_participant_without_a_marker_is_unidentified(
     room: Room, enter: Enter, site: Site, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The participant is recorded and listed, but only a marker could provide the name."""
+    """A participant without a marker is recorded, and listed as unidentified."""
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     other_page = new_context(ignore_https_errors=True).new_page()
     other_page.goto(f"{site.url}/simple-peer.html")
@@ -228,7 +228,7 @@ def test_participant_without_a_marker_is_unidentified(
 
 @pytest.mark.thorough
 def test_video_file_becomes_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
-    """The application sends the video file, and the recording at the other end contains its markers without a name."""
+    """The application sends the video file, and the other participant's recording contains the file's marker."""
     video_file = tmp_path / "camera.webm"
     write_media(
         video_file, Scene(participants=(PlannedParticipant(name="actor", marker=9),), width=640, height=360, seconds=8)

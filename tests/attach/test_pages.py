@@ -1,4 +1,4 @@
-"""An attached page may crash, reload and navigate; it stays open when it is released."""
+"""Attached pages may crash, reload and navigate, and they stay open after they are released."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def test_recording_of_a_crashed_page_is_kept(room: Room, enter: Enter, site: Site) -> None:
-    """The next wait raises an error that contains the saved recording."""
+    """After a page crashes, the next wait raises an error that contains the saved recording."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -49,7 +49,7 @@ def test_recording_of_a_crashed_page_is_kept(room: Room, enter: Enter, site: Sit
 
 @pytest.mark.thorough
 def test_recording_of_a_reloaded_page_is_kept_and_the_page_records_again(room: Room, enter: Enter, site: Site) -> None:
-    """The first recording ends with the page and is kept; the next call of the page can be recorded as well."""
+    """The reload ends the first recording, and then the reloaded page's call can be recorded."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -64,7 +64,7 @@ def test_recording_of_a_reloaded_page_is_kept_and_the_page_records_again(room: R
 
 @pytest.mark.thorough
 def test_navigation_inside_an_application_does_not_change_its_call(room: Room, enter: Enter, site: Site) -> None:
-    """The address changes without a page load, as in single-page applications."""
+    """Like a single-page application, the test changes the page's address without loading a new page."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -78,7 +78,7 @@ def test_navigation_inside_an_application_does_not_change_its_call(room: Room, e
 
 
 def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None:
-    """Scripts of a loaded page may already have created connections that were not observed."""
+    """A loaded page may already have connections that the harness did not see."""
     page.goto("data:text/html,<h1>An application</h1>")
 
     with pytest.raises(ConfigError, match="attach before it loads anything"):
@@ -96,7 +96,7 @@ def test_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:
 def test_single_page_is_attached_without_a_room(
     new_context: Callable[..., BrowserContext], site: Site, tmp_path: Path
 ) -> None:
-    """The page stays open after it is released, and its call continues."""
+    """After the ``attach`` block ends, the page stays open and its call continues."""
     page, other = (new_context(ignore_https_errors=True).new_page() for _ in range(2))
     with attach(page, "alice", media="synthetic", recordings=tmp_path) as alice:
         for one in (page, other):
@@ -113,7 +113,7 @@ def test_single_page_is_attached_without_a_room(
     expect(page.get_by_text("with 1")).to_be_visible()
 
 
-# Makes the application create a file, which the browser downloads.
+# JavaScript with which the application offers a file for download.
 _EXPORT = """() => {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob(['name,minutes']));
@@ -123,7 +123,7 @@ _EXPORT = """() => {
 
 
 def test_downloads_of_the_application_reach_its_owner(room: Room, enter: Enter, site: Site) -> None:
-    """The owner's listener gets a download during the recording, one just before ours, and ours."""
+    """The page owner's download listener receives the application's downloads and the harness's own."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     names: list[str] = []
@@ -141,7 +141,7 @@ def test_downloads_of_the_application_reach_its_owner(room: Room, enter: Enter, 
     assert not alice._page.downloads
 
 
-# Sends events that a script could forge if it knew the binding.
+# JavaScript that forges recording events, as a malicious script in the page could.
 _FORGED = """async () => {
   const broken = { message: 'all is lost', name: 'RecordingError', code: 10453 };
   const events = [
@@ -153,7 +153,7 @@ _FORGED = """async () => {
 
 
 def test_event_forged_by_the_application_has_no_effect(room: Room, enter: Enter, site: Site) -> None:
-    """Events forged in the page or in a frame are logged, and the recording continues."""
+    """Events forged in the page or in a frame are logged and otherwise ignored."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     received: list[str] = []

@@ -1,4 +1,4 @@
-"""An attached internet page may reach the harness's server on this machine, and nothing else."""
+"""An attached page from the internet can reach the harness's server on this machine, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PERMISSION_STATE = "async (name) => (await navigator.permissions.query({ name })).state"
 
 
-# The responses of the internet sites, by path.
+# Responses of the simulated internet sites, by path.
 _RESPONSES = {
     "/": '<!doctype html><script src="/alone.js" type="module"></script><script>window.lax = true</script>',
     "/embeds": '<!doctype html><iframe src="https://call.example/" allow="camera; microphone"></iframe>',
@@ -41,7 +41,7 @@ _RESPONSES = {
 
 
 def _serve_internet_sites(context: BrowserContext) -> None:
-    """Serve every site below .example and one below localhost, with a content policy."""
+    """Serve all sites under .example and one under localhost, with a content security policy."""
 
     def answer(route: Route) -> None:
         path = urlsplit(route.request.url).path
@@ -57,7 +57,7 @@ def _serve_internet_sites(context: BrowserContext) -> None:
     "granted", ["origin", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("nothing", "everywhere"))]
 )
 def test_internet_page_reaches_only_this_machine(room: Room, page: Page, granted: str) -> None:
-    """Only this site gets Chrome's permission for the machine, regardless of the owner's other grants."""
+    """Only the attached site may access this machine, whatever other permissions the page's owner grants."""
     context = page.context
     _serve_internet_sites(context)
     alice = room.attach(page, "alice")
@@ -78,7 +78,7 @@ def test_internet_page_reaches_only_this_machine(room: Room, page: Page, granted
 
 @pytest.mark.thorough
 def test_internet_page_is_recorded_after_its_owner_grants_another_permission(room: Room, page: Page) -> None:
-    """The owner's grant removes the permission for this machine, and the next recording grants it again."""
+    """Granting another permission revokes access to this machine, and the next recording restores it."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.goto("https://app.example/")
@@ -91,7 +91,7 @@ def test_internet_page_is_recorded_after_its_owner_grants_another_permission(roo
 
 @pytest.mark.thorough
 def test_page_with_a_local_name_reaches_this_machine(room: Room, page: Page) -> None:
-    """For example, a test may fulfil the requests of such a site itself."""
+    """A page on app.localhost can be recorded, even if the test itself answers the page's requests."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.goto("https://app.localhost/")
@@ -101,7 +101,7 @@ def test_page_with_a_local_name_reaches_this_machine(room: Room, page: Page) -> 
 
 
 def test_call_in_an_internet_frame_reaches_this_machine(room: Room) -> None:
-    """The frame uses the permission of the page around it, which may belong to another site."""
+    """A frame uses the permission of the page that contains it, even if that page belongs to another site."""
     alice = room.enter("alice")
     _serve_internet_sites(alice.page.context)
     alice.page.goto("https://app.example/embeds")
@@ -112,7 +112,7 @@ def test_call_in_an_internet_frame_reaches_this_machine(room: Room) -> None:
 
 @pytest.mark.thorough
 def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Page) -> None:
-    """The page's request for the camera waits until Python has granted the permission."""
+    """The page's camera request waits until Python has granted the permission."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.goto("https://app.example/", wait_until="commit")
@@ -123,14 +123,14 @@ def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Pa
     check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
-# Returns whether the page still has traces of the harness, and whether its content policy is bypassed.
+# JavaScript that returns three traces of the harness in the page, and whether the content security policy is bypassed.
 _TRACES = """() => [
   Symbol.for('recording-harness') in window, 'harnessEvent' in window, 'harnessMayReach' in window, 'lax' in window,
 ]"""
 
 
-def test_released_page_contains_nothing_of_the_harness(room: Room, page: Page) -> None:
-    """The call continues; after the next load the content policy is enforced, and the owner's grants still apply."""
+def test_released_page_contains_no_trace_of_the_harness(room: Room, page: Page) -> None:
+    """The call continues. After the next load, the content security policy is enforced and the owner's grants apply."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.context.grant_permissions(["camera", "microphone"])
@@ -152,7 +152,7 @@ def test_released_page_contains_nothing_of_the_harness(room: Room, page: Page) -
 
 
 def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page) -> None:
-    """Over plain http, Chrome does not offer the APIs that a recording needs."""
+    """Over plain http, Chrome does not provide the APIs that recording requires."""
     alice = room.attach(page, "alice")
     alice.page.route("http://application.test/", lambda route: route.fulfill(body="<h1>An application</h1>"))
     alice.page.goto("http://application.test/")
@@ -164,7 +164,7 @@ def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page)
 def test_page_that_cannot_reach_the_server_is_refused_with_the_remedy(
     room: Room, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
-    """The error covers both reasons: Chrome blocks the local network, or no server answers."""
+    """The error mentions both possible reasons: Chrome blocks local connections, or no server answers."""
     server = room._server
     script = server.attach(room.name, "alice", "synthetic").replace(server.url, "http://127.0.0.1:9")
     page = ApplicationPage(new_context(ignore_https_errors=True).new_page(), server.url, script)

@@ -1,4 +1,4 @@
-"""``harness record --url`` records the call of an unchanged application from a shell."""
+"""``harness record --url`` records a call of an unchanged application from the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_record_command_records_the_call_of_an_application(site: Site, tmp_path: Path) -> None:
-    """Two participants open the address, a script joins the call, and the output has a file and a report with both."""
+    """Two participants open the address, and a script joins the call for them. The report lists both."""
     (tmp_path / "join.py").write_text(
         "def join(page, name):\n"
         "    page.get_by_role('heading', name='A call with simple-peer').wait_for()\n"
@@ -41,7 +41,7 @@ def test_record_command_records_the_call_of_an_application(site: Site, tmp_path:
 
 
 def test_unreachable_address_is_reported(tmp_path: Path) -> None:
-    """The error names the address and the reason, without a traceback."""
+    """The error names the unreachable address and the reason, without a traceback."""
     with socket.socket() as closed_port:
         closed_port.bind(("127.0.0.1", 0))
         url = f"https://localhost:{closed_port.getsockname()[1]}/"

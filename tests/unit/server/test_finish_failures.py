@@ -1,5 +1,6 @@
 """If a disk error prevents a recording from being finished, the recording fails with a reason and keeps its raw
-bytes."""
+bytes.
+"""
 
 from __future__ import annotations
 
