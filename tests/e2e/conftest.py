@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: rooms that stay open, pages, and a reader that is independent of the harness."""
+"""Fixtures for the end-to-end tests: shared rooms, browser pages, and a file reader independent of the harness."""
 
 import functools
 import secrets
@@ -21,7 +21,7 @@ from tests.support.reports import LENIENT_LIMITS
 
 @dataclass(frozen=True)
 class Observations:
-    """The content of a file according to PyAV: codecs, frame sizes, and the times of packets in ms."""
+    """What PyAV reads from a file: codecs, frame sizes, and packet times in ms."""
 
     codecs: set[str]
     sizes: set[tuple[int, int]]
@@ -30,7 +30,7 @@ class Observations:
 
     @property
     def gaps(self) -> list[float]:
-        """Milliseconds from each frame to the next."""
+        """The time from each video frame to the next, in ms."""
         return [after - before for before, after in zip(self.video_times, self.video_times[1:], strict=False)]
 
 
@@ -50,13 +50,13 @@ def _read(path: Path) -> Observations:
 
 @pytest.fixture(scope="session")
 def read_back() -> Callable[[Path], Observations]:
-    """Return a function that reads every packet and every frame of a finished file."""
+    """Return a function that reads every packet and frame of a finished file."""
     return _read
 
 
 @pytest.fixture(scope="module")
 def _open_rooms(browser: Browser, room_server: RoomServer, recordings: Path) -> Iterator[Callable[..., Room]]:
-    """Yield a function that opens a room with participants, which lasts for all tests of a module."""
+    """Yield a function that opens a room with the given participants, which stays open for all tests in a module."""
     rooms: dict[tuple[str, ...], Room] = {}
 
     def room_with(*names: str) -> Room:
@@ -73,7 +73,7 @@ def _open_rooms(browser: Browser, room_server: RoomServer, recordings: Path) -> 
 
 
 def _without_recordings(room: Room) -> Iterator[Participant]:
-    """Yield the room's first participant, without a recording before and after the test."""
+    """Yield the room's first participant, and discard the participant's recordings before and after the test."""
     first = room.participants[0]
     first.recordings.clear()
     yield first
@@ -82,19 +82,19 @@ def _without_recordings(room: Room) -> Iterator[Participant]:
 
 @pytest.fixture
 def alice(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
-    """Yield alice, the only participant of a room that stays open for the next test."""
+    """Yield Alice, alone in a room that stays open for the next test."""
     yield from _without_recordings(_open_rooms("alice"))
 
 
 @pytest.fixture
 def alice_with_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
-    """Yield alice in a room with bob that stays open for the next test."""
+    """Yield Alice, in a room with Bob that stays open for the next test."""
     yield from _without_recordings(_open_rooms("alice", "bob"))
 
 
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer]:
-    """Serve a public room; its reports have lenient limits, since other work uses the same processors."""
+    """Serve a public room whose reports use lenient limits, because the machine may be busy with other tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.verification.verify", functools.partial(verify, limits=LENIENT_LIMITS))
         with serve_public_room(
@@ -105,7 +105,7 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer
 
 @pytest.fixture
 def visit(new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """Yield a function that opens a page in a new context; a console error fails the test, except ``unless``."""
+    """Yield a function that opens a page in a new context. Console errors without ``unless`` fail the test."""
     contexts: list[BrowserContext] = []
     page_errors: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Chrome is launched, protected from signals to the process group, and always closed."""
+"""Tests for launching Chrome, closing it, and shielding it from signals to the process group."""
 
 import contextlib
 import os
@@ -17,8 +17,8 @@ from tests.support import processes
 
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
-# A program that handles signals, prints "ready", and still uses the page after three signals.
-A_PROGRAM_WITH_CHROME = """
+# A program that catches three signals and then still uses its page; it prints "ready" and "closed".
+PROGRAM_WITH_CHROME = """
 import signal
 import sys
 from harness.browser.chrome import Chrome
@@ -40,10 +40,10 @@ print("closed", *(signal.Signals(number).name for number in caught), flush=True)
 
 
 @contextlib.contextmanager
-def a_program_with_chrome() -> Iterator[subprocess.Popen[str]]:
-    """Start the program in its own process group, and yield it when its page is open."""
+def program_with_chrome() -> Iterator[subprocess.Popen[str]]:
+    """Start the program in its own process group, and yield the process once its page is open."""
     process = subprocess.Popen(
-        [sys.executable, "-c", A_PROGRAM_WITH_CHROME], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", PROGRAM_WITH_CHROME], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     family = [psutil.Process(process.pid)]
     try:
@@ -59,7 +59,7 @@ def a_program_with_chrome() -> Iterator[subprocess.Popen[str]]:
 
 
 def test_chrome_opens_a_page_and_knows_its_version() -> None:
-    """The version matches the user agent of a page."""
+    """Chrome's reported version matches the user agent in a page."""
     with Chrome() as chrome:
         page = chrome.new_context().new_page()
 
@@ -70,7 +70,7 @@ def test_chrome_opens_a_page_and_knows_its_version() -> None:
 
 
 def test_chrome_disables_all_features_that_playwright_disables() -> None:
-    """Chrome uses only the last --disable-features, which is ours and includes Playwright's features."""
+    """Chrome honors only the last --disable-features; ours comes last and contains all of Playwright's features."""
     with Chrome():
         line = processes.chrome_processes("browser")[-1].cmdline()
         first, last = (
@@ -83,7 +83,7 @@ def test_chrome_disables_all_features_that_playwright_disables() -> None:
 
 
 def test_a_browser_context_costs_one_process() -> None:
-    """A context has no process besides that of its page, such as one for popups."""
+    """A browser context has one renderer process for its page, and no spare process for pop-ups."""
     others = processes.chrome_processes("--type=renderer")
     with Chrome() as browser:
         browser.new_context().new_page()
@@ -95,13 +95,13 @@ def test_a_browser_context_costs_one_process() -> None:
 
 
 def test_chrome_can_be_closed_twice() -> None:
-    """The second close has no effect."""
+    """Closing Chrome a second time has no effect."""
     with Chrome() as chrome:
         chrome.close()
 
 
 def test_a_crashed_chrome_closes_without_an_error() -> None:
-    """No process remains after a crash of the browser."""
+    """No process remains after the browser crashes."""
     others = psutil.Process().children()
     with Chrome() as chrome:
         chrome.new_context().new_page()
@@ -114,7 +114,7 @@ def test_a_crashed_chrome_closes_without_an_error() -> None:
 
 
 def test_fake_devices_are_a_camera_and_a_microphone() -> None:
-    """A page gets both devices without a click."""
+    """A page can use the camera and the microphone without a permission prompt."""
     with Chrome(fake_devices=True) as chrome:
         page = chrome.new_context().new_page()
         page.route("http://localhost/", lambda route: route.fulfill(body="a page"))
@@ -129,8 +129,8 @@ def test_fake_devices_are_a_camera_and_a_microphone() -> None:
 
 
 def test_signals_to_the_process_group_reach_only_python() -> None:
-    """After SIGINT, SIGTERM and SIGHUP, the page still works until Python closes it."""
-    with a_program_with_chrome() as process:
+    """After SIGINT, SIGTERM and SIGHUP, the page keeps working until Python closes the browser."""
+    with program_with_chrome() as process:
         family = psutil.Process(process.pid).children(recursive=True)
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -143,7 +143,7 @@ def test_signals_to_the_process_group_reach_only_python() -> None:
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:
-    """The error contains the browser's own error output and the remedy."""
+    """The error contains the browser's own error output and says how to fix it."""
     broken = tmp_path / "chrome"
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1.2.3.4\necho no libnss3 >&2\nexit 127\n')
     broken.chmod(0o755)

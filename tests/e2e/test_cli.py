@@ -1,4 +1,4 @@
-"""The command line: output, exit codes and interruptions."""
+"""Tests for the command line: output, exit codes and interruptions."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ REPORT = {"ok", "path", "media", "participants", "findings"}
 
 
 def test_record_prints_one_json_object(tmp_path: Path) -> None:
-    """Standard output contains one object with the documented keys, and the files that it names exist."""
+    """Standard output is one JSON object with the documented keys, and the recording's files exist."""
     arguments = "record alice bob --recorder all --quality 360p --frame-rate 15 --seconds 1 --name demo --json"
 
     result = run_harness(*arguments.split(), folder=tmp_path)
@@ -52,7 +52,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     (recording,) = answer["recordings"]
     assert {"ok", "recordings", "reports"} == set(answer)
     assert [] == failed_findings(answer), result.stderr
-    # On a busy machine the checks for smoothness may fail, which the exit code reflects.
+    # On a busy machine, the smoothness checks may fail, and then the exit code is 1.
     assert (0 if answer["ok"] else 1) == result.returncode
     assert set(recording) == RECORDING
     assert REPORT == set(answer["reports"][0])
@@ -64,7 +64,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
 
 
 def test_an_invalid_option_exits_with_2_and_states_what_is_allowed(tmp_path: Path) -> None:
-    """Nothing is started, nothing is written, and no traceback is shown."""
+    """An invalid option starts nothing, writes no file and shows no traceback."""
     result = run_harness("record", "--quality", "999p", folder=tmp_path)
 
     assert 2 == result.returncode
@@ -86,7 +86,7 @@ def test_an_invalid_option_exits_with_2_and_states_what_is_allowed(tmp_path: Pat
 def test_the_error_of_every_option_states_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, allowed: str
 ) -> None:
-    """Every option is tested in this process, because starting a program takes a second."""
+    """The options are tested in this process, because starting the program for each one would take a second."""
     monkeypatch.setattr(sys, "argv", ["harness", "record", option, value])
 
     with pytest.raises(SystemExit) as end:
@@ -97,7 +97,7 @@ def test_the_error_of_every_option_states_what_is_allowed(
 
 
 def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path: Path) -> None:
-    """A name with '../' stays in the folder, and a name of 300 characters is shortened."""
+    """A file name with '../' stays inside the folder, and a name of 300 characters is shortened."""
     result = run_harness("record", "alice", "--seconds", "0.5", "--name", "../" + "x" * 300, "--json", folder=tmp_path)
 
     path = Path(json.loads(result.stdout)["recordings"][0]["path"])
@@ -107,7 +107,7 @@ def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path
 
 
 def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path: Path) -> None:
-    """The exit code for a text file is 1, with one line of output."""
+    """For a text file, the exit code is 1 and the output is a single line."""
     (tmp_path / "README.md").write_text("# Nothing to see\n")
 
     result = run_harness("verify", "README.md", folder=tmp_path)
@@ -118,7 +118,7 @@ def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path
 
 
 def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
-    """The exit code for a missing file is 2, as for wrong usage."""
+    """The exit code for a missing file is 2, the same as for a usage error."""
     result = run_harness("verify", "nothing.webm", folder=tmp_path)
 
     assert 2 == result.returncode
@@ -126,7 +126,7 @@ def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
-    """The error names the program and how to specify another Chrome."""
+    """The error says how to specify a different Chrome, and shows no traceback."""
     result = run_harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
     assert 3 == result.returncode
@@ -135,7 +135,7 @@ def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
-    """The error says that the port is in use, and what to do."""
+    """The error says that the port is in use and suggests choosing another one."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -147,7 +147,7 @@ def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
 
 
 def test_serve_prints_how_to_join_and_runs_until_interrupted(tmp_path: Path) -> None:
-    """The server at the printed address serves the page."""
+    """The printed address serves the page until the program is interrupted."""
     with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         lines = []
@@ -168,7 +168,7 @@ def test_serve_prints_how_to_join_and_runs_until_interrupted(tmp_path: Path) -> 
 
 
 def test_an_unwritable_folder_exits_with_3(tmp_path: Path) -> None:
-    """The error names the recordings folder that can't be created."""
+    """If the recordings folder can't be created, the error names the folder."""
     (tmp_path / "recordings").write_text("a file in the way")
 
     result = run_harness("record", "alice", "--seconds", "0.5", folder=tmp_path)
@@ -179,7 +179,7 @@ def test_an_unwritable_folder_exits_with_3(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
-    """A signal to the process group finishes and names a complete file, and no process remains."""
+    """After a signal to the process group, the recording is finished, its path is printed, and no process remains."""
     arguments = ["record", "alice", "bob", "--seconds", "60", "--name", "cut", "--json"]
     codes = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
     with contextlib.ExitStack() as stack:
@@ -226,7 +226,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
-    """The JSON lists the available codecs and the missing requirements."""
+    """The doctor's JSON lists the available codecs and any missing requirements."""
     result = run_harness("doctor", "--quick", "--json", folder=tmp_path)
 
     answer = json.loads(result.stdout)

@@ -1,4 +1,4 @@
-"""Microphones, cameras, screens and participants change while a recording runs."""
+"""Tests for devices and participants that change during a recording."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ SIZES = ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, hei
 
 
 def finish_and_verify(participant: Participant) -> Report:
-    """Stop, download, clean, and return a report without failures."""
+    """Stop, download and clean a recording, and return its report after checking that nothing failed."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     participant.clean_media_recording()
@@ -28,11 +28,11 @@ def finish_and_verify(participant: Participant) -> Report:
 
 @pytest.fixture(scope="module")
 def call(browser: Browser, room_server: RoomServer, recordings: Path) -> Report:
-    """Record a call in which everything changes, and return its report.
+    """Record a call in which every device and participant changes, and return the report.
 
-    Alice records. Bob is muted for a while, carol's camera is off, dave uses other devices, erin's are unplugged,
-    frank shares his screen, grace leaves and returns, heidi's camera changes its resolution, and ivan repeatedly
-    toggles his microphone. Alice's own devices also change.
+    Alice records. Bob mutes himself for a while, Carol turns her camera off and on, and Dave switches devices. Erin's
+    devices are unplugged and replaced, Frank shares his screen, and Grace leaves and returns. Heidi's camera changes
+    its resolution, and Ivan repeatedly mutes and unmutes his microphone. Alice's own devices also change.
     """
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="call") as room:
         by_name = dict(zip(NAMES, room.join_all(*NAMES), strict=True))
@@ -67,7 +67,7 @@ def call(browser: Browser, room_server: RoomServer, recordings: Path) -> Report:
         room.wait(seconds=1)
         _replace(alice)
         room.wait(seconds=2)
-        # While grace's page opens, the nine participants get less CPU time.
+        # Freezes of up to 1 s are allowed, because opening Grace's page takes CPU time from the other participants.
         return verify(alice.download_media_recording(), limits=Limits(frozen=1))
 
 
@@ -81,34 +81,34 @@ def _replace(participant: Participant) -> None:
     participant.replace_device("video")
 
 
-def events(report: Report, event: str, participant: str) -> list[bool | None]:
-    """Return the states of a participant's audio or video, on or off, according to the manifest."""
+def on_states(report: Report, event: str, participant: str) -> list[bool | None]:
+    """Return whether a participant's audio or video was on after each event in the manifest."""
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     return [one.on for one in timeline.events if one.event == event and one.participant == participant]
 
 
-def off(report: Report, event: str, participant: str) -> float:
-    """Return the number of seconds for which a participant's audio or video was off, according to the manifest."""
+def seconds_off(report: Report, event: str, participant: str) -> float:
+    """Return how long a participant's audio or video was off according to the manifest, in seconds."""
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     times = [one.at for one in timeline.events if one.event == event and one.participant == participant]
     return sum(after - before for before, after in zip(times[1::2], times[2::2], strict=False))
 
 
-def silences(report: Report, participant: str) -> float:
-    """Return the number of seconds for which a participant is not audible, except at the edges of the file."""
+def seconds_silent(report: Report, participant: str) -> float:
+    """Return how long a participant is silent, in seconds, ignoring the first and last 0.4 s of the file."""
     audio = report.participant(participant).audio
     assert audio is not None
     return sum(end - start for start, end in audio.silent if start > 0.4 and end < duration_of(report) - 0.4)
 
 
 def duration_of(report: Report) -> float:
-    """Return the duration of a recording in seconds."""
+    """Return the recording's duration in seconds."""
     assert report.media is not None
     return report.media.duration
 
 
 def wrong(report: Report, participant: str) -> list[str]:
-    """Return the failed findings about a participant, except those about smoothness."""
+    """Return the messages of a participant's failed findings, except those from smoothness checks."""
     return [
         finding.message
         for finding in report.failures
@@ -117,7 +117,7 @@ def wrong(report: Report, participant: str) -> list[str]:
 
 
 def in_sync(report: Report, participant: str) -> bool:
-    """Return whether a participant's audio and video are still in sync."""
+    """Return whether a participant's median A/V offset is below 200 ms."""
     offset = report.participant(participant).av_offset_ms
     return offset is not None and abs(offset.median) < 200
 
@@ -125,71 +125,71 @@ def in_sync(report: Report, participant: str) -> bool:
 def test_a_recording_in_which_everything_changes_passes_all_other_checks(
     call: Report, read_back: Callable[[Path], Any]
 ) -> None:
-    """All checks of the file itself pass, and its size never changes."""
+    """Every check that is not about a participant passes, and the video size never changes."""
     assert [] == [finding.message for finding in call.failures if finding.participant is None]
     assert {(640, 360)} == read_back(call.path).sizes
 
 
 def test_a_muted_microphone_leaves_silence_and_returns_in_sync(call: Report) -> None:
-    """Audio after the silence is still in sync with the video."""
-    assert [True, False, True] == events(call, "audio", "bob")
-    assert silences(call, "bob") == pytest.approx(off(call, "audio", "bob"), abs=0.5)
-    assert silences(call, "carol") < 0.3
+    """The silence lasts as long as the mute, and the audio after it is in sync with the video."""
+    assert [True, False, True] == on_states(call, "audio", "bob")
+    assert seconds_silent(call, "bob") == pytest.approx(seconds_off(call, "audio", "bob"), abs=0.5)
+    assert seconds_silent(call, "carol") < 0.3
     assert [] == wrong(call, "bob")
     assert in_sync(call, "bob")
 
 
-def test_many_toggles_of_the_microphone_leave_no_shift(call: Report) -> None:
-    """NERTC's guide advises against toggling, but after ten toggles audio and video are in sync."""
-    assert [True, *[False, True] * 10] == events(call, "audio", "ivan")
-    assert [True, *[False, True] * 11] == events(call, "audio", "alice")
+def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: Report) -> None:
+    """NERTC's guide advises against toggling the microphone, but after ten toggles, audio and video are in sync."""
+    assert [True, *[False, True] * 10] == on_states(call, "audio", "ivan")
+    assert [True, *[False, True] * 11] == on_states(call, "audio", "alice")
     assert [] == wrong(call, "ivan")
     assert in_sync(call, "ivan")
     assert in_sync(call, "alice")
 
 
 def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) -> None:
-    """A placeholder replaces the last frame of remote cameras and of the recording participant's own camera."""
-    assert [True, False, True] == events(call, "video", "carol")
-    assert [True, False, True, False, True] == events(call, "video", "alice")
+    """A camera that is off leaves a placeholder instead of its last frame, whether it is remote or Alice's own."""
+    assert [True, False, True] == on_states(call, "video", "carol")
+    assert [True, False, True, False, True] == on_states(call, "video", "alice")
     for name in ("alice", "carol"):
         assert [] == wrong(call, name)
 
 
 @pytest.mark.parametrize("name", ["alice", "dave"])
 def test_a_replaced_device_is_recorded_to_the_end(call: Report, name: str) -> None:
-    """Another microphone and camera replace the first ones, for the recording participant and for another one."""
+    """Alice, who records, and Dave each switch to another microphone and camera."""
     assert call.participant(name).present[-1][1] > duration_of(call) - 0.5
     assert [] == wrong(call, name)
 
 
 def test_an_unplugged_device_leaves_silence_and_the_placeholder(call: Report) -> None:
-    """The recording continues when devices are unplugged and replaced."""
-    assert [True, False, True] == events(call, "audio", "erin")
-    assert [True, False, True] == events(call, "video", "erin")
+    """The recording continues when a participant's devices are unplugged and later replaced."""
+    assert [True, False, True] == on_states(call, "audio", "erin")
+    assert [True, False, True] == on_states(call, "video", "erin")
     assert [] == wrong(call, "erin")
 
 
 def test_a_shared_screen_replaces_the_camera_until_it_ends(call: Report) -> None:
-    """The participant is visible throughout."""
-    assert [True] == events(call, "video", "frank")
+    """The participant stays visible before, while and after sharing a screen."""
+    assert [True] == on_states(call, "video", "frank")
     assert [] == wrong(call, "frank")
 
 
 def test_a_camera_that_changes_its_resolution_does_not_change_the_recording(call: Report) -> None:
-    """Smaller, larger and odd-sized frames fill the same tile."""
+    """Frames that are smaller, larger or of an unusual size all fill the same tile."""
     assert [] == wrong(call, "heidi")
 
 
 def test_a_participant_who_leaves_and_returns_is_the_same_participant(call: Report) -> None:
-    """The name keeps its marker, and is present in two intervals."""
+    """A returning participant keeps the same name and marker, and is present in two intervals."""
     assert set(NAMES) == {one.name for one in call.participants}
     assert 2 == len(call.participant("grace").present)
     assert [] == wrong(call, "grace")
 
 
 def test_a_local_recording_contains_only_the_recording_participant(room: Room) -> None:
-    """Other participants join, mute, unmute, share and leave, but are never in a local recording."""
+    """Bob joins, mutes, unmutes, shares his screen and leaves, but is never in Alice's local recording."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=SMOOTH)
     bob = room.join("bob")
@@ -206,7 +206,7 @@ def test_a_local_recording_contains_only_the_recording_participant(room: Room) -
 
 
 def test_a_pause_is_not_in_the_recording(room: Room, read_back: Callable[[Path], Any]) -> None:
-    """Every frame is on its tick, and audio and video are still in sync."""
+    """After two pauses, frame times are still multiples of the frame interval, and audio and video are in sync."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=SMOOTH)
     for _ in range(2):
@@ -215,7 +215,7 @@ def test_a_pause_is_not_in_the_recording(room: Room, read_back: Callable[[Path],
         assert "paused" == alice.get_media_recording().state
         room.wait(seconds=1)
         alice.resume_media_recording()
-    # The A/V offset can't be measured next to a cut.
+    # The A/V offset can't be measured close to a cut.
     room.wait(seconds=2)
     elapsed = alice.get_media_recording().elapsed
 
@@ -226,7 +226,7 @@ def test_a_pause_is_not_in_the_recording(room: Room, read_back: Callable[[Path],
     step = 1000 / 15
     assert duration_of(report) == pytest.approx(elapsed, abs=0.5)
     assert all(abs(gap - round(gap / step) * step) < 1 for gap in media.gaps)
-    # A tick that is still in the encoder at the stop also counts as missed, but leaves no gap.
+    # A frame that is still in the encoder when recording stops counts as a missed tick, but leaves no gap.
     assert manifest.ticks_missed >= sum(round(gap / step) - 1 for gap in media.gaps)
     assert manifest.ticks - manifest.ticks_missed == len(media.gaps) + 1
     assert in_sync(report, "alice")
@@ -234,7 +234,7 @@ def test_a_pause_is_not_in_the_recording(room: Room, read_back: Callable[[Path],
 
 
 def test_stop_while_paused_yields_the_recording_up_to_the_pause(alice: Participant) -> None:
-    """The recording ends where it was paused."""
+    """A recording that is stopped during a pause ends where the pause began."""
     alice.start_media_recording(record_config=SMOOTH)
     alice.wait(0.5)
     alice.pause_media_recording()
@@ -247,7 +247,7 @@ def test_stop_while_paused_yields_the_recording_up_to_the_pause(alice: Participa
 
 
 def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None:
-    """The participant who shares a screen has the large tile; all participants are still found in the file."""
+    """The participant who shares a screen gets the large tile, and every participant is still visible."""
     alice, bob, _ = room.join_all("alice", "bob", "carol")
     config = RecordConfig(layout="speaker", names=False, record_video_quality="720p", record_video_frame=15)
     alice.start_media_recording(recorder="all", record_config=config)
@@ -265,7 +265,7 @@ def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None
 def test_only_our_own_page_gets_the_camera(
     browser_type: BrowserType, browser_type_launch_args: dict[str, Any], room_server: RoomServer, tmp_path: Path
 ) -> None:
-    """Chrome asks for permission here, and nobody answers."""
+    """Our page can open the camera; another page can't, because nobody answers Chrome's permission prompt."""
     asking = [switch for switch in browser_type_launch_args["args"] if switch != "--use-fake-ui-for-media-stream"]
     browser = browser_type.launch(
         **{**browser_type_launch_args, "args": [*asking, "--use-fake-device-for-media-stream"]}

@@ -1,4 +1,4 @@
-"""The doctor examines a real browser."""
+"""Tests for ``harness doctor`` with a real browser."""
 
 import io
 from pathlib import Path
@@ -12,14 +12,14 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
 def shown(report: DoctorReport) -> str:
-    """Return the text that a terminal shows."""
+    """Return the report as a terminal would show it."""
     text = io.StringIO()
     rich.console.Console(file=text, width=200).print(report)
     return text.getvalue()
 
 
 def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) -> None:
-    """The browser offers the codecs of WebM and the APIs of the mixer."""
+    """The browser supports the WebM codecs and the APIs that the mixer needs."""
     report = examine(recordings=tmp_path / "not" / "yet" / "there")
 
     assert report.ok, report.missing
@@ -32,7 +32,7 @@ def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) ->
 
 
 def test_each_codec_is_measured(tmp_path: Path) -> None:
-    """For each codec of the browser, the report states how many times 720p30 this machine can encode."""
+    """For each video codec, the report says how many times faster than real time it encodes 720p30."""
     report = examine(recordings=tmp_path, measure=True)
 
     assert set(report.capacity) == {name for name, there in report.codecs.items() if there} - {"opus"}
@@ -41,7 +41,7 @@ def test_each_codec_is_measured(tmp_path: Path) -> None:
 
 
 def test_a_missing_browser_is_reported_and_not_raised(tmp_path: Path) -> None:
-    """The remedy names the specified program."""
+    """If the specified browser does not exist, the report says so and names the path."""
     nothing = tmp_path / "[nothing]"
 
     report = examine(nothing)

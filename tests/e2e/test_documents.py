@@ -1,4 +1,4 @@
-"""Every block of code in the documents runs as written."""
+"""Run every code block in the documentation as written."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEPS = "quickstart.md"
-# Blocks that this file does not run, by document and language, and the reason.
+# Code blocks that this file does not run one by one: document and language, then the reason.
 TESTED_ELSEWHERE = {
     ("README.md", "console"): "run in order, below",
     ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
@@ -29,21 +29,21 @@ TESTED_ELSEWHERE = {
     ("cli.md", "sh"): "tests/unit/cli/test_help.py compares it with the program's help",
     ("index.md", "python"): "the first test of the quickstart; tests/unit/test_docs.py compares them",
     ("recording-room.md", "console"): "tests/unit/test_docs.py compares it with the program's output",
-    ("checks.md", "python"): "tests/unit/test_reference.py knows the limits",
+    ("checks.md", "python"): "tests/unit/test_reference.py checks the limits",
     ("checks.md", "toml"): "tests/unit/test_reference.py reads it",
     (
         "checks.md",
         "sh",
     ): "tests/unit/verification/test_verify.py and tests/plugin/test_plugin.py use a file of expectations",
     ("output-files.md", "json"): "tests/unit/test_reference.py reads it",
-    ("output-files.md", "text"): "names of files, which tests/unit/recording/test_names.py checks",
+    ("output-files.md", "text"): "file names, which tests/unit/recording/test_names.py checks",
     ("reference.md", "text"): "tests/unit/test_reference.py compares it with the errors",
     ("pytest.md", "toml"): "tests/unit/test_docs.py reads it",
     ("ci.md", "yaml"): "tests/unit/test_docs.py reads it and checks its commands",
     ("ci.md", "sh"): "tests/unit/test_docs.py checks the options",
-    ("applications.md", "python"): "tests/attach does the same with the applications of the tests",
+    ("applications.md", "python"): "tests/attach makes the same calls with its own test applications",
     ("applications.md", "sh"): "tests/attach/test_record_url.py",
-    ("media-servers.md", "python"): "tests/sfu does the same with a Janus",
+    ("media-servers.md", "python"): "tests/sfu makes the same calls with a Janus server",
     ("media-servers.md", "sh"): "tests/sfu and tests/remote do the same",
     ("clusters.md", "sh"): "tests/cluster does the same; tests/unit/test_kubernetes.py reads the manifests",
     ("troubleshooting.md", "sh"): "the quickstart runs `harness doctor`",
@@ -51,7 +51,7 @@ TESTED_ELSEWHERE = {
     (
         "docker.md",
         "sh",
-    ): "the tests have no Docker; tests/unit/test_docs.py checks the files that the Dockerfile copies",
+    ): "the tests can't use Docker; tests/unit/test_docs.py checks the files that the Dockerfile copies",
 }
 # tests/e2e/test_wheel.py runs the README's first test from the wheel.
 FROM_THE_WHEEL = ("README.md", "python", 0)
@@ -61,7 +61,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 
 def blocks(document: Path) -> list[tuple[str, str]]:
-    """Return the language and the text of every block that has a language."""
+    """Return the language and text of every code block that names a language."""
     return BLOCK.findall(document.read_text(encoding="utf-8"))
 
 
@@ -73,16 +73,16 @@ PYTHON = [
 ]
 
 
-def test_every_kind_of_block_in_the_documents_is_run() -> None:
-    """Each block is Python, or is listed above with the reason why it is not run."""
+def test_every_kind_of_code_block_is_run_or_listed() -> None:
+    """Every code block is either Python or listed above with the reason for not running it."""
     found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
 
     assert [] == [one for one in sorted(found) if one[1] != "python" and one not in TESTED_ELSEWHERE]
 
 
 @pytest.mark.parametrize("text", PYTHON)
-def test_a_block_of_python_runs_as_written(text: str, tmp_path: Path) -> None:
-    """Each block is a file of its own. pytest runs it if it contains a test, and Python otherwise."""
+def test_a_python_block_runs_as_written(text: str, tmp_path: Path) -> None:
+    """Each block becomes its own file. pytest runs blocks that contain a test, and Python runs the others."""
     is_test = "def test_" in text
     file = tmp_path / ("test_block.py" if is_test else "block.py")
     file.write_text(text, encoding="utf-8")
@@ -95,8 +95,8 @@ def test_a_block_of_python_runs_as_written(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("document", ["README.md", f"docs/{STEPS}"])
-def test_the_commands_of_a_document_run_as_written(document: str, tmp_path: Path) -> None:
-    """All commands run in order in one folder. Their exit codes and the words of their output match the document."""
+def test_the_commands_in_a_document_run_as_written(document: str, tmp_path: Path) -> None:
+    """All commands run in order in one folder. Their exit codes and the words in their output match the document."""
     text = (ROOT / document).read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in BLOCK.finditer(text):
@@ -123,7 +123,7 @@ def test_the_commands_of_a_document_run_as_written(document: str, tmp_path: Path
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    """It runs in a separate kernel, whose thread runs an event loop. The last cell plays the recording."""
+    """The notebook's kernel runs an event loop in the thread of its cells. The last cell plays the recording."""
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
 
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
@@ -134,12 +134,12 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
 
 
 def steps(block: str) -> Iterator[tuple[str, str]]:
-    """Yield every command of a console block with what is shown below it."""
+    """Yield each command in a console block with the output shown below it."""
     for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, shown = step.partition("\n")
         yield command, shown
 
 
 def words(text: str) -> set[str]:
-    """Return the words of a text without its numbers, which differ in each run."""
+    """Return the words in a text, without numbers, because numbers differ between runs."""
     return set(re.findall(r"[A-Za-z][A-Za-z_./-]+", text))

@@ -1,4 +1,4 @@
-"""The sample of NERTC's guide runs unchanged; the page has NERTC's constants, client and events."""
+"""Tests for compatibility with NERTC: the sample from NERTC's guide, its constants, its client and its events."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ import pytest
 
 from harness import Participant, RecordConfig, Room, verify
 
-# The sample as the guide prints it.
+# The sample from NERTC's guide, verbatim.
 SAMPLE = """
 const data = {
     recorder: 'all',
@@ -35,10 +35,10 @@ client.cleanMediaRecording();
 
 
 @pytest.mark.parametrize("awaited", [False, True])
-def test_the_sample_of_the_guide_runs_unchanged(
+def test_the_sample_from_the_guide_runs_unchanged(
     room: Room, tmp_path: Path, read_back: Callable[[Path], Any], *, awaited: bool
 ) -> None:
-    """The sample downloads one WebM file with the requested name, with and without await."""
+    """With or without await, the sample downloads one WebM file with the requested name."""
     alice, _ = room.join_all("alice", "bob")
     sample = SAMPLE.replace("client.", "await client.") if awaited else SAMPLE
 
@@ -53,7 +53,7 @@ def test_the_sample_of_the_guide_runs_unchanged(
 
 
 def test_the_constants_match_the_guide(alice: Participant) -> None:
-    """The values of NERTC's constants are the sizes and rates in their names."""
+    """The value of each NERTC constant is the size or frame rate in its name."""
     page = alice.page
 
     constants = page.evaluate("({...NERTC})")
@@ -66,7 +66,7 @@ def test_the_constants_match_the_guide(alice: Participant) -> None:
 
 
 def test_a_client_made_in_the_page_joins_with_nertcs_names(room: Room) -> None:
-    """The joined client is window.client; join accepts channelName, uid and token."""
+    """join() accepts channelName, uid and token, and the joined client becomes window.client."""
     page = room.join("alice").page
     token = room._server.token(room.name, "")
 
@@ -86,7 +86,7 @@ def test_a_client_made_in_the_page_joins_with_nertcs_names(room: Room) -> None:
 
 
 def test_every_call_is_refused_before_joining(alice: Participant) -> None:
-    """A new client is not in a room; the error has NERTC's code 10454."""
+    """A client that has not joined gets NERTC's error 10454 from every call except clean."""
     page = alice.page
 
     codes = page.evaluate(
@@ -106,7 +106,7 @@ def test_every_call_is_refused_before_joining(alice: Participant) -> None:
 
 
 def test_calls_without_await_run_in_order(alice: Participant) -> None:
-    """Two recordings that are started and stopped without await become two files in the order of the calls."""
+    """Two recordings started without await become two files, in the order of the calls."""
     alice.page.evaluate(
         """async () => {
             const start = (recordName) => client.startMediaRecording({ recordConfig: { recordName } });
@@ -123,7 +123,7 @@ def test_calls_without_await_run_in_order(alice: Participant) -> None:
 
 
 def test_events_report_what_happens_to_a_recording(alice: Participant) -> None:
-    """NERTC's on() in the page and Participant.on() in Python report events in order, with the recording's ID."""
+    """Participant.on() reports each event in order, with the recording's ID, and NERTC's on() works in the page."""
     received: list[tuple[str, Any]] = []
 
     def note(event: str, detail: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ def test_events_report_what_happens_to_a_recording(alice: Participant) -> None:
 
 
 def test_the_status_counts_time_and_bytes(room: Room) -> None:
-    """get_media_recording returns state, recorded seconds, bytes, and how many bytes the server has acknowledged."""
+    """get_media_recording returns the state, the seconds and bytes recorded, and the bytes acknowledged."""
     alice = room.join("alice")
     assert "none" == alice.get_media_recording().state
     alice.start_media_recording()
@@ -163,7 +163,7 @@ def test_the_status_counts_time_and_bytes(room: Room) -> None:
 
 
 def test_any_name_becomes_a_safe_file_name(alice: Participant, recordings: Path) -> None:
-    """Each name becomes a file name of at most 255 bytes in the folder, and verify can read the file."""
+    """Every recording name becomes a file name of at most 255 bytes, inside the folder, that verify can read."""
     names = ["🎬 录制文件名称 👩‍👩‍👧", "..", "<img src=x onerror=1>/a\\c:d*" + "x" * 300]
     for name in names:
         alice.start_media_recording(record_config=RecordConfig(record_name=name))

@@ -1,4 +1,4 @@
-"""A recording is finished even if its terminal is closed."""
+"""Test that a recording is finished when its terminal closes."""
 
 import os
 import subprocess
@@ -13,13 +13,13 @@ from harness.recording.manifest import Manifest
 from tests.support.processes import still_running
 from tests.support.program import PROGRAM, wait_until
 
-# The shell opens the terminal, which becomes the controlling terminal of its session.
+# The shell opens the terminal, which becomes the session's controlling terminal.
 ON_A_TERMINAL = 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1'
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="On other systems a session must request its controlling terminal.")
 def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> None:
-    """Every write to a closed terminal fails, which must not break the recording."""
+    """Writing to a closed terminal fails, but the recording is finished and the exit code is 129."""
     ours, theirs = os.openpty()
     program = subprocess.Popen(
         ["sh", "-c", ON_A_TERMINAL, "sh", *PROGRAM, "record", "alice", "--seconds", "60", "--name", "cut"],
@@ -32,7 +32,7 @@ def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> 
     read = threading.Event()
 
     def keep_reading() -> None:
-        # A terminal that nobody reads would block the program.
+        # If nobody read from the terminal, the program would block.
         while not read.is_set():
             os.read(ours, 65_536)
 
@@ -41,7 +41,7 @@ def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> 
     wait_until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
     family = psutil.Process(program.pid).children(recursive=True)
 
-    # The next progress output lets the reading thread return and end.
+    # The reading thread ends after it reads the next progress output.
     read.set()
     os.close(theirs)
     os.close(ours)

@@ -1,4 +1,4 @@
-"""Every combination of the guide's options is recorded, and consecutive recordings have no gap between them."""
+"""Tests that record with each combination of options, and that check for gaps between consecutive recordings."""
 
 import os
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ from tests.support.goals import Goals
 from tests.support.reports import check_recording
 
 SIZES = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
-# The quick form uses fewer restarts.
+# HARNESS_FULL=1 runs all combinations and 50 restarts; the quick form runs fewer.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 RESTARTS = 50 if FULL else 3
 COMBINATIONS = list(product(("local", "all"), ("audio", "video"), SIZES, (15, 30)))
-# The quick form pairs every value with every value of each other option; audio alone has no size or rate.
+# The quick form covers every combination of values of any two options; audio has no size or frame rate.
 QUICK = [
     ("local", "audio", "360p", 15),
     ("all", "audio", "720p", 30),
@@ -40,7 +40,7 @@ QUICK = [
 def room_of_two(
     browser: Browser, room_server: RoomServer, recordings: Path
 ) -> Iterator[tuple[Room, Participant, Participant]]:
-    """Yield one room for all combinations and its two participants; the first subscribes to the second throughout."""
+    """Yield the room that all tests share, with Alice and Bob; Alice subscribes to Bob throughout."""
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="matrix") as room:
         alice, bob = room.join_all("alice", "bob", subscriber="alice")
         yield room, alice, bob
@@ -50,7 +50,7 @@ def room_of_two(
 def test_every_combination_passes_its_checks(
     room_of_two: tuple[Room, Participant, Participant], recorder: Any, kind: Any, quality: Any, frame_rate: Any
 ) -> None:
-    """The report shows the requested participants, tracks, size and rate."""
+    """The report shows the requested participants, tracks, size and frame rate."""
     room, alice, _ = room_of_two
     config = RecordConfig(record_type=kind, record_video_quality=quality, record_video_frame=frame_rate)
 
@@ -71,21 +71,21 @@ def test_every_combination_passes_its_checks(
     else:
         assert report.media.video is not None
         assert SIZES[quality] == (report.media.video.width, report.media.video.height)
-        # One missed tick in eighteen reduces the mean rate by a twentieth.
+        # The video has about 18 ticks, so one missed tick already lowers the mean frame rate by 5 %.
         manifest = Manifest.read(recording.manifest)
         kept = 1 - manifest.ticks_missed / manifest.ticks
         assert frame_rate * kept == pytest.approx(report.media.video.frame_rate, rel=0.1)
 
 
 def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participant, Participant], goals: Goals) -> None:
-    """Each file starts with the frame of Bob that follows the last one of the previous file."""
+    """The first frame of Bob in each file directly follows his last frame in the previous file."""
     room, alice, _ = room_of_two
     config = RecordConfig(record_name="restart", record_video_frame=30)
     before = len(alice.recordings)
 
     for _ in range(RESTARTS + 1):
         alice.start_media_recording(recorder="all", record_config=config)
-        # Chrome fact 20: the eleventh download within a second never happens; this is far from it.
+        # Chrome fact 20: Chrome drops the eleventh download within a second; two per second are safe.
         room.wait(seconds=0.6)
     alice.download_media_recording()
     alice.clean_media_recording()
@@ -104,7 +104,7 @@ def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participan
 
 
 def passed(recording: Recording) -> Report:
-    """Verify a recording; in the full form, which has the machine to itself, no check may fail."""
+    """Verify a recording. In the full form, which has the machine to itself, every check must pass."""
     if not FULL:
         return check_recording(recording)
     report = verify(recording)
@@ -113,7 +113,7 @@ def passed(recording: Recording) -> Report:
 
 
 def marker_track(recording: Recording, name: str) -> MarkerTrack:
-    """Return the marker track of a participant in a file."""
+    """Return a participant's marker track from a recording."""
     timeline = Manifest.read(recording.manifest).timeline
     marker = next(member.marker for member in timeline.members if member.name == name)
     assert marker is not None

@@ -1,4 +1,4 @@
-"""Only Chrome records: another browser shows the reason in the page and in Python, and can still join the room."""
+"""Only Chrome can record. Other browsers can join a room, and get an error that explains why they can't record."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parallel
 
 REASON = "This browser can't record a room"
 
-# Firefox uses test devices without asking for permission.
+# Firefox uses fake devices, without asking for permission.
 PREFERENCES = """
 user_pref("media.navigator.streams.fake", true);
 user_pref("media.navigator.permission.disabled", true);
@@ -34,7 +34,8 @@ user_pref("media.peerconnection.ice.loopback", true);
 user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
 """
 
-# Returns the text of the page, and the errors of a start in the page, a start from Python, and a synthetic join.
+# Returns the page's text, and the errors from starting in the page, starting from Python, and joining with synthetic
+# media.
 QUERIES = """
 const answer = (call) => call.then(() => null, ({ name, code, message }) => ({ name, code, message }));
 return {
@@ -46,7 +47,7 @@ return {
 };
 """
 
-# A refused participant must not remain in the room, or a recording of all would wait for that participant.
+# A refused participant must not stay in the room, because a recording of everybody would wait for that participant.
 JOIN = """
 await NERTC.createClient().join({ name: 'refused', media: 'synthetic' }).catch(() => null);
 return NERTC.createClient().join({ name: 'fox', media: 'camera' });
@@ -54,14 +55,14 @@ return NERTC.createClient().join({ name: 'fox', media: 'camera' });
 
 
 class Firefox:
-    """A Firefox that is driven over WebDriver BiDi, which is JSON over a WebSocket."""
+    """A Firefox that the tests drive over WebDriver BiDi, which is JSON over a WebSocket."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     def run(self, url: str, script: str) -> tuple[Any, list[str]]:
-        """Open the page and run the script in it; return the script's result and the errors that the page logged."""
-        # Playwright already runs an event loop in this thread.
+        """Open a page and run a script in it; return the script's result and the errors that the page logged."""
+        # Use another thread, because Playwright already runs an event loop in this one.
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, self._run(url, script)).result(timeout=60)
 
@@ -95,7 +96,7 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
     program = shutil.which("firefox-esr") or shutil.which("firefox")
     if program is None:
         pytest.skip("Firefox is not installed (Debian: apt-get install firefox-esr).")
-    # Firefox gets its own home folder, since the user may have another Firefox open.
+    # Firefox gets its own home folder, because the user may already have Firefox open.
     home = tmp_path_factory.mktemp("firefox")
     (home / "user.js").write_text(PREFERENCES)
     command = [program, "--headless", "--remote-debugging-port=0", "--profile", str(home)]
@@ -119,8 +120,8 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 
 @pytest.fixture(scope="module")
-def answers_of_firefox(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the answers and errors of the page in Firefox."""
+def firefox_answers(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the results of QUERIES in Firefox, and the errors that the page logged."""
     with RoomServer(
         recordings=tmp_path_factory.mktemp("fox"), versions={}, options=ServeOptions(public_room="room")
     ) as server:
@@ -128,30 +129,28 @@ def answers_of_firefox(firefox: Firefox, tmp_path_factory: pytest.TempPathFactor
     return {**answers, "errors": errors}
 
 
-def test_firefox_shows_immediately_that_it_cannot_record(answers_of_firefox: dict[str, Any]) -> None:
-    """The page shows the reason above the form, and otherwise works without an error."""
-    assert answers_of_firefox["shown"].startswith(REASON)
-    assert "MediaStreamTrackProcessor" in answers_of_firefox["shown"]
-    assert answers_of_firefox["form"] is True
-    assert [] == answers_of_firefox["errors"]
+def test_firefox_shows_immediately_that_it_cannot_record(firefox_answers: dict[str, Any]) -> None:
+    """The page shows the reason, still shows the join form, and logs no error."""
+    assert firefox_answers["shown"].startswith(REASON)
+    assert "MediaStreamTrackProcessor" in firefox_answers["shown"]
+    assert firefox_answers["form"] is True
+    assert [] == firefox_answers["errors"]
 
 
 @pytest.mark.parametrize("caller", ["page", "driven"])
-def test_start_fails_with_nertcs_10450_in_firefox(answers_of_firefox: dict[str, Any], caller: str) -> None:
-    """A call from the page or from Python is refused with NERTC's code and the reason."""
-    assert {"name": "NotSupportedError", "code": 10450, "message": answers_of_firefox["shown"]} == answers_of_firefox[
-        caller
-    ]
+def test_start_fails_with_nertcs_10450_in_firefox(firefox_answers: dict[str, Any], caller: str) -> None:
+    """Whether the page or Python calls start, the error has NERTC's code 10450 and the reason."""
+    assert {"name": "NotSupportedError", "code": 10450, "message": firefox_answers["shown"]} == firefox_answers[caller]
 
 
-def test_firefox_reports_that_it_cannot_send_synthetic_video(answers_of_firefox: dict[str, Any]) -> None:
-    """The error suggests joining with camera and microphone."""
-    assert "NotSupportedError" == answers_of_firefox["synthetic"]["name"]
-    assert "join with camera and microphone" in answers_of_firefox["synthetic"]["message"]
+def test_firefox_reports_that_it_cannot_send_synthetic_video(firefox_answers: dict[str, Any]) -> None:
+    """The error suggests joining with camera and microphone instead of synthetic media."""
+    assert "NotSupportedError" == firefox_answers["synthetic"]["name"]
+    assert "join with camera and microphone" in firefox_answers["synthetic"]["message"]
 
 
 def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browser: Browser, tmp_path: Path) -> None:
-    """Only the recording participant needs Chrome: Firefox's camera is visible in its tile, and changes."""
+    """Only the recording participant needs Chrome. The recording shows Firefox's test camera, whose color changes."""
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
         Room(server=server, new_context=browser.new_context, recordings=tmp_path) as room,
@@ -165,9 +164,9 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
 
     check_recording(recording, crowded=True)
     with av.open(recording.path) as media:
-        # Firefox is on the right; its test camera shows a single colour that changes over time.
-        colours = [frame.to_ndarray(format="rgb24")[180, 480].astype(int) for frame in media.decode(video=0)]
-    assert max(abs(colours[-1] - colours[0])) > 40
+        # Firefox's tile is on the right. Its test camera shows a single color that changes over time.
+        colors = [frame.to_ndarray(format="rgb24")[180, 480].astype(int) for frame in media.decode(video=0)]
+    assert max(abs(colors[-1] - colors[0])) > 40
 
 
 @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
 def test_a_chrome_without_a_required_feature_is_refused(
     browser: Browser, room_server: RoomServer, tmp_path: Path, script: str, missing: str
 ) -> None:
-    """Start raises an error with NERTC's code and the missing feature before anything is recorded."""
+    """Before anything is recorded, start raises an error with NERTC's code 10450 and the missing feature."""
     context = browser.new_context()
     context.add_init_script(script)
     with Room(server=room_server, new_context=lambda: context, recordings=tmp_path, name="other") as room:
@@ -199,7 +198,7 @@ def test_a_chrome_without_a_required_feature_is_refused(
 
 
 def test_a_chrome_without_the_codec_is_refused(browser: Browser, room_server: RoomServer, tmp_path: Path) -> None:
-    """The error names the format that the browser can't record."""
+    """If the browser can't record the requested codec, the error names the format."""
     context = browser.new_context()
     context.add_init_script("MediaRecorder.isTypeSupported = () => false;")
     with Room(server=room_server, new_context=lambda: context, recordings=tmp_path, name="other") as room:
@@ -212,7 +211,7 @@ def test_a_chrome_without_the_codec_is_refused(browser: Browser, room_server: Ro
 
 
 def test_a_chrome_that_can_record_shows_no_warning(browser: Browser, tmp_path: Path) -> None:
-    """The page shows a warning only if recording is not possible."""
+    """The page shows the warning only in browsers that can't record."""
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
         browser.new_context() as context,

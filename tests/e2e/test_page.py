@@ -1,4 +1,4 @@
-"""The page in a real Chrome, operated by names, labels and buttons like a user does."""
+"""Tests that use the page in real Chrome as a user would, through names, labels and buttons."""
 
 import os
 import re
@@ -31,7 +31,7 @@ AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 def test_two_participants_meet_and_one_downloads_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """Both play each other's media; start, stop, download and clean produce a file and are enabled in order."""
+    """Both participants see and hear each other, and each recording button is enabled only when it can be used."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Discard")}
 
@@ -44,7 +44,7 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     wait_until_video_plays(alice, "Bob")
     wait_until_video_plays(bob, "Alice")
     assert is_audible(alice, "Bob")
-    # Playing a participant's own audio would cause an echo.
+    # Playing Alice's own audio to her would cause an echo.
     assert not is_audible(alice, "Alice")
     only("Start")
 
@@ -69,14 +69,14 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     assert "standup.webm" == path.name
     assert {"vp9", "opus"} == media.codecs
     assert {(640, 360)} == media.sizes
-    # The clock shows 0:02 after two seconds; stopping takes longer on a busy machine.
+    # The clock showed 0:02 before the stop; on a busy machine, stopping takes longer.
     assert 1.9 < media.video_times[-1] / 1000 < 5
     expect(alice.get_by_label("Your name")).to_be_focused()
     expect(tile(bob, "Alice")).to_have_count(0)
 
 
 def test_a_participant_who_leaves_while_recording_can_still_download(open_server: RoomServer, visit: Visit) -> None:
-    """Leaving ends the recording, and the file can be downloaded from the form for joining."""
+    """Leaving ends the recording, and the join form then offers the file for download."""
     page = visit(open_server.url)
     join(page, "Alice")
     button(page, "Start").click()
@@ -90,7 +90,7 @@ def test_a_participant_who_leaves_while_recording_can_still_download(open_server
 
 
 def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server: RoomServer, visit: Visit) -> None:
-    """Others see a placeholder and a muted microphone, and later the same video element again."""
+    """Alice sees a placeholder while Bob's camera is off, and later the same video element again."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -115,7 +115,7 @@ def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server:
 def test_options_chosen_on_the_page_apply_to_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """The file has the chosen size and codec, also if a screen is shared and unshared meanwhile."""
+    """The file has the chosen size and codec, even though a screen is shared during the recording."""
     alice = visit(open_server.url)
     join(alice, "Alice")
     alice.get_by_label("Layout").select_option("Active speaker")
@@ -148,18 +148,18 @@ def test_options_chosen_on_the_page_apply_to_the_recording(
         pytest.param((390, 844), "dark", "en-GB", id="phone, dark"),
     ],
 )
-def test_the_page_follows_the_rules_of_accessibility(
+def test_the_page_has_no_accessibility_violations(
     open_server: RoomServer, visit: Visit, size: tuple[int, int], scheme: Literal["light", "dark"], locale: str
 ) -> None:
-    """axe-core finds no violation, including best practices, in any state of the page."""
+    """In every state of the page, axe-core finds no violation of its rules, including best practices."""
     page = visit(open_server.url, color_scheme=scheme, locale=locale)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     session = page.context.new_cdp_session(page)
-    # Elements are found by ID, because other tests check their names.
+    # This test finds elements by ID, because it also runs in Chinese.
     on = page.locator
 
     def check(state: str) -> None:
-        # The script is added over the DevTools protocol, because the page's content policy blocks other scripts.
+        # Inject axe-core through the DevTools protocol, because the content security policy blocks other scripts.
         session.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
         found = page.evaluate("() => axe.run({ resultTypes: ['violations', 'passes'] })")
         violations = [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
@@ -171,7 +171,7 @@ def test_the_page_follows_the_rules_of_accessibility(
     check("the lobby")
     on("#look").click()
     expect(on("#library")).to_be_visible()
-    check("the recordings alone")
+    check("the recordings before joining")
     on("#look").click()
     on("#join-name").fill("Alice")
     on("input[value=synthetic]").check()
@@ -189,13 +189,13 @@ def test_the_page_follows_the_rules_of_accessibility(
     on(".entry").first.click()
     on("#player-verify").click()
     expect(on("#report-link")).to_be_visible(timeout=30_000)
-    check("a verdict")
+    check("a report")
     on("#player-delete").click()
-    check("whether to delete")
+    check("the question whether to delete")
 
 
 def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, visit: Visit) -> None:
-    """The name has the focus first, Tab reaches the buttons, and after each call the next one has the focus."""
+    """The name field is focused first, Tab reaches every button, and each call moves the focus to the next button."""
     page = visit(open_server.url)
 
     page.keyboard.type("Alice")
@@ -217,7 +217,7 @@ def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, vi
 
 
 def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomServer, visit: Visit) -> None:
-    """The name field is marked as invalid, described and focused."""
+    """The name field gets the focus, is marked as invalid and shows the error."""
     page = visit(open_server.url)
 
     button(page, "Join").click()
@@ -230,7 +230,7 @@ def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomSer
 
 @pytest.mark.alone
 def test_a_room_with_a_join_code_requires_it(visit: Visit, tmp_path: Path) -> None:
-    """The page has a field for the code, reports a missing or wrong code, and accepts the right one."""
+    """The page asks for the join code, reports a missing or wrong code, and accepts the right one."""
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="open sesame")
     ) as server:
@@ -250,12 +250,12 @@ def test_a_room_with_a_join_code_requires_it(visit: Visit, tmp_path: Path) -> No
         code.press("Enter")
 
         expect(tile(page, "Alice (you)")).to_be_visible()
-        # Close the page first, or it would log that the server has disconnected.
+        # Close the page before the server, or the page would log a lost connection.
         page.close()
 
 
 def test_a_page_driven_by_python_shows_nothing(open_server: RoomServer, visit: Visit) -> None:
-    """The page draws nothing if nobody watches it."""
+    """With ``view=off``, the page does not show its user interface."""
     page = visit(f"{open_server.url}/?view=off")
 
     expect(page.get_by_role("main")).to_be_hidden()
@@ -268,7 +268,7 @@ def test_a_stopped_server_keeps_the_recording_in_progress(
     tmp_path: Path,
     number: signal.Signals,
 ) -> None:
-    """After SIGINT or SIGHUP, harness serve finishes and names the recording in progress."""
+    """After SIGINT or SIGHUP, harness serve finishes the recording in progress and prints its path."""
     with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         url = program.stderr.readline().split()[-1]

@@ -1,4 +1,4 @@
-"""Several participants use the page: all of them can play, verify, download and delete the recordings."""
+"""Tests with several users of the page, who can all play, verify, download and delete recordings."""
 
 import json
 import re
@@ -17,13 +17,13 @@ from tests.support.servers.service import free_port
 
 pytestmark = pytest.mark.parallel
 
-# Requests a viewer's token like the page does, on a connection that stays open.
+# JavaScript that requests a viewer's token as the page does, and keeps the connection open.
 _REQUEST_VIEWER_ACCESS = """() => new Promise((resolve) => {
     globalThis.kept = new WebSocket(location.origin.replace('http', 'ws') + '/signal');
     kept.onopen = () => kept.send(JSON.stringify({ type: 'hello', role: 'viewer', code: 'see the list' }));
     kept.onmessage = ({ data }) => resolve(JSON.parse(data).token);
 })"""
-# Tries to record with a token.
+# JavaScript that tries to start a recording with the given token.
 _START_RECORDING = """(token) => new Promise((resolve) => {
     const socket = new WebSocket(location.origin.replace('http', 'ws') + '/spool');
     socket.onopen = () => socket.send(JSON.stringify({
@@ -35,12 +35,12 @@ _START_RECORDING = """(token) => new Promise((resolve) => {
 
 
 def entry(page: Page, name: str) -> Locator:
-    """Return the line of a recording in the list."""
+    """Return the entry for a recording in the page's list."""
     return page.get_by_role("region", name="Recordings in this room").get_by_role("button", name=name)
 
 
 def record(page: Page, name: str) -> None:
-    """Record for two seconds."""
+    """Record for two seconds with the given file name."""
     page.get_by_label("File name").fill(name)
     button(page, "Start").click()
     wait_until_recorded(page, seconds=2)
@@ -52,7 +52,7 @@ def record(page: Page, name: str) -> None:
 def test_two_participants_use_the_page_at_the_same_time(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any]
 ) -> None:
-    """Both record at the same time and see both recordings; one verifies and deletes the other's recording."""
+    """Alice and Bob record at the same time and see both recordings; Alice verifies and deletes Bob's."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -62,7 +62,7 @@ def test_two_participants_use_the_page_at_the_same_time(
     alice.get_by_label("File name").fill("of alice")
     bob.get_by_label("File name").fill("of bob")
     button(alice, "Start").click()
-    # The page lists recording participants in the order in which they started.
+    # Alice must start first, because the page lists the most recent recording first.
     expect(entry(alice, "of alice").get_by_label("recording in progress")).to_be_visible()
     button(bob, "Start").click()
     for page in (alice, bob):
@@ -88,7 +88,7 @@ def test_two_participants_use_the_page_at_the_same_time(
 
     entry(bob, "of alice").click()
     bob.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).dblclick()
-    # A double click does not delete the recording.
+    # A double click must not delete the recording without confirmation.
     expect(bob.get_by_role("dialog").get_by_role("button", name="Delete", exact=True)).to_be_focused()
     bob.keyboard.press("Escape")
     expect(entry(bob, "of alice")).to_be_focused()
@@ -98,7 +98,7 @@ def test_two_participants_use_the_page_at_the_same_time(
     button(alice, "Delete").click()
     alice.wait_for_timeout(700)
     button(alice, "Delete").click()
-    # The download is also disabled for the participant who recorded it.
+    # Bob can no longer download the recording, although he made it.
     expect(button(bob, "Download")).to_be_disabled()
     expect(entry(alice, "of alice")).to_be_focused()
     for page in (alice, bob):
@@ -109,7 +109,7 @@ def test_two_participants_use_the_page_at_the_same_time(
 
 
 def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, visit: Visit, tmp_path: Path) -> None:
-    """The player seeks and plays, the download has the same bytes, and the report opens in another tab."""
+    """The player plays and seeks, the download is identical to the recording, and the report opens in another tab."""
     page = visit(open_server.url)
     join(page, "Alice")
     record(page, "to play")
@@ -131,7 +131,7 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
     report = opened.value
     expect(report.get_by_role("heading", name="to play.webm")).to_be_visible()
     report.wait_for_function("() => document.querySelector('video').videoWidth === 640")
-    # The content policy allows the report's script: a click in the middle of the timeline seeks to that time.
+    # The content security policy allows the report's script, so a click in the middle of the timeline seeks there.
     report.locator("#times .lane").first.click()
     report.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
     page.keyboard.press("Escape")
@@ -139,12 +139,12 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
 
 
 def test_a_finding_has_a_button_that_plays_its_time(open_server: RoomServer, visit: Visit) -> None:
-    """A failed report lists its findings, each with a button that plays the recording from that time."""
+    """A failed report lists its findings, and a button next to each finding plays the recording from that time."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
     wait_until_video_plays(alice, "Bob")
-    # Bob is no longer audible, although no event says that his microphone is off.
+    # Disable Bob's audio track directly, so that no event reports his microphone as off.
     alice.get_by_label("File name").fill("bad sound")
     button(alice, "Start").click()
     wait_until_recorded(alice, seconds=2)
@@ -165,7 +165,7 @@ def test_a_finding_has_a_button_that_plays_its_time(open_server: RoomServer, vis
 
 
 def test_a_page_outside_the_room_gets_no_access_to_its_recordings(open_server: RoomServer, visit: Visit) -> None:
-    """Without the room's token, requests for known and unknown recordings get the same refusal."""
+    """Without a token for the room, requests for existing and nonexistent recordings get the same refusal."""
     page = visit(open_server.url)
     join(page, "Alice")
     record(page, "secret")
@@ -197,7 +197,7 @@ def test_a_page_outside_the_room_gets_no_access_to_its_recordings(open_server: R
 
 @pytest.mark.alone
 def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_path: Path) -> None:
-    """The view code shows recordings in every state; a viewer is not in the room, and can't delete or record."""
+    """A viewer with the view code can watch and verify recordings, but can't join, record or delete."""
     recordings = tmp_path / "kept"
     with serve_public_room(
         ServeOptions(join_code="join the room", view_code="see the list"),
@@ -240,13 +240,13 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
         button(viewer, "Close recordings").click()
         expect(viewer.get_by_role("region", name="Recordings in this room")).to_have_count(0)
         assert (recordings / "standup.webm").is_file()
-        # Close the pages before the server, or they would try to reconnect.
+        # Close the pages before the server, or the pages would try to reconnect.
         viewer.close()
         alice.close()
 
 
 def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, visit: Visit) -> None:
-    """The page shows frame rate, bitrate and backlog, and the audio level of every participant."""
+    """During a recording, the page shows frame rate, bitrate and backlog, and each participant's audio level."""
     page = visit(open_server.url)
     join(page, "Alice")
 
@@ -262,7 +262,7 @@ def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, vis
 
 
 def test_another_microphone_can_be_chosen_in_the_room(open_server: RoomServer, visit: Visit) -> None:
-    """Participants join with the devices chosen in the lobby, and continue with those chosen in the dialog."""
+    """Alice joins with the microphone chosen in the lobby, and then switches to another one in the devices dialog."""
     page = visit(open_server.url)
     page.get_by_text("Choose camera and microphone").click()
     page.get_by_role("main").get_by_label("Microphone", exact=True).select_option("Fake Audio Input 1")
@@ -282,7 +282,7 @@ def test_another_microphone_can_be_chosen_in_the_room(open_server: RoomServer, v
 
 @pytest.mark.parametrize("recording", [False, True], ids=["", "while recording"])
 def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
-    """The page reports the lost connection and rejoins automatically; a recording in progress is kept."""
+    """The page reports the lost connection and later rejoins automatically. A recording in progress is kept."""
     port = free_port()
     with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None) as server:
         page = visit(server.url, unless="ERR_CONNECTION_REFUSED")
@@ -308,7 +308,7 @@ def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Pat
 
 
 def test_devices_that_were_off_stay_off(open_server: RoomServer, visit: Visit) -> None:
-    """Choosing another microphone, or ending a shared screen, does not turn on a device that was off."""
+    """Choosing another microphone or ending screen sharing does not turn on a device that was off."""
     page = visit(open_server.url)
     join(page, "Alice", media="Camera and microphone")
     button(page, "Microphone").click()
@@ -336,7 +336,7 @@ def test_devices_that_were_off_stay_off(open_server: RoomServer, visit: Visit) -
 
 
 def test_the_page_is_chinese_for_a_chinese_browser(open_server: RoomServer, visit: Visit) -> None:
-    """The page uses the browser's language, and remembers another choice."""
+    """The page starts in the browser's language, and remembers when the user chooses another one."""
     page = visit(open_server.url, locale="zh-CN")
     expect(page.get_by_role("heading", name="录制房间")).to_be_visible()
     expect(page).to_have_title("录制房间")

@@ -1,4 +1,4 @@
-"""The four calls record a room to a file, which is read back."""
+"""Tests that record a room with start, stop, download and clean, and read the file back."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.reports import check_recording
 
 
 def recorded(participant: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
-    """Let a participant record for some seconds, and return the downloaded recording."""
+    """Record for the given number of seconds, and return the downloaded recording."""
     participant.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
     participant.wait(seconds)
     participant.stop_media_recording()
@@ -25,14 +25,14 @@ def recorded(participant: Participant, *, seconds: float = 1.5, recorder: Any = 
     ("quality", "frame_rate", "size"),
     [("360p", 15, (640, 360)), ("720p", 30, (1280, 720))],
 )
-def test_a_recording_has_the_requested_size_and_the_exact_frame_grid(
+def test_a_recording_has_the_requested_size_and_exact_frame_times(
     alice_with_bob: Participant,
     read_back: Callable[[Path], Any],
     quality: Any,
     frame_rate: Any,
     size: tuple[int, int],
 ) -> None:
-    """Every frame is on its tick; the manifest counts the ticks without a frame."""
+    """Frame times are multiples of the frame interval, and the manifest counts each missing frame."""
     recording = recorded(alice_with_bob, record_video_quality=quality, record_video_frame=frame_rate)
 
     media = read_back(recording.path)
@@ -40,7 +40,7 @@ def test_a_recording_has_the_requested_size_and_the_exact_frame_grid(
     ticks = [round(gap / step) for gap in media.gaps]
     assert {"vp9", "opus"} == media.codecs
     assert {size} == media.sizes
-    # Times in the container are whole milliseconds.
+    # The container stores times in whole milliseconds.
     assert all(abs(gap - tick * step) < 1 for gap, tick in zip(media.gaps, ticks, strict=True))
     assert sum(ticks) - len(ticks) <= Manifest.read(recording.manifest).ticks_missed
     assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
@@ -50,7 +50,7 @@ def test_a_recording_has_the_requested_size_and_the_exact_frame_grid(
 def test_the_other_codecs_can_be_recorded(
     alice_with_bob: Participant, read_back: Callable[[Path], Any], codec: Any
 ) -> None:
-    """The file has the requested codec and passes its checks."""
+    """VP8 and AV1 recordings contain the requested codec and pass their checks."""
     recording = recorded(alice_with_bob, codec=codec)
 
     media = read_back(recording.path)
@@ -62,7 +62,7 @@ def test_the_other_codecs_can_be_recorded(
 def test_an_audio_recording_is_a_webm_with_opus_only(
     alice_with_bob: Participant, read_back: Callable[[Path], Any]
 ) -> None:
-    """RecordType 'audio' records no video."""
+    """A recording of type ``audio`` has no video track."""
     recording = recorded(alice_with_bob, record_type="audio")
 
     media = read_back(recording.path)
@@ -74,7 +74,7 @@ def test_an_audio_recording_is_a_webm_with_opus_only(
 
 
 def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) -> None:
-    """Start resolves when the server has data of both tracks, so the file is never empty."""
+    """Start resolves only when the server has data from both tracks, so the file is never empty."""
     recording = recorded(alice, seconds=0)
 
     report = verify(recording)
@@ -83,7 +83,7 @@ def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) ->
 
 
 def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_present(room: Room) -> None:
-    """Participants join and leave, and the report finds each of them in the file while present."""
+    """Carol joins and Bob leaves during the recording, and the report shows when each participant is present."""
     alice, bob = room.join_all("alice", "bob")
     config = RecordConfig(record_name="standup", record_video_frame=30)
     alice.start_media_recording(recorder="all", record_config=config)
@@ -99,7 +99,7 @@ def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_pr
     report = check_recording(recording)
     present = {one.name: (one.present[0][0], one.present[-1][1]) for one in report.participants}
     assert {"alice", "bob", "carol"} == set(present)
-    # Joining also takes time.
+    # Carol appears later than after 1 s, because joining takes time.
     assert 1 < present["carol"][0] < recording.duration - 1.5
     assert 2 < present["bob"][1] < recording.duration - 0.5
     assert present["alice"] == pytest.approx((0, recording.duration), abs=0.5)
@@ -108,7 +108,7 @@ def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_pr
 
 
 def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
-    """Cameras have no markers, and the recording is verified without them."""
+    """A camera's video has no marker, and the recording is verified without one."""
     alice = room.join("alice", media="camera")
     alice.start_media_recording(recorder="local")
     room.wait(seconds=1)
@@ -121,7 +121,7 @@ def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
 
 
 def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
-    """The new recording starts, then the old one stops and is downloaded automatically."""
+    """When the second recording starts, the first one is stopped and downloaded automatically."""
     alice.start_media_recording(record_config=RecordConfig(record_name="first"))
     first = alice.get_media_recording().id
     alice.wait(0.5)
@@ -138,7 +138,7 @@ def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
 
 
 def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
-    """Stop, download and start name the reason; clean is always allowed."""
+    """Stop, download and start give the reason for the refusal; clean is always allowed."""
     alice = room.join("alice")
 
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
@@ -153,7 +153,7 @@ def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
 
 
 def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
-    """Leaving ends the recording, and its file is complete."""
+    """Leaving the room ends the recording, and the downloaded file is complete."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="left"))
     room.wait(seconds=1)
@@ -166,7 +166,7 @@ def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
 
 
 def test_a_recording_is_kept_when_its_page_is_closed(room: Room) -> None:
-    """Everything that was acknowledged before the tab closed is kept, and the recording states why it ended."""
+    """The recording contains everything that was acknowledged before the tab closed, and says why it ended."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
     room.wait(seconds=1)
@@ -182,7 +182,7 @@ def test_a_recording_is_kept_when_its_page_is_closed(room: Room) -> None:
 
 
 def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
-    """Closing the room, as an exception does, finishes the recording."""
+    """An exception closes the room, and closing the room finishes the recording."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="exception"))
     room.wait(seconds=1)
@@ -193,14 +193,14 @@ def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
 
 
 def test_two_participants_with_one_name_get_two_names(room: Room) -> None:
-    """Names in a room are unique, so that a report can distinguish participants."""
+    """Names in a room are unique, so that reports can tell participants apart."""
     both = room.join_all("alice", "alice")
 
     assert {"alice", "alice 2"} == {one.name for one in both}
 
 
 def test_participants_who_subscribe_to_each_other_at_once_are_connected(room: Room) -> None:
-    """Both sides send offers at the same time, and still receive each other."""
+    """Both participants send offers at the same time, and still receive each other's media."""
     subscriptions = {"*": {"width": 320, "height": 180, "frameRate": 15}}
     for number in range(2):
         pair = [room._open(f"{name} {number}") for name in ("alice", "bob")]
@@ -221,7 +221,7 @@ def test_participants_who_subscribe_to_each_other_at_once_are_connected(room: Ro
 
 
 def test_consecutive_recordings_share_one_connection(room: Room) -> None:
-    """The next recording reuses the senders of the previous one, which send nothing in between."""
+    """The second recording reuses the first one's RTP senders, which send nothing between the recordings."""
     alice = room.join("alice")
     bob = room._open("bob")
     room.participants.append(bob)

@@ -1,4 +1,4 @@
-"""Scenarios in a real room: every step of a file runs, and the recordings show its effect."""
+"""Tests that play scenarios in a real room, and check the effect of each step in the recordings."""
 
 import json
 import os
@@ -13,16 +13,16 @@ from tests.support.reports import SMOOTHNESS_CHECKS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
-# The number of recordings of an example, if it is not one.
+# Examples that do not produce exactly one recording, and how many they produce.
 RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
-# The examples that the quick form plays one at a time; another test plays two more in parallel.
+# Examples that also run in the quick form, one at a time. Another test plays two more in parallel.
 QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
-# Small machines are too slow for this many participants: videos may freeze while all of them start.
+# Checks that may fail on a small machine, because videos may freeze while this many participants start.
 CROWDED = {"sixteen-participants.toml": {"frozen", "gap"}}
 
 
 def played(folder: Path, scenario: str) -> Outcome:
-    """Write a scenario and play it."""
+    """Write a scenario to a file and play it."""
     file = folder / "scenario.toml"
     file.write_text(scenario)
     return play(read_scenario(file), recordings=folder)
@@ -34,7 +34,7 @@ def played(folder: Path, scenario: str) -> Outcome:
     [pytest.param(path, id=path.name, marks=() if path.name in QUICK else pytest.mark.thorough) for path in EXAMPLES],
 )
 def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Path, tmp_path: Path) -> None:
-    """Long waits are shortened."""
+    """Every step of each example runs, with waits shortened to at most 2 s."""
     steps: list[Progress] = []
 
     outcome = play(read_scenario(path).with_max_wait(2), recordings=tmp_path, on_progress=steps.append)
@@ -50,7 +50,7 @@ def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Pa
 
 @pytest.mark.own_thread
 def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> None:
-    """The report names the participant, the expectation and the time."""
+    """A failed expectation appears in the report as a failed check for that participant."""
     outcome = played(
         tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { mute = "bob" }, '
@@ -65,7 +65,7 @@ def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> No
 
 @pytest.mark.own_thread
 def test_a_failed_step_is_named_and_its_recordings_are_verified(tmp_path: Path) -> None:
-    """The recording up to the failed step is kept."""
+    """Everything recorded before the failed step is kept and verified."""
     outcome = played(
         tmp_path,
         'steps = [ { join = "alice" }, { start = "alice", record_name = "kept" }, { wait = 2 }, '
@@ -81,7 +81,7 @@ def test_a_failed_step_is_named_and_its_recordings_are_verified(tmp_path: Path) 
 @pytest.mark.own_thread
 @pytest.mark.thorough
 def test_an_emulated_network_has_an_effect_until_it_is_reset(tmp_path: Path) -> None:
-    """WebRTC's round-trip time shows a latency of 150 ms until the reset."""
+    """The round-trip time in WebRTC's statistics exceeds 140 ms until the network is reset."""
     outcome = played(
         tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { network = "bob", latency_ms = 150 }, '
@@ -97,12 +97,12 @@ def test_an_emulated_network_has_an_effect_until_it_is_reset(tmp_path: Path) -> 
         if pair.get("type") == "candidate-pair" and "currentRoundTripTime" in pair
     ]
     assert max(trips) > 0.14
-    # WebRTC measures the round-trip time every 2.5 s.
+    # Several samples are checked, because WebRTC measures the round-trip time only every 2.5 s.
     assert min(trips[-4:]) < 0.1
 
 
 def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path) -> None:
-    """Two workers, each with its own browser, produce one answer, one JUnit file and a page per recording."""
+    """Two workers play two scenarios, and produce one JSON answer, one JUnit file and a page per recording."""
     files = [str(ROOT / "examples" / name) for name in ("late-joiner.toml", "second-start.toml")]
     options = ["--workers", "2", "--overcommit", "--max-wait", "2", "--json"]
     written = ["--junit", "results.xml", "--html", "pages"]
@@ -114,7 +114,7 @@ def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path)
     assert [None, None] == [one["error"] for one in answer["scenarios"]]
     assert 3 == len(answer["recordings"]) == len(answer["reports"])
     failed = {finding["check"] for report in answer["reports"] for finding in report["findings"] if not finding["ok"]}
-    # A slow machine may fail other checks, but these checks do not depend on its speed.
+    # Other checks may fail on a slow machine, but these do not depend on its speed.
     assert set() == failed & {"container", "size", "hash", "unexpected"}
     assert (0 if answer["ok"] else 1) == ran.returncode
     assert "<testsuites" in (tmp_path / "results.xml").read_text()
@@ -125,7 +125,7 @@ def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path)
 
 
 def test_a_scenario_with_a_mistake_exits_with_2_before_anything_is_played(tmp_path: Path) -> None:
-    """The mistake is found in advance, even if the scenario is the last one."""
+    """All scenarios are read before the first one is played, so a mistake in the last one is found early."""
     (tmp_path / "bad.toml").write_text('steps = [ { join = "alice" },\n { strat = "alice" } ]\n')
 
     ran = run_harness("run", str(ROOT / "examples" / "late-joiner.toml"), "bad.toml", folder=tmp_path)
@@ -137,7 +137,7 @@ def test_a_scenario_with_a_mistake_exits_with_2_before_anything_is_played(tmp_pa
 
 
 def test_an_interrupted_run_keeps_its_recordings(tmp_path: Path) -> None:
-    """A signal to all processes finishes and names the recording."""
+    """After a signal to all processes, the recording is finished and its path is printed."""
     file = tmp_path / "long.toml"
     file.write_text('steps = [ { join = "alice" }, { start = "alice", record_name = "cut" }, { wait = 60 } ]')
     with running_harness("run", str(file), "--json", folder=tmp_path) as program:

@@ -1,4 +1,4 @@
-"""The calls in unusual orders that no other test covers."""
+"""Tests that make the calls in unusual orders."""
 
 import sys
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from tests.support.reports import check_recording
 
 
 def named(name: str) -> RecordConfig:
-    """Return a configuration with that name for the file."""
+    """Return a configuration with the given recording name."""
     return RecordConfig(record_name=name)
 
 
 def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> None:
-    """When Bob's join returns, Alice, who subscribes, has received his audio and decoded frames."""
+    """Alice subscribes to Bob. When his join returns, she has received his audio and video."""
     alice = room.join("alice", subscribe=True)
 
     room.join("bob")
@@ -30,8 +30,8 @@ def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> N
     assert [["bob", True]] == alice.page.evaluate(members)
 
 
-def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
-    """Nothing is sent, because nobody watches or records."""
+def test_a_join_returns_immediately_if_nobody_subscribes(room: Room) -> None:
+    """Bob sends no media, because nobody watches or records."""
     alice = room.join("alice")
 
     room.join("bob")
@@ -43,11 +43,11 @@ def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
 def test_a_join_without_a_connection_ends_in_a_step_timeout(
     room: Room, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The error names the participant who waited for Bob's media, and the room continues without Bob."""
+    """The error says that Alice did not receive Bob's media, and the room continues without Bob."""
 
     def unreachable() -> BrowserContext:
         context = new_context()
-        # A page that may only use a relay can't connect, because there is no relay.
+        # Force this page to use a TURN relay; no relay exists, so the page can't connect.
         context.add_init_script(
             """window.RTCPeerConnection = class extends RTCPeerConnection {
                 constructor(options) { super({ ...options, iceTransportPolicy: 'relay' }); }
@@ -66,7 +66,7 @@ def test_a_join_without_a_connection_ends_in_a_step_timeout(
 
 
 def test_a_participant_in_the_room_cannot_join_again(alice: Participant) -> None:
-    """The second join of a client is refused, and the first one remains."""
+    """A client's second join is refused, and the client stays in the room."""
     page = alice.page
 
     refusal = page.evaluate("client.join({ name: 'alice' }).catch(({ code, message }) => [code, message])")
@@ -76,7 +76,7 @@ def test_a_participant_in_the_room_cannot_join_again(alice: Participant) -> None
 
 
 def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: Participant) -> None:
-    """The stopped recording is downloaded before the next one starts."""
+    """A stopped recording that was not downloaded is downloaded when the next one starts."""
     alice.start_media_recording(record_config=named("stopped"))
     alice.stop_media_recording()
 
@@ -88,7 +88,7 @@ def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: P
 
 
 def test_a_start_after_a_downloaded_recording_downloads_nothing(alice: Participant) -> None:
-    """A recording is not downloaded twice."""
+    """A recording that was already downloaded is not downloaded again."""
     alice.start_media_recording(record_config=named("one"))
     alice.download_media_recording()
 
@@ -98,7 +98,7 @@ def test_a_start_after_a_downloaded_recording_downloads_nothing(alice: Participa
 
 
 def test_stop_resolves_when_the_file_is_complete(alice: Participant) -> None:
-    """Stop returns the size and hash of the later download, and a second stop is refused."""
+    """Stop returns the size and hash of the file that is later downloaded, and a second stop is refused."""
     alice.start_media_recording(record_config=named("complete"))
 
     finished = alice.page.evaluate("client.stopMediaRecording()")
@@ -114,7 +114,7 @@ def test_stop_resolves_when_the_file_is_complete(alice: Participant) -> None:
 
 
 def test_leaving_ends_a_recording_and_rejoining_starts_a_new_one(room: Room) -> None:
-    """Both files are complete and independent."""
+    """A participant records, leaves, rejoins and records again, and both files are complete."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=named("before"))
     alice.page.evaluate("client.leave()")
@@ -131,7 +131,7 @@ def test_leaving_ends_a_recording_and_rejoining_starts_a_new_one(room: Room) -> 
 
 
 def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant, recordings: Path) -> None:
-    """The recording is discarded without a download, and a new one can start."""
+    """Calling clean during a recording discards the recording, and a new one can start."""
     alice.start_media_recording(record_config=named("discarded"))
     number = alice.get_media_recording().id
 
@@ -146,7 +146,7 @@ def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant,
 
 
 def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: Path) -> None:
-    """Clean deletes the copies of page and spool, but not the downloaded file."""
+    """Clean deletes the page's and the spool's copies, but not the downloaded file."""
     alice.start_media_recording(record_config=named("mine"))
     recording = alice.download_media_recording()
 
@@ -158,7 +158,7 @@ def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: 
 
 @pytest.mark.parametrize("call", ["start", "download"])
 def test_start_and_download_during_a_pause_behave_as_while_recording(alice: Participant, call: str) -> None:
-    """The paused recording ends, and its complete file is downloaded."""
+    """Start and download both end a paused recording, and its complete file is downloaded."""
     alice.start_media_recording(record_config=named(f"paused {call}"))
     alice.wait(0.7)
     alice.pause_media_recording()
@@ -178,7 +178,7 @@ def test_start_and_download_during_a_pause_behave_as_while_recording(alice: Part
 
 
 def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
-    """Without a recording nothing can be paused, and without a pause nothing can be resumed."""
+    """Pausing requires a recording, and resuming requires a paused recording."""
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
         alice.pause_media_recording()
     alice.start_media_recording()
@@ -187,7 +187,7 @@ def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
 
 
 def test_an_invalid_option_neither_starts_nor_ends_a_recording(alice: Participant) -> None:
-    """The error names the option, its value and the allowed values; the recording continues."""
+    """The error names the option, its value and the allowed values, and the recording in progress continues."""
     alice.start_media_recording(record_config=named("unharmed"))
 
     refusal = alice.page.evaluate(
@@ -204,7 +204,7 @@ def test_an_invalid_option_neither_starts_nor_ends_a_recording(alice: Participan
 
 
 def test_the_defaults_match_nertc(alice_with_bob: Participant) -> None:
-    """Without options all participants are recorded with video and audio, at 640x360 and 15 fps."""
+    """Without options, start records all participants with video and audio, at 640x360 and 15 fps."""
     alice_with_bob.page.evaluate("client.startMediaRecording()")
 
     recording = alice_with_bob.download_media_recording()
@@ -215,7 +215,7 @@ def test_the_defaults_match_nertc(alice_with_bob: Participant) -> None:
 
 
 def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
-    """A video element shows the duration of the file immediately, and seeks to its middle."""
+    """A video element reports the file's duration immediately, and seeks to the middle of the file."""
     alice.start_media_recording(record_config=named("played"))
     alice.wait(1)
     recording = alice.download_media_recording()
@@ -243,7 +243,7 @@ def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
 
 @pytest.mark.parametrize("names", [True, False])
 def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, names: bool) -> None:
-    """The corner of the tile shows bright letters, or only the dark video."""
+    """The corner of a tile shows bright letters if names are on, and only dark video otherwise."""
     alice.start_media_recording(recorder="local", record_config=RecordConfig(names=names))
 
     recording = alice.download_media_recording()
@@ -254,10 +254,10 @@ def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, n
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="On other systems threads have no nice values.")
-def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_one(room: Room) -> None:
-    """If CPU time is short, the page of the recording participant has priority, because missed frames are lost."""
+def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_participant(room: Room) -> None:
+    """When CPU time is short, the recording participant's page has priority, because frames that it misses are lost."""
     alice, bob = room.join_all("alice", "bob")
-    # Measure while both have the same priority; later the page with lower priority would not be the busiest.
+    # Find both processes now, because a page with lower priority might no longer be the busiest.
     alice_process, bob_process = busiest(alice), busiest(bob)
     assert [0, 0] == [added_niceness(one) for one in (alice_process, bob_process)]
 
@@ -268,7 +268,7 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_one(
 
 
 def busiest(participant: Participant) -> psutil.Process:
-    """Return the renderer process of the participant's page, which is the busiest one during a computation."""
+    """Return the renderer process of the participant's page: the busiest one while the page computes."""
     before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
     participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
     spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}
@@ -276,5 +276,5 @@ def busiest(participant: Participant) -> psutil.Process:
 
 
 def added_niceness(process: psutil.Process) -> int:
-    """Return how much higher a process's nice value is than this process's."""
+    """Return the difference between a process's nice value and this process's own."""
     return int(process.nice()) - int(psutil.Process().nice())

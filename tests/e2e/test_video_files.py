@@ -1,4 +1,4 @@
-"""A video file replaces camera and microphone; its markers show in the recording how it was played."""
+"""Tests for participants who send a video file; markers in the file show how the file was played."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from harness import Report, Room
 
 CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=30, record_name="call")
-# The name that a report gives to the marker in the video file, which no member of the room has.
+# How a report names the marker in the video file, because no participant in the room has this marker.
 ACTOR = "marker 9"
 
 
 def write_video_file(folder: Path, *, seconds: float, video: bool = True, audio: bool = True) -> Path:
-    """Write a video file with markers."""
+    """Write a video file that contains a marker, and return its path."""
     path = folder / "camera.webm"
     write_media(
         path,
@@ -40,7 +40,7 @@ def write_video_file(folder: Path, *, seconds: float, video: bool = True, audio:
 
 
 def recorded(room: Room, name: str, seconds: float) -> Report:
-    """Let a participant record, and return the report; only the markers in the video file are unexpected."""
+    """Record for the given time, and return the report; only the video file's marker may be reported as unexpected."""
     alice = next(one for one in room.participants if one.name == name)
     alice.start_media_recording(recorder="all", record_config=CONFIG)
     room.wait(seconds=seconds)
@@ -52,7 +52,7 @@ def recorded(room: Room, name: str, seconds: float) -> Report:
 
 
 def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path: Path) -> None:
-    """A/V sync is checked over WebRTC, and in a recording by the participant who sends the file."""
+    """A video file is in sync in the sender's own recording and in a recording by another participant."""
     room.join("alice", media=write_video_file(tmp_path, seconds=8))
     room.join("bob")
 
@@ -62,7 +62,7 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
         actor = report.participant(ACTOR)
         assert actor.av_offset_ms is not None
         assert abs(actor.av_offset_ms.median) < 120
-        # A busy machine may cause gaps, but both must be audible for most of the time.
+        # A busy machine may cause gaps, but both must be audible for most of the recording.
         for one in (actor, report.participant("bob")):
             assert one.audio is not None
             assert sum(end - start for start, end in one.audio.audible) > 3
@@ -70,18 +70,18 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
 
 @pytest.mark.thorough
 def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> None:
-    """A video file of two seconds loops in a recording of six."""
+    """In a six-second recording, a two-second video file loops."""
     room.join("alice", media=str(write_video_file(tmp_path, seconds=2)))
 
     report = recorded(room, "alice", 6)
 
-    # A gap of a frame or two where the file loops is not an absence.
+    # The presence may have gaps of a frame or two where the file loops.
     assert sum(end - start for start, end in report.participant(ACTOR).present) > 5.5
 
 
 @pytest.mark.thorough
 def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: Room, tmp_path: Path) -> None:
-    """No participant waits for the missing audio."""
+    """The recording starts without waiting for the missing audio track."""
     room.join("alice", media=write_video_file(tmp_path, seconds=3, audio=False))
     bob = room.join("bob")
 
@@ -92,7 +92,7 @@ def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: 
 
 
 def test_an_operation_that_a_video_file_does_not_support_is_refused(room: Room, tmp_path: Path) -> None:
-    """A video file can't share a screen, replace a camera or change its loudness."""
+    """A participant with a video file can't share a screen, replace the camera or change the volume."""
     alice = room.join("alice", media=write_video_file(tmp_path, seconds=2))
 
     for refused in (alice.share_screen, lambda: alice.replace_device("video"), lambda: alice.set_speaking(True)):
@@ -101,7 +101,7 @@ def test_an_operation_that_a_video_file_does_not_support_is_refused(room: Room, 
 
 
 def test_a_file_that_chrome_cannot_play_is_refused_and_no_participant_remains(room: Room, tmp_path: Path) -> None:
-    """The error names a format that Chrome plays, and how to convert the file."""
+    """The error shows the ffmpeg command that converts the file into a format that Chrome can play."""
     (tmp_path / "camera.webm").write_bytes(b"not a video file" * 100)
     bob = room.join("bob")
 
@@ -112,8 +112,8 @@ def test_a_file_that_chrome_cannot_play_is_refused_and_no_participant_remains(ro
 
 
 @pytest.mark.thorough
-def test_a_video_file_is_named_on_the_command_line(tmp_path: Path) -> None:
-    """Every participant sends the specified video file."""
+def test_a_video_file_is_specified_on_the_command_line(tmp_path: Path) -> None:
+    """Every participant sends the video file specified with --media."""
     write_video_file(tmp_path, seconds=4)
 
     ran = run_harness("record", "alice", "--media", "camera.webm", "--seconds", "2", "--json", folder=tmp_path)
@@ -123,7 +123,7 @@ def test_a_video_file_is_named_on_the_command_line(tmp_path: Path) -> None:
 
 
 def test_a_source_that_is_neither_a_video_file_nor_a_kind_is_refused(tmp_path: Path) -> None:
-    """The error appears before anything starts."""
+    """An invalid --media value is reported before anything starts."""
     ran = run_harness("record", "alice", "--media", "camra.webm", folder=tmp_path)
 
     assert ran.returncode == 2

@@ -1,4 +1,4 @@
-"""The wheel, installed into an empty environment, runs the example of the README."""
+"""Install the wheel into an empty environment, and run the README's example there."""
 
 import json
 import re
@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def lay_out(requirements: list[str], site: Path) -> None:
-    """Link the requirements of a distribution, and their own requirements, into an environment; add nothing else.
+    """Link a distribution's requirements, and their requirements in turn, into an environment, and nothing else.
 
-    The links point to the installed packages, because installing them again would take longer than the test.
+    The links point to packages that are already installed, because installing them again would take too long.
     """
     for requirement in map(Requirement, requirements):
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -31,8 +31,8 @@ def lay_out(requirements: list[str], site: Path) -> None:
         lay_out(found.requires or [], site)
 
 
-def test_the_example_in_the_readme_runs_as_written_from_the_wheel(tmp_path: Path) -> None:
-    """The first test in the README passes with only the wheel, which contains the page and the plugin."""
+def test_the_readme_example_runs_as_written_from_the_wheel(tmp_path: Path) -> None:
+    """With only the wheel installed, which includes the page and the pytest plugin, the README's first test passes."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     (tmp_path / "test_standup.py").write_text(next(block for block in blocks if "def test_" in block))
     subprocess.run(
