@@ -1,4 +1,4 @@
-"""Record calls in the frames of an attached page, and refuse calls in its pop-up windows."""
+"""Tests for calls in the frames and pop-up windows of an attached page."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:
 
 
 def test_window_opened_by_the_page_is_not_attached(room: Room, enter: Enter, site: Site) -> None:
-    """A call in the new window is not the page's call, and the window loads before anybody can attach it."""
+    """A call in the new window is not the page's call, and the window loads before it can be attached."""
     alice = enter(f"{site.url}/empty.html", "alice")
     with alice.page.expect_popup() as opened:
         alice.page.evaluate("(url) => void window.open(url)", f"{site.url}/simple-peer.html?room=window")

@@ -68,7 +68,7 @@ def test_nertcs_own_recording_is_collected_and_verified(sdk_page: Page, tmp_path
 
 @pytest.mark.parametrize("call", ["stop_media_recording", "download_media_recording", "clean_media_recording"])
 def test_sdk_error_is_raised_with_its_code(sdk_page: Page, tmp_path: Path, call: str) -> None:
-    """Each of these calls fails, because no recording was started."""
+    """Stop, download and clean raise NERTC's error if no recording was started."""
     app = NertcApp(sdk_page, recordings=tmp_path)
 
     with pytest.raises(InvalidStateError, match="RECORDING_NOT_START_ERROR") as refused:

@@ -122,7 +122,7 @@ _EXPORT = """() => {
 }"""
 
 
-def test_downloads_of_the_application_reach_its_owner(room: Room, enter: Enter, site: Site) -> None:
+def test_downloads_by_the_application_reach_the_page_owner(room: Room, enter: Enter, site: Site) -> None:
     """The page owner's download listener receives the application's downloads and the harness's own."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)

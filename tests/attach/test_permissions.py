@@ -123,7 +123,7 @@ def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Pa
     check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
-# JavaScript that returns three traces of the harness in the page, and whether the content security policy is bypassed.
+# JavaScript that looks for three traces of the harness in the page, and for a bypassed content security policy.
 _TRACES = """() => [
   Symbol.for('recording-harness') in window, 'harnessEvent' in window, 'harnessMayReach' in window, 'lax' in window,
 ]"""

@@ -82,7 +82,7 @@ def test_chrome_disables_all_features_that_playwright_disables() -> None:
         assert first < last
 
 
-def test_a_browser_context_costs_one_process() -> None:
+def test_a_browser_context_uses_one_process() -> None:
     """A browser context has one renderer process for its page, and no spare process for pop-ups."""
     others = processes.chrome_processes("--type=renderer")
     with Chrome() as browser:
@@ -143,7 +143,7 @@ def test_signals_to_the_process_group_reach_only_python() -> None:
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:
-    """The error contains the browser's own error output and says how to fix it."""
+    """The error contains the browser's own error output and says how to fix the problem."""
     broken = tmp_path / "chrome"
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1.2.3.4\necho no libnss3 >&2\nexit 127\n')
     broken.chmod(0o755)

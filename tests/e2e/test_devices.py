@@ -122,7 +122,7 @@ def in_sync(report: Report, participant: str) -> bool:
     return offset is not None and abs(offset.median) < 200
 
 
-def test_a_recording_in_which_everything_changes_passes_all_other_checks(
+def test_a_recording_in_which_everything_changes_passes_the_file_checks(
     call: Report, read_back: Callable[[Path], Any]
 ) -> None:
     """Every check that is not about a participant passes, and the video size never changes."""

@@ -32,7 +32,7 @@ def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) ->
 
 
 def test_each_codec_is_measured(tmp_path: Path) -> None:
-    """For each video codec, the report says how many times faster than real time it encodes 720p30."""
+    """For each video codec, the report says how many times faster than real time the machine encodes it."""
     report = examine(recordings=tmp_path, measure=True)
 
     assert set(report.capacity) == {name for name, there in report.codecs.items() if there} - {"opus"}

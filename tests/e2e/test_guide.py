@@ -85,7 +85,7 @@ def test_a_client_made_in_the_page_joins_with_nertcs_names(room: Room) -> None:
     assert {"before": False, "after": True, "name": "7"} == joined
 
 
-def test_every_call_is_refused_before_joining(alice: Participant) -> None:
+def test_calls_are_refused_before_joining(alice: Participant) -> None:
     """A client that has not joined gets NERTC's error 10454 from every call except clean."""
     page = alice.page
 

@@ -1,4 +1,4 @@
-"""Tests that record with each combination of options, and that check for gaps between consecutive recordings."""
+"""Tests that record with combinations of options, and that look for gaps between consecutive recordings."""
 
 import os
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def test_every_combination_passes_its_checks(
 
 
 def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participant, Participant], goals: Goals) -> None:
-    """The first frame of Bob in each file directly follows his last frame in the previous file."""
+    """Bob's first frame in each file directly follows his last frame in the previous file."""
     room, alice, _ = room_of_two
     config = RecordConfig(record_name="restart", record_video_frame=30)
     before = len(alice.recordings)

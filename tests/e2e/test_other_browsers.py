@@ -164,7 +164,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
 
     check_recording(recording, crowded=True)
     with av.open(recording.path) as media:
-        # Firefox's tile is on the right. Its test camera shows a single color that changes over time.
+        # Firefox's tile is on the right; the test camera shows a single color that changes over time.
         colors = [frame.to_ndarray(format="rgb24")[180, 480].astype(int) for frame in media.decode(video=0)]
     assert max(abs(colors[-1] - colors[0])) > 40
 

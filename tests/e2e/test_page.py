@@ -31,7 +31,7 @@ AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 def test_two_participants_meet_and_one_downloads_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """Both participants see and hear each other, and each recording button is enabled only when it can be used."""
+    """Both participants receive each other's media, and each recording button is enabled only when it can be used."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Discard")}
 

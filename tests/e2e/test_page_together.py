@@ -108,7 +108,7 @@ def test_two_participants_use_the_page_at_the_same_time(
     assert [] == list(open_server.recordings.glob("of bob*"))
 
 
-def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, visit: Visit, tmp_path: Path) -> None:
+def test_the_page_plays_a_recording_and_seeks_in_it(open_server: RoomServer, visit: Visit, tmp_path: Path) -> None:
     """The player plays and seeks, the download is identical to the recording, and the report opens in another tab."""
     page = visit(open_server.url)
     join(page, "Alice")
@@ -138,7 +138,7 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
     expect(entry(page, "to play")).to_be_focused()
 
 
-def test_a_finding_has_a_button_that_plays_its_time(open_server: RoomServer, visit: Visit) -> None:
+def test_a_finding_has_a_button_that_plays_from_its_time(open_server: RoomServer, visit: Visit) -> None:
     """A failed report lists its findings, and a button next to each finding plays the recording from that time."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
@@ -245,7 +245,7 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
         alice.close()
 
 
-def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, visit: Visit) -> None:
+def test_the_page_shows_the_health_of_a_recording_in_progress(open_server: RoomServer, visit: Visit) -> None:
     """During a recording, the page shows frame rate, bitrate and backlog, and each participant's audio level."""
     page = visit(open_server.url)
     join(page, "Alice")

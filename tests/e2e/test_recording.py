@@ -47,9 +47,7 @@ def test_a_recording_has_the_requested_size_and_exact_frame_times(
 
 
 @pytest.mark.parametrize("codec", ["vp8", "av1"])
-def test_the_other_codecs_can_be_recorded(
-    alice_with_bob: Participant, read_back: Callable[[Path], Any], codec: Any
-) -> None:
+def test_vp8_and_av1_can_be_recorded(alice_with_bob: Participant, read_back: Callable[[Path], Any], codec: Any) -> None:
     """VP8 and AV1 recordings contain the requested codec and pass their checks."""
     recording = recorded(alice_with_bob, codec=codec)
 
@@ -82,7 +80,7 @@ def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) ->
     assert report.media.seekable
 
 
-def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_present(room: Room) -> None:
+def test_every_participant_is_visible_and_audible_while_present(room: Room) -> None:
     """Carol joins and Bob leaves during the recording, and the report shows when each participant is present."""
     alice, bob = room.join_all("alice", "bob")
     config = RecordConfig(record_name="standup", record_video_frame=30)
@@ -99,7 +97,7 @@ def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_pr
     report = check_recording(recording)
     present = {one.name: (one.present[0][0], one.present[-1][1]) for one in report.participants}
     assert {"alice", "bob", "carol"} == set(present)
-    # Carol appears later than after 1 s, because joining takes time.
+    # Carol appears more than 1 s into the recording, because joining takes time.
     assert 1 < present["carol"][0] < recording.duration - 1.5
     assert 2 < present["bob"][1] < recording.duration - 0.5
     assert present["alice"] == pytest.approx((0, recording.duration), abs=0.5)
@@ -192,7 +190,7 @@ def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
     assert ["exception.webm"] == [recording.path.name for recording in room.recordings]
 
 
-def test_two_participants_with_one_name_get_two_names(room: Room) -> None:
+def test_two_participants_with_the_same_name_get_different_names(room: Room) -> None:
     """Names in a room are unique, so that reports can tell participants apart."""
     both = room.join_all("alice", "alice")
 

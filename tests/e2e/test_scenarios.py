@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
 # Examples that do not produce exactly one recording, and how many they produce.
 RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
-# Examples that also run in the quick form, one at a time. Another test plays two more in parallel.
+# Examples that also run in the quick form, one at a time; another test plays two more in parallel.
 QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
 # Checks that may fail on a small machine, because videos may freeze while this many participants start.
 CROWDED = {"sixteen-participants.toml": {"frozen", "gap"}}

@@ -21,7 +21,7 @@ def named(name: str) -> RecordConfig:
 
 
 def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> None:
-    """Alice subscribes to Bob. When his join returns, she has received his audio and video."""
+    """Bob's join returns only after Alice, who subscribes to him, has received his audio and video."""
     alice = room.join("alice", subscribe=True)
 
     room.join("bob")

@@ -122,7 +122,7 @@ def test_a_video_file_is_specified_on_the_command_line(tmp_path: Path) -> None:
     assert ACTOR in ran.stdout
 
 
-def test_a_source_that_is_neither_a_video_file_nor_a_kind_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_media_value_is_refused(tmp_path: Path) -> None:
     """An invalid --media value is reported before anything starts."""
     ran = run_harness("record", "alice", "--media", "camra.webm", folder=tmp_path)
 
