@@ -105,7 +105,10 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer
 
 @pytest.fixture
 def visit(new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """Yield a function that opens a page in a new context. Console errors without ``unless`` fail the test."""
+    """Yield a function that opens a page in a new context.
+
+    The test fails if a page logs an error, unless the error contains the text ``unless``.
+    """
     contexts: list[BrowserContext] = []
     page_errors: list[str] = []
 

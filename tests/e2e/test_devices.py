@@ -107,7 +107,7 @@ def duration_of(report: Report) -> float:
     return report.media.duration
 
 
-def wrong(report: Report, participant: str) -> list[str]:
+def failures_of(report: Report, participant: str) -> list[str]:
     """Return the messages of a participant's failed findings, except those from smoothness checks."""
     return [
         finding.message
@@ -135,7 +135,7 @@ def test_a_muted_microphone_leaves_silence_and_returns_in_sync(call: Report) -> 
     assert [True, False, True] == on_states(call, "audio", "bob")
     assert seconds_silent(call, "bob") == pytest.approx(seconds_off(call, "audio", "bob"), abs=0.5)
     assert seconds_silent(call, "carol") < 0.3
-    assert [] == wrong(call, "bob")
+    assert [] == failures_of(call, "bob")
     assert in_sync(call, "bob")
 
 
@@ -143,7 +143,7 @@ def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: 
     """NERTC's guide advises against toggling the microphone, but after ten toggles, audio and video are in sync."""
     assert [True, *[False, True] * 10] == on_states(call, "audio", "ivan")
     assert [True, *[False, True] * 11] == on_states(call, "audio", "alice")
-    assert [] == wrong(call, "ivan")
+    assert [] == failures_of(call, "ivan")
     assert in_sync(call, "ivan")
     assert in_sync(call, "alice")
 
@@ -153,39 +153,39 @@ def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) ->
     assert [True, False, True] == on_states(call, "video", "carol")
     assert [True, False, True, False, True] == on_states(call, "video", "alice")
     for name in ("alice", "carol"):
-        assert [] == wrong(call, name)
+        assert [] == failures_of(call, name)
 
 
 @pytest.mark.parametrize("name", ["alice", "dave"])
 def test_a_replaced_device_is_recorded_to_the_end(call: Report, name: str) -> None:
     """Alice, who records, and Dave each switch to another microphone and camera."""
     assert call.participant(name).present[-1][1] > duration_of(call) - 0.5
-    assert [] == wrong(call, name)
+    assert [] == failures_of(call, name)
 
 
 def test_an_unplugged_device_leaves_silence_and_the_placeholder(call: Report) -> None:
     """The recording continues when a participant's devices are unplugged and later replaced."""
     assert [True, False, True] == on_states(call, "audio", "erin")
     assert [True, False, True] == on_states(call, "video", "erin")
-    assert [] == wrong(call, "erin")
+    assert [] == failures_of(call, "erin")
 
 
 def test_a_shared_screen_replaces_the_camera_until_it_ends(call: Report) -> None:
     """The participant stays visible before, while and after sharing a screen."""
     assert [True] == on_states(call, "video", "frank")
-    assert [] == wrong(call, "frank")
+    assert [] == failures_of(call, "frank")
 
 
 def test_a_camera_that_changes_its_resolution_does_not_change_the_recording(call: Report) -> None:
     """Frames that are smaller, larger or of an unusual size all fill the same tile."""
-    assert [] == wrong(call, "heidi")
+    assert [] == failures_of(call, "heidi")
 
 
 def test_a_participant_who_leaves_and_returns_is_the_same_participant(call: Report) -> None:
     """A returning participant keeps the same name and marker, and is present in two intervals."""
     assert set(NAMES) == {one.name for one in call.participants}
     assert 2 == len(call.participant("grace").present)
-    assert [] == wrong(call, "grace")
+    assert [] == failures_of(call, "grace")
 
 
 def test_a_local_recording_contains_only_the_recording_participant(room: Room) -> None:

@@ -11,7 +11,7 @@ from harness.browser.doctor import DoctorReport, examine
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
-def shown(report: DoctorReport) -> str:
+def rendered(report: DoctorReport) -> str:
     """Return the report as a terminal would show it."""
     text = io.StringIO()
     rich.console.Console(file=text, width=200).print(report)
@@ -28,7 +28,7 @@ def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) ->
     assert all(report.mixer.values())
     assert report.disk_free is not None
     assert report.version is not None
-    assert report.version in shown(report)
+    assert report.version in rendered(report)
 
 
 def test_each_codec_is_measured(tmp_path: Path) -> None:
@@ -37,15 +37,15 @@ def test_each_codec_is_measured(tmp_path: Path) -> None:
 
     assert set(report.capacity) == {name for name, there in report.codecs.items() if there} - {"opus"}
     assert all(times > 0 for times in report.capacity.values())
-    assert "720p30" in shown(report)
+    assert "720p30" in rendered(report)
 
 
 def test_a_missing_browser_is_reported_and_not_raised(tmp_path: Path) -> None:
     """If the specified browser does not exist, the report says so and names the path."""
-    nothing = tmp_path / "[nothing]"
+    no_browser = tmp_path / "[nothing]"
 
-    report = examine(nothing)
+    report = examine(no_browser)
 
     assert not report.ok
-    assert [lack.what for lack in report.missing] == ["a browser"]
-    assert "[nothing] is not a program" in shown(report)
+    assert [requirement.what for requirement in report.missing] == ["a browser"]
+    assert "[nothing] is not a program" in rendered(report)

@@ -17,7 +17,7 @@ STEPS = "quickstart.md"
 # Code blocks that this file does not run one by one: document and language, then the reason.
 TESTED_ELSEWHERE = {
     ("README.md", "console"): "run in order, below",
-    ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
+    ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install the package",
     (STEPS, "python"): "run in order, below",
     (STEPS, "console"): "run in order, below",
     ("scenarios.md", "toml"): "tests/unit/scenario/test_scenario.py reads it",
@@ -25,7 +25,7 @@ TESTED_ELSEWHERE = {
         "scenarios.md",
         "sh",
     ): "tests/e2e/test_scenarios.py plays the examples, and `harness run` with each of these options",
-    ("installation.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
+    ("installation.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install the package",
     ("cli.md", "sh"): "tests/unit/cli/test_help.py compares it with the program's help",
     ("index.md", "python"): "the first test of the quickstart; tests/unit/test_docs.py compares them",
     ("recording-room.md", "console"): "tests/unit/test_docs.py compares it with the program's output",
@@ -34,7 +34,7 @@ TESTED_ELSEWHERE = {
     (
         "checks.md",
         "sh",
-    ): "tests/unit/verification/test_verify.py and tests/plugin/test_plugin.py use a file of expectations",
+    ): "tests/unit/verification/test_verify.py and tests/plugin/test_plugin.py use an expectations file",
     ("output-files.md", "json"): "tests/unit/test_reference.py reads it",
     ("output-files.md", "text"): "file names, which tests/unit/recording/test_names.py checks",
     ("reference.md", "text"): "tests/unit/test_reference.py compares it with the errors",

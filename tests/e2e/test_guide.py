@@ -163,7 +163,7 @@ def test_the_status_counts_time_and_bytes(room: Room) -> None:
 
 
 def test_any_name_becomes_a_safe_file_name(alice: Participant, recordings: Path) -> None:
-    """Every recording name becomes a file name of at most 255 bytes, inside the folder, that verify can read."""
+    """Every recording name, even a strange one, becomes a safe file name of at most 255 bytes inside the folder."""
     names = ["🎬 录制文件名称 👩‍👩‍👧", "..", "<img src=x onerror=1>/a\\c:d*" + "x" * 300]
     for name in names:
         alice.start_media_recording(record_config=RecordConfig(record_name=name))

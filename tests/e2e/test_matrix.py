@@ -60,7 +60,7 @@ def test_every_combination_passes_its_checks(
     recording = alice.download_media_recording()
     alice.clean_media_recording()
 
-    report = passed(recording)
+    report = verify_recording(recording)
     assert (recorder, kind) == (recording.recorder, recording.type)
     assert ["alice", "bob"][: 2 if recorder == "all" else 1] == [one.name for one in report.participants if one.present]
     assert report.media is not None
@@ -93,7 +93,7 @@ def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participan
     files = alice.recordings[before:]
     assert RESTARTS + 1 == len({recording.path for recording in files})
     for recording in files:
-        passed(recording)
+        verify_recording(recording)
     tracks = [marker_track(recording, "bob") for recording in files]
     step = COUNTS_PER_SECOND // 30
     steps = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(tracks)]
@@ -103,7 +103,7 @@ def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participan
     assert [] == gaps
 
 
-def passed(recording: Recording) -> Report:
+def verify_recording(recording: Recording) -> Report:
     """Verify a recording. In the full form, which has the machine to itself, every check must pass."""
     if not FULL:
         return check_recording(recording)

@@ -69,7 +69,7 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     assert "standup.webm" == path.name
     assert {"vp9", "opus"} == media.codecs
     assert {(640, 360)} == media.sizes
-    # The clock showed 0:02 before the stop; on a busy machine, stopping takes longer.
+    # Stop was clicked when the clock showed 0:02, but stopping takes longer on a busy machine.
     assert 1.9 < media.video_times[-1] / 1000 < 5
     expect(alice.get_by_label("Your name")).to_be_focused()
     expect(tile(bob, "Alice")).to_have_count(0)
@@ -191,7 +191,7 @@ def test_the_page_has_no_accessibility_violations(
     expect(on("#report-link")).to_be_visible(timeout=30_000)
     check("a report")
     on("#player-delete").click()
-    check("the question whether to delete")
+    check("the delete confirmation")
 
 
 def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, visit: Visit) -> None:

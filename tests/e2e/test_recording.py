@@ -11,7 +11,7 @@ from harness.recording.manifest import Manifest
 from tests.support.reports import check_recording
 
 
-def recorded(participant: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
+def record(participant: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
     """Record for the given number of seconds, and return the downloaded recording."""
     participant.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
     participant.wait(seconds)
@@ -33,7 +33,7 @@ def test_a_recording_has_the_requested_size_and_exact_frame_times(
     size: tuple[int, int],
 ) -> None:
     """Frame times are multiples of the frame interval, and the manifest counts each missing frame."""
-    recording = recorded(alice_with_bob, record_video_quality=quality, record_video_frame=frame_rate)
+    recording = record(alice_with_bob, record_video_quality=quality, record_video_frame=frame_rate)
 
     media = read_back(recording.path)
     step = 1000 / frame_rate
@@ -49,7 +49,7 @@ def test_a_recording_has_the_requested_size_and_exact_frame_times(
 @pytest.mark.parametrize("codec", ["vp8", "av1"])
 def test_vp8_and_av1_can_be_recorded(alice_with_bob: Participant, read_back: Callable[[Path], Any], codec: Any) -> None:
     """VP8 and AV1 recordings contain the requested codec and pass their checks."""
-    recording = recorded(alice_with_bob, codec=codec)
+    recording = record(alice_with_bob, codec=codec)
 
     media = read_back(recording.path)
     assert {"opus", {"vp8": "vp8", "av1": "libdav1d"}[codec]} == media.codecs
@@ -61,7 +61,7 @@ def test_an_audio_recording_is_a_webm_with_opus_only(
     alice_with_bob: Participant, read_back: Callable[[Path], Any]
 ) -> None:
     """A recording of type ``audio`` has no video track."""
-    recording = recorded(alice_with_bob, record_type="audio")
+    recording = record(alice_with_bob, record_type="audio")
 
     media = read_back(recording.path)
     assert {"opus"} == media.codecs
@@ -73,7 +73,7 @@ def test_an_audio_recording_is_a_webm_with_opus_only(
 
 def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) -> None:
     """Start resolves only when the server has data from both tracks, so the file is never empty."""
-    recording = recorded(alice, seconds=0)
+    recording = record(alice, seconds=0)
 
     report = verify(recording)
     assert report.media is not None

@@ -21,7 +21,7 @@ QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
 CROWDED = {"sixteen-participants.toml": {"frozen", "gap"}}
 
 
-def played(folder: Path, scenario: str) -> Outcome:
+def play_text(folder: Path, scenario: str) -> Outcome:
     """Write a scenario to a file and play it."""
     file = folder / "scenario.toml"
     file.write_text(scenario)
@@ -51,7 +51,7 @@ def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Pa
 @pytest.mark.own_thread
 def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> None:
     """A failed expectation appears in the report as a failed check for that participant."""
-    outcome = played(
+    outcome = play_text(
         tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { mute = "bob" }, '
         '{ wait = 3, expect = [{ participant = "bob", audible = true }] } ]',
@@ -66,7 +66,7 @@ def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> No
 @pytest.mark.own_thread
 def test_a_failed_step_is_named_and_its_recordings_are_verified(tmp_path: Path) -> None:
     """Everything recorded before the failed step is kept and verified."""
-    outcome = played(
+    outcome = play_text(
         tmp_path,
         'steps = [ { join = "alice" }, { start = "alice", record_name = "kept" }, { wait = 2 }, '
         '{ wait_for = "alice", event = "failed", timeout = 1 } ]',
@@ -82,7 +82,7 @@ def test_a_failed_step_is_named_and_its_recordings_are_verified(tmp_path: Path) 
 @pytest.mark.thorough
 def test_an_emulated_network_has_an_effect_until_it_is_reset(tmp_path: Path) -> None:
     """The round-trip time in WebRTC's statistics exceeds 140 ms until the network is reset."""
-    outcome = played(
+    outcome = play_text(
         tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { network = "bob", latency_ms = 150 }, '
         '{ wait = 5 }, { network = "bob" }, { wait = 8 } ]',

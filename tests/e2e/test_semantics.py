@@ -1,4 +1,4 @@
-"""Tests that make the calls in unusual orders."""
+"""Tests that join, start, stop, pause, download and clean in unusual orders."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.support.processes import chrome_processes
 from tests.support.reports import check_recording
 
 
-def named(name: str) -> RecordConfig:
+def config_named(name: str) -> RecordConfig:
     """Return a configuration with the given recording name."""
     return RecordConfig(record_name=name)
 
@@ -77,10 +77,10 @@ def test_a_participant_in_the_room_cannot_join_again(alice: Participant) -> None
 
 def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: Participant) -> None:
     """A stopped recording that was not downloaded is downloaded when the next one starts."""
-    alice.start_media_recording(record_config=named("stopped"))
+    alice.start_media_recording(record_config=config_named("stopped"))
     alice.stop_media_recording()
 
-    alice.start_media_recording(record_config=named("next"))
+    alice.start_media_recording(record_config=config_named("next"))
 
     assert ["stopped.webm"] == [recording.path.name for recording in alice.recordings]
     check_recording(alice.recordings[0])
@@ -89,17 +89,17 @@ def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: P
 
 def test_a_start_after_a_downloaded_recording_downloads_nothing(alice: Participant) -> None:
     """A recording that was already downloaded is not downloaded again."""
-    alice.start_media_recording(record_config=named("one"))
+    alice.start_media_recording(record_config=config_named("one"))
     alice.download_media_recording()
 
-    alice.start_media_recording(record_config=named("two"))
+    alice.start_media_recording(record_config=config_named("two"))
 
     assert ["one.webm"] == [recording.path.name for recording in alice.recordings]
 
 
 def test_stop_resolves_when_the_file_is_complete(alice: Participant) -> None:
     """Stop returns the size and hash of the file that is later downloaded, and a second stop is refused."""
-    alice.start_media_recording(record_config=named("complete"))
+    alice.start_media_recording(record_config=config_named("complete"))
 
     finished = alice.page.evaluate("client.stopMediaRecording()")
 
@@ -116,13 +116,13 @@ def test_stop_resolves_when_the_file_is_complete(alice: Participant) -> None:
 def test_leaving_ends_a_recording_and_rejoining_starts_a_new_one(room: Room) -> None:
     """A participant records, leaves, rejoins and records again, and both files are complete."""
     alice = room.join("alice")
-    alice.start_media_recording(record_config=named("before"))
+    alice.start_media_recording(record_config=config_named("before"))
     alice.page.evaluate("client.leave()")
     assert "stopped" == alice.get_media_recording().state
     token = room._server.token(room.name, "alice")
     alice.page.evaluate("(token) => client.join({ name: 'alice', token })", token)
 
-    alice.start_media_recording(record_config=named("after"))
+    alice.start_media_recording(record_config=config_named("after"))
     alice.download_media_recording()
 
     assert ["before.webm", "after.webm"] == [recording.path.name for recording in alice.recordings]
@@ -132,7 +132,7 @@ def test_leaving_ends_a_recording_and_rejoining_starts_a_new_one(room: Room) -> 
 
 def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant, recordings: Path) -> None:
     """Calling clean during a recording discards the recording, and a new one can start."""
-    alice.start_media_recording(record_config=named("discarded"))
+    alice.start_media_recording(record_config=config_named("discarded"))
     number = alice.get_media_recording().id
 
     alice.clean_media_recording()
@@ -147,7 +147,7 @@ def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant,
 
 def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: Path) -> None:
     """Clean deletes the page's and the spool's copies, but not the downloaded file."""
-    alice.start_media_recording(record_config=named("mine"))
+    alice.start_media_recording(record_config=config_named("mine"))
     recording = alice.download_media_recording()
 
     alice.clean_media_recording()
@@ -159,14 +159,14 @@ def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: 
 @pytest.mark.parametrize("call", ["start", "download"])
 def test_start_and_download_during_a_pause_behave_as_while_recording(alice: Participant, call: str) -> None:
     """Start and download both end a paused recording, and its complete file is downloaded."""
-    alice.start_media_recording(record_config=named(f"paused {call}"))
+    alice.start_media_recording(record_config=config_named(f"paused {call}"))
     alice.wait(0.7)
     alice.pause_media_recording()
     until_then = alice.get_media_recording().elapsed
     alice.wait(0.7)
 
     if call == "start":
-        alice.start_media_recording(record_config=named("other"))
+        alice.start_media_recording(record_config=config_named("other"))
     else:
         alice.download_media_recording()
 
@@ -188,7 +188,7 @@ def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
 
 def test_an_invalid_option_neither_starts_nor_ends_a_recording(alice: Participant) -> None:
     """The error names the option, its value and the allowed values, and the recording in progress continues."""
-    alice.start_media_recording(record_config=named("unharmed"))
+    alice.start_media_recording(record_config=config_named("unharmed"))
 
     refusal = alice.page.evaluate(
         "client.startMediaRecording({ recorder: 'everybody' }).catch(({ name, message }) => [name, message])"
@@ -216,7 +216,7 @@ def test_the_defaults_match_nertc(alice_with_bob: Participant) -> None:
 
 def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
     """A video element reports the file's duration immediately, and seeks to the middle of the file."""
-    alice.start_media_recording(record_config=named("played"))
+    alice.start_media_recording(record_config=config_named("played"))
     alice.wait(1)
     recording = alice.download_media_recording()
     player = alice.page.context.new_page()
@@ -258,16 +258,16 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_part
     """When CPU time is short, the recording participant's page has priority, because frames that it misses are lost."""
     alice, bob = room.join_all("alice", "bob")
     # Find both processes now, because a page with lower priority might no longer be the busiest.
-    alice_process, bob_process = busiest(alice), busiest(bob)
+    alice_process, bob_process = renderer_of(alice), renderer_of(bob)
     assert [0, 0] == [added_niceness(one) for one in (alice_process, bob_process)]
 
-    alice.start_media_recording(record_config=named("first"))
+    alice.start_media_recording(record_config=config_named("first"))
 
     assert [0, 10] == [added_niceness(one) for one in (alice_process, bob_process)]
     alice.stop_media_recording()
 
 
-def busiest(participant: Participant) -> psutil.Process:
+def renderer_of(participant: Participant) -> psutil.Process:
     """Return the renderer process of the participant's page: the busiest one while the page computes."""
     before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
     participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")

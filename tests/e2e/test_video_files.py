@@ -39,7 +39,7 @@ def write_video_file(folder: Path, *, seconds: float, video: bool = True, audio:
     return path
 
 
-def recorded(room: Room, name: str, seconds: float) -> Report:
+def record_and_verify(room: Room, name: str, seconds: float) -> Report:
     """Record for the given time, and return the report; only the video file's marker may be reported as unexpected."""
     alice = next(one for one in room.participants if one.name == name)
     alice.start_media_recording(recorder="all", record_config=CONFIG)
@@ -57,7 +57,7 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
     room.join("bob")
 
     for recording in ("alice", "bob"):
-        report = recorded(room, recording, 4)
+        report = record_and_verify(room, recording, 4)
 
         actor = report.participant(ACTOR)
         assert actor.av_offset_ms is not None
@@ -73,7 +73,7 @@ def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> Non
     """In a six-second recording, a two-second video file loops."""
     room.join("alice", media=str(write_video_file(tmp_path, seconds=2)))
 
-    report = recorded(room, "alice", 6)
+    report = record_and_verify(room, "alice", 6)
 
     # The presence may have gaps of a frame or two where the file loops.
     assert sum(end - start for start, end in report.participant(ACTOR).present) > 5.5
@@ -85,7 +85,7 @@ def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: 
     room.join("alice", media=write_video_file(tmp_path, seconds=3, audio=False))
     bob = room.join("bob")
 
-    report = recorded(room, "bob", 2)
+    report = record_and_verify(room, "bob", 2)
 
     assert bob.others == ["alice"]
     assert report.participant(ACTOR).present
