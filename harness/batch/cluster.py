@@ -53,7 +53,7 @@ _POLL_INTERVAL: Final = 0.25
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
-# The recordings folder inside a job's folder; rooms create it with the mode that the umask allows.
+# Name of the recordings folder in a job's folder; rooms create this folder with the umask's permissions.
 _RECORDINGS: Final = "recordings"
 
 
@@ -166,7 +166,7 @@ def _ended(
         try:
             yield job, future.result()
         except KilledWorker as error:
-            reason = f"The worker crashed {error.allowed_failures + 1} times; the machine may be short of memory."
+            reason = f"The worker crashed {error.allowed_failures + 1} times; the machine may be low on memory."
             yield job, _failed(job, reason)
         except CancelledError:
             yield job, _failed(job, "The scheduler ended before the scenario finished.")

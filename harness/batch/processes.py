@@ -139,8 +139,8 @@ class _Batch:
         """Report a worker's crash as its job's failure, and make another worker finish the recordings."""
         del self._busy[worker.connection]
         reason = (
-            f"The worker process of this scenario ended unexpectedly ({worker.kill()}). The machine may be short of "
-            "memory: run fewer scenarios in parallel (--workers 1), or check the system log."
+            f"The scenario's worker process ended unexpectedly ({worker.kill()}). The machine may be low on memory: "
+            "run fewer scenarios in parallel (--workers 1), or check the system log."
         )
         if isinstance(job := worker.job, RescueJob):
             self._finish(job, Outcome.failed(job.scenario_job.scenario, job.reason, job.seconds))
@@ -167,7 +167,7 @@ class _Worker:
         # Only the parent handles signals to the process group, so workers inherit a mask that blocks them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            # Python would start its resource tracker with the first process, which unblocks the signals.
+            # Starting Python's resource tracker unblocks the signals, so they are blocked again afterwards.
             resource_tracker.ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
             self._process.start()
@@ -203,7 +203,7 @@ class _Worker:
     def kill(self) -> str:
         """End the process immediately, and return its signal or exit code as text."""
         self.connection.close()
-        # A process that has crashed exits by itself within this time, and its exit code is reported.
+        # A crashed process has time to exit by itself, so that its own exit code is reported.
         self._process.join(_NOTICED_WITHIN)
         self._process.kill()
         self._process.join()
@@ -273,7 +273,7 @@ class _Parent:
         return self._ending
 
     def send(self, sent: Sent) -> None:
-        """Send a message to the parent. If the parent has ended, ignore the error: this process ends soon."""
+        """Send a message to the parent; ignore errors if the parent has ended, because this process will end soon."""
         with self._lock, contextlib.suppress(OSError):
             self._connection.send(sent)
 

@@ -89,7 +89,7 @@ def run() -> None:
 
 
 def _escape_unencodable() -> None:
-    """Make stdout accept any text: undecodable bytes in file names are written unchanged, and other text is escaped."""
+    """Make stdout accept any text: write bytes in file names unchanged, and escape other unencodable text."""
 
     def encode(error: UnicodeError) -> tuple[str | bytes, int]:
         try:

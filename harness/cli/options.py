@@ -42,7 +42,7 @@ JsonOption = Annotated[
         "--json",
         envvar="HARNESS_JSON",
         callback=_note_json,
-        # The value must be known before the callback of another option raises an error.
+        # The value must be known before another option's callback raises an error.
         is_eager=True,
         help="Print exactly one JSON object on stdout. If the command fails, the key 'error' gives the reason.",
     ),
@@ -55,7 +55,7 @@ def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
         text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
         if encodable(text) != text:
             name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
-            message = f"{name}: {printable(text)!r} is not valid UTF-8; give another value."
+            message = f"{name}: {printable(text)!r} is not valid UTF-8; give a different value."
             raise ConfigError(message)
     return given
 
@@ -73,7 +73,10 @@ ExecutableOption = Annotated[
     ),
 ]
 DebugOption = Annotated[
-    bool, typer.Option("--debug", envvar="HARNESS_DEBUG", help="Show the traceback of an error.", show_envvar=False)
+    bool,
+    typer.Option(
+        "--debug", envvar="HARNESS_DEBUG", help="Show the full traceback if an error occurs.", show_envvar=False
+    ),
 ]
 HtmlOption = Annotated[
     Path | None,
@@ -91,8 +94,8 @@ SfuOption = Annotated[
         "--sfu",
         envvar="HARNESS_SFU",
         help=(
-            "Send media through a Janus SFU at this address, for example janus=ws://localhost:8188. Use it for more "
-            "than a handful of participants."
+            "Send media through a Janus SFU at this address, for example janus=ws://localhost:8188. Use an SFU "
+            "for more than a handful of participants."
         ),
         metavar="janus=WS",
     ),
@@ -103,7 +106,7 @@ SfuRoomOption = Annotated[
         "--sfu-room",
         envvar="HARNESS_SFU_ROOM",
         callback=is_text,
-        help="Name of a room on the SFU. Several harness servers with the same name share the room.",
+        help="Name of a room on the SFU. Harness servers that use the same name share the room.",
         metavar="NAME",
     ),
 ]
@@ -114,7 +117,7 @@ IceServerOption = Annotated[
         envvar="HARNESS_ICE_SERVER",
         help=(
             "STUN or TURN server: stun:HOST:PORT, turn:USER:PASS@HOST:PORT, or turn:HOST:PORT with "
-            "HARNESS_TURN_SECRET. Repeat for several servers."
+            "HARNESS_TURN_SECRET. This option can be repeated."
         ),
         metavar="URL",
     ),

@@ -29,7 +29,7 @@ _STEP: Final = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOrder:
-    """The options of ``harness record``: the participants, their call, and how the first participant records it.
+    """The options of ``harness record``: the participants, their call, and the recording that the first one makes.
 
     ``application`` is another web application's call, or None for our own room. Raises ConfigError unless ``seconds``
     is above 0 and finite.
@@ -98,7 +98,7 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
 
 
 class RecordRun:
-    """Makes one recording, from joining to cleaning, and shows its progress on stderr.
+    """Makes one recording, from joining the room to cleaning up, and shows the progress on stderr.
 
     An interruption ends the recording early; the file is still finished.
     """
@@ -111,7 +111,7 @@ class RecordRun:
         self._task = bar.add_task("Joining", total=None)
 
     def run(self) -> None:
-        """Make everybody join, and make the first participant record, stop, download and clean."""
+        """Make all participants join; start, stop, download and clean the first participant's recording."""
         self._join()
         if self._interruption:
             return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Whether the test has failed so far.
+# Whether the test has already failed.
 FAILED: Final = pytest.StashKey[bool]()
 # The prefix of pytest-playwright's properties for traces, videos and screenshots.
 _ARTIFACT: Final = "playwright_"
@@ -103,7 +103,7 @@ def _remove_files(recordings: Sequence[Recording]) -> None:
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """Return each failed test that has a folder, and that folder, including tests that ran in other processes."""
+    """Return the failed tests that have a folder, each with its folder, including tests in other processes."""
     reports = [one for kind in terminal.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
     return [
         (report.nodeid, str(value)) for report in reports for name, value in report.user_properties if name == _BUNDLE

@@ -113,7 +113,7 @@ class Bundle:
 
 
 def _show_page(participant: Participant) -> None:
-    """Make a page draw its tiles, because it draws none while nobody watches it."""
+    """Make a page draw its tiles, which it does not do while nobody is watching."""
     participant.page.evaluate("() => window.harness.show()")
 
 

@@ -33,7 +33,7 @@ _OPTIONS: Final = {
         "on|off|retain-on-failure",
         (
             "Keep all recordings (on), no recordings (off), or only recordings from failed tests (retain-on-failure). "
-            "The default is on."
+            "The default is 'on'."
         ),
     ),
     "recordings-expect": (

@@ -43,7 +43,7 @@ class SequenceCheck:
         self.cleaned: set[str] = set()
 
     def problem(self, step: Step) -> str | None:
-        """Return why a step is impossible at this point, or None, and update the state."""
+        """Update the state; return the reason if the step is impossible at this point, otherwise None."""
         for name in step.actors:
             problem = self._join_problem(name) if isinstance(step, Join) else self._action_problem(step, name)
             if problem:
@@ -57,7 +57,7 @@ class SequenceCheck:
         return None
 
     def _expectation_problem(self, one: WaitExpectation) -> str | None:
-        """Return why no recording can be checked for an expectation in a wait, or None."""
+        """Return the reason if no recording can be checked against an expectation in a wait; otherwise None."""
         name = one.participant
         if name not in self.known:
             return self._unknown(name)
@@ -74,7 +74,7 @@ class SequenceCheck:
         return None
 
     def _wait_problem(self, step: WaitFor) -> str | None:
-        """Return why a wait can't succeed because no earlier step leads to its state or event, or None."""
+        """Return the reason if no earlier step leads to the state or event that a wait expects; otherwise None."""
         name = step.wait_for
         if step.state == "recording" and (name not in self.recording or name in self.paused):
             return f"{name} is not recording, so this state is never reached"
@@ -87,7 +87,7 @@ class SequenceCheck:
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Return why a download's expectation is impossible, or None; the download also ends the recording."""
+        """Mark the recording as ended; return the reason if a download's expectation is impossible, otherwise None."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()

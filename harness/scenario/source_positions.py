@@ -14,7 +14,7 @@ Lines = dict[Path, int]
 
 
 def toml_lines(text: str) -> Lines:
-    """Return the line number, counted from 1, of every key and list item in a valid TOML text."""
+    """Return the line number, counted from 1, of every key and list item in a valid TOML document."""
     import tree_sitter_toml
     from tree_sitter import Language, Parser
 

@@ -29,13 +29,13 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 # Shortest time span that can be checked, in seconds. Limits allow short absences, and a quarter of the span at each end
 # is not checked.
 _SHORTEST: Final = 2 * Limits().absence
-# How much of each end of a wait is not checked for expectations, in seconds. Connections take time to start and end,
-# and the file lags behind the clock.
+# How much time at each end of a wait is not checked, in seconds. Connections take time to start and end, and the file
+# lags behind the clock.
 EDGE: Final = 0.7
 
 
 def _media(given: str, info: ValidationInfo) -> str:
-    """Return the media; a video file's path becomes absolute, and may be relative to the scenario's folder."""
+    """Return the media, with a video file's path resolved relative to the scenario's folder."""
     try:
         return str(media_of(given, MEDIA, folder=(info.context or {}).get("folder")))
     except ConfigError as error:
@@ -144,13 +144,13 @@ class Wait(Step):
 
 
 class WaitFor(Step):
-    """The scenario waits for a recording's length, state or event; the step fails after ``timeout``."""
+    """The scenario waits for a recording to reach a length, state or event; the step fails after ``timeout``."""
 
     verb = "wait_for"
     wait_for: Name = Field(description="The participant who records.")
     elapsed: Positive | None = Field(default=None, description="Length of the recording, in seconds, without pauses.")
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
-    event: RecordingEvent | None = Field(default=None, description="An event since the recording started.")
+    event: RecordingEvent | None = Field(default=None, description="An event after the recording started.")
     timeout: Positive = Field(default=30.0, description="Maximum time to wait, in seconds.")
 
     @model_validator(mode="after")
@@ -333,7 +333,7 @@ class Scenario(ReportModel):
 
     @property
     def needs(self) -> float:
-        """The CPU use of the scenario's most expensive recording, in CPUs of the reference machine."""
+        """The CPU use of the scenario's most expensive recording, as a number of the reference machine's CPUs."""
         starts = [step for step in self.steps if isinstance(step, Start)]
         configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
         return max(needed(self.participants, config) for config in configs)

@@ -1,4 +1,4 @@
-"""Define the participant of a room, with NERTC's four recording calls."""
+"""Define a room's participant, with NERTC's four recording calls."""
 
 from __future__ import annotations
 

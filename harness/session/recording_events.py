@@ -36,7 +36,7 @@ class RecordingEvents:
         self._handlers: defaultdict[str, list[Handler]] = defaultdict(list)
         # The ids of recordings for which an event was received.
         self._known: set[str] = set()
-        # The failure event's detail if a recording broke by itself, until an exception reports the failure.
+        # The detail of the last failure event, until an exception reports the failure.
         self._failure: dict[str, Any] | None = None
 
     def on(self, event: str, handler: Handler) -> None:

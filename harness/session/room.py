@@ -204,7 +204,7 @@ class Room:
         return participant
 
     def _yield_processor_to(self, recording: Participant) -> None:
-        """Lower the priority of all pages but the recording page, which drops frames if it gets too little CPU time."""
+        """Lower the priority of all other pages, because the recording page drops frames if it lacks CPU time."""
         for participant, renderers in self._renderers_of.items():
             if participant is not recording:
                 self._renderers.yield_to_others(renderers)

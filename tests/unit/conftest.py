@@ -1,4 +1,4 @@
-"""Provide a spool and a recording's raw bytes to tests that use no browser."""
+"""Provide a spool and a recording's raw bytes for tests that don't use a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def audio_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return one second of recorded audio, as MediaRecorder's raw bytes."""
+    """Return the raw bytes of a recording that contains one second of audio."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0, video=False, live=True))
     return path.read_bytes()

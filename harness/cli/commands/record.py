@@ -90,7 +90,7 @@ def record(
         Layout,
         typer.Option(
             envvar="HARNESS_LAYOUT",
-            help="Layout of the tiles: equal sizes (grid), or a large tile for the speaker or shared screen (speaker).",
+            help="Tile layout: equal sizes (grid), or a large tile for the speaker or shared screen (speaker).",
         ),
     ] = "grid",
     media: Annotated[
@@ -124,7 +124,7 @@ def record(
         Path | None,
         typer.Option(
             envvar="HARNESS_STORAGE_STATE",
-            help="File with cookies and local storage, saved by Playwright, for a --url that requires a login.",
+            help="File with cookies and local storage saved by Playwright, if --url requires a login.",
             metavar="FILE",
         ),
     ] = None,

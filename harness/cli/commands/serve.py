@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.server.serve_options import ServeOptions
 
 _POLL_INTERVAL: Final = 0.2
-# Users read a code on one screen and type it on another, so it contains no 0, O, 1 or I.
+# Users read the join code on one screen and type it on another, so the code contains no 0, O, 1 or I.
 _CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
@@ -68,8 +68,8 @@ def serve(
         typer.Option(
             envvar="HARNESS_ORIGIN",
             help=(
-                "Public address of the server behind a proxy, for example https://rooms.example.com. Repeat for "
-                "several addresses."
+                "Public address of the server behind a proxy, for example https://rooms.example.com. This option can "
+                "be repeated."
             ),
             metavar="URL",
         ),
@@ -98,7 +98,7 @@ def serve(
         list[str] | None,
         typer.Option(
             envvar="HARNESS_LIMIT",
-            help="Change a limit of the server, for example participants=10. Repeat for several limits.",
+            help="Change one of the server's limits, for example participants=10. This option can be repeated.",
             metavar="NAME=N",
         ),
     ] = None,
@@ -109,7 +109,7 @@ def serve(
     relay_only: RelayOnlyOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve a room until Ctrl-C. Participants join from this machine, or with --host also from other machines.
+    """Serve a room until Ctrl-C is pressed. Participants can join from this machine, or with --host from others.
 
     Every recording is stored in the recordings folder and listed on the page, where participants can play, verify,
     download and delete it.
@@ -181,7 +181,7 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Return the TLS context of the certificate, or None if no certificate is given."""
+    """Return a TLS context with the certificate, or None if no certificate is given."""
     if cert is None:
         if key is not None:
             message = f"--key: {key} has no effect without --cert; give the certificate as well."
@@ -206,14 +206,14 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
 
 
 def _invitation(urls: list[str], folder: Path, options: ServeOptions) -> str:
-    """Return a text that explains who can join, how to record, and where recordings are stored."""
+    """Return a message that explains who can join, how to record, and where recordings are stored."""
     from harness.server.access.network import is_loopback
 
     audience = "everybody on this machine, and nobody else"
     if not is_loopback(options.host):
         audience = "everybody who can reach this machine"
     elif options.origins:
-        audience = "everybody on this machine, and everybody whom the proxy admits"
+        audience = "everybody on this machine, and everybody admitted by the proxy"
     code, view_code = options.join_code, options.view_code
     others = [url for url in urls[1:] if "//localhost" not in url]
     return "\n".join(

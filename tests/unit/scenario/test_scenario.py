@@ -251,7 +251,7 @@ def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
 
 
 def test_value_of_a_toml_file_has_its_line() -> None:
-    """Lines are found for tables, arrays of tables, inline tables, and dotted and quoted keys."""
+    """The parser finds the lines of tables, arrays of tables, inline tables, and dotted and quoted keys."""
     text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
 
     lines = toml_lines(text)
