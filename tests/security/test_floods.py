@@ -127,9 +127,7 @@ def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """After many wrong codes, even a correct code is refused, but a token still works, and the server logs one
-    warning.
-    """
+    """After many wrong codes, even the correct code is refused for a while, but tokens still work."""
 
     async def guess(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:

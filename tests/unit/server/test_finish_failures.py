@@ -1,6 +1,4 @@
-"""If a disk error prevents a recording from being finished, the recording fails with a reason and keeps its raw
-bytes.
-"""
+"""If a disk error prevents a recording from being finished, it fails with a reason, and its raw bytes are kept."""
 
 from __future__ import annotations
 

@@ -44,9 +44,7 @@ def test_an_origin_has_the_form_that_browsers_send(given: str, sent: str) -> Non
     ],
 )
 def test_an_origin_that_no_browser_sends_is_refused(given: str) -> None:
-    """An invalid origin is refused at startup; otherwise, the server would refuse all its pages without a visible
-    reason.
-    """
+    """An origin that no browser sends is refused, because every page from it would be refused later."""
     with pytest.raises(ConfigError, match="is not the address of a server, for example https"):
         ServeOptions(origins=(given,))
 
