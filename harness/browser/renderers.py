@@ -25,7 +25,7 @@ class Renderers:
         self._lowered: set[int] = set()
 
     def appeared(self) -> frozenset[int]:
-        """Return the ids of the processes that have started since the last call."""
+        """Return the IDs of the processes that have started since the last call."""
         now = _running()
         new = frozenset(now - self._known)
         self._known = now

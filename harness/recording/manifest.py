@@ -123,7 +123,7 @@ class Manifest(BaseModel):
             first = error.errors(include_url=False)[0]
             where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"
             reason = first["msg"].removeprefix("Value error, ")
-            message = f"{path} is not a manifest of this program: at {where}: {reason}."
+            message = f"{path} is not a valid manifest; at {where}: {reason}."
             raise ConfigError(message) from error
 
 

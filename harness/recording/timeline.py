@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Interval = tuple[float, float]
-# Text in a manifest can come from unknown sources and is shown to users, so it must be printable.
+# Text in a manifest can come from untrusted sources and is shown to users, so it must be printable.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
 LONGEST_TEXT: Final = 2000
 Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
-# In seconds or ms. No real clock reaches these limits, and calculations remain finite.
+# Limits in seconds or ms: no real clock reaches them, and calculations remain finite.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 # No supported codec allows larger frames.

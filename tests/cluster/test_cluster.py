@@ -173,7 +173,7 @@ class LargeRecordingJob(ScenarioJob):
 
 
 def test_worker_crash_during_the_transfer_loses_no_recording(cluster: Cluster, tmp_path: Path) -> None:
-    """A worker crash during the transfer repeats the scenario elsewhere, and the first recording is still fetched."""
+    """If a worker crashes during the transfer, another one repeats the scenario, and both recordings are fetched."""
     cluster.worker(), cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.servers.janus import Janus
 
 SMALL = RecordConfig(record_name="call")
-# Returns the height of the video that is received from each other participant, by participant.
+# Returns the height of the video received from each of the other participants, keyed by participant.
 RECEIVED_HEIGHTS = """async () => Object.fromEntries(
   (await client.room.statistics()).map(({ participant, report }) => [
     participant,
@@ -43,7 +43,7 @@ def finish_and_verify(participant: Participant) -> Report:
 
 
 def test_recording_shows_when_participants_join_mute_and_leave(open_rooms: Callable[[], Room]) -> None:
-    """Each participant sends each track once, and the recording participant receives all over one connection."""
+    """Each participant sends each track once, and the recording participant receives all tracks over one connection."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)

@@ -76,7 +76,7 @@ def test_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: Tur
 
 @pytest.mark.thorough
 def test_invalid_turn_password_blocks_all_media(relayed: Callable[..., Room]) -> None:
-    """If the TURN password is invalid, a mesh has no other route, and the error names who received nothing."""
+    """With an invalid TURN password, no media arrive, and the error names the participant who received nothing."""
     room = relayed(secret="not the secret of the server")  # noqa: S106 - The test needs a wrong secret.
     room.join("alice", subscribe=True)
 

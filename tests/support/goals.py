@@ -43,6 +43,6 @@ class Goals:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the value that is not exceeded by this share of the values."""
+    """Return the percentile of the values at ``share``, which is between 0 and 1."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, round(share * (len(ranked) - 1)))]

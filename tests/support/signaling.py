@@ -46,7 +46,7 @@ class SignalingServer:
         self.deliver(self.signaling.disconnect(connection, "connection lost"))
 
     def lose(self, connection: int) -> Member:
-        """Lose a participant's connection, so that they can reconnect; return their member."""
+        """Mark a member's connection as lost but resumable, and return the member."""
         member = self.signaling.mark_lost(connection)
         assert member is not None
         return member
@@ -62,7 +62,7 @@ class SignalingServer:
         return self.sent.pop(connection, [])
 
     def forget_sent(self) -> None:
-        """Delete all messages so far."""
+        """Delete all messages that have been sent so far."""
         self.sent.clear()
 
     def deliver(self, messages: list[Outgoing]) -> None:

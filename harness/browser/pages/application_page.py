@@ -78,7 +78,7 @@ class ApplicationPage(DrivenPage):
             raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
-        """Detach from the page; if it stays open, it loses its hooks when it loads next. Can be called twice."""
+        """Detach from the page; if it stays open, it loses its hooks when it reloads. It is safe to call this twice."""
         undo, self._undo = self._undo, []
         if self._owned and not self.page.is_closed():
             self._guard(self.page.context.close)

@@ -196,7 +196,7 @@ class DrivenPage:
             self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
-        """Close or release the page. Can be called twice."""
+        """Close or release the page. It is safe to call this twice."""
 
     def _remove_listeners(self) -> None:
         """Remove the binding that the page calls, and every event listener."""

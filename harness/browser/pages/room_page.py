@@ -68,6 +68,6 @@ class RoomPage(DrivenPage):
         return frame
 
     def close(self) -> None:
-        """Close the page and its context. Can be called twice."""
+        """Close the page and its context. It is safe to call this twice."""
         if not self.page.is_closed():
             self._guard(self.page.context.close)

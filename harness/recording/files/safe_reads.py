@@ -12,7 +12,7 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Maximum size of files that users write, in bytes; all examples are smaller than a thousand.
+# Maximum size of files that users write, in bytes; the project's examples have less than a thousand.
 _LARGEST: Final = 200_000
 # tomllib needs time quadratic in the number of parts of a key, so keys with too many parts are refused.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")

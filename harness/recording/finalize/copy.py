@@ -89,10 +89,9 @@ def finalize(
 ) -> Finished:
     """Copy ``raw`` to ``target``, and add Duration, Cues and SeekHead; return when ``growing_file`` has ended.
 
-    Chrome fact 9: ``raw`` lacks these three elements because it is recorded in slices. elements are missing in ``raw``,
-    because it is recorded in slices. ``log`` contains the mixer's ticks, one JSON object per line (see
-    docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw`` ends in the middle of a block,
-    everything before that block is copied.
+    Chrome fact 9: ``raw`` lacks these three elements because it is recorded in slices. ``log`` contains the mixer's
+    ticks, one JSON object per line (see docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw``
+    ends in the middle of a block, everything before that block is copied.
 
     Raises RecordingError if ``raw`` contains no packets, and DiskFullError if the disk is full.
     Source: Matroska, WebM.
@@ -237,7 +236,7 @@ class _Copy:
             self._add(packet)
 
     def outstanding(self) -> int | None:
-        """Return how many of the frames that the mixer wrote before the recorder stopped have not arrived yet."""
+        """Return the number of frames that the mixer wrote before the recorder stopped, but that are still missing."""
         self._lines.read(self._grid)
         return self._grid.outstanding if self._grid else None
 

@@ -103,5 +103,5 @@ class TailReader:
         return self._pending
 
     def close(self) -> None:
-        """Close the file. Can be called twice."""
+        """Close the file. It is safe to call this twice."""
         self._file.close()

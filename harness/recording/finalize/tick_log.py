@@ -25,7 +25,7 @@ _MOST_LOST_TICKS: Final = 10_000
 
 
 class _Line(BaseModel):
-    """A line of the log; unknown fields from other versions are ignored."""
+    """A line from the log; unknown fields from other versions are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -163,8 +163,8 @@ class Pauses:
         self.open: float | None = None
         self._starts: list[float] = []
         self._ends: list[float] = []
-        # The start of each pause, with the earlier pauses subtracted. The other lists sum up all pauses to each pause's
-        # end: in ms, in whole ticks, and the ms that are left over.
+        # The start of each pause, with the earlier pauses subtracted. The other lists contain the sum of all pauses up
+        # to each pause's end: in ms, in whole ticks, and the remainder in ms.
         self._cut_starts: list[float] = []
         self._out: list[float] = [0.0]
         self._ticks: list[int] = [0]

@@ -49,7 +49,7 @@ _LONGEST_REASON: Final = 300
 class Child:
     """A Python process that reads media: it runs ``program``, a line of code, with this process's import path.
 
-    ``process`` is its Popen object. Raises SetupError if the process can't be started.
+    ``process`` is the Popen object. Raises SetupError if the process can't be started.
     """
 
     def __init__(

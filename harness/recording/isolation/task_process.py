@@ -70,12 +70,12 @@ class StuckError(Exception):
 
 
 class TaskProcess:
-    """A confined process that calls ``task``, given as "module:function", with a request; it ends with the context.
+    """A context manager for a confined process that calls ``task`` ("module:function") with a request.
 
     The task function receives the request and a function that sends messages. If the parent ends first, the confined
     process removes ``partial``, the file that it writes.
 
-    Raises SetupError on entering if the process can't be started.
+    Entering the context raises SetupError if the process can't be started.
     """
 
     def __init__(self, task: str, request: dict[str, Any], *, partial: Path) -> None:

@@ -2,8 +2,8 @@
 
 A folder contains a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, once the
 recording is finished, ``finished/``. The raw bytes are removed when the finished file has been synced to the disk and
-read back; until then they are the recording. The folder contains everything that is known about a recording, so a
-recording left behind by a crash is finished in the same way as one that has just ended.
+read back; until then, they are the only reliable copy. The folder contains everything that is known about a recording,
+so a recording left behind by a crash is finished in the same way as one that has just ended.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def recover(recordings: Path) -> list[Recovery]:
     """Finish every abandoned recording in the spool of ``recordings``, and publish it there.
 
     Unreadable lines of a recording's log and statistics are skipped and counted. If its facts or log are missing or
-    damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw bytes. Foreign files stay in its
-    folder. A folder with nothing readable also stays, and is reported in one line.
+    damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw bytes. Foreign files stay in the
+    recording's folder. A folder with nothing readable also stays, and is reported in one line.
     """
     root = recordings / FOLDER
     if root.is_symlink():

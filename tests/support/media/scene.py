@@ -16,7 +16,7 @@ class PlannedParticipant:
 
     ``frame_rate`` is the sender's frame rate in frames per second; ``counter`` is its frame counter when the recording
     begins. ``audio_delay`` shifts the audio, and ``drift_ppm`` stretches it. ``tile`` is the number of the tile in
-    which the video is drawn; None means the participant's own tile. An ``unlisted`` participant is missing in the
+    which the video is drawn; None means the participant's own tile. An ``unlisted`` participant is missing from the
     manifest. A participant whose ``marker`` is None has no markers, like a real camera.
     """
 
@@ -37,8 +37,8 @@ class PlannedParticipant:
 class Scene:
     """A recording that a test writes: its participants, its format, and faults that affect the whole file.
 
-    ``dropped`` are the numbers of frames that are not written, and ``repeated`` those of frames that repeat the
-    previous frame.
+    ``dropped`` contains the numbers of frames that are not written, and ``repeated`` the numbers of frames that repeat
+    the previous frame.
     """
 
     participants: tuple[PlannedParticipant, ...]

@@ -26,7 +26,7 @@ def loopback(*, up: bool) -> None:
 
 
 def main(folder: str) -> None:
-    """Record Alice and Bob for 6.5 seconds, two of them without a network."""
+    """Record Alice and Bob for 6.5 seconds, including two seconds without a network."""
     loopback(up=True)
     with open_room(recordings=folder) as room:
         alice, _ = room.join_all("alice", "bob")

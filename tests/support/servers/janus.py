@@ -93,7 +93,7 @@ class Janus:
         return self._service.log
 
     def token(self, *, seconds: float = 3600.0) -> str:
-        """Return a token that is valid for this many seconds: its expiry, its purpose, and its signature."""
+        """Return a token that is valid for this many seconds, with its expiry time, purpose and signature."""
         claims = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
         signature = hmac.new(self.secret.encode(), claims.encode(), hashlib.sha1).digest()
         return f"{claims}:{base64.b64encode(signature).decode()}"

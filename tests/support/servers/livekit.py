@@ -1,4 +1,4 @@
-"""The parts of a LiveKit server that its real client needs for a call: LiveKit's signaling, and media by aiortc.
+"""The parts of a LiveKit server that LiveKit's real client needs for a call; aiortc handles the media.
 
 Each participant has two connections: one for published tracks, and one for subscriptions, which the server offers.
 """

@@ -119,7 +119,7 @@ def test_install_is_silent_if_there_is_a_browser(machine: Path, capfd: pytest.Ca
 def test_failed_installation_lists_everything_that_was_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As root on Debian, the error has the last lines from Playwright's installer and from the package manager."""
+    """If installation fails for root on Debian, the error has the last output lines of both installers."""
     write_program(machine, "python", output="")
     write_program(machine, "apt-get", output="")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
@@ -212,7 +212,7 @@ def test_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
 
 
 def test_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root can't use the sandbox, which is known without starting a browser."""
+    """Root is known to have no sandbox, so no browser is started to test it."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
     assert not sandbox_works(Path("/nowhere/root's chrome"))

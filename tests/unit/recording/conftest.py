@@ -1,4 +1,4 @@
-"""Raw recordings that several test modules of finalizing share."""
+"""Raw recordings shared by the tests of finalizing."""
 
 from __future__ import annotations
 

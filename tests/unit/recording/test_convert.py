@@ -21,7 +21,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
-    """The converted file passes the checks of participants, times and smoothness with the recording's manifest."""
+    """A converted file passes the participant, timing and smoothness checks with the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
 
@@ -142,7 +142,7 @@ def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes 
 
 
 def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
-    """The error says that the recording has no audio."""
+    """The error reports that the recording has no audio."""
     write_media(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=0.5, audio=False))
 
     with pytest.raises(ConfigError, match=r"can't be converted to wav: it has no audio\."):

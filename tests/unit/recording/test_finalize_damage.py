@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
-    """If the raw bytes end early, at any of twenty positions, the file is valid and has every frame up to the end."""
+    """If the raw bytes are cut off at any of twenty positions, the file is valid and has every frame up to the cut."""
     dice = random.Random(7)  # noqa: S311 - test data, not secrets
     for cut in sorted(dice.sample(range(4_000, len(raw.data)), 20)):
         finished = finish(tmp_path, raw.data[:cut], raw.log())
@@ -56,7 +56,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
     ids=["nothing", "one byte", "text", "zeros", "damaged header"],
 )
 def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
-    """Bytes that can't be read cause an error with NERTC's code, and not a crash."""
+    """Unreadable bytes cause an error with NERTC's code instead of a crash."""
     with pytest.raises(RecordingError) as failure:
         finish(tmp_path, data, [])
 

@@ -20,10 +20,10 @@ LAG = -5_000.0
 class Machine:
     """The behavior of a mixer and a recorder, with times in ms and shares between 0 and 1.
 
-    ``write_jitter`` is the maximum random delay of writing a tick, and ``way_jitter`` that of a frame on its way to the
-    recorder. ``missed`` is the share of ticks that the mixer skips, and ``dropped`` is the share of frames that the
-    encoder drops, in addition to the first ``lost_first`` frames. ``hint_error`` shifts the reported start of the
-    recorder. The log arrives in batches of ``lot`` ticks, and packets arrive every 300 ms.
+    ``write_jitter`` is the maximum delay of writing a tick, and ``way_jitter`` is the maximum delay of a frame on its
+    way to the recorder. ``missed`` is the share of ticks that the mixer skips, and ``dropped`` is the share of frames
+    that the encoder drops, in addition to the first ``lost_first`` frames. ``hint_error`` shifts the reported start of
+    the recorder. The log arrives in batches of ``lot`` ticks, and packets arrive every 300 ms.
     """
 
     rate: int = 30

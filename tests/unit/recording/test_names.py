@@ -54,7 +54,7 @@ def test_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> N
 
 
 def test_two_spellings_of_one_name_become_the_same() -> None:
-    """A letter with a combining accent becomes the same name as the composed letter."""
+    """A name stays the same whether an accent is a combining mark or part of its letter."""
     assert safe_stem("caf\u00e9") == safe_stem("cafe\u0301")
 
 

@@ -1,4 +1,4 @@
-"""The timeline tells when each participant is visible and audible in the file."""
+"""The timeline specifies when each participant is visible and audible in the file."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
     report = verify(recording)
 
     assert ["hash"] == [finding.check for finding in report.failures]
-    assert "is not a manifest of this program" in report.failures[0].message
+    assert "is not a valid manifest" in report.failures[0].message
     assert report.participants
 
 
