@@ -1,4 +1,4 @@
-"""Plant faults into real recordings, by remuxing packets where possible, otherwise by decoding and encoding."""
+"""Plant faults in real recordings: by remuxing packets where possible, otherwise by decoding and encoding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PACKET: Final = 960
 _NOTCH_HZ: Final = 30.0
 # Duration of the fade at each end of a removed tone, in seconds.
 _FADE: Final = 0.01
-# Minimum gap in samples; a packet of MediaRecorder has 60 ms.
+# Minimum gap in samples; MediaRecorder's packets are 60 ms long.
 _GAP: Final = 2_160
 
 Planes = Any
@@ -72,12 +72,12 @@ def decoded(recording: Recording) -> DecodedMedia:
 
 
 def _planes(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return the rows of Y, U and V of a frame."""
+    """Return a frame's rows of Y, U and V."""
     return frame.to_ndarray(format="yuv420p").astype(np.uint8)
 
 
 def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """Join blocks of audio. Timestamps of packets are a few ms off, so only a gap moves the blocks after it."""
+    """Join blocks of audio. Packet timestamps are a few ms off, so only a gap shifts the blocks after it."""
     joined: list[NDArray[np.float32]] = []
     end = 0
     for start, piece in pieces:
@@ -90,7 +90,7 @@ def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32
 
 
 def encoded(source: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", container: str = "webm") -> None:
-    """Write decoded media to a file, without the frames of missing ticks."""
+    """Write decoded media to a file, leaving out the frames of missing ticks."""
     rows, width = source.frames[0].shape
     height = rows * 2 // 3
     with av.open(str(path), "w", format=container) as media:
@@ -119,7 +119,7 @@ def encoded(source: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", cont
 def remuxed(
     source: Path, path: Path, *, move_audio: Callable[[float], float] = float, until: float = float("inf")
 ) -> None:
-    """Copy the packets; ``move_audio`` maps the time of an audio packet to its new time, ``until`` is the new end."""
+    """Copy all packets. ``move_audio`` maps an audio packet's time to its new time, and ``until`` is the new end."""
     with av.open(source) as media, av.open(str(path), "w", format="webm") as target:
         streams = {stream.index: target.add_stream_from_template(stream) for stream in media.streams}
         for packet in media.demux():
@@ -135,9 +135,9 @@ def remuxed(
 
 
 def with_manifest(recording: Recording, path: Path, *, ticks_missed: int | None = None, **changes: Any) -> Recording:
-    """Write a manifest next to a file with a planted fault: that of the original recording, with the file's own facts.
+    """Write a manifest for a file with a planted fault: the original manifest, with the facts of the new file.
 
-    Encoded media has a frame at every tick, so its callers set ``ticks_missed`` to 0.
+    Encoded media has a frame at every tick, so callers that encode set ``ticks_missed`` to 0.
     """
     manifest = Manifest.read(recording.manifest)
     facts = {"path": path, "manifest": manifest_of(path), "sha256": sha256_of(path), "size": path.stat().st_size}
@@ -173,7 +173,7 @@ def areas(recording: Recording, name: str) -> tuple[tuple[slice, slice], ...]:
 
 
 def covered(source: DecodedMedia, recording: Recording, name: str, at: Interval) -> DecodedMedia:
-    """Return the media with a grey area over a participant's video during an interval."""
+    """Return the media with a gray area over a participant's video during an interval."""
     frames = list(source.frames)
     for tick in ticks(source, at):
         frames[tick] = frames[tick].copy()
@@ -211,19 +211,19 @@ def blackened(source: DecodedMedia, at: Interval) -> DecodedMedia:
 
 
 def dropped(source: DecodedMedia, every: int) -> DecodedMedia:
-    """Return the media without one of every ``every`` frames."""
+    """Return the media with one in every ``every`` frames removed."""
     missing = frozenset(tick for tick in range(len(source.frames)) if tick % every == every // 2)
     return DecodedMedia(source.rate, source.frames, source.audio, missing)
 
 
 def doubled(source: DecodedMedia, every: int) -> DecodedMedia:
-    """Return the media in which one of every ``every`` frames is replaced by the previous one."""
+    """Return the media with one in every ``every`` frames replaced by the previous frame."""
     frames = [source.frames[tick - 1 if tick % every == every // 2 else tick] for tick in range(len(source.frames))]
     return DecodedMedia(source.rate, frames, source.audio)
 
 
 def at_half_rate(source: DecodedMedia) -> DecodedMedia:
-    """Return the media with every second frame, at half the rate."""
+    """Return the media with only every second frame, at half the frame rate."""
     return DecodedMedia(source.rate // 2, source.frames[::2], source.audio)
 
 

@@ -45,7 +45,7 @@ def with_both_markers(late: float) -> DecodedMedia:
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="av-drift-detector needs FFmpeg's programs to read files.")
 @pytest.mark.parametrize("late", [-0.08, 0.0, 0.08] if FULL else [0.08])
 def test_av_drift_detector_measures_the_same_offset(tmp_path: Path, goals: Goals, late: float) -> None:
-    """Both measurements match the planted offset and each other to ten milliseconds."""
+    """Both measurements match the planted offset and each other to within ten milliseconds."""
     path = tmp_path / "twice.webm"
     encoded(with_both_markers(late), path)
 

@@ -1,4 +1,4 @@
-"""The report is true: only the right check finds each planted fault, and clean files pass."""
+"""Reports are correct: each planted fault fails only the right check, and clean files pass."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Base, Path], Recording], set[str]]]] = {
 
 
 def test_encoding_again_causes_no_finding(base: Base, tmp_path: Path) -> None:
-    """Decoding, encoding and copying a recording plant no fault."""
+    """Decoding, encoding and copying a recording does not introduce a fault."""
     for number, write in enumerate((_encoded(lambda base: base.media), _late(0.0))):
         recording = write(base, tmp_path / f"{number}.webm")
 
@@ -149,13 +149,13 @@ def failed(report: Report) -> set[str]:
 
 
 def of_alice(report: Report) -> set[str]:
-    """Return the names of the checks that failed for alice, the recording participant."""
+    """Return the names of the checks that failed for Alice, the recording participant."""
     return {finding.check for finding in report.failures if finding.participant == "alice"}
 
 
 @pytest.mark.parametrize("late", [-120, -80, 80, 120] if FULL else [-80, 80])
 def test_av_offset_is_accurate_to_ten_milliseconds(base: Base, goals: Goals, tmp_path: Path, late: int) -> None:
-    """Every participant's offset is compared with the same recording before its audio was moved."""
+    """Every participant's offset is compared with the offset before the recording's audio was shifted."""
     report = verify(_late(late / 1000)(base, tmp_path / "late.webm"))
 
     errors = {}
@@ -176,7 +176,7 @@ def test_av_offset_is_accurate_to_ten_milliseconds(base: Base, goals: Goals, tmp
 def test_drift_is_accurate_to_twenty_ppm(
     long: tuple[Recording, Report], goals: Goals, tmp_path: Path, ppm: int
 ) -> None:
-    """The drift over 110 s is compared with the same recording before its audio was stretched."""
+    """The drift over 110 s is compared with the drift before the recording's audio was stretched."""
     recording, before = long
     plant.remuxed(recording.path, tmp_path / "drift.webm", move_audio=lambda at: at * (1 + ppm / 1e6))
 

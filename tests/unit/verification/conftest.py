@@ -1,4 +1,4 @@
-"""Fixtures that read files in the process of the test, where coverage can be measured."""
+"""Fixtures that read files in the test's own process, where coverage can be measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let verify() read files in this process, because a confined child can't report its coverage.
+    """Make verify() read files in this process, because a confined child process can't report its coverage.
 
     Tests of measures and checks use this fixture; tests of the isolation do not. Reports are still encoded and decoded
     as if a child had sent them.

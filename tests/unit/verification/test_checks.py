@@ -74,7 +74,7 @@ FAULTS = {
 def test_planted_fault_is_found_by_its_own_check(
     tmp_path: Path, scene: Scene, manifest_scene: Scene | None, checks: set[str]
 ) -> None:
-    """All other checks still pass."""
+    """A recording with one planted fault fails only the check for this fault."""
     report = verify(write_recording(tmp_path / "standup.webm", scene, manifest_scene=manifest_scene))
 
     assert checks == {finding.check for finding in report.failures}
@@ -103,7 +103,7 @@ def test_finding_names_the_participant_and_the_time(
 def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
     tmp_path: Path, start: float, *, frozen: bool
 ) -> None:
-    """An interval that is longer than a connection may take to end counts as frozen from its start."""
+    """A freeze that lasts longer than a connection may take to end counts from its start."""
     leaves = with_participant(CLEAN, "bob", frozen=((start, 2.0),), hidden=((2.0, 3.0),))
 
     failures = verify(write_recording(tmp_path / "standup.webm", leaves)).failures
@@ -114,14 +114,14 @@ def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
 
 @pytest.mark.parametrize(("left", "frozen"), [(2.0, False), (2.4, True)], ids=["leaves then", "leaves later"])
 def test_staying_participant_must_not_be_frozen(tmp_path: Path, left: float, *, frozen: bool) -> None:
-    """The same 0.4 seconds count as frozen if the video continues afterwards."""
+    """A freeze of 0.4 s passes if the participant leaves at its end, and fails if the video continues."""
     scene = with_participant(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((left, 3.0),))
 
     assert frozen == (not verify(write_recording(tmp_path / "standup.webm", scene)).ok)
 
 
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
-    """Verify a recording whose manifest counts the missing frames."""
+    """Verify a recording whose manifest counts the frames that are missing."""
     recording = write_recording(folder / "standup.webm", replace(CLEAN, dropped=dropped), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
@@ -142,7 +142,7 @@ def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kept", [2, 3])
 def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
-    """If only every second or third frame remains, the frame rate is still correct, but the recording stutters."""
+    """If only every second or third frame remains, the report fails, because the recording stutters."""
     dropped = frozenset(tick for tick in range(1, CLEAN.ticks - 1) if tick % kept)
 
     report = missing(tmp_path, dropped)
@@ -152,7 +152,7 @@ def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: 
 
 
 def test_local_recording_contains_only_the_recording_participant(tmp_path: Path) -> None:
-    """Every other member of the room is unexpected."""
+    """In a local recording, all other participants of the room are unexpected."""
     report = verify(write_recording(tmp_path / "standup.webm", replace(CLEAN, recorder="local")))
 
     assert [("unexpected", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
@@ -182,7 +182,7 @@ def test_participants_without_markers_are_reported_as_not_checked(
 
 
 def test_recording_participant_missing_from_the_members_is_reported_as_not_checked(tmp_path: Path) -> None:
-    """The manifest names the recording participant, but lists no member."""
+    """The manifest names the recording participant, but its list of participants is empty."""
     scene = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "standup.webm", scene)
     manifest = Manifest.read(recording.manifest)
@@ -198,7 +198,7 @@ def test_recording_participant_missing_from_the_members_is_reported_as_not_check
 
 
 def test_other_participants_without_markers_are_not_reported_in_a_local_recording(tmp_path: Path) -> None:
-    """A local recording does not contain the other participants."""
+    """A local recording does not contain other participants, so it does not matter that Bob has no marker."""
     bob = PlannedParticipant(name="bob", marker=None)
     planned = replace(CLEAN, participants=(*participants("alice"), bob), recorder="local")
 
@@ -212,7 +212,7 @@ def test_other_participants_without_markers_are_not_reported_in_a_local_recordin
 
 
 def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> None:
-    """The failure does not claim that the participant is absent."""
+    """The message says that Bob has no marker, and does not claim that Bob is absent."""
     scene = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
     report = verify(
@@ -241,7 +241,7 @@ def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize("late", [-0.12, -0.08, 0.0, 0.08, 0.12])
 @pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
 def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
-    """Early and late audio are measured at any frame rates of file and sender."""
+    """Early and late audio is measured accurately for every combination of the file's and the sender's frame rate."""
     scene = replace(
         CLEAN,
         participants=(PlannedParticipant(name="alice", marker=1, frame_rate=rates[1], audio_delay=late),),
@@ -256,7 +256,7 @@ def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[
 
 
 def test_repeated_frames_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
-    """Doubling every eighth frame repeats and skips 12.5 %; a sender at half the rate repeats none."""
+    """Doubling every eighth frame repeats and skips 12.5 % of the frames; a sender at half the rate repeats none."""
     doubled = replace(CLEAN, repeated=frozenset(range(4, 90, 8)))
     slow = with_participant(CLEAN, "bob", frame_rate=15)
 
@@ -282,7 +282,7 @@ def test_limit_can_be_changed(tmp_path: Path) -> None:
 def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
     tmp_path: Path, late: float, *, passed: bool
 ) -> None:
-    """Alice records; the audio of bob, which arrives over a network, may be further off."""
+    """Alice's own audio may be up to 60 ms off. Bob's audio, which arrives over a network, may be further off."""
     scene = replace(CLEAN, width=240, height=136, seconds=1.5)
     shifted = with_participant(with_participant(scene, "alice", audio_delay=late), "bob", audio_delay=late)
 
@@ -294,12 +294,12 @@ def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
 
 
 def test_every_limit_has_a_reason() -> None:
-    """The description of each limit gives the reason for its default."""
+    """Every limit has a description, which gives the reason for its default."""
     assert all(field.description for field in Limits.model_fields.values())
 
 
 def test_checks_have_the_documented_names() -> None:
-    """Each check is listed once, in the order of the report."""
+    """Each check is listed once, in the order in which reports list them."""
     expected = (
         "container size frame-rate gap black silent presence frozen repeated av-offset drift duration unexpected hash "
         "complete"

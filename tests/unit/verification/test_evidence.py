@@ -1,4 +1,4 @@
-"""Missing evidence makes a report fail, or at least adds a warning: no check passes without examining anything."""
+"""Missing evidence makes a report fail or at least adds a warning: no check passes without checking anything."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ CLEAN = Scene(participants=participants("alice", "bob"), seconds=3.0)
 
 
 def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Path:
-    """Copy a file with all its tracks, but only the packets for which ``keep(kind, seconds)`` is true."""
+    """Copy all tracks of a file, but only the packets for which ``keep(kind, seconds)`` is true."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {stream.index: output.add_stream_from_template(stream, opaque=True) for stream in media.streams}
         for packet in media.demux():
@@ -50,7 +50,7 @@ def clean(report: Report) -> bool:
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Write a recording of three seconds without a fault."""
+    """Write a recording of three seconds without any fault."""
     return write_recording(tmp_path_factory.mktemp("evidence") / "standup.webm", CLEAN)
 
 
@@ -82,7 +82,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def test_expectation_that_the_recording_cannot_show_fails(
     recording: Recording, expectation: Expectation, message: str
 ) -> None:
-    """Silence after the end of the file, or of an unknown participant, proves nothing."""
+    """An expectation fails if it extends past the end of the file, or if the participant is not in the recording."""
     (failure,) = verify(recording, expect=[expectation]).failures
 
     assert "presence" == failure.check
@@ -91,7 +91,7 @@ def test_expectation_that_the_recording_cannot_show_fails(
 
 @pytest.mark.parametrize("sense", ["visible", "audible"])
 def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
-    """An absence in such a short time could not exceed the limits."""
+    """No absence within half a second can exceed the default limits, but it can exceed stricter limits."""
     short = {"participant": "bob", sense: False, "from": 1.0, "to": 1.5}
     toml = tmp_path / "expect.toml"
     toml.write_text(f'[[expect]]\nparticipant = "bob"\n{sense} = false\nfrom = 1.0\nto = 1.5\n')
@@ -120,7 +120,7 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("manifest", [True, False])
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
-    """The header declares a track for which the file contains no packet; the missing index is not reported as well."""
+    """A track without packets is reported, but the missing index is not, because the index refers to frames."""
     path = remux(recording.path, tmp_path / "standup.webm", lambda of, _: of != kind)
     if manifest:
         (tmp_path / "standup.manifest.json").write_text(recording.manifest.read_text())
@@ -154,7 +154,7 @@ def test_second_track_is_reported_as_ignored(recording: Recording, tmp_path: Pat
 
 
 def test_recording_that_was_not_stopped_is_a_warning_or_a_failure(tmp_path: Path) -> None:
-    """Each finding has its reason and its time; it only fails if the caller expects a complete recording."""
+    """The crash and the alarms are warnings by default, and failures if the caller expects a complete recording."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     alarm = Event(at=1.25, event="alarm", message="The page has stopped sending data.")
@@ -183,7 +183,7 @@ def test_recording_that_was_not_stopped_is_a_warning_or_a_failure(tmp_path: Path
 
 
 def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> None:
-    """A recording without a manifest is not proved to be complete."""
+    """A recording without a manifest fails, because nothing proves that it is complete."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     toml = tmp_path / "expect.toml"
     toml.write_text("complete = true\n")
@@ -199,7 +199,7 @@ def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> N
 
 
 def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording: Recording, tmp_path: Path) -> None:
-    """The report passes, with a warning that names every such check."""
+    """The report passes with a warning that names every check that did not run."""
     path = remux(recording.path, tmp_path / "standup.webm", lambda *_: True)
 
     report = verify(path)
@@ -212,7 +212,7 @@ def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording
 
 
 def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
-    """No participant was checked, so a missing one could not be found."""
+    """If no participant was checked, a missing participant would not be noticed."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
     recording = write_recording(tmp_path / "standup.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
@@ -224,7 +224,7 @@ def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
-    """Nothing was checked: camera and microphone were always off, or the participant's time was too short."""
+    """Nothing can be checked if camera and microphone were always off, or if the recording is too short."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
     absent = replace(
@@ -254,7 +254,7 @@ FAULTS: dict[str, tuple[Scene, Scene]] = {
     "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
 }
-# The parts of a file that can be removed.
+# The parts that can be removed from a file.
 REMOVALS: dict[str, Callable[[str, float], bool]] = {
     "its audio": lambda kind, _: kind != "audio",
     "its video": lambda kind, _: kind != "video",
@@ -267,7 +267,7 @@ REMOVALS: dict[str, Callable[[str, float], bool]] = {
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """Write a recording with each fault."""
+    """Write one recording for each fault."""
     folder = tmp_path_factory.mktemp("faulty")
     return {
         name: write_recording(folder / f"{name}.webm", scene, manifest_scene=planned)
@@ -283,7 +283,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Removing the evidence of a fault proves something only if the fault was found before."""
+    """Every fault is found while its evidence is complete, as the next test requires."""
     assert not verify(faulty[fault]).ok
 
 
@@ -300,7 +300,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """After any removal the report of a faulty recording fails, or warns that something was not checked."""
+    """Whatever is removed, the report on a faulty recording fails or warns that something was not checked."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)
@@ -312,7 +312,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
-    """The log was lost, so it is unknown which participants should be in the recording."""
+    """If the log was lost, it is unknown which participants should be in the recording."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     recovered = manifest.recording.model_copy(update={"recovered": "its log was lost"})

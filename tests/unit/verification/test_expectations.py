@@ -1,4 +1,4 @@
-"""Expectations: read from a file, and compared with the recording in addition to its manifest."""
+"""Expectations are read from a file, and compared with the recording in addition to its manifest."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ SCENE = with_participant(Scene(participants=participants("alice", "bob"), second
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Return a recording in which bob is muted from 2 to 4 s."""
+    """Return a recording in which Bob is muted from 2 to 4 s."""
     return write_recording(tmp_path_factory.mktemp("expected") / "standup.webm", SCENE)
 
 
@@ -71,7 +71,7 @@ def test_unmet_expectation_fails(recording: Recording, expectation: Expectation,
 
 
 def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: Path) -> None:
-    """The file is TOML and uses the same names as findings."""
+    """An expectations file is TOML, and uses the same names as findings."""
     path = tmp_path / "expect.toml"
     path.write_text(
         """
@@ -123,13 +123,13 @@ def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: 
 
 
 def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
-    """The error names the file."""
+    """The error for a missing file contains its name."""
     with pytest.raises(ConfigError, match=r"none\.toml can't be read: No such file"):
         read_expected(tmp_path / "none.toml")
 
 
 def test_oversized_expectations_file_is_refused(tmp_path: Path) -> None:
-    """Both the size of the file and the number of parts of a key are limited."""
+    """The size of the file and the number of parts in a key are limited."""
     path = tmp_path / "expect.toml"
     path.write_text("# comment\n" * 50_000)
     with pytest.raises(ConfigError, match="too large for expectations"):

@@ -1,4 +1,4 @@
-"""The report as an HTML page and as JUnit XML: one offline file that is safe for any participant's name."""
+"""The report as an HTML page and as JUnit XML: each is one offline file, and any participant name is safe."""
 
 import json
 import re
@@ -37,18 +37,18 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def page(bad: Report) -> str:
-    """Return the page of the report, written next to the recording."""
+    """Write the report's page next to the recording, and return its text."""
     return bad.write_html(bad.path.with_name("report.html")).read_text()
 
 
 def test_result_is_at_the_top_of_the_page(page: str) -> None:
-    """The result is also in the title, and comes before the recording and everything else."""
+    """The result is in the page title, and above the recording."""
     assert "<title>Failed: bad one.webm</title>" in page
     assert page.index("✗ Failed") < page.index("<video")
 
 
 def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path: Path) -> None:
-    """The address is relative to the page, which may be in any folder."""
+    """The recording's address is relative to the page, which may be in any folder."""
     deeper = bad.write_html(tmp_path / "deep" / "report.html").read_text()
 
     assert 'src="bad%20one.webm"' in page
@@ -57,7 +57,7 @@ def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path
 
 
 def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
-    """The button plays the recording from the time of the finding."""
+    """The button next to a failure plays the recording from the time of the failure."""
     (failure,) = bad.failures
 
     assert failure.at is not None
@@ -65,7 +65,7 @@ def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
 
 
 def test_each_participant_has_a_lane_and_curves(page: str) -> None:
-    """The lane shows visible and audible intervals; delays are only plotted if the manifest has the room's time."""
+    """Each lane shows visible and audible intervals. Delays are only plotted if the manifest has the room's time."""
     assert {"alice", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"} == set(
         re.findall(r'class="lane"[^>]*aria-label="([^"]+)"', page)
     )
@@ -109,7 +109,7 @@ def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
 @pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
 def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str) -> None:
-    """Valid statistics are still plotted."""
+    """Valid statistics are still plotted if one line is invalid."""
     recording = write_recording(tmp_path / "standup.webm", Scene(participants=participants("alice"), seconds=1.0))
     lines = [
         {"at": at, "participant": "alice", "report": [
@@ -136,7 +136,7 @@ def found(line: dict[str, Any], field: str) -> Any:
 
 
 def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: Path) -> None:
-    """No room has more than 256 participants."""
+    """Only the first 256 participants are plotted, because no room has more."""
     path = tmp_path / "standup.stats.jsonl"
     pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
     lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
@@ -146,7 +146,7 @@ def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: 
 
 
 def recording_with(path: Path, events: list[dict[str, Any]], participants_named: int = 1) -> Recording:
-    """Return a short recording of audio whose manifest has these events and names this many participants."""
+    """Return a short audio recording. Its manifest has these events and names this many participants."""
     recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
     members = [
@@ -159,7 +159,7 @@ def recording_with(path: Path, events: list[dict[str, Any]], participants_named:
 
 
 def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
-    """The page contains the content that all lanes share only once."""
+    """All lanes share one copy of the events that concern everybody."""
     alarm = {"at": 0.5, "event": "alarm", "message": "The video stalled. " * 50}
     recording = recording_with(tmp_path / "standup.webm", [alarm] * 5_000, participants_named=200)
 
@@ -211,7 +211,7 @@ def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -
 def test_recording_without_thumbnails_has_a_page(
     bad: Report, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A separate process decodes the thumbnails, and is stopped after a time limit."""
+    """A separate process decodes the thumbnails, and is killed after a time limit."""
     programs = {
         "hangs": "import time; print('half a thumbnail', end='', flush=True); time.sleep(60)",
         "crashes": "os.abort()",
@@ -251,7 +251,7 @@ def test_filmstrip_shows_frames_of_the_recording(page: str) -> None:
 
 
 def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
-    """The page loads nothing from other addresses, and names are only text."""
+    """The page loads nothing from the network, and names are inserted as plain text."""
     assert "http" not in page.replace("http-equiv", "")
     assert HOSTILE not in page
     assert 1 == page.count("<script>")

@@ -1,4 +1,4 @@
-"""Arithmetic on intervals: right for any two lists, and fast for long ones."""
+"""Arithmetic on intervals is correct for any two lists, and fast for long lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.verification.values.intervals import intersection, subtract
 
 pytestmark = pytest.mark.parallel
 
-# Whole seconds from 0 to 36, so that a test can examine every second.
+# Whole seconds from 0 to 36, so that a test can check every second.
 INTERVALS = st.lists(
     st.tuples(st.integers(0, 29), st.integers(1, 8)).map(lambda one: (float(one[0]), float(one[0] + one[1])))
 )
@@ -28,7 +28,7 @@ def covered(intervals: list[tuple[float, float]]) -> set[int]:
 def test_subtract_and_intersection_match_the_set_operations(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
-    """Each second is compared; the results are sorted and without overlaps."""
+    """The results match set operations on whole seconds, and are sorted without overlaps."""
     left, both = subtract(these, those), intersection(these, those)
 
     assert covered(these) - covered(those) == covered(left)
@@ -39,7 +39,7 @@ def test_subtract_and_intersection_match_the_set_operations(
 
 
 def test_intervals_take_linear_time() -> None:
-    """A hundred thousand intervals on either side take a second, not an hour."""
+    """Subtracting a hundred thousand intervals from another hundred thousand takes a second, not an hour."""
     these = [(float(at), at + 0.8) for at in range(100_000)]
     those = [(at + 0.2, at + 0.4) for at in range(100_000)]
     began = monotonic()

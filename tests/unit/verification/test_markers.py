@@ -37,16 +37,16 @@ def analyze_audio(scene: Scene) -> AudioAnalysis:
 
 
 def test_strip_has_the_layout_that_the_page_draws() -> None:
-    """The strip has number, counter, capture time and CRC, most significant bit first."""
+    """The strip contains number, counter, capture time and CRC, each with the most significant bit first."""
     bits = "".join(str(int(bit)) for bit in encode_strip(Marker(0x31, 0x0C8CC, 0x343536)))
 
-    # reference_crc is another algorithm than the one under test.
+    # reference_crc uses a different algorithm from the code under test.
     assert bits[:48] == f"{0x31:08b}{0x0C8CC:018b}{0x343536:022b}"
     assert bits[48:] == f"{reference_crc(int(bits[:48], 2).to_bytes(6)):016b}"
 
 
 def reference_crc(data: bytes) -> int:
-    """Return CRC-16/CCITT-FALSE by long division, bit by bit."""
+    """Compute CRC-16/CCITT-FALSE by long division, bit by bit."""
     message = int.from_bytes(data) ^ 0xFFFF << (8 * len(data) - 16)
     for bit in range(8 * len(data) - 1, -1, -1):
         if message >> (bit + 16) & 1 or message << 16 >> (bit + 16) & 1:
@@ -64,7 +64,7 @@ def test_crc_matches_the_published_check_value() -> None:
 
 
 def test_any_marker_is_read_back() -> None:
-    """Random values over the whole range of each field are read back."""
+    """Random values from the whole range of each field are read back."""
     random = np.random.default_rng(1)
     markers = [Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
     cells = np.where([encode_strip(marker) for marker in markers], BRIGHT, DARK).astype(float)
@@ -73,7 +73,7 @@ def test_any_marker_is_read_back() -> None:
 
 
 def test_strip_with_a_single_wrong_cell_is_refused() -> None:
-    """The CRC refuses every strip with one flipped cell, and a strip without contrast."""
+    """Every strip with one flipped cell fails the CRC, and a strip without contrast is refused."""
     bits = np.array([encode_strip(Marker(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
 
     assert [None] * 64 == decode_strips(np.where(bits, BRIGHT, DARK).astype(float))
@@ -81,7 +81,7 @@ def test_strip_with_a_single_wrong_cell_is_refused() -> None:
 
 
 def test_plain_wall_contains_no_strip() -> None:
-    """No marker is read at any place of a uniform frame."""
+    """No marker is read anywhere in a uniform frame."""
     wall = np.full((180, 320), 128, np.uint8)
     places = all_grid_places(320, 180)
 
@@ -89,7 +89,7 @@ def test_plain_wall_contains_no_strip() -> None:
 
 
 def test_video_fits_into_any_tile() -> None:
-    """The video is contained in the tile and centred, and its size is even."""
+    """The video is centered in the tile, and its size is even."""
     assert fit_into_tile(0, 0, 320, 180) == Place(0, 0, 320, 180)
     assert fit_into_tile(320, 0, 320, 240) == Place(320, 30, 320, 180)
     assert fit_into_tile(0, 0, 640, 180) == Place(160, 0, 320, 180)
@@ -98,14 +98,14 @@ def test_video_fits_into_any_tile() -> None:
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (1280, 720)])
 @pytest.mark.parametrize("number", [1, 2, 3, 5, 16])
 def test_grid_matches_the_mixer(number: int, size: tuple[int, int]) -> None:
-    """Places and the mixer's tiles match for every size and number of participants."""
+    """The computed places match the mixer's tiles for every size and number of participants."""
     assert [fit_into_tile(*tile) for tile in grid_tiles(number, *size)] == grid_places(number, *size)
     assert set(grid_places(number, *size)) <= set(all_grid_places(*size))
 
 
 @pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
 def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
-    """Even cells of five by five pixels are readable: every strip of every frame is read without a manifest."""
+    """Every strip of every frame is read without a manifest, even if a cell is only five by five pixels."""
     planned = participants(*(f"p{number}" for number in range(16)))
     scene = Scene(
         participants=planned,
@@ -128,7 +128,7 @@ def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path
 
 
 def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
-    """A marker is in its own tile only if the timeline has its participant in this tile."""
+    """A marker is in its own tile only if the timeline assigns this tile to the marker's participant."""
     scene = Scene(participants=participants("alice", "bob"), width=640, height=480, seconds=1.0, audio=False)
     write_media(tmp_path / "standup.webm", scene)
     swapped = timeline_of(replace(scene, participants=scene.participants[::-1]))
@@ -149,7 +149,7 @@ def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     ],
 )
 def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, int]]) -> None:
-    """In an hour of frames, some random strip passes its CRC, but is not a participant."""
+    """An hour of frames contains some random strip that passes its CRC, but that is not a participant."""
     luma = np.full((180, 320), 128, np.uint8)
     reader = MarkerReader(Timeline(), None)
     for at, counter, capture in strips_read:
@@ -187,7 +187,7 @@ def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
 
 
 def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
-    """A gap in the timestamps moves all later bursts."""
+    """A gap in the timestamps shifts all later bursts."""
     scene = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix_audio(scene)
     detector = AudioMarkerDetector()
@@ -210,7 +210,7 @@ def test_tone_is_distinguished_from_its_neighbours() -> None:
 
     middles = analysis.steps.mean(axis=1)
     for voice, silent in ((5, (1.0, 2.0)), (6, (2.0, 3.0))):
-        # Half a window of 80 ms and half a step extend over the edge.
+        # Half a window of 80 ms and half a step reach beyond the edge.
         off = (middles > silent[0] + 0.065) & (middles < silent[1] - 0.065)
         on = (middles < silent[0] - 0.065) | (middles > silent[1] + 0.065)
         assert not analysis.tones[off, voice].any()
@@ -231,7 +231,7 @@ def test_splice_in_the_audio_is_not_an_absence() -> None:
 
 
 def test_noise_and_music_contain_no_burst() -> None:
-    """No burst is detected in white noise or in a held chord."""
+    """No burst is detected in white noise or in a sustained chord."""
     random = np.random.default_rng(2)
     at = np.arange(3 * 48_000) / 48_000
     chord = sum((0.1 * np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392, 1350, 1650)), np.zeros(at.size))

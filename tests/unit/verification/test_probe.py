@@ -47,7 +47,7 @@ def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a live WebM, which has no index and clusters of unknown size."""
+    """Write a live WebM, which has no index and whose clusters have an unknown size."""
     path = tmp_path_factory.mktemp("probe") / "live.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=2.0, live=True))
     return path
@@ -83,7 +83,7 @@ def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path)
 
 
 def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
-    """The sinks receive 60 frames and two seconds of audio with their times in the file."""
+    """The sinks receive 60 frames and two seconds of audio, each with its time in the file."""
     sink = RecordingSink()
 
     streams = probe(webm, video_sinks=[sink], audio_sinks=[sink])
@@ -121,7 +121,7 @@ def test_single_track_is_probed(tmp_path: Path, kind: str) -> None:
 
 
 def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> None:
-    """The decoded frames show the new size, although the header only has the first size."""
+    """The decoded frames show the new size, although the header contains only the first size."""
     path = tmp_path / "resized.webm"
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
@@ -146,7 +146,7 @@ def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> N
 
 
 def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) -> None:
-    """Half of the bytes give about half of the frames."""
+    """Half of a file's bytes contain about half of its frames."""
     cut = tmp_path / "cut.webm"
     data = webm.read_bytes()
     cut.write_bytes(data[: len(data) // 2])

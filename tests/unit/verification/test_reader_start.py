@@ -67,7 +67,7 @@ def broken_library(folder: Path, text: str) -> Path:
 @pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason="needs a C compiler to preload a library")
 @pytest.mark.parametrize("processors", [1, 64, 128])
 def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
-    """The decoder and the linear algebra library reserve memory for a thread per processor."""
+    """The decoder and the linear algebra library reserve memory for every processor, within the memory limit."""
     recording = write_recording(
         tmp_path / "big.webm",
         Scene(participants=participants("alice"), seconds=0.5, width=1280, height=720, codec="libvpx-vp9"),
@@ -92,9 +92,9 @@ def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: P
 
 
 def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python ignores entries that are not text, and so does the reader process."""
+    """Like Python itself, the reader process ignores entries in sys.path that are not strings."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
-    # Only the module that starts the process gets this path, because coverage.py expects strings in sys.path.
+    # Only the module that starts the process uses this path, because coverage.py expects strings in sys.path.
     odd = SimpleNamespace(path=[*sys.path, tmp_path, 7], executable=sys.executable)
     monkeypatch.setattr(child, "sys", odd)
 
@@ -113,7 +113,7 @@ def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monk
 
 
 def test_reader_that_never_becomes_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An endless import is aborted, and no process is left."""
+    """An import that never ends is aborted, and no process remains."""
     monkeypatch.setattr(child, "_READY_WITHIN", 0.5)
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     endless = broken_library(tmp_path / "endless", "while True: pass")
@@ -146,10 +146,8 @@ harness.cli.main()
     assert "" == ended.stdout
 
 
-def test_reader_without_processor_time_for_a_while_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only the CPU time of the reader counts, not the time that other processes use."""
+def test_time_limit_counts_only_the_cpu_time_of_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that gets no CPU time for a while, because other processes use it, is not killed."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     monkeypatch.setattr(readers, "_PER_SECOND", 0.1)
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=5.0))

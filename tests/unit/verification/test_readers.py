@@ -1,4 +1,4 @@
-"""A separate process reads files: hostile files are reported in time, and no process remains."""
+"""A separate process reads files, so that hostile files are reported in time and no process remains."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def reader_processes() -> list[psutil.Process]:
 
 
 def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
-    """The second request starts no process, and gets the same report."""
+    """A second request reuses the process of the first, and returns the same report."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
 
     reports = [verify(recording)]
@@ -87,7 +87,7 @@ def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
 
 
 def test_simultaneous_requests_use_different_readers(tmp_path: Path) -> None:
-    """Threads do not receive each other's reports."""
+    """Threads that verify files at the same time do not receive each other's reports."""
     recordings = [write_recording(tmp_path / f"{number}.webm", SCENE) for number in range(3)]
     reports = {}
 
@@ -125,7 +125,7 @@ def bomb(path: Path, *, side: int, frames: int) -> None:
 
 
 def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of one second takes ten seconds to decode: the reader is killed, and the report says so."""
+    """Decoding one second of this file takes ten seconds, so the reader is killed and the report fails."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     bomb(tmp_path / "bomb.webm", side=4096, frames=1_000)
 
@@ -139,7 +139,7 @@ def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatc
 
 
 def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
-    """A frame of 16383 by 16383 takes 400 MB each time that a decoder keeps it."""
+    """The decoder needs 400 MB for each copy of a frame of 16383 by 16383 pixels."""
     write_media(tmp_path / "huge.webm", SCENE)
     data = (tmp_path / "huge.webm").read_bytes()
     small, huge = ((size).to_bytes(2, "little") for size in (SCENE.width, 16383))
@@ -156,7 +156,7 @@ def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
 
 
 def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) -> None:
-    """A crash of the decoder is a finding about the file, and does not end the program."""
+    """If the decoder crashes, the report has a finding about the file, and the program continues."""
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=20.0))
     short = write_recording(tmp_path / "short.webm", SCENE)
     verify(short)
@@ -173,7 +173,7 @@ def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) ->
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux reports the limits of another process")
 def test_reader_is_confined(tmp_path: Path) -> None:
-    """Memory, open files and written bytes are limited, and it can't raise the limits."""
+    """The reader's memory, open files and written bytes are limited, and the reader can't raise the limits."""
     verify(write_recording(tmp_path / "standup.webm", SCENE))
     (reader,) = reader_processes()
 
@@ -186,7 +186,7 @@ def test_reader_is_confined(tmp_path: Path) -> None:
 
 
 class CreateFolder:
-    """Creates a folder when it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -196,12 +196,12 @@ class CreateFolder:
 
 
 def message(data: bytes, *, more: int = 0) -> bytes:
-    """Return a message that announces ``more`` bytes than it has."""
+    """Return a message whose announced size is ``more`` bytes larger than its content."""
     return struct.pack("!I", len(data) + more) + data
 
 
 def compromise_reader(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """Make readers send these bytes."""
+    """Make readers send the given bytes."""
     monkeypatch.setattr(
         readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{COMPROMISED.format(sent=sent)}"
     )
@@ -242,7 +242,7 @@ def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pyte
 def test_invalid_message_of_a_reader_is_reported_as_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """Another reader reads the next file."""
+    """After an invalid message from its reader, the next file is read by a new one."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     with monkeypatch.context() as hostile:
         compromise_reader(hostile, sent)
@@ -265,7 +265,7 @@ def test_invalid_message_of_a_reader_is_reported_as_a_crash(
 def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """The rest of a message must arrive within the time limit of a message."""
+    """The rest of a message must arrive within a time limit."""
     monkeypatch.setattr(child, "_STALLED", 1.0)
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     compromise_reader(monkeypatch, sent)
@@ -278,7 +278,7 @@ def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
 
 @pytest.mark.parametrize("name", ["standup.webm", os.fsdecode(b"standup \xff.webm")])
 def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
-    """It includes the warnings and curves that its JSON omits, and file names that are not valid UTF-8."""
+    """The report includes the warnings and curves that its JSON omits. File names need not be valid UTF-8."""
     recording = write_recording(
         tmp_path / "standup.webm",
         Scene(participants=participants("alice", "张三"), seconds=2.0, dropped=frozenset({20})),
@@ -310,7 +310,7 @@ def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
 
 
 def test_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parent raises the operating system's error."""
+    """The caller gets the operating system's error message."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
     recording.path.unlink()
@@ -322,7 +322,7 @@ def test_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("end", ["pass", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_no_reader_outlives_its_parent(tmp_path: Path, end: str) -> None:
-    """A reader ends after its parent has exited normally or was killed."""
+    """A reader ends whether its parent exits normally or is killed."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     program = f"""
 import psutil
@@ -368,7 +368,7 @@ def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
 
 
 def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file may be correct, and the same reader answers the next request."""
+    """The finding names the error in the harness, and the same reader handles the next request."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"
     monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
@@ -382,7 +382,7 @@ def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeyp
 
 
 def test_time_for_a_sparse_file_depends_on_its_stored_bytes(tmp_path: Path) -> None:
-    """A sparse file may have any size, and its size would allow hours of reading."""
+    """A sparse file may have any nominal size, which must not allow hours of reading."""
     path = write_recording(tmp_path / "standup.webm", SCENE).path
     size = path.stat().st_size
     assert size == stored_bytes(path)

@@ -51,7 +51,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def private(text: str) -> list[str]:
-    """Return the private words in a text; a redacted report must not contain any."""
+    """Return the private words in a text, which must not appear in a redacted report."""
     return [
         word
         for word in (*NAMES, "Marie", "MARIE", "Zoe", "Bob", "merger", "private-project", "10.1.2.3")
@@ -84,7 +84,7 @@ def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Record
 
 @pytest.mark.parametrize(("name", "redacted"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
 def test_redacted_name_keeps_only_a_known_suffix(name: str, redacted: str) -> None:
-    """An unknown suffix may be part of a name."""
+    """Other suffixes are removed, because they may be part of a name."""
     assert redacted_path(Path(name)) == Path(redacted)
 
 
@@ -98,7 +98,7 @@ def test_expectations_apply_to_the_same_participants_in_a_redacted_report(secret
 
 
 def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> None:
-    """The damaged manifest of the file is not named either."""
+    """The report names neither the unreadable file nor its damaged manifest."""
     path = tmp_path / "merger talks.webm"
     path.write_bytes(b"nothing")
     manifest_of(path).write_text("nothing")
@@ -164,7 +164,7 @@ def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     ],
 )
 def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
-    """Chinese has no spaces between words; a name may be part of another name or of an ordinary word."""
+    """Names are found in Chinese text without spaces, but not inside longer names or ordinary words."""
     redaction = Redaction(None)
     for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
         redaction.alias(name)
@@ -173,7 +173,7 @@ def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
 
 
 def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
-    """The option applies to every form of the report."""
+    """The ``--redact`` option applies to every form of the report."""
     ran = run_harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
 
     assert ran.returncode == 1
@@ -182,7 +182,7 @@ def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
 
 
 def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) -> None:
-    """The numbers follow the order of the arguments, in every form of the report."""
+    """In every form of the report, files are numbered in the order of the arguments."""
     other = write_recording(tmp_path / "merger.webm", Scene(participants=participants("Ann"), seconds=1.0))
 
     ran = run_harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
@@ -202,7 +202,7 @@ def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) 
     ],
 )
 def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
-    """Otherwise the alias of a name inside a location would cut it in two; folder names may contain spaces."""
+    """Replacing a name inside a location first would split the location. Folder names may contain spaces."""
     redaction = Redaction(None)
     redaction.alias("al")
 
@@ -210,7 +210,7 @@ def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
 
 
 def test_text_that_aliases_lengthen_is_still_valid(tmp_path: Path) -> None:
-    """An alias may be longer than the name, in a text of the largest length."""
+    """Aliases that are longer than names must not make a text of the maximum length invalid."""
     path = write_recording(tmp_path / "standup.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))
     alarm = Event(at=0.5, event="alarm", message=("al is frozen. " * 200)[:2000])

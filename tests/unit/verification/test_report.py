@@ -1,4 +1,4 @@
-"""Report: the result as values, as JSON, as an error and as text."""
+"""A report presents its result as values, as JSON, as an error and as text."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Return the report on a recording in which bob is hidden and muted for a second."""
+    """Return the report on a recording in which Bob is hidden and muted for a second."""
     faulty = with_participant(SCENE, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),))
     return verify(write_recording(tmp_path_factory.mktemp("report") / "bad.webm", faulty, manifest_scene=SCENE))
 
@@ -122,7 +122,7 @@ def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
 
 
 def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
-    """An assertion on a measure shows the measure."""
+    """A failed assertion on a measured value shows the value."""
     with pytest.raises(AssertionError, match=r"<report on good\.webm: passed>\.failures"):
         assert good.failures
     offset = good.participant("alice").av_offset_ms
@@ -158,7 +158,7 @@ def test_report_is_frozen(good: Report) -> None:
 
 
 def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
-    """A row for each participant follows, then the failures; the text fits into 80 columns."""
+    """A row for each participant and the failures follow the result, in at most 80 columns."""
     output = io.StringIO()
     Console(file=output, width=80, force_terminal=True, color_system="truecolor").print(bad)
 
@@ -212,7 +212,7 @@ def cell_ends_at(row: str, end: int) -> bool:
 
 
 def test_long_name_hides_no_number(good: Report) -> None:
-    """A long name continues on the next line."""
+    """A long name continues on the next line, so that no number is cut off."""
     name = "Maria-Fernanda Constantinopolitanova-Wolfeschlegelstein von Hausen"
     report = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": name}),)})
     output = io.StringIO()
@@ -225,7 +225,7 @@ def test_long_name_hides_no_number(good: Report) -> None:
 
 
 def test_report_as_text_is_plain(good: Report) -> None:
-    """The text has no colours, and markup in names is not interpreted."""
+    """The text has no colors, and markup in names is not interpreted."""
     named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
 
     assert "\x1b" not in str(named)

@@ -1,4 +1,4 @@
-"""A report overwrites no file other than an earlier report."""
+"""A report never overwrites a file other than an earlier report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
     ids=" ".join,
 )
 def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    """An error of one line appears before anything is verified, and no file is changed."""
+    """A one-line error appears before anything is verified, and no file is changed."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -47,7 +47,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
 
 
 def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
-    """The error appears before any scenario runs, which may take hours."""
+    """The error appears before any scenario runs, because scenarios may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
     ran = run_harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
@@ -79,7 +79,7 @@ def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
 
 
 def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
-    """Both are refused in advance; a pipe would block only after the whole verification."""
+    """Both targets are refused before the verification starts. Writing to a pipe would block after the verification."""
     write_recording(tmp_path / "standup.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")
 

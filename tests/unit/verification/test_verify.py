@@ -1,4 +1,4 @@
-"""verify: every file gets a report, and impossible requests are refused."""
+"""Every file that is verified gets a report, and impossible requests are refused."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def recording(original: Recording, tmp_path: Path) -> Recording:
 
 
 def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> None:
-    """All three return the same report, which has an absolute path."""
+    """A recording, a path and a string result in the same report, which has an absolute path."""
     reports = [verify(recording), verify(recording.path), verify(str(recording.path))]
 
     assert reports[0] == reports[1] == reports[2]
@@ -60,7 +60,7 @@ def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None
 
 
 def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
-    """The audio markers are sufficient without video and manifest."""
+    """Audio markers are enough to identify participants without video and without a manifest."""
     write_media(tmp_path / "standup.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
 
     report = verify(tmp_path / "standup.webm")
@@ -71,7 +71,7 @@ def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
 
 
 def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
-    """The file is checked like one without a manifest, and the report states the reason."""
+    """The file is checked as if it had no manifest, and the report states the reason."""
     recording.manifest.write_text('{"schema": 1}')
 
     report = verify(recording)
@@ -83,7 +83,7 @@ def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
 def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
-    """No content of a manifest raises an error."""
+    """Whatever a manifest contains, the result is a finding and not an error."""
     recording.manifest.write_text(text)
 
     assert ["hash"] == [finding.check for finding in verify(recording).failures]
@@ -91,7 +91,7 @@ def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
 
 @pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
 def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) -> None:
-    """Floating-point samples may have any value; the report's numbers are finite."""
+    """Floating-point samples may have any value, but the report's numbers are finite."""
     path = tmp_path / "standup.wav"
     with av.open(str(path), "w") as media:
         stream = media.add_stream("pcm_f32le", rate=48_000, layout="mono")
@@ -168,7 +168,7 @@ def test_path_that_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
 def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes) -> None:
-    """The only finding is about the container."""
+    """The only finding on a file that is not media is about the container."""
     path = tmp_path / "README.webm"
     path.write_bytes(data)
 
@@ -180,7 +180,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
-    """The report fails, and nothing crashes, for flipped bytes at any position."""
+    """Flipped bytes at any position make the report fail, but crash nothing."""
     data = recording.path.read_bytes()
     for start in range(60):
         damaged = bytearray(data)
@@ -199,7 +199,7 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
 def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> None:
-    """Files that a hostile file refers to are not verified, shown or copied."""
+    """A hostile file can't cause other files to be verified, shown or copied."""
     private = recording.path.rename(recording.path.with_name("private.webm"))
     gift = private.with_name("gift.webm")
     gift.write_text(text)
@@ -236,7 +236,7 @@ def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
 
 
 def test_unknown_option_is_a_type_error(original: Recording) -> None:
-    """The error names the option, as for any unknown keyword argument."""
+    """The error names the option, as Python does for any unknown keyword argument."""
     options: dict[str, Any] = {"duraton": 3}
 
     with pytest.raises(TypeError, match=r"verify\(\) got an unexpected keyword argument 'duraton'"):
