@@ -1,4 +1,4 @@
-"""The checks of the file as a whole: container, size, frame rate, duration, hash, completeness."""
+"""The checks for the file as a whole: container, size, frame rate, duration, hash and completeness."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _damage(evidence: Evidence, limits: Limits) -> Iterator[tuple[str, str, str]
 
 
 def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
-    """Check the coded size of every frame, in pixels."""
+    """Check the size of every frame, in pixels."""
     video = evidence.streams.video
     if video is None or not video.sizes:
         return

@@ -133,8 +133,8 @@ def send(connection: socket.socket, data: bytes, *, deadline: Deadline | None = 
 def receive(connection: socket.socket, *, deadline: Deadline | None = None) -> bytes:
     """Return the next complete message.
 
-    Raises TimeoutError if it does not arrive in time, and ProtocolError if the other end has closed the connection, or
-    announces a message that is too large.
+    Raises TimeoutError if the message does not arrive in time, and ProtocolError if the other end has closed the
+    connection or announces a message that is too large.
     """
     (size,) = _SIZE.unpack(_read(connection, _SIZE.size, deadline))
     if size > LARGEST_MESSAGE:

@@ -1,6 +1,6 @@
 """The main function of the child process, which handles one request at a time within limits on its resources.
 
-``readers.py`` starts it. It ends when the parent closes the connection.
+``readers.py`` starts the process, which exits when the parent closes the connection.
 """
 
 from __future__ import annotations

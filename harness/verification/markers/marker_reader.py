@@ -68,7 +68,7 @@ class MarkerReader:
         self._found: defaultdict[int, _Found] = defaultdict(_Found)
 
     def on_frame(self, frame: Frame) -> None:
-        """Read the strips of a frame."""
+        """Read all strips in a frame."""
         first = int(np.searchsorted(self._starts, frame.at - _LAYOUT_SLACK, side="right")) - 1
         last = int(np.searchsorted(self._starts, frame.at + _LAYOUT_SLACK, side="right"))
         shape = (max(first, 0), last, *frame.luma.shape, frame.width)

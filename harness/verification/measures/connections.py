@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Maximum length of a line in bytes; the harness writes lines of about 2 kB.
 _LONGEST_LINE: Final = 1_000_000
-# Maximum size in bytes; twelve participants write 90 MB per hour.
+# Maximum size of the statistics in bytes; twelve participants write 90 MB per hour.
 _LARGEST_FILE: Final = 1_000_000_000
 # Maximum valid number; WebRTC's numbers are far smaller.
 _LARGEST_NUMBER: Final = 1e15
@@ -32,16 +32,16 @@ Series = defaultdict[str, dict[str, list[tuple[float, float]]]]
 
 
 class StatisticsRecord(BaseModel):
-    """WebRTC's statistics for the connection to one participant at one moment."""
+    """WebRTC's statistics about the connection to a participant at one time."""
 
     model_config = ConfigDict(frozen=True)
 
     at: Moment
-    """Position in the file, in seconds."""
+    """Time in the recording, in seconds."""
     participant: Name
     """Name of the participant at the other end of the connection."""
     report: tuple[dict[str, Any], ...]
-    """The statistics for video and audio, with the names that the W3C defines."""
+    """Statistics about video and audio, with the W3C's names."""
 
     def sum(self, kind: str, name: str) -> float | None:
         """Return the sum of a counter over all streams of one kind, or None if no stream has this counter."""

@@ -1,4 +1,4 @@
-"""Thin measured curves to the number of points that a plot can show."""
+"""Reduce measured curves to the number of points that a plot can show."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The input of the checks.
+    """The input for all checks.
 
     ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
     is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if a manifest states the

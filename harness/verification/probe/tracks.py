@@ -134,7 +134,7 @@ class VideoDecoder:
                 yield self._frame(frame, frame.time)
 
     def facts(self) -> VideoFacts:
-        """Return the facts, after all packets."""
+        """Return the facts about the track, after all packets have been decoded."""
         return VideoFacts(
             codec=_codec(self.stream),
             times=np.sort(np.array(self._times)),
@@ -187,7 +187,7 @@ class AudioDecoder:
                 yield self._block(frame, frame.time)
 
     def facts(self) -> AudioFacts:
-        """Return the facts, after all packets."""
+        """Return the facts about the track, after all packets have been decoded."""
         start = self._start or 0.0
         return AudioFacts(
             codec=_codec(self.stream),

@@ -146,7 +146,7 @@ def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) 
 
 
 def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> Iterable[Bar]:
-    """Yield a participant's intervals from the manifest and the report: visible above, audible below."""
+    """Yield bars for a participant's intervals in the manifest and the report: visible on top, audible below."""
     duration = curves.duration if curves else 0.0
     layers: list[tuple[str, str, Sequence[Interval]]] = []
     if curves and curves.manifest:

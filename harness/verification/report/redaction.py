@@ -60,7 +60,7 @@ class Redaction:
         return Manifest.model_validate(redacted | {"room": None, "versions": versions})
 
     def expectations(self, expected: Iterable[Expectation]) -> tuple[Expectation, ...]:
-        """Return the expectations with aliases."""
+        """Return the expectations with aliases in place of names."""
         return tuple(one.model_copy(update={"participant": self.alias(one.participant)}) for one in expected)
 
     def findings(self, found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -70,7 +70,7 @@ class Redaction:
         )
 
     def connections(self, curves: Mapping[str, Mapping[str, Curve]]) -> dict[str, Mapping[str, Curve]]:
-        """Return the connection curves with aliases."""
+        """Return the connection curves with aliases in place of names."""
         return {
             measure: {self.alias(name): curve for name, curve in by_name.items()} for measure, by_name in curves.items()
         }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def render(report: Report) -> RenderableType:
-    """Return the result, a line about the file, a row for each participant, and what failed."""
+    """Return the result, a line about the file, a row for each participant, and the failures and warnings."""
     if report.media is None:
         return Group(*(Text.assemble(("✗ ", "bold red"), finding.message) for finding in report.failures))
     parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]

@@ -1,4 +1,4 @@
-"""Define the caller's expectations beyond the manifest: limits, and when participants are visible and audible."""
+"""Define what the caller expects in addition to the manifest: visible and audible participants, and limits."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Expectation(ReportModel):
 
 
 def without_edges(start: float, end: float, limits: Limits) -> Interval:
-    """Return an interval without its edges, where a state may still be changing. At least the middle half remains."""
+    """Return an interval without its edges, where states may still change, but at least its middle half."""
     edge = min(limits.edge, (end - start) / 4)
     return (start + edge, end - edge)
 

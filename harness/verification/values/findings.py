@@ -1,4 +1,4 @@
-"""Define Finding, the result of a check, and helpers for the texts of findings."""
+"""Finding: one result of a check, and helpers for its text."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ CheckName = Literal[
     "complete",
 ]
 
-# Maximum number of similar findings; of the others only the last is reported, and its message states how many were
-# omitted.
+# Similar findings beyond this number are omitted, except for the last one, whose message counts them.
 _MOST_ALIKE: Final = 10
 
 
@@ -57,7 +56,7 @@ class Finding(ReportModel):
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the first ten findings of one kind and the last, whose message states how many were omitted in between."""
+    """Yield the first ten findings of one kind, and the last one, whose message counts the others in between."""
     yield from alike[:_MOST_ALIKE]
     if len(alike) > _MOST_ALIKE:
         last = alike[-1]
@@ -65,7 +64,7 @@ def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def span(at: Interval) -> str:
-    """Return an interval as a phrase."""
+    """Return an interval in words."""
     return f"from {at[0]:.2f} to {at[1]:.2f} s"
 
 

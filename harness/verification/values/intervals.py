@@ -47,7 +47,7 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
 
 
 def intersection(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return the parts of ``these`` that are also in ``those``."""
+    """Return the parts of ``these`` that overlap ``those``."""
     left = list(merged(these))
     return subtract(left, subtract(left, those))
 
@@ -84,5 +84,5 @@ def spans(times: Sequence[float], *, lasting: float, bridge: float) -> list[Inte
 
 
 def rounded(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Return the intervals in whole milliseconds, as reports show them."""
+    """Return the intervals rounded to whole milliseconds, as reports show them."""
     return tuple((round(start, 3), round(end, 3)) for start, end in intervals)

@@ -83,7 +83,7 @@ def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
 def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
-    """Whatever a manifest contains, the result is a finding and not an error."""
+    """A manifest with any content results in a finding and not in an error."""
     recording.manifest.write_text(text)
 
     assert ["hash"] == [finding.check for finding in verify(recording).failures]
