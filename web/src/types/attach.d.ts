@@ -1,12 +1,15 @@
-/** The interface between Python, hooks.js and attach.js on the page of another application. */
+/** The interface between Python, hooks.js and attach.js on another application's page. */
 
-/** The options that Python defines before hooks.js. */
+/** The options that Python defines before hooks.js runs. */
 interface AttachOptions {
   /** The server's address, a secret that allows this page to open its sockets, and the token for the join. */
   url: string;
   key: string;
   token: string;
-  /** Whether the page's cameras are synthetic, a video file, or the browser's own. */
+  /**
+   * The media of the page's virtual camera and microphone: synthetic, from a video file, or from the browser's own
+   * devices.
+   */
   media: 'synthetic' | 'video-file' | 'own';
   /** The path of the video file on our server. */
   videoFile: string | null;
@@ -23,14 +26,14 @@ interface ApplicationCamera {
 /** The object that hooks.js defines on the page as Symbol.for('recording-harness'). */
 interface ApplicationHooks extends EventTarget {
   connections: Set<RTCPeerConnection>;
-  /** The streams with which the track of each receiver was announced. */
+  /** The streams that were announced with each receiver's track. */
   streams: WeakMap<RTCRtpReceiver, readonly MediaStream[]>;
   camera: ApplicationCamera | null;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
 }
 
-/** The calls for Python (entry/python.js). */
+/** The calls that Python can make (entry/python.js). */
 interface AttachedPage {
   begin(name: string, argument: unknown): number;
   finish(number: number): Promise<unknown>;

@@ -1,6 +1,6 @@
-/** The recordings of a room, as the server lists and verifies them. */
+/** A room's recordings, as the server lists and verifies them. */
 
-/** A recording that the server has published in the room. */
+/** A recording in the room's list. */
 interface LibraryItem {
   id: string;
   name: string;
@@ -14,7 +14,7 @@ interface LibraryItem {
   duration: number | null;
   size: number | null;
   height: number | null;
-  /** The result of `verify`; null until it is requested. */
+  /** The result of `verify`; null until verification is requested. */
   result: 'verifying' | 'passed' | 'failed' | null;
 }
 
@@ -22,7 +22,7 @@ interface ReportFinding {
   check: string;
   ok: boolean;
   participant: string | null;
-  /** Start and end in the file, in seconds. */
+  /** The start and end of the finding in the file, in seconds. */
   at: [number, number] | null;
   message: string;
   warning: boolean;

@@ -1,4 +1,4 @@
-/** The media of a participant: size, devices, and the interface of every kind of local media. */
+/** A participant's media: sizes, devices, and the interface that all kinds of local media implement. */
 
 interface VideoSize {
   /** Size in pixels. */
@@ -8,13 +8,13 @@ interface VideoSize {
   frameRate: number;
 }
 
-/** The deviceIds of camera and microphone; the browser chooses a device that is not given. */
+/** The deviceIds of camera and microphone. If one is omitted, the browser chooses the device. */
 interface DeviceIds {
   audio?: string | undefined;
   video?: string | undefined;
 }
 
-/** The media that a participant sends. Every class in media/ implements it, and so does ApplicationMedia. */
+/** The media that a participant sends. ApplicationMedia and every class in media/ implement this interface. */
 interface LocalMedia {
   readonly kind: 'synthetic' | 'camera' | 'video-file' | 'application';
   readonly stream: MediaStream;
@@ -26,12 +26,12 @@ interface LocalMedia {
   share(on: boolean): Promise<MediaStreamTrack>;
   /** Switches to another device, or to the given one; the new track replaces the old one in `stream`. */
   replace(kind: 'audio' | 'video', deviceId?: string): Promise<MediaStreamTrack>;
-  /** Raises the voice, or returns it to normal; throws for media that is not synthetic. */
+  /** Raises the voice, or returns it to normal; throws if the media is not synthetic. */
   setSpeaking(on: boolean): void;
   close(): Promise<void>;
 }
 
-/** Media that another application sends and that our code follows. */
+/** Media that is controlled by another application. */
 interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> {
   /** Returns whether a track of this kind is sent and enabled. */
   sends(kind: 'audio' | 'video'): boolean;

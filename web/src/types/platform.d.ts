@@ -1,9 +1,9 @@
-/** Declarations that TypeScript's DOM library lacks. */
+/** Declarations that are missing from TypeScript's DOM library. */
 
 interface VideoFrame {
   /**
-   * See the W3C WebCodecs VideoFrame Metadata Registry. `rtpTimestamp` exists on remote frames: the sender's clock at
-   * 90 kHz.
+   * See the W3C WebCodecs VideoFrame Metadata Registry. Remote frames have `rtpTimestamp`, a time on the sender's 90
+   * kHz clock.
    */
   metadata(): { rtpTimestamp?: number };
 }
@@ -14,7 +14,7 @@ interface RTCRtpTransceiver {
   setHeaderExtensionsToNegotiate?(extensions: { uri: string; direction: string }[]): void;
 }
 
-/** The scope of audio worklets, which TypeScript's DOM library does not declare. */
+/** The global scope of audio worklets, which TypeScript's DOM library does not declare. */
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
 }

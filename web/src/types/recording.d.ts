@@ -1,4 +1,4 @@
-/** A recording: NERTC's options, the plan that follows from them, and the status. */
+/** A recording: NERTC's options, the plan derived from the options, and the status. */
 
 type RecorderKind = 'local' | 'all';
 
@@ -35,10 +35,10 @@ interface RecordOptions {
   recordConfig?: RecordConfigOptions;
 }
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls return undefined, ours return facts that NERTC
-   programs ignore; no other type fits both. */
+/* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls return undefined, our calls return values that
+   NERTC programs ignore. No other type fits both. */
 
-/** The recording calls under NERTC's names, assignable to those of the Client of NERTC's SDK. */
+/** The recording calls under NERTC's names. The type is assignable to the Client type of NERTC's SDK. */
 interface MediaRecordingCalls {
   startMediaRecording(data?: RecordOptions): Promise<any>;
   stopMediaRecording(): Promise<any>;
@@ -48,7 +48,7 @@ interface MediaRecordingCalls {
 
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
-/** The settings of the browser that follow from RecordOptions. */
+/** The browser's settings for a recording, derived from RecordOptions. */
 interface RecordPlan extends VideoSize {
   recorder: RecorderKind;
   type: 'audio' | 'video';
@@ -58,7 +58,7 @@ interface RecordPlan extends VideoSize {
   mimeType: string;
   videoBitsPerSecond: number;
   audioBitsPerSecond: number;
-  /** The given options with all defaults filled in, as the server stores them in the manifest. */
+  /** The given options, with all defaults filled in. The server stores them in the manifest. */
   config: RecordConfigOptions;
 }
 
@@ -83,5 +83,5 @@ type RecordingEvents = {
   '@media-recording-stopped': FinishedRecording;
 };
 
-/** All events of the client. It emits `changed` when the page may need an update. */
+/** All events that the client emits; `changed` means that the page may need an update. */
 type ClientEvents = RecordingEvents & { changed: void; joined: void };

@@ -1,4 +1,4 @@
-/** The interfaces of a room: the client uses CallRoom, and our own room uses Transport. */
+/** The interfaces around a room: the client uses CallRoom, and our own room uses Transport. */
 
 /** Another participant in the call, and the tracks that we receive from them. */
 interface CallParticipant {
@@ -9,7 +9,7 @@ interface CallParticipant {
   readonly audioTrack: MediaStreamTrack | null;
 }
 
-/** A join or leave event that the page adds to the recording, since the server doesn't know about it. */
+/** A join or leave event that the page adds to the recording, since the server doesn't know about the event. */
 type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave'; participant: string };
 
 /** The events of a room. */
@@ -25,19 +25,19 @@ type CallRoomEvents = {
   disconnected: CallParticipant;
   reconnected: CallParticipant;
   presence: PresenceEntry;
-  /** A participant has subscribed to us at another size. */
+  /** A participant has changed the size at which they subscribe to us. */
   requested: void;
   /** The estimate of the room's clock has improved. */
   clock: void;
   /** The list of the room's recordings has changed. */
   recordings: void;
-  /** The connection to the server is lost, has resumed, or has ended for good. */
+  /** The connection to the server was lost, was resumed, or has ended for good. */
   lost: void;
   resumed: void;
   closed: void;
 };
 
-/** A room as the client uses it: our own room, or the call of another application as its page sees it. */
+/** A room as the client uses it: our own room, or another application's call as one of its pages sees it. */
 interface CallRoom extends Emitter<CallRoomEvents> {
   readonly id: string;
   readonly name: string;
@@ -48,7 +48,9 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   /** The room's recordings, newest first; null if the server keeps no list. */
   readonly recordings: LibraryItem[] | null;
   readonly participants: ReadonlyMap<string, CallParticipant>;
-  /** Whether join and leave events come from the server; otherwise the room emits all of them as `presence`. */
+  /**
+   * Whether join and leave events come from the server. Otherwise, the room emits all of these events as `presence`.
+   */
   readonly presenceFromServer: boolean;
   join(hello: Omit<Extract<ToServer, { type: 'hello' }>, 'type'>): Promise<void>;
   /** Sends the media to every subscriber; resolves when all subscribers have received the first frame and audio. */
@@ -64,12 +66,12 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   checkRecordable(): void;
   /**
    * Resolves when we receive every participant that we subscribe to; fails with a StepTimeout that names the missing
-   * ones.
+   * participants.
    */
   allReceived(): Promise<void>;
-  /** Returns the join events for a recording that starts now: of all participants, or only our own. */
+  /** Returns the join events for a recording that starts now: for all participants, or only for us. */
   presence(recorder: RecorderKind): PresenceEntry[];
-  /** Returns how much later a participant's audio arrives than their video, in ms; null if WebRTC doesn't know. */
+  /** Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know. */
   skew(id: string): Promise<number | null>;
   /** Restarts a participant's audio after the audio system was suspended. */
   resumePlayback(id: string): void;
@@ -80,7 +82,7 @@ interface CallRoom extends Emitter<CallRoomEvents> {
 /** Returns the current size of the published video. */
 type PublishedSize = () => VideoSize;
 
-/** Our data for joining through a transport; `taken` contains the markers of the other participants. */
+/** The data that we need to join through a transport; `taken` contains the other participants' markers. */
 interface Entrant {
   name: string;
   marker: number;
@@ -89,7 +91,9 @@ interface Entrant {
   taken: (number | null)[];
 }
 
-/** The events of a transport. The last three are about participants who joined through another server. */
+/**
+ * The events that a transport emits. The last three events are about participants who joined through another server.
+ */
 type TransportEvents = {
   track: { id: string; track: MediaStreamTrack };
   state: { id: string; state: RTCPeerConnectionState };
@@ -98,29 +102,29 @@ type TransportEvents = {
   left: string;
 };
 
-/** The transport of media between the participants of our own room: from page to page, or through an SFU. */
+/** Transports media between the participants in our own room, either directly from page to page or through an SFU. */
 interface Transport extends Emitter<TransportEvents> {
-  /** Joins; returns our marker if it is free, otherwise another free marker. */
+  /** Joins the transport's room; returns our marker if it is free, otherwise another free marker. */
   enter(entrant: Entrant): Promise<number>;
   subscribe(subscriptions: Subscriptions): void;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;
   publish(stream: MediaStream, size: PublishedSize): Promise<void>;
-  /** Sets the size at which a participant subscribes to us; null if they no longer do. */
+  /** Sets the size at which a participant subscribes to us; pass null if they no longer subscribe. */
   setRequestedSize(id: string, size: VideoSize | null): Promise<void>;
   refit(): Promise<void>;
-  /** Handles a description or candidate of a participant, which the server has forwarded. */
+  /** Handles a participant's description or candidate, which the server has forwarded. */
   handleSignal(from: string, data: SignalData): Promise<void>;
   replaceTrack(old: MediaStreamTrack, fresh: MediaStreamTrack): Promise<void>;
   /** Closes the connection to a participant who left. */
   remove(id: string): void;
   /**
-   * Returns how long a participant's video and audio take to arrive, in ms by kind. Only the difference of the two is
-   * exact.
+   * Returns how long a participant's video and audio take to arrive, in ms by kind. Only the difference between the two
+   * times is exact.
    */
   travelTimes(id: string): Partial<Record<string, number>>;
   resumePlayback(id: string): void;
   stats(id: string): Promise<RTCStatsReport | null>;
-  /** Reconnects all connections that a network failure has broken, without delay. */
+  /** Immediately reconnects all connections that a network failure has broken. */
   reconnect(): void;
   close(): void;
 }

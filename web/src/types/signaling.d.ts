@@ -9,28 +9,30 @@ interface RoomClockLike {
   room(page?: number): number;
 }
 
-/** A participant's subscriptions: sizes by member id, or by '*' for all members; null for no subscriptions. */
+/**
+ * A participant's subscriptions: sizes by participant id, or by '*' for all participants; null for no subscriptions.
+ */
 type Subscriptions = Record<string, VideoSize> | null;
 
 interface MemberInfo {
   id: string;
   name: string;
-  /** The number in the markers of the member's synthetic media; null for real devices. */
+  /** The number in the markers of the participant's synthetic media; null for real devices. */
   marker: number | null;
   audio: boolean;
   video: boolean;
-  /** Whether the video is the member's screen. */
+  /** Whether the video is the participant's screen. */
   screen: boolean;
   subscriptions: Subscriptions;
 }
 
-/** Access to Janus: its address, a token, and the number and name of the room there. */
+/** Access to Janus: the server's URL, a token, and the number and name of the room on the server. */
 interface SfuAccess {
   url: string;
   token: string | null;
   room: number;
   name: string;
-  /** The id of our server among the servers that share this Janus. */
+  /** The id of our server, which differs from the ids of other servers that use the same Janus server. */
   server: string;
 }
 
@@ -44,7 +46,7 @@ type FromServer =
       type: 'welcome';
       id: string;
       room: string;
-      /** Our own name, made unique in the room. */
+      /** Our own name, which the server has made unique in the room. */
       name: string;
       marker: number;
       members: MemberInfo[];
@@ -55,13 +57,15 @@ type FromServer =
       ice_policy: RTCIceTransportPolicy;
       /** The SFU that forwards the media; null if media is sent from page to page. */
       sfu: SfuAccess | null;
-      /** The recordings of the room, newest first; null if the server keeps no list. */
+      /** The room's recordings, newest first; null if the server keeps no list. */
       recordings: LibraryItem[] | null;
     }
-  /** The answer to a viewer, who is not in the room: a token for the room's recordings, and their list. */
+  /**
+   * The answer to a viewer, who does not join the room: a token for the room's recordings, and the list of recordings.
+   */
   | { type: 'viewing'; room: string; token: string; recordings: LibraryItem[] }
   | { type: 'recordings'; recordings: LibraryItem[] }
-  /** The connection is resumed. `acked_seq` is the number of our messages that have reached the server. */
+  /** The connection has been resumed. `acked_seq` is the number of our messages that have reached the server. */
   | { type: 'resumed'; acked_seq: number }
   | { type: 'joined'; member: MemberInfo }
   | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean; connected: boolean }
@@ -92,6 +96,6 @@ type ToServer =
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
   | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
-  /** Our marker differs from the one in the welcome, which a participant of another server already has. */
+  /** Our marker differs from the marker in the welcome, which a participant from another server already uses. */
   | { type: 'marker'; marker: number }
   | { type: 'bye' };

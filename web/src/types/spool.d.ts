@@ -2,13 +2,13 @@
  * The messages of the /spool socket. docs/protocol.md describes them, and harness/server/spool/messages.py checks them.
  */
 
-/** The page times at which the mixer wrote its ticks, from tick number `first` on; null for a skipped tick. */
+/** The page time at which the mixer wrote each tick, starting with tick number `first`; null for a skipped tick. */
 interface TickLog {
   first: number;
   written: (number | null)[];
 }
 
-/** An event in the timeline of a recording; `time` is in ms on the room's clock. */
+/** An event in a recording's timeline; `time` is in ms on the room's clock. */
 interface RoomEvent {
   time: number;
   event: 'layout' | 'video' | 'audio' | 'network' | 'alarm' | 'join' | 'leave';
@@ -21,10 +21,10 @@ interface RoomEvent {
   message?: string;
 }
 
-/** One of WebRTC's statistics, under the W3C's names. */
+/** One of WebRTC's statistics, with the W3C's names. */
 type Statistic = Record<string, string | number | boolean>;
 
-/** WebRTC's statistics of the connection to a participant; `time` is in ms on the room's clock. */
+/** WebRTC's statistics for the connection to a participant; `time` is in ms on the room's clock. */
 interface ConnectionStatistics {
   time: number;
   participant: string;
@@ -36,19 +36,21 @@ interface FinishedRecording {
   id: string;
   name: string;
   size: number;
-  /** null for a moment after the stop if the file is large: the hash follows, before any download. */
+  /** null at first if the file is large. The hash follows soon after the stop, and before any download. */
   sha256: string | null;
   duration: number;
 }
 
 type FromSpool =
   /**
-   * `acked_seq` is the number of messages that the server has received since the beginning, `resume` the token for a
-   * reconnect.
+   * `acked_seq` is the number of messages that the server has received since the recording began, and `resume` is the
+   * token for a reconnect.
    */
   | { type: 'ready'; recording: string; resume: string; bytes: number; acked_seq: number }
   | { type: 'ack'; bytes: number; acked_seq: number; tracks: string[] }
-  /** The number of frames that were written before the recorder was stopped and have not arrived; null if unknown. */
+  /**
+   * The number of frames that were written before the recorder was stopped but have not arrived yet; null if unknown.
+   */
   | { type: 'outstanding'; frames: number | null }
   | { type: 'finished'; recording: FinishedRecording }
   /** Sent after `finished` if the file was too large to be hashed at once. */
@@ -64,7 +66,7 @@ type ToSpool =
   | {
       type: 'hello';
       token: string;
-      /** null to begin a recording; its id to resume it after a reconnect. */
+      /** null to begin a recording; a recording's id to resume it after a reconnect. */
       recording: string | null;
       recorder: RecorderKind;
       config: RecordConfigOptions;
@@ -73,7 +75,7 @@ type ToSpool =
       height: number | null;
       frame_rate: number | null;
       clock: { offset: number; error: number };
-      /** Whether the server's rooms provide the join and leave events; otherwise this page sends them. */
+      /** Whether the server provides the join and leave events; otherwise, this page sends them. */
       presence_from_server: boolean;
     }
   | { type: 'recorder'; state: RecorderState; time: number }

@@ -1,4 +1,4 @@
-/** DeviceChoice: a select element each for camera, microphone and speaker output. */
+/** DeviceChoice: select elements for the camera, the microphone and the speaker output. */
 
 import { Emitter } from '../shared/events.js';
 import { find } from './page.js';
@@ -13,7 +13,7 @@ const KINDS = /** @type {const} */ ({
 
 /** @typedef {keyof typeof KINDS} Device */
 
-/** Names for devices that the browser does not name. @type {Record<Device, string>} */
+/** Names to show for devices that the browser does not name. @type {Record<Device, string>} */
 const UNNAMED = { camera: 'Camera {number}', microphone: 'Microphone {number}', speaker: 'Speaker {number}' };
 
 /**
@@ -28,8 +28,8 @@ export class DeviceChoice extends Emitter {
 
   /**
    * @param {Document} document
-   * @param {string} prefix the prefix of the select elements' ids
-   * @param {Device[]} devices the devices with a select element
+   * @param {string} prefix the prefix for the ids of the select elements
+   * @param {Device[]} devices the kinds of devices that have a select element
    * @param {Language} language
    */
   constructor(document, prefix, devices, language) {
@@ -66,8 +66,8 @@ export class DeviceChoice extends Emitter {
   }
 
   /**
-   * Lists the browser's devices. With `ask`, the browser may ask the user for permission, without which devices have no
-   * names.
+   * Lists the browser's devices. With `ask`, the browser may ask the user for permission. Without permission, devices
+   * have no names.
    *
    * @param {{ask?: boolean}} [options]
    */

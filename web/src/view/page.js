@@ -1,7 +1,7 @@
 /** Page: helpers of the view that find elements, set texts and format numbers. */
 
 /**
- * Returns the element with this id; throws if it does not exist or is of another kind.
+ * Returns the element with this id; throws if the element does not exist or has another type.
  *
  * @template {Element} T
  * @param {Document} document
@@ -15,7 +15,12 @@ export function find(document, id, kind) {
   return element;
 }
 
-/** Sets a text if it differs, since a screen reader reads a live region whenever it is set. @param {Element} element @param {string} text */
+/**
+ * Sets an element's text if it has changed, since a screen reader reads a live region whenever the text is set.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -29,7 +34,12 @@ export function clockTime(seconds) {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** Formats the duration of a finished file, below a minute in tenths of a second. @param {number} seconds @param {import('./language/language.js').Translate} t */
+/**
+ * Formats a finished file's duration; durations below a minute include tenths of a second.
+ *
+ * @param {number} seconds
+ * @param {import('./language/language.js').Translate} t
+ */
 export const length = (seconds, t) =>
   seconds < 60 ? t('{seconds} s', { seconds: seconds.toFixed(1) }) : clockTime(seconds);
 

@@ -1,8 +1,8 @@
 /**
- * View: the user interface: the lobby or the room, with the recording next to it.
+ * View: the user interface, which shows the lobby or the room, and the recording panel next to it.
  *
- * Input: events of the client, the viewer and the language. Output: calls to the client and the library. main.js creates
- * it when the page is shown. Its parts are in the folders next to it.
+ * Input: events from the client, the viewer and the language. Output: calls to the client and the library. main.js
+ * creates the View when the page is shown. The View's parts are in the subfolders of this folder.
  */
 
 import { videoSize } from './room/tile-size.js';
@@ -17,7 +17,7 @@ import { Tiles } from './room/tiles.js';
 
 /** @typedef {import("./room/tiles.js").TileContent} TileContent */
 
-/** Updates the page on the client's `changed`, and does not duplicate the client's state. */
+/** Updates the page when the client emits `changed`. The View keeps no copy of the client's state. */
 export class View {
   #document;
   #client;
@@ -44,13 +44,13 @@ export class View {
   #libraryProblem;
   #player;
   #language;
-  /** The id of our recording if it was in the list. */
+  /** The id of our recording if it was in the list at the last update, otherwise ''. */
   #listed = '';
   #warning;
   #unsupported;
   /** Stops the attempts to rejoin a lost room. @type {AbortController | null} */
   #rejoining = null;
-  /** Whether the recordings are shown without a room. */
+  /** Whether the recordings are being viewed outside of a room. */
   #viewing = false;
   /** The displayed room. @type {import("../client/client.js").Client["room"]} */
   #shown = null;
@@ -105,7 +105,7 @@ export class View {
     this.#unsupported = unsupported ?? '';
   }
 
-  /** Shows the page and keeps it up to date. */
+  /** Shows the page, and keeps it up to date from then on. */
   show() {
     const client = this.#client;
     client.listen('changed', () => this.#render());
@@ -136,7 +136,7 @@ export class View {
     this.#lobby.hidden = room !== null;
     this.#room.hidden = room === null;
     this.#page.dataset['place'] = room ? 'room' : 'lobby';
-    // After leaving the room, the recording can still be downloaded and discarded.
+    // After the user has left the room, the recording can still be downloaded and discarded.
     const outlives = client.recording?.state === 'stopped';
     const viewing = !room && this.#viewer.recordings !== null;
     this.#recording.hidden = !room && !outlives && !viewing;
@@ -179,7 +179,7 @@ export class View {
     if (recordings) this.#discardIfDeleted(recordings);
   }
 
-  /** Discards our recording if a participant has deleted it from the list. @param {LibraryItem[]} recordings */
+  /** Discards our recording if someone has deleted it from the list. @param {LibraryItem[]} recordings */
   #discardIfDeleted(recordings) {
     const { recording } = this.#client;
     const there = recordings.some(({ id }) => id === recording?.id);
@@ -189,7 +189,7 @@ export class View {
   }
 
   /**
-   * Switches the microphone or the camera on or off; opens a device again that was unplugged.
+   * Switches the microphone or the camera on or off. If the device was unplugged, opens another device.
    *
    * @param {'audio' | 'video'} kind
    */
@@ -236,14 +236,14 @@ export class View {
     this.#title.focus({ preventScroll: true });
   }
 
-  /** Joins again when the server is back, unless the user leaves. */
+  /** Joins again when the server responds, unless the user leaves. */
   async #rejoin() {
     setText(this.#problem, this.#language.t('Lost connection to the server. You will rejoin automatically.'));
     this.#rejoining = new AbortController();
     await this.#join.rejoin(this.#rejoining.signal);
   }
 
-  /** Subscribes to all participants at the size of the tiles, after our own join is complete. */
+  /** Subscribes to all participants at the size of the tiles, once our own join is complete. */
   #requestSizes() {
     if (!this.#shown || this.#join.busy) return;
     const size = videoSize(this.#tiles.width, devicePixelRatio);

@@ -23,7 +23,7 @@ export const CHINESE = {
   'Lost connection to the server. The list will update when the server is back.':
     '与服务器的连接已断开。服务器恢复后，列表会自动更新。',
   'Enter your name.': '请输入你的名字。',
-  'This is not the join code of this room.': '此访问码无法用于加入本房间。',
+  'This is not the join code for this room.': '此访问码无法用于加入本房间。',
   'This room requires a code. Ask the server administrator for it.':
     '加入本房间需要访问码，请向服务器管理员索取。',
   'The server is not responding. Is it still running?': '服务器没有响应，请确认它仍在运行。',
@@ -101,9 +101,9 @@ export const CHINESE = {
   'Finalizing the file.': '正在生成文件。',
   'There is no finished file.': '没有已完成的录制文件。',
   'Download or discard the recording.': '请下载或清除此录制文件。',
-  'The recording ended early. The recorded part is in the list of this room.':
+  "The recording ended early. The recorded part is in this room's list.":
     '录制提前结束，已录制的部分在本房间的列表中。',
-  'The recording is in the list of this room. Press Download to save a copy.':
+  "The recording is in this room's list. Press Download to save a copy.":
     '录制文件已在本房间的列表中。点击“下载”可保存到本机。',
   'Downloading.': '正在下载。',
   'Downloaded. Discard the recording when you no longer need it.': '已下载。不再需要时，可以清除此录制文件。',

@@ -1,12 +1,12 @@
 /**
- * Language: shows the page in English or Chinese. The sources are in English; another language is a map from English
- * texts.
+ * Language: shows the page in English or Chinese. The texts in the sources are English; other languages are maps from
+ * English texts to translations.
  */
 
 import { Emitter } from '../../shared/events.js';
 import { CHINESE, CHINESE_PATTERNS } from './chinese.js';
 
-/** The storage key of the chosen language. */
+/** The storage key under which the chosen language is stored. */
 const KEY = 'language';
 
 /** @typedef {'en' | 'zh'} Code */
@@ -19,7 +19,7 @@ const DICTIONARIES = /** @type {const} */ ({
 });
 
 export const NO_ANSWER = 'The server is not responding. Is it still running?';
-/** The names of errors for a device that can't be opened; they often have no message. */
+/** The names of the errors that occur if a device can't be opened. These errors often have no message. */
 const DEVICE_ERRORS = ['OverconstrainedError', 'NotReadableError', 'AbortError', 'NotFoundError'];
 
 /** Attributes with text that the page shows or a screen reader reads. */
@@ -35,12 +35,16 @@ export class Language extends Emitter {
   code = 'en';
   #document;
   #storage;
-  /** The English texts of index.html, and a function that replaces each. @type {{put: (text: string) => void, english: string}[]} */
+  /**
+   * The English texts in index.html, each with a function that replaces it.
+   *
+   * @type {{put: (text: string) => void, english: string}[]}
+   */
   #texts = [];
 
   /**
    * @param {Document} document
-   * @param {readonly string[]} preferred the browser's languages, the preferred one first
+   * @param {readonly string[]} preferred the browser's languages, starting with the preferred one
    * @param {Pick<Storage, 'getItem' | 'setItem'>} storage
    */
   constructor(document, preferred, storage) {
@@ -62,7 +66,7 @@ export class Language extends Emitter {
   }
 
   /**
-   * Returns a text in the chosen language; a text without a translation stays English.
+   * Returns a text in the chosen language, or in English if there is no translation.
    *
    * @type {Translate}
    */
@@ -74,7 +78,7 @@ export class Language extends Emitter {
     );
   };
 
-  /** Returns a message of the client or the server in the chosen language. @param {string} english */
+  /** Returns a message from the client or the server in the chosen language. @param {string} english */
   translateMessage(english) {
     const { words, patterns } = DICTIONARIES[this.code];
     if (english in words) return this.t(english);

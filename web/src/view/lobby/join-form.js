@@ -1,6 +1,6 @@
 /**
- * JoinForm: asks for a name, the media and, if the server requires one, a join code. Viewers open the recordings
- * instead.
+ * JoinForm: asks for a name, the media and, if the server requires it, a join code. Viewers can open the recordings
+ * instead of joining.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -10,10 +10,10 @@ import { DeviceChoice } from '../device-choice.js';
 import { NO_ANSWER } from '../language/language.js';
 import { find, setText } from '../page.js';
 
-/** Interval, in ms, at which we check whether a lost server is back. */
+/** How often to check whether the server is responding again, in ms. */
 const RETRY_EVERY = 1000;
 
-/** Matches the server's refusal of a missing token or a wrong code. */
+/** Matches the error with which the server refuses a missing token or a wrong code. */
 const REFUSED = /^Not admitted/;
 
 const ENDED =
@@ -30,8 +30,8 @@ const EXPLANATIONS = /** @type {const} */ ([
 /** @typedef {import('../../client/client.js').JoinOptions} JoinOptions */
 
 /**
- * Joins with the values of the form, and shows a refusal in the form. Emits `done` after a join, with the text of a problem
- * that did not prevent the join, or ''.
+ * Joins with the values in the form. If the server refuses, the form shows the error. Emits `done` after a join, with
+ * the text of a problem that did not prevent the join, or ''.
  *
  * @extends {Emitter<{done: string}>}
  */
@@ -72,7 +72,8 @@ export class JoinForm extends Emitter {
     this.#devices = find(document, 'join-devices', HTMLDetailsElement);
     this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
     this.#devices.addEventListener('toggle', () => void this.#listDevices());
-    // The problem disappears while the user types. If it disappeared later, the button would move away from the mouse.
+    // The problem text disappears while the user types. If it disappeared later, the button would move away from the
+    // mouse pointer.
     this.#form.addEventListener('input', () => {
       this.showProblem('');
       this.#render();
@@ -90,7 +91,7 @@ export class JoinForm extends Emitter {
       input.addEventListener('input', () => input.removeAttribute('aria-invalid'));
     }
     language.listen('changed', () => {
-      // The problem was shown in the other language.
+      // Remove the problem text, which is in the previous language.
       this.showProblem('');
       this.#render();
     });
@@ -117,8 +118,8 @@ export class JoinForm extends Emitter {
   }
 
   /**
-   * Joins again with the same options when the server answers. Ends when we have joined, when the server refuses us, or
-   * when the signal aborts.
+   * Joins again with the same options when the server answers. Ends when we have joined, when the server refuses the
+   * join, or when the signal aborts.
    *
    * @param {AbortSignal} signal
    */
@@ -128,7 +129,8 @@ export class JoinForm extends Emitter {
     while (options && !signal.aborted) {
       const server = await readHealth();
       if (server?.ok && !signal.aborted) {
-        // This ends a recording: with a file if its connection is back, otherwise the server recovers the received part.
+        // Leaving ends a recording in progress. If the recording's connection has resumed, the server finalizes the
+        // file; otherwise, the server recovers the part that it received.
         await this.#client.leave().catch(() => undefined);
         await this.#enter(options, recorded ? ENDED : '');
         return;
@@ -148,13 +150,13 @@ export class JoinForm extends Emitter {
     setText(this.#viewButton, t(this.#viewer.recordings ? 'Close recordings' : 'View recordings only'));
   }
 
-  /** Shows the field for the code if the server requires one. */
+  /** Shows the code field if the server requires a code. */
   async #showCodeField() {
     const server = await readHealth();
     if (server?.code) this.#codeField.hidden = false;
   }
 
-  /** Lists the devices by name. The browser provides the names after the user has allowed access. */
+  /** Lists the devices by name. The browser provides the names once the user has allowed access. */
   async #listDevices() {
     if (!this.#devices.open) return;
     try {
@@ -180,7 +182,7 @@ export class JoinForm extends Emitter {
     await this.#enter({ name, media: this.#media, devices, ...(code && { code }) });
   }
 
-  /** Returns the code from the form if the server requires one. */
+  /** Returns the code in the form, or '' if no code is required. */
   get #typedCode() {
     return this.#codeField.hidden ? '' : this.#code.value.trim();
   }
@@ -214,7 +216,12 @@ export class JoinForm extends Emitter {
     if (this.#client.state === 'joined') {
       this.emit('done', this.#language.translateMessage(problem));
     } else
-      this.#showRefusal(problem, options.code ?? '', 'This is not the join code of this room.', this.#button);
+      this.#showRefusal(
+        problem,
+        options.code ?? '',
+        'This is not the join code for this room.',
+        this.#button,
+      );
   }
 
   /** @param {string} problem @param {string} code the entered code @param {string} wrong the text to show if the code is wrong @param {HTMLButtonElement} button the pressed button */

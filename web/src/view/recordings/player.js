@@ -2,9 +2,11 @@
 
 import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** Time, in ms, for which a recording's address is used; the server accepts it slightly longer. */
+/** How long a recording's URL is used, in ms. The server accepts it for slightly longer. */
 const VALID_FOR = 3_550_000;
-/** Time, in ms, before the deletion can be confirmed, so that a double-click on Delete does not confirm it. */
+/**
+ * How long to wait before a deletion can be confirmed, in ms. A double-click on Delete must not confirm the deletion.
+ */
 const CONFIRM_AFTER = 600;
 
 /** @typedef {import('../../library/library.js').Library} Library */
@@ -14,7 +16,7 @@ export class Player {
   #item = null;
   /** Aborts the requests for the displayed recording. */
   #open = new AbortController();
-  /** Page times at which the address was issued and at which the question whether to delete was shown. */
+  /** The page times at which the URL was issued and at which the user was asked to confirm the deletion. */
   #addressedAt = 0;
   #askedAt = 0;
   #verifying = false;
@@ -100,8 +102,8 @@ export class Player {
   }
 
   /**
-   * Follows the list: closes if the displayed recording was deleted, and shows its report if another participant has
-   * requested it.
+   * Updates the player after a change in the list. Closes the player if the displayed recording was deleted, and shows
+   * the report if another participant has requested it.
    *
    * @param {LibraryItem[]} items
    */
@@ -130,7 +132,7 @@ export class Player {
     if (at > 0) this.#video.currentTime = at;
   }
 
-  /** Replaces an expired address and continues playback at the same position. */
+  /** Replaces an expired URL and continues playback at the same position. */
   #onVideoError() {
     if (!this.#item || !this.#video.getAttribute('src')) return;
     const { currentTime } = this.#video;
@@ -171,7 +173,7 @@ export class Player {
     }
   }
 
-  /** @param {ReportSummary} report @param {string | null} address of the full report */
+  /** @param {ReportSummary} report @param {string | null} address the URL of the full report */
   #showReport({ ok, checks, findings }, address) {
     const { t } = this.#language;
     const failed = new Set(findings.filter((finding) => !finding.ok).map(({ check }) => check)).size;
@@ -185,7 +187,7 @@ export class Player {
     this.#findings.replaceChildren(...findings.map((finding) => this.#makeFinding(finding)));
     this.#report.hidden = address === null;
     this.#report.href = address ?? '';
-    // The button disappears, so the keyboard focus moves to the report.
+    // The button disappears, so move the keyboard focus to the report.
     const focused = this.#verify.ownerDocument.activeElement === this.#verify;
     this.#verify.hidden = true;
     if (focused) this.#report.focus();
@@ -227,7 +229,11 @@ export class Player {
     if (this.#item === item) this.close();
   }
 
-  /** Makes a call for the displayed recording and shows its error. @param {(item: LibraryItem) => Promise<void>} call */
+  /**
+   * Makes a call for the displayed recording and shows any error.
+   *
+   * @param {(item: LibraryItem) => Promise<void>} call
+   */
   #run(call) {
     const item = this.#item;
     if (!item) return;

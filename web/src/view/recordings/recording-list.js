@@ -1,9 +1,13 @@
-/** RecordingList: lists the recordings in this room with their state and the result of `verify`. */
+/** RecordingList: lists the recordings in this room, with their states and the results of `verify`. */
 
 import { Emitter } from '../../shared/events.js';
 import { fileSize, find, length, setText } from '../page.js';
 
-/** The badge at the end of each row. @type {Record<string, [sign: string, words: string]>} */
+/**
+ * The text of the badge at the end of a row, by state or result.
+ *
+ * @type {Record<string, [sign: string, words: string]>}
+ */
 const BADGES = {
   recording: ['', 'recording in progress'],
   failed: ['!', 'failed'],
@@ -13,7 +17,7 @@ const BADGES = {
 };
 
 /**
- * Emits `opened` with the LibraryItem that the user has clicked.
+ * Emits `opened` with the LibraryItem that the user clicks.
  *
  * @extends {Emitter<{opened: LibraryItem}>}
  */
@@ -52,14 +56,14 @@ export class RecordingList extends Emitter {
     const ids = new Set(this.#items.map(({ id }) => id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
-      // The keyboard focus moves to the next row, or to the title.
+      // Move the keyboard focus to the next row, or to the title.
       const next = row.nextElementSibling ?? row.previousElementSibling;
       const focused = row.contains(row.ownerDocument.activeElement);
       row.remove();
       this.#rows.delete(id);
       if (focused) (next?.querySelector('button') ?? this.#title).focus();
     }
-    // Rows are reused, so that the keyboard focus stays on its row.
+    // Reuse the rows, so that the keyboard focus stays on the same row.
     let after = /** @type {Element | null} */ (null);
     for (const item of this.#items) {
       const row = this.#rows.get(item.id) ?? this.#makeRow(item.id);

@@ -1,14 +1,14 @@
-/** RecordingPanel: the buttons of the four recording calls, and the health of the recording. */
+/** RecordingPanel: the buttons for the four recording calls, and the recording's health. */
 
 import { Emitter } from '../../shared/events.js';
 import { RecordingOptions } from './recording-options.js';
 import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** Interval, in ms, at which time, size and health are updated while recording. */
+/** How often time, size and health are updated while recording, in ms. */
 const UPDATE_EVERY = 250;
 /**
- * Limits that mark a value as bad: a frame rate below this share of the requested one, and a backlog above this many
- * bytes.
+ * A value is marked as bad if the frame rate is below this fraction of the requested frame rate, or if the backlog
+ * exceeds this number of bytes.
  */
 const LOW_FRAME_RATE = 0.95;
 const LARGE_BACKLOG = 1_000_000;
@@ -18,7 +18,7 @@ const LARGE_BACKLOG = 1_000_000;
 /** @typedef {'starting' | 'stopping' | 'downloading' | 'cleaning'} Busy a call in progress */
 /** @typedef {'start' | 'stop' | 'download' | 'clean'} Call */
 
-/** The calls that are enabled in each state, the most likely one first. @type {Record<PanelState, Call[]>} */
+/** The calls that are enabled in each state. The most likely call is first. @type {Record<PanelState, Call[]>} */
 const CALLS = {
   idle: ['start'],
   recording: ['stop'],
@@ -41,9 +41,9 @@ const STATUS = {
   cleaning: 'Discarding.',
 };
 
-/** The status of a published recording that broke, and of one that was stopped. */
-const CUT_OFF = 'The recording ended early. The recorded part is in the list of this room.';
-const LISTED = 'The recording is in the list of this room. Press Download to save a copy.';
+/** The status texts for a published recording that failed, and for one that was stopped. */
+const CUT_OFF = "The recording ended early. The recorded part is in this room's list.";
+const LISTED = "The recording is in this room's list. Press Download to save a copy.";
 
 /**
  * Emits `state` when the state or the elapsed time has changed.
@@ -69,7 +69,7 @@ export class RecordingPanel extends Emitter {
   #problem;
   #health;
   #alarms;
-  /** The recording with the displayed alarms. @type {Recording} */
+  /** The recording whose alarms are displayed. @type {Recording} */
   #alarmsOf = null;
   #buttons;
   #language;
@@ -137,7 +137,7 @@ export class RecordingPanel extends Emitter {
   }
 
   /**
-   * Makes a call, shows that it is in progress, and afterwards shows its error.
+   * Makes a call, shows that it is in progress, and then shows any error.
    *
    * @param {Busy} busy
    * @param {() => Promise<unknown>} call
@@ -153,7 +153,7 @@ export class RecordingPanel extends Emitter {
     }
     this.#busy = null;
     this.render();
-    // The pressed button is now disabled, so the keyboard focus moves to the next one.
+    // The pressed button is now disabled, so move the keyboard focus to the next button.
     const { activeElement } = this.#box.ownerDocument;
     const [next] = this.#possibleCalls();
     if (next && (!activeElement || activeElement.matches('body, button:disabled')))
@@ -218,7 +218,7 @@ export class RecordingPanel extends Emitter {
     }
   }
 
-  /** Returns the text of the status. */
+  /** Returns the status text. */
   #statusText() {
     const { state } = this;
     if (state === 'recording') return '';
@@ -226,13 +226,13 @@ export class RecordingPanel extends Emitter {
     return state === 'stopped' ? LISTED : state === 'broken' ? CUT_OFF : STATUS[state];
   }
 
-  /** Returns this recording's entry in the list of the room, or null if it isn't published. */
+  /** Returns this recording's entry in the room's list, or null if the recording isn't published. */
   #publishedItem() {
     const { recording, room } = this.#client;
     return room?.recordings?.find(({ id, state }) => id === recording?.id && state === 'published') ?? null;
   }
 
-  /** Returns the text of the status while recording. @param {Recording} recording */
+  /** Returns the status text while recording. @param {Recording} recording */
   #progressText(recording) {
     if (!recording) return '';
     const { t } = this.#language;

@@ -19,7 +19,7 @@ export class DeviceDialog {
    * @param {Document} document
    * @param {Client} client
    * @param {import('../language/language.js').Language} language
-   * @param {(speaker: string) => Promise<void>} setSpeaker plays all participants on this device
+   * @param {(speaker: string) => Promise<void>} setSpeaker selects the speaker output for all participants
    */
   constructor(document, client, language, setSpeaker) {
     this.#client = client;

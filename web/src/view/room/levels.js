@@ -2,9 +2,9 @@
 
 import { Emitter } from '../../shared/events.js';
 
-/** Interval, in ms, at which loudness is measured. */
+/** How often loudness is measured, in ms. */
 const MEASURE_EVERY = 100;
-/** Samples per measurement: 43 ms at 48 kHz. */
+/** Number of samples per measurement, which is 43 ms at 48 kHz. */
 const WINDOW = 2048;
 /** The level, in dBFS, below which audio counts as silence. */
 const SILENCE = -60;
@@ -12,7 +12,7 @@ const SILENCE = -60;
 /** @typedef {{track: MediaStreamTrack, source: MediaStreamAudioSourceNode, analyser: AnalyserNode}} Meter */
 
 /**
- * Emits `measured` with a Map from id to loudness (0 to 1) ten times per second while there is audio.
+ * Emits `measured` ten times per second while there is audio, with a Map from id to loudness (0 to 1).
  *
  * @extends {Emitter<{measured: Map<string, number>}>}
  */
@@ -25,7 +25,7 @@ export class Levels extends Emitter {
   #timer;
   #samples = new Float32Array(WINDOW);
 
-  /** Measures exactly these tracks from now on. @param {Map<string, MediaStreamTrack>} tracks by id */
+  /** Sets the tracks to measure. @param {Map<string, MediaStreamTrack>} tracks by id */
   follow(tracks) {
     for (const [id, meter] of this.#meters) {
       if (tracks.get(id) === meter.track) continue;

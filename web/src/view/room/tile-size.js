@@ -1,14 +1,17 @@
-/** Tile sizes: calculates the size of the tiles on the screen, and the video sizes to request for them. */
+/** Tile sizes: calculates the tiles' size on the screen, and the video size to request for the tiles. */
 
-/** Pixels between tiles; the same as `gap` in style.css. */
+/** Pixels between tiles. Must equal `gap` in style.css. */
 const GAP = 12;
-/** The requested heights. They are few, so that resizing a window does not renegotiate constantly. */
+/**
+ * The heights that can be requested. There are only a few, so that resizing a window does not constantly cause
+ * renegotiation.
+ */
 const STEPS = [180, 360, 540, 720];
 const FRAME_RATE = 30;
 
 /**
- * Returns the number of 16:9 tiles per row and their width that fill an area best. Without a height the page scrolls: up to
- * two tiles are placed below each other, and more tiles in two columns.
+ * Returns the number of columns and the tile width with which 16:9 tiles best fill an area. Without a height, the page
+ * scrolls: one or two tiles are placed in one column, and more tiles in two columns.
  *
  * @param {number} count
  * @param {number} width CSS pixels

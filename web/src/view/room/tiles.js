@@ -11,11 +11,11 @@ import { setText } from '../page.js';
  * @property {boolean} self
  * @property {boolean} audio whether the microphone is on
  * @property {boolean} video whether the camera is on
- * @property {MediaStreamTrack[]} tracks the tracks to play, without our own audio
+ * @property {MediaStreamTrack[]} tracks the tracks to play; our own audio is not included
  * @property {MediaStreamTrack | null} audioTrack the track whose loudness is shown
  */
 
-/** A participant's video, or their initial while there is no video. */
+/** Shows a participant's video, or the participant's initial while there is no video. */
 class Tile {
   #stream = new MediaStream();
   #video;
@@ -55,7 +55,7 @@ class Tile {
     for (const track of this.#stream.getTracks()) {
       if (!content.tracks.includes(track)) this.#stream.removeTrack(track);
     }
-    // Change the tracks of the same stream, since setting srcObject again would flicker.
+    // Change the tracks of the existing stream, since setting srcObject again would cause flicker.
     for (const track of content.tracks) this.#stream.addTrack(track);
     if (!this.#video.srcObject && content.tracks.length > 0) this.#video.srcObject = this.#stream;
     this.#showVideo();
@@ -66,7 +66,7 @@ class Tile {
     this.#level.style.setProperty('--level', loudness.toFixed(2));
   }
 
-  /** @param {string} speaker the deviceId of a speaker output */
+  /** @param {string} speaker the deviceId of the speaker output */
   async setSpeaker(speaker) {
     await this.#video.setSinkId(speaker);
   }
@@ -82,12 +82,12 @@ class Tile {
 }
 
 /**
- * Arranges the tiles. Emits `arranged` when their width has changed.
+ * Arranges the tiles. Emits `arranged` when the tiles' width has changed.
  *
  * @extends {Emitter<{arranged: void}>}
  */
 export class Tiles extends Emitter {
-  /** Width of a tile in CSS pixels. */
+  /** The width of each tile, in CSS pixels. */
   width = 0;
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
@@ -101,8 +101,8 @@ export class Tiles extends Emitter {
   /**
    * @param {HTMLElement} list
    * @param {HTMLTemplateElement} template
-   * @param {HTMLElement} stage the area of the tiles
-   * @param {MediaQueryList} wide matches if the tiles fill the window's height; otherwise the page scrolls
+   * @param {HTMLElement} stage the area in which the tiles are arranged
+   * @param {MediaQueryList} wide matches if the tiles fill the window's height; otherwise, the page scrolls
    * @param {import('../language/language.js').Translate} t
    */
   constructor(list, template, stage, wide, t) {
