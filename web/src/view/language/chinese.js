@@ -200,10 +200,7 @@ export const CHINESE_PATTERNS = [
     /^You can make at most (\d+) recordings at a time\. Stop one first\.$/,
     '你最多可以同时进行 $1 个录制，请先停止一个。',
   ],
-  [
-    /^The room has reached its limit of recordings at a time: (\d+)\.$/,
-    '房间内同时进行的录制已达上限：$1 个。',
-  ],
+  [/^Too many recordings in this room: at most (\d+) at a time\.$/, '房间内同时进行的录制已达上限：$1 个。'],
   [/^The room is full: (\d+) participants\.$/, '房间已满：$1 位参与者。'],
   [/^This browser can't record a room: .+$/, '此浏览器无法录制房间，请使用 Chrome、Edge 或 Chromium。'],
   [
