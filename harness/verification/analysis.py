@@ -92,7 +92,7 @@ def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) 
 def _gather_evidence(
     request: VerifyRequest, manifest: Manifest | None, manifest_error: str | None, progress: ProgressReporter
 ) -> tuple[Evidence, AudioAnalysis | None]:
-    """Return the evidence and the audio analysis. Raises UnreadableError or OSError."""
+    """Return the evidence and the audio analysis, or raise UnreadableError or OSError."""
     path = request.path
     timeline = manifest.timeline if manifest else Timeline()
     content, marker_reader, audio_markers = (

@@ -42,6 +42,6 @@ class VerifyRequest:
         return Report(path=self.display_path, redacted=bool(self.redact), **values)
 
     def unreadable_report(self, reason: str) -> Report:
-        """Return a failed report on an unreadable file. ``reason`` continues a sentence that starts with its name."""
+        """Return a failed report on a file. ``reason`` completes a sentence that starts with the file name."""
         message = f"{self.display_path.name} {reason}"
         return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))

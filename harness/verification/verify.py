@@ -90,7 +90,7 @@ def verify_safely(
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
 ) -> Report:
-    """Verify a recording, but return a failed report with the error's message if ``verify`` raises an error."""
+    """Verify a recording. If ``verify`` raises an error, return a failed report with the error's message."""
     try:
         return verify(recording, duration=duration, limits=limits, expect=expect)
     except HarnessError as error:

@@ -203,7 +203,7 @@ def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
 
 def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
-    """Report the problems that the manifest lists: that the recording was not stopped normally, and every alarm.
+    """Report the problems in the manifest: a recording that was not stopped normally, and every alarm.
 
     These findings are warnings, unless the caller expects a complete recording.
     """
@@ -238,7 +238,7 @@ def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interv
 
 
 def _ends(evidence: Evidence) -> list[float]:
-    """Return the end of each part of the video that has one frame size, in seconds."""
+    """Return the time, in seconds, at which each frame size is last used."""
     video = evidence.streams.video
     starts = [start for start, _, _ in video.sizes] if video else []
     return [*starts[1:], video_end(video, evidence.rate)]

@@ -90,7 +90,7 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:
-    """Return when an expectation ends: at the latest with the recording, which may be slightly too short."""
+    """Return when an expectation ends, but not later than the recording, which may be slightly too short."""
     duration = evidence.media.duration
     return duration if expected.end is None else min(expected.end, duration)
 
@@ -197,7 +197,7 @@ def _summary(participant: MeasuredParticipant, evidence: Evidence) -> str:
 
 
 def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check that nobody else is in the file. A local recording may contain only the recording participant."""
+    """Check that nobody unexpected is in the file. A local recording may contain only the recording participant."""
     if evidence.manifest is None or _lost_its_members(evidence.manifest):
         return
     allowed = {one.marker for one in _allowed_participants(evidence)}
@@ -228,7 +228,7 @@ def _lost_its_members(manifest: Manifest) -> bool:
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return the participants who may be in the file: everybody in the manifest, or one for a local recording."""
+    """Return the participants who may be in the file: all in the manifest, or one if the recording is local."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording

@@ -1,7 +1,7 @@
 """A pool of child processes that read files, so that a hostile file can neither hang nor crash the caller.
 
-An idle process waits for the next request. It ends when the caller's process exits or crashes, because the connection
-between them closes.
+An idle process waits for the next request. Readers end when the caller's process exits or crashes, because their
+connections close.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
 # Minimum size of a second of media in bytes, from which a file's maximum duration follows; even silence takes more.
 _FEWEST_BYTES: Final = 500
-# Minimum speed of hashing a file.
+# Lowest speed that is assumed for hashing a file, in bytes per second.
 _BYTES_PER_SECOND: Final = 20e6
-# Minimum speed of parsing a manifest's JSON, at which the largest manifest takes half a minute.
+# Lowest speed that is assumed for parsing a manifest, in bytes per second. The largest manifest takes half a minute.
 _MANIFEST_BYTES_PER_SECOND: Final = 2e6
 _PROGRAM: Final = "from harness.verification.isolation.worker import main; main()"
 
@@ -97,7 +97,7 @@ atexit.register(_POOL.end)
 
 
 def analyze_in_child(request: VerifyRequest) -> Report:
-    """Return the report on a file, which is a failed report if the file hangs or crashes its reader.
+    """Return the report on a file. If the file hangs or crashes its reader, the report has failed.
 
     Raises OSError if the file can't be read, and SetupError if the reader process can't be started.
     """

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 # Maximum size of a message in bytes. A report contains the manifest, which can be 64 MB; everything else is small.
 LARGEST_MESSAGE: Final = 128 * 1024 * 1024
-# Error numbers from the operating system are smaller than this, and libav's own are larger.
+# Upper limit for the operating system's error numbers; libav's own numbers are larger.
 _LARGEST_ERRNO: Final = 4096
 _SIZE: Final = struct.Struct("!I")
 _CURVES: Final = TypeAdapter(Curves)
 
 
 class Deadline(Protocol):
-    """Limits how long a message may take."""
+    """Limits how long sending or receiving a message may take."""
 
     def wait(self) -> float:
-        """Return how long to wait before the next call, in seconds. Raises TimeoutError when no time is left."""
+        """Return how long the next socket call may wait, in seconds. Raises TimeoutError when no time is left."""
 
 
 class ProtocolError(Exception):
@@ -68,7 +68,7 @@ class ChildMessage(ReportModel):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Parse a message. Raises ProtocolError if it is invalid."""
+        """Parse a message. Raises ProtocolError if the message is invalid."""
         try:
             return cls.model_validate(json.loads(data.decode("utf-8", "surrogatepass")))
         except (ValidationError, ValueError, RecursionError) as error:
@@ -83,23 +83,23 @@ class ChildMessage(ReportModel):
 
 
 def encode_ready() -> bytes:
-    """Encode the message that reports that the child is ready for a request."""
+    """Encode a "ready" message: the child is waiting for a request."""
     return _encode({"ready": True})
 
 
 def encode_progress(at: float) -> bytes:
-    """Encode the message that reports that the file was read up to ``at`` seconds."""
+    """Encode a progress message: the file has been read up to ``at`` seconds."""
     return _encode({"progress": at})
 
 
 def encode_error(error: OSError) -> bytes:
-    """Encode the message that reports an error by its number."""
+    """Encode an error as a message that contains the error number."""
     number = error.errno or 0
     return _encode({"error": number if 0 < number < _LARGEST_ERRNO else errno.EIO})
 
 
 def encode_report(report: Report) -> bytes:
-    """Encode the message with a report, including the fields that the report's JSON omits."""
+    """Encode a report as a message, including the fields that the report's JSON omits."""
     curves = report.curves
     content = report.model_dump(mode="json", include={"media", "participants"}) | {
         "findings": [one.model_dump(mode="json") | {"warning": one.warning} for one in report.findings],

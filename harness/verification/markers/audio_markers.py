@@ -38,7 +38,7 @@ _HOP: Final = round(SAMPLE_RATE * HOP)
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.003
 # Minimum similarity between the signal in a burst's band and the burst. A clean burst reaches 1, and noise reaches 0.7
-# once in several days.
+# once every few days.
 _SIMILARITY: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
 _BURSTS_APART: Final = 0.5
@@ -63,7 +63,7 @@ class AudioAnalysis:
 
 
 def burst(voice: int) -> NDArray[np.complex128]:
-    """Return a voice's burst at 48 kHz as an analytic signal of amplitude 1. Synthetic audio contains its real part."""
+    """Return a voice's burst at 48 kHz as an analytic signal of amplitude 1, whose real part is played."""
     at = np.arange(round(BURST_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     phase = (BURSTS[voice] - SWEEP) * at + SWEEP / BURST_SECONDS * at**2
     fade = 0.5 - 0.5 * np.cos(2 * np.pi * at / BURST_SECONDS)
@@ -71,7 +71,7 @@ def burst(voice: int) -> NDArray[np.complex128]:
 
 
 class BurstDetector:
-    """Finds all voices' bursts in a block of audio: one Fourier transform, then a narrow band for each voice."""
+    """Finds all voices' bursts in a block of audio, with one Fourier transform and a narrow band for each voice."""
 
     _WIDTH: Final = 1024
     _HALF_BAND: Final = 200.0
@@ -79,8 +79,8 @@ class BurstDetector:
     def __init__(self) -> None:
         resolution = SAMPLE_RATE / _BLOCK
         half = round(self._HALF_BAND / resolution)
-        centres = np.round(BURSTS / resolution).astype(int)
-        self._bins = centres[:, None] + np.arange(-half, half + 1)
+        centers = np.round(BURSTS / resolution).astype(int)
+        self._bins = centers[:, None] + np.arange(-half, half + 1)
         templates = np.array([burst(voice) for voice in range(VOICES)])
         spectra = np.fft.fft(templates, _BLOCK, axis=1)
         self._templates = np.take_along_axis(spectra, self._bins, axis=1).conj()
@@ -150,7 +150,7 @@ class AudioMarkerDetector:
             self._stamps = moved[max(0, sum(place <= 0 for place, _ in moved) - 1) :]
 
     def finish(self) -> AudioAnalysis:
-        """Return the analysis of all audio, and free the memory of the steps."""
+        """Return the analysis of all audio, and free the detector's memory."""
         self._end_section()
         steps, tones, levels = self._steps, self._tones, self._levels
         # Free the arrays, which take 150 MB per day of audio, because the result replaces them.

@@ -1,8 +1,8 @@
 """The markers in synthetic video: a strip of bright and dark cells with the participant, a counter and the time.
 
-Synthetic video is 16:9. The strip spans the full width at the top of the video. It has two rows of 32 cells, each
-width/32 wide and height/18 high. Read row by row, the cells are 64 bits, most significant bit first. A bright cell is
-1, a dark cell is 0:
+Synthetic video is 16:9. The strip spans the full width at the top of the video, in two rows of 32 cells, each width/32
+wide and height/18 high. Row by row, the cells encode 64 bits, most significant bit first. A bright cell is 1, a dark
+cell is 0:
 
     marker  8 | counter  18 | capture time 22 | CRC-16/CCITT-FALSE of the first 48 bits  16
 
@@ -35,8 +35,8 @@ CAPTURE_BITS: Final = 22
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
-# Bright and dark cells differ by 195 when drawn, and strong compression halves that. Walls and text have far less
-# contrast.
+# Minimum difference between bright and dark cells. The difference is 195 when drawn, and strong compression halves it.
+# Walls and text have far less contrast.
 _LEAST_CONTRAST: Final = 60.0
 
 

@@ -31,7 +31,7 @@ _BATCH: Final = 10_000
 
 
 def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
-    """Return the intervals in which one frame is shown for longer than 0.2 s; ``period`` is one frame in seconds."""
+    """Return the intervals in which one frame is shown for over 0.2 s; ``period`` is the frame duration in seconds."""
     times, captures = track.times, track.captures_ms
     changes = (np.diff(captures) != 0) | (np.diff(times) > _RESTART)
     firsts = np.append(0, np.flatnonzero(changes) + 1)
@@ -85,7 +85,7 @@ def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
 def _sender_step(track: MarkerTrack) -> float:
     """Return by how much the counter advances from one of the sender's frames to the next, estimated from the file.
 
-    The result is 1 at 30 fps and 2 at 15 fps. At other rates it is computed from the capture times.
+    The result is 1 at 30 fps and 2 at 15 fps. At other rates, the result is computed from the capture times.
     """
     counts, elapsed = np.diff(track.counters), np.diff(track.captures_ms)
     moved = counts > 0
@@ -105,7 +105,7 @@ def _band(step: float, tick: float) -> float:
         return 0.0
     if _is_whole(step / tick):
         return step - tick
-    # If neither is a multiple of the other, the deviation is up to one of the sender's frames, plus the counter's
+    # If neither step is a multiple of the other, the deviation is up to one of the sender's frames, plus the counter's
     # rounding.
     return step + 1.0
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from harness.verification.measures.observations import Observations
     from harness.verification.values.curves import Curve
 
-# Gaps of up to this many seconds are not an absence: a codec may damage a strip or two, or conceal an audio packet.
+# Gaps of up to this many seconds do not count as an absence, because a codec may damage a strip or two, or conceal an
+# audio packet.
 _BRIDGE: Final = 0.1
 # A tone starts or ends where its level is about half of its usual level, because half of the analysis window contains
 # the tone at that time.

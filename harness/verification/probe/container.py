@@ -20,8 +20,8 @@ _CUES: Final = 0x1C53BB6B
 _SEEK_HEAD: Final = 0x114D9B74
 
 _LARGEST_VALUE: Final = 64
-# Maximum number of elements, because a hostile file may consist of empty ones. An unfinished recording of eight hours
-# has 2.5 million.
+# Maximum number of elements, because a hostile file may consist of empty elements. An unfinished recording of eight
+# hours contains 2.5 million elements.
 _MOST_ELEMENTS: Final = 5_000_000
 
 

@@ -9,7 +9,8 @@ import av
 import av.error
 import av.filter
 
-# Audio below this loudness, in LUFS, counts as silent: BS.1770 ignores it, and the filter reports -70 LUFS for silence.
+# Audio below this loudness, in LUFS, counts as silent. BS.1770 ignores such audio, and the filter reports -70 LUFS for
+# silence.
 _SILENCE: Final = -69.0
 
 
@@ -22,7 +23,7 @@ class LoudnessMeter:
         self._loudness: float | None = None
 
     def push(self, frame: av.AudioFrame) -> None:
-        """Measure the next frame. Frames in another sample format than the first are ignored."""
+        """Measure the next frame. Frames whose sample format differs from the first frame's are ignored."""
         sample_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._graph is None:
             self._graph, self._format = _graph(frame), sample_format

@@ -133,7 +133,7 @@ def _read(
 def _packets(
     media: InputContainer, streams: Sequence[av.VideoStream | av.AudioStream]
 ) -> Iterator[av.Packet[Any] | None]:
-    """Yield the packets, and finally those that flush the decoders. None means that the container has an error."""
+    """Yield the packets, and finally those that flush the decoders. None stands for an error in the container."""
     if not streams:
         return
     packets = media.demux(*streams)
@@ -170,7 +170,7 @@ def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None)
 
 
 def _short_name(name: str) -> str:
-    """Return a single word for the container from the list of names that libav uses."""
+    """Shorten libav's list of names for a container to a single name."""
     return "mp4" if "mp4" in name.split(",") else name.split(",", maxsplit=1)[0]
 
 

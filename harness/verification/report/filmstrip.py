@@ -26,9 +26,9 @@ _HEIGHT: Final = 90
 _WIDEST: Final = 4 * _HEIGHT
 # Maximum CPU time in seconds, which applies even after the parent has exited. A typical recording needs half a second.
 _CPU_SECONDS: Final = 10.0
-# Maximum elapsed time in seconds, which is longer because the machine may be busy.
+# Maximum elapsed time in seconds, which is longer than the CPU time because the machine may be busy.
 _TIMEOUT: Final = 60.0
-# Maximum output in bytes; a thumbnail has about 5,000.
+# Maximum output in bytes; a thumbnail takes about 5,000 bytes.
 _LARGEST_OUTPUT: Final = 2_000_000
 _PROGRAM: Final = "from harness.verification.report.filmstrip import main; main()"
 

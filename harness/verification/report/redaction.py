@@ -85,7 +85,7 @@ class Redaction:
         return self._text(value) if isinstance(value, str) and key in _TEXTS else value
 
     def _text(self, text: str) -> str:
-        """Return a text without locations and names. Longer names come first, because they may contain shorter ones."""
+        """Return a text without locations and names, replacing longer names first, as they may contain shorter ones."""
         text = _LOCATIONS.sub("…", text)
         names = sorted(filter(None, self._aliases), key=len, reverse=True)
         aliases = {name.casefold(): self._aliases[name] for name in names}

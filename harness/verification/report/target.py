@@ -30,7 +30,7 @@ def check_target(target: Path, signature: bytes) -> None:
 
 
 def check_targets(*, html: Path | None = None, junit: Path | None = None) -> None:
-    """Raise ConfigError if a report would overwrite another file. Callers check this before they start long work."""
+    """Raise ConfigError if a report would overwrite another file. Callers do this before any time-consuming work."""
     if html and junit and html.absolute() == junit.absolute():
         message = f"{html} can't be both the HTML page and the XML file: specify another name for one of them."
         raise ConfigError(message)

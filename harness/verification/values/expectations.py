@@ -118,7 +118,7 @@ def read_expected(path: Path) -> Expected:
 
 
 def _allowed(where: tuple[int | str, ...]) -> str:
-    """Return the valid names at a place in the file if the name at this place is unknown, perhaps a typo."""
+    """Return the valid names at a location in the file if the name at this location is unknown."""
     models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
     if len(where) == 1 and where[0] not in models:
         return f"; known names: {', '.join(Expected.model_fields)}"

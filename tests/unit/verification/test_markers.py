@@ -199,7 +199,7 @@ def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
     assert [0.5, 1.5, 2.7, 3.7] == pytest.approx(found.tolist(), abs=0.001)
 
 
-def test_tone_is_distinguished_from_its_neighbours() -> None:
+def test_tone_is_distinguished_from_its_neighbors() -> None:
     """Two voices that are 50 Hz apart are each audible exactly while they are played."""
     planned = (
         PlannedParticipant(name="a", marker=5, muted=((1.0, 2.0),)),
