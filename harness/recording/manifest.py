@@ -71,7 +71,7 @@ class Manifest(BaseModel):
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.
 
-        In that case, an alarm reports how many events were dropped, and when the gap begins.
+        An alarm reports how many events were dropped, and when the gap begins.
         """
         if len(self.as_text()) <= LARGEST_MANIFEST:
             return self

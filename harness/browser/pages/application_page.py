@@ -52,8 +52,8 @@ class ApplicationPage(DrivenPage):
         self._owned = owned
         # The origin that has permission to access this machine while the page is attached.
         self._origin: str | None = None
-        # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. It
-        # ends with the session.
+        # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. The
+        # setting ends with the session.
         session = page.context.new_cdp_session(page)
         session.send("Page.setBypassCSP", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())

@@ -179,8 +179,8 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
 def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[int, Stream]:
     """Add the streams to copy to ``output``, and return them by their index in ``container``."""
     return {
-        # With ``opaque``, PyAV copies the stream unchanged. Without it, PyAV needs an encoder, and there is none for
-        # AV1.
+        # With ``opaque``, PyAV copies the stream unchanged. Without ``opaque``, PyAV needs an encoder, and there is
+        # none for AV1.
         stream.index: output.add_stream_from_template(stream, opaque=True)
         for stream in container.streams
         if stream.type in {"audio", "video"}

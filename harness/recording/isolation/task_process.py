@@ -97,7 +97,8 @@ class TaskProcess:
     def messages(self) -> Iterator[Message]:
         """Yield the messages from the process, up to ``done`` or ``failed``.
 
-        Raises CrashedError if the process ends before that, and StuckError if it works for a minute without a message.
+        Raises CrashedError if the process ends before its last message, and StuckError if it works for a minute without
+        a message.
         """
         while True:
             deadline = self._child.deadline(_SILENT_FOR)

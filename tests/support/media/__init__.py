@@ -1,4 +1,5 @@
 """Video and audio for tests: planned scenes with known faults, long recordings, and second opinions about a file.
 
-A scene becomes a real WebM file with its manifest. The tests of recording, verification and faults use these modules.
+Each scene is written as a real WebM file with a manifest. The tests of recording, verification and faults use these
+modules.
 """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FrameRenderer:
-    """Draws the frames of a scene."""
+    """Draws a scene's frames."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
