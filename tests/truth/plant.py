@@ -36,7 +36,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class DecodedMedia:
-    """A decoded recording: a frame per tick as rows of Y, U and V, and the audio as channels by samples."""
+    """A decoded recording: one frame per tick as rows of Y, U and V, and the audio as channels by samples."""
 
     rate: int
     frames: list[NDArray[np.uint8]]

@@ -49,7 +49,7 @@ class Base:
 
 @pytest.fixture(scope="module")
 def base(browser: Browser, room_server: RoomServer, recordings: Path) -> Base:
-    """Record three participants for some seconds."""
+    """Record three participants for a few seconds."""
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="truth") as room:
         alice, *_ = room.join_all("alice", "bob", "carol")
         alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="base", **FORM))

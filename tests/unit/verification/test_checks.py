@@ -37,7 +37,7 @@ SLOW = Scene(participants=participants("alice", "bob", "carol"), frame_rate=15)
     ],
 )
 def test_clean_recording_passes_every_check(tmp_path: Path, scene: Scene) -> None:
-    """No finding fails or warns, for any size, frame rate, codec and number of participants."""
+    """A clean recording of any size, frame rate, codec and number of participants has no failure and no warning."""
     report = verify(write_recording(tmp_path / "standup.webm", scene))
 
     assert [] == [finding for finding in report.findings if not finding.ok or finding.warning]

@@ -1,4 +1,4 @@
-"""The report as an HTML page and as JUnit XML: each is one offline file, and any participant name is safe."""
+"""The report's HTML page and its JUnit XML are offline files, and are safe for any participant's name."""
 
 import json
 import re
@@ -286,7 +286,7 @@ def test_times_are_formatted_as_in_a_player(seconds: float, text: str) -> None:
 
 
 def test_junit_has_a_suite_per_recording_and_a_case_per_check(bad: Report, tmp_path: Path) -> None:
-    """A failed check is a failure with the finding's message; control characters are removed."""
+    """A failed check becomes a JUnit failure with the finding's message, without control characters."""
     odd = bad.model_copy(update={"path": bad.path.with_name("od\x07d.webm")})
     write_junit([bad, odd], tmp_path / "results.xml")
 

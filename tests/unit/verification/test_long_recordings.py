@@ -20,7 +20,7 @@ FRAME_RATE = 30
 
 
 def test_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
-    """The memory of a day is extrapolated from five minutes, because it grows with the duration."""
+    """Memory use grows with the duration, so the memory for a whole day is extrapolated from five minutes."""
     frames = np.arange(MINUTES * 60 * FRAME_RATE)
     members = tuple(Member(name=f"participant {marker}", marker=marker) for marker in range(1, PARTICIPANTS + 1))
     timeline = Timeline(members=members)

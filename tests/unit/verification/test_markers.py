@@ -149,7 +149,7 @@ def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     ],
 )
 def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, int]]) -> None:
-    """An hour of frames contains some random strip that passes its CRC, but that is not a participant."""
+    """In an hour of frames, some random strips pass their CRC, but do not count as participants."""
     luma = np.full((180, 320), 128, np.uint8)
     reader = MarkerReader(Timeline(), None)
     for at, counter, capture in strips_read:

@@ -1,4 +1,4 @@
-"""The reader process starts on any machine; a problem of the machine is not reported as a fault of the file."""
+"""The reader process starts on any machine, and a problem with the machine is not reported as a fault in the file."""
 
 import os
 import shutil
@@ -118,7 +118,7 @@ def test_reader_that_never_becomes_ready_is_a_setup_error(tmp_path: Path, monkey
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     endless = broken_library(tmp_path / "endless", "while True: pass")
     monkeypatch.setattr(sys, "path", [str(endless), *sys.path])
-    # Another test may have started a process that still runs, such as multiprocessing's resource tracker.
+    # Another test may have started a process that is still running, such as multiprocessing's resource tracker.
     before = psutil.Process().children()
 
     with pytest.raises(SetupError, match="was not ready in time"):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
-# One name is part of another one, and one contains special characters of regular expressions.
+# One name is part of another name, and one name contains characters that are special in regular expressions.
 NAMES: Final = ("Ann", "Ann Marie", "J. (Bob) [x]")
 SCENE: Final = Scene(participants=participants(*NAMES), seconds=3.0)
 

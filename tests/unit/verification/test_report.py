@@ -143,7 +143,7 @@ def test_participant_is_found_by_name(bad: Report) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
-    """The numbers of the file and of findings must be finite."""
+    """All numbers in a report's media facts and findings must be finite."""
     with pytest.raises(ValidationError, match="finite number"):
         Finding(check="duration", ok=False, got=number, message="It lasts.")
     assert good.media is not None
@@ -207,7 +207,7 @@ def test_table_in_a_terminal_has_the_values_of_the_report(good: Report) -> None:
 
 
 def cell_ends_at(row: str, end: int) -> bool:
-    """Return whether a cell that is aligned to the right ends in this column."""
+    """Return whether a right-aligned cell ends in this column."""
     return not row[end - 1].isspace() and not row[end : end + 1].strip()
 
 

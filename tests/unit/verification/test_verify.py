@@ -83,7 +83,7 @@ def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
 def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
-    """A manifest with any content results in a finding and not in an error."""
+    """Invalid content in a manifest results in a finding, not in an error."""
     recording.manifest.write_text(text)
 
     assert ["hash"] == [finding.check for finding in verify(recording).failures]
@@ -180,7 +180,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
-    """Flipped bytes at any position make the report fail, but crash nothing."""
+    """Flipped bytes at any position make the report fail, but never crash verify()."""
     data = recording.path.read_bytes()
     for start in range(60):
         damaged = bytearray(data)
