@@ -146,11 +146,11 @@ def _check_intervals(
         whole = total(found) >= _WHOLE * evidence.media.duration
         wrong = [(0.0, evidence.media.duration)] if whole else []
     else:
-        examined = widened(merged(wanted), -limits.edge)
-        if not total(examined):
+        checked = widened(merged(wanted), -limits.edge)
+        if not total(checked):
             # No participant is expected to be visible or audible for long enough, so this check does not apply.
             return
-        wrong = longer(intersection(found, examined), getattr(limits, check))
+        wrong = longer(intersection(found, checked), getattr(limits, check))
     yield from limited(
         [
             Finding(

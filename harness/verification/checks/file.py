@@ -32,8 +32,8 @@ def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if not problems:
         text = f"{evidence.path.name} is a complete and seekable {evidence.media.container} file."
         yield Finding(check="container", ok=True, message=text)
-    if unexamined := evidence.streams.unexamined:
-        text = f"{evidence.path.name} also contains {', '.join(unexamined)}, which the checks ignore."
+    if ignored_tracks := evidence.streams.ignored_tracks:
+        text = f"{evidence.path.name} also contains {', '.join(ignored_tracks)}, which the checks ignore."
         yield Finding(check="container", ok=True, warning=True, message=text)
 
 

@@ -27,7 +27,7 @@ def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check whether every participant is visible (in the right tile) and audible exactly when expected."""
     yield from _as_in_manifest(evidence, limits)
     yield from _as_expected(evidence, limits)
-    yield from _not_examined(evidence)
+    yield from _not_checked(evidence)
 
 
 def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -38,20 +38,20 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     duration = evidence.media.duration
     for one in _allowed_participants(evidence):
         wrong: list[Finding] = []
-        examined = False
+        checked = False
         if evidence.media.video:
             wanted = manifest.timeline.visible(one.name, duration)
-            examined |= bool(one.visible or widened(wanted, -limits.edge))
+            checked |= bool(one.visible or widened(wanted, -limits.edge))
             wrong += _not_visible(one, wanted, evidence.video_missing, limits)
             wrong += _unwanted(one.name, "visible", subtract(one.visible, widened(wanted, limits.edge)), limits)
         if evidence.media.audio and one.own_voice:
             wanted = manifest.timeline.audible(one.name, duration)
-            examined |= bool(one.audible or widened(wanted, -limits.edge))
+            checked |= bool(one.audible or widened(wanted, -limits.edge))
             missing = _missing(wanted, one.audible, evidence.audio_missing, limits)
             wrong += [_presence_finding(one.name, at, "audible", "not audible") for at in missing]
             wrong += _unwanted(one.name, "audible", subtract(one.audible, widened(wanted, limits.edge)), limits)
         yield from limited(wrong)
-        if not examined:
+        if not checked:
             text = (
                 f"{one.name} is neither visible nor audible, and the manifest requires neither for longer than "
                 f"{2 * limits.edge:g} s, so {one.name} was not checked."
@@ -77,10 +77,8 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         ):
             if wanted is None:
                 continue
-            examined = [without_edges(expected.start, end, limits)]
-            wrong = longer(
-                subtract(examined, intervals) if wanted else intersection(examined, intervals), limits.absence
-            )
+            checked = [without_edges(expected.start, end, limits)]
+            wrong = longer(subtract(checked, intervals) if wanted else intersection(checked, intervals), limits.absence)
             states = (state, f"not {state}") if wanted else (f"not {state}", state)
             for at in wrong:
                 yield _presence_finding(name, at, *states)
@@ -130,7 +128,7 @@ def _without_a_track(expected: Expectation, participant: MeasuredParticipant, ev
     return None
 
 
-def _not_examined(evidence: Evidence) -> Iterator[Finding]:
+def _not_checked(evidence: Evidence) -> Iterator[Finding]:
     """Warn about participants without a marker, and about a manifest that names no participant."""
     names = _without_marker(evidence)
     if names:

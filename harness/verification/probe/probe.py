@@ -47,7 +47,7 @@ class Streams:
     ``container`` is determined from the bytes: ``webm``, ``matroska``, ``mp4``, or libav's name for another format.
     ``structure`` is None if the file is not EBML. ``duration`` is the duration in seconds that the container states, or
     None. ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle decodes a
-    frame (or audio) from the right place. ``unexamined`` names the tracks that were not read.
+    frame (or audio) from the right place. ``ignored_tracks`` names the tracks that were not read.
     """
 
     container: str
@@ -57,7 +57,7 @@ class Streams:
     audio: AudioFacts | None
     truncated: bool
     seekable: bool
-    unexamined: tuple[str, ...] = ()
+    ignored_tracks: tuple[str, ...] = ()
 
 
 def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Sequence[AudioSink] = ()) -> Streams:
@@ -75,7 +75,7 @@ def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Seq
             video, audio, truncated = _read(media, video_sinks, audio_sinks)
             duration = media.duration / av.time_base if media.duration else None
             name = media.format.name
-            unexamined = tuple(_unexamined(media))
+            ignored_tracks = tuple(_ignored_tracks(media))
     except (av.error.FFmpegError, ValueError) as error:
         message = f"{path.name} is not a media file that can be read: {_reason(error)}."
         raise UnreadableError(message) from error
@@ -90,11 +90,11 @@ def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Seq
         audio=audio,
         truncated=truncated,
         seekable=_is_seekable(path, video, audio),
-        unexamined=unexamined,
+        ignored_tracks=ignored_tracks,
     )
 
 
-def _unexamined(media: InputContainer) -> Iterator[str]:
+def _ignored_tracks(media: InputContainer) -> Iterator[str]:
     """Yield descriptions of all tracks other than the first video and the first audio track that can be decoded."""
     for kind, streams in (("video", media.streams.video), ("audio", media.streams.audio)):
         known = [stream for stream in streams if stream.codec_context is not None]
