@@ -62,7 +62,7 @@ class ProgressReporter:
 
 
 def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) -> Report:
-    """Analyze a file, and return its report. Call ``report_progress`` with the position reached, in seconds.
+    """Analyze a file, and return its report. Call ``report_progress`` with each position reached, in seconds.
 
     Raises OSError if the file can't be read.
     """

@@ -32,7 +32,8 @@ _CLOSE: Final = 0.01
 # Maximum error of a file's length in seconds, since its first and last time are rounded to milliseconds.
 _ROUNDING: Final = 0.002
 _ROUNDS: Final = 3
-# A frame rate varies if more than this share of the intervals between frames is irregular, or of the frames is missing.
+# A frame rate counts as varying if more than this share of the intervals between frames is irregular, or if more than
+# this share of the frames is missing.
 _VARYING_GAPS: Final = 0.1
 _VARYING_FRAMES: Final = 0.25
 

@@ -100,7 +100,7 @@ def _ignored_tracks(media: InputContainer) -> Iterator[str]:
         known = [stream for stream in streams if stream.codec_context is not None]
         unknown = len(streams) - len(known)
         if unknown:
-            yield f"{_number_of(unknown, kind)} of an unknown codec"
+            yield f"{_number_of(unknown, kind)} with an unknown codec"
         if len(known) > 1:
             yield f"{_number_of(len(known) - 1, kind)} in addition to the first"
 

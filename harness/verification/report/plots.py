@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harness.verification.values.curves import Curve, Curves
 
-# Plots are drawn in these units and scaled to the page's width; heights are in pixels.
+# Width of a plot in plot units, which are scaled to the page's width. Heights are in pixels.
 WIDTH: Final = 1000
 _HEIGHT: Final = 120
 _MOST_TICKS: Final = 10

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 # The default name of a file in a redacted report.
 STEM: Final = "recording"
-# The manifest's keys for names of participants.
+# Manifest keys whose values are names of participants.
 _NAMES: Final = frozenset({"participant", "name"})
-# The manifest's keys for texts that may contain names.
+# Manifest keys whose values are texts that may contain names.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
 _SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
