@@ -112,11 +112,7 @@ export class Room extends Emitter {
     await this.#arrivals.receivedByAll(timeout);
   }
 
-  /**
-   * Announces which participants we want to receive, and at which size; returns at once.
-   *
-   * @param {Subscriptions} subscriptions
-   */
+  /** Announces the participants to receive, with their sizes; returns at once. @param {Subscriptions} subscriptions */
   subscribe(subscriptions) {
     this.#arrivals.subscriptions = subscriptions;
     this.#signaling.send({ type: 'subscribe', subscriptions });
@@ -266,11 +262,7 @@ export class Room extends Emitter {
     if ('subscriptions' in changes) await this.#serve(participant);
   }
 
-  /**
-   * Adds a participant who joined through another server, since our server doesn't know about them.
-   *
-   * @param {MemberInfo} info
-   */
+  /** Adds a participant who joined through another server. @param {MemberInfo} info */
   #onRemoteJoin(info) {
     const names = new Set([this.name, ...[...this.participants.values()].map(({ name }) => name)]);
     let { name } = info;
