@@ -129,14 +129,14 @@ def _run(
     ending = Event(batch, client=client)
     executor = client.get_executor(resources={RESOURCE: 1}, pure=False)
     running: dict[Future[_Played | None], ScenarioJob] = {executor.submit(_play, job, batch): job for job in jobs}
-    answers: deque[tuple[ScenarioJob, _Played | Outcome | None]] = deque()
+    results: deque[tuple[ScenarioJob, _Played | Outcome | None]] = deque()
     lost: Counter[int] = Counter()
-    while running or answers:
-        answers.extend(_ended(running, within=0 if answers else _POLL_INTERVAL))
-        if answers:
-            job, answer = answers.popleft()
+    while running or results:
+        results.extend(_ended(running, within=0 if results else _POLL_INTERVAL))
+        if results:
+            job, result = results.popleft()
             try:
-                outcome = _with_recordings(client, job, answer) if isinstance(answer, _Played) else answer
+                outcome = _with_recordings(client, job, result) if isinstance(result, _Played) else result
             except _LostError:
                 lost[job.number] += 1
                 if lost[job.number] < _ATTEMPTS:

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 _Given = TypeVar("_Given")
 
 
-class _JsonAnswer:
+class _JsonOutput:
     """Remembers whether JSON output is requested, and whether it has been printed."""
 
     requested = False
     printed = False
 
 
-def _note_json(requested: bool) -> bool:
-    _JsonAnswer.requested, _JsonAnswer.printed = requested, False
+def _on_json_option(requested: bool) -> bool:
+    _JsonOutput.requested, _JsonOutput.printed = requested, False
     return requested
 
 
@@ -41,7 +41,7 @@ JsonOption = Annotated[
     typer.Option(
         "--json",
         envvar="HARNESS_JSON",
-        callback=_note_json,
+        callback=_on_json_option,
         # The value must be known before another option's callback raises an error.
         is_eager=True,
         help="Print exactly one JSON object on stdout. If the command fails, the key 'error' gives the reason.",
@@ -231,19 +231,19 @@ def print_reports(console: Console, recordings: Sequence[Recording], reports: Se
         console.print(report)
 
 
-def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
+def print_json(output: dict[str, Any], *, error: str | None = None) -> None:
     """Print a command's JSON output; control characters, and characters that can't be encoded, are escaped.
 
     ``error`` is the reason if something other than a check failed; it sets ``ok`` to false in the output.
     """
     if error is not None:
-        answer = {**answer, "ok": False, "error": error}
-    text = json_text(answer, indent=2)
-    _JsonAnswer.printed = True
+        output = {**output, "ok": False, "error": error}
+    text = json_text(output, indent=2)
+    _JsonOutput.printed = True
     typer.echo(text)
 
 
 def print_error(error: str) -> None:
     """Print an error as the command's JSON output if JSON is requested and has not been printed yet."""
-    if _JsonAnswer.requested and not _JsonAnswer.printed:
+    if _JsonOutput.requested and not _JsonOutput.printed:
         print_json({}, error=error)

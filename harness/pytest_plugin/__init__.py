@@ -16,7 +16,7 @@ from harness.browser.locate import locate
 from harness.browser.pages.driven_page import require_chromium
 from harness.errors import ConfigError
 from harness.launch import has_camera, versions
-from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish_artifacts, note_artifacts
+from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish_artifacts, store_artifacts
 from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.options import MARKER, RoomRequest, add_options, keep_mode, option_path, option_value
 from harness.server.room_server import RoomServer
@@ -198,4 +198,4 @@ def room(
                     bundle = Bundle(recordings, request.node.nodeid)
                     bundle.capture_pages(opened)
     finally:
-        note_artifacts(request.node, opened.recordings, bundle)
+        store_artifacts(request.node, opened.recordings, bundle)

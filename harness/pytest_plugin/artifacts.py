@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 # Whether the test has already failed.
 FAILED: Final = pytest.StashKey[bool]()
-# The prefix of pytest-playwright's properties for traces, videos and screenshots.
+# Prefix of the report properties that pytest-playwright adds for traces, videos and screenshots.
 _ARTIFACT: Final = "playwright_"
 _BUNDLE: Final = "recording_bundle"
 
@@ -44,7 +44,7 @@ class TestArtifacts:
 _ARTIFACTS: Final = pytest.StashKey[TestArtifacts]()
 
 
-def note_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
+def store_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
     """Store the recordings made in a test's room, and the failure folder if the test has already failed.
 
     Recordings are kept or removed only at the very end of the test, because a later fixture teardown may also fail.

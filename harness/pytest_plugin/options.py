@@ -43,7 +43,7 @@ _OPTIONS: Final = {
     "room-sfu": (
         "janus=WS",
         (
-            "SFU that carries the media of the room fixture, as for 'harness record --sfu'. Access tokens for the SFU "
+            "SFU that forwards the room fixture's media, as for 'harness record --sfu'. Access tokens for the SFU "
             "are signed with HARNESS_SFU_SECRET."
         ),
     ),
@@ -109,7 +109,7 @@ class RoomRequest:
         options = dict(marker.kwargs)
         names = _names(options.pop("participants", None))
         media = options.pop("media", "synthetic")
-        # The path of a video file is relative to the test's folder.
+        # A video file's path is relative to the test's folder.
         source = media_of(media, MEDIA, folder=node.path.parent)
         known = [one.name for one in fields(RecordConfig)]
         if unknown := sorted(set(options) - set(known)):

@@ -62,7 +62,7 @@ class Step(ReportModel):
 
 
 class Join(Step):
-    """Participants join; several participants join at the same time."""
+    """Participants join; if there are several, they join at the same time."""
 
     verb = "join"
     join: Names
@@ -73,7 +73,7 @@ class Join(Step):
 
 
 class Leave(Step):
-    """Participants leave; their own recordings end."""
+    """Participants leave, and their own recordings end."""
 
     verb = "leave"
     leave: Names

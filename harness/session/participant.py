@@ -136,7 +136,7 @@ class Participant(MediaControls):
         answer = self._call("startMediaRecording", {"recorder": recorder, "recordConfig": config.for_page()})
         self._started = time.monotonic() - answer["elapsed"] / 1000
         for finished in answer["downloaded"]:
-            self._files.note_finished(finished)
+            self._files.store_stop_duration(finished)
             self._files.collect(self._page.next_download(), time.monotonic())
 
     def stop_media_recording(self) -> None:
@@ -145,7 +145,7 @@ class Participant(MediaControls):
         Raises:
             InvalidStateError: No recording is in progress.
         """
-        self._files.note_finished(self._call("stopMediaRecording"))
+        self._files.store_stop_duration(self._call("stopMediaRecording"))
 
     def download_media_recording(self) -> Recording:
         """Download the recording through the browser (NERTC ``downloadMediaRecording``) and return it.
@@ -159,7 +159,7 @@ class Participant(MediaControls):
             DiskFullError: The disk is full.
         """
         began = time.monotonic()
-        self._files.note_finished(self._call("downloadMediaRecording"))
+        self._files.store_stop_duration(self._call("downloadMediaRecording"))
         return self._files.collect(self._page.next_download(), began)
 
     def clean_media_recording(self) -> None:

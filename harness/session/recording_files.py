@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RecordingFiles:
-    """Collects the recordings of one participant.
+    """Collects one participant's recordings.
 
     ``recordings`` contains all collected recordings, oldest first. ``last_saved`` is the most recent recording that was
     saved without a download.
@@ -32,7 +32,7 @@ class RecordingFiles:
         self._context = context
         self._stop_to_file: dict[str, float] = {}
 
-    def note_finished(self, finished: dict[str, Any]) -> None:
+    def store_stop_duration(self, finished: dict[str, Any]) -> None:
         """Store how long it took to complete the file after the recording was stopped, for the manifest."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 

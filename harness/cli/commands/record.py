@@ -98,7 +98,7 @@ def record(
         typer.Option(
             envvar="HARNESS_MEDIA",
             help=(
-                "Camera and microphone of the participants: synthetic video and tones, the browser's devices (camera), "
+                "The participants' camera and microphone: synthetic video and tones, the browser's devices (camera), "
                 "or the path of a video file."
             ),
             metavar="synthetic|camera|FILE",

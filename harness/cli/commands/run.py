@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.scenario import Outcome, Scenario
 
-# The page that links to all reports.
+# File name of the page that links to all reports.
 _INDEX: Final = "index.html"
 
 
