@@ -199,7 +199,7 @@ describe("an application's participants", () => {
       events,
     );
 
-    // The track is announced only once, and the recovered connection still has it.
+    // The browser announces each track only once, but the recovered connection still has the track.
     connection.become('connected');
     await time.pass(300);
 

@@ -24,7 +24,7 @@ function setUp(context, recordType = 'video') {
   /** @type {Error[]} */
   const failures = [];
   recording.listen('failed', (error) => failures.push(error));
-  // A recording in progress keeps its timers running.
+  // Finish the recording, since its timers run as long as it is in progress.
   context.after(() => recording.finish().catch(() => undefined));
   return { recording, log, failures, ...stages };
 }
@@ -93,7 +93,7 @@ describe('beginning', () => {
     mixer.emit('ticks', { first: 8, written: [1] });
 
     assert.deepEqual([], early);
-    // Events use the room's clock, which is 1000 ms behind.
+    // Event times are on the room's clock, which is 1000 ms behind the page's clock.
     assert.deepEqual(
       ['spool open', 'spool ticks 0', 'spool event audio 4000', 'recorder start', 'spool ticks 8'],
       log.of('spool', 'recorder'),
@@ -170,7 +170,7 @@ test('a download completes when the server has sent the last byte', async (conte
     return Promise.resolve();
   });
 
-  // We start waiting for the server's message before the browser can request the file.
+  // The wait for the server's message begins before the browser can request the file.
   assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);
   assert.deepEqual([true, recording.finished], [recording.downloaded, finished]);
 });

@@ -65,7 +65,7 @@ describe('starting', () => {
     assert.deepEqual(LARGE, room.subscriptions.at(-1)?.['id of bob']);
   });
 
-  test('with recorder "local" records no other participant', async (context) => {
+  test('with recorder "local" records no other participants', async (context) => {
     const { client, room, log } = await joined(context);
     room.enter('bob');
 
@@ -307,7 +307,7 @@ describe('pausing', () => {
   });
 });
 
-describe('join and leave events that only the page knows', () => {
+describe('join and leave events that only the page knows about', () => {
   const BOB = /** @type {const} */ ({ event: 'join', participant: 'bob' });
 
   test('are in the recording from its start, and follow the room', async (context) => {
@@ -321,7 +321,7 @@ describe('join and leave events that only the page knows', () => {
     assert.deepEqual(['join', 'leave'], entries);
   });
 
-  test('are not in a recording of ourselves alone', async (context) => {
+  test('are not in a recording of only ourselves', async (context) => {
     const { client, room, log } = await joined(context);
 
     await client.startMediaRecording({ recorder: 'local' });

@@ -12,13 +12,13 @@ function setUp(context) {
   const time = new FakeTime(context);
   FakeSocket.use(context);
   const viewer = new Viewer(() => new Signaling('ws://127.0.0.1/signal'));
-  /** For each change, whether there was a list. @type {boolean[]} */
+  /** For each change, records whether there was a list. @type {boolean[]} */
   const listed = [];
   viewer.addEventListener('changed', () => listed.push(viewer.recordings !== null));
   return { time, viewer, listed };
 }
 
-/** Accepts the last connection as a viewer. @param {string} token */
+/** Accepts the latest connection as a viewer's. @param {string} token */
 async function admit(token) {
   const socket = FakeSocket.last;
   socket.accept();

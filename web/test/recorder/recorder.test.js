@@ -9,7 +9,7 @@ import { FakeTime } from '../support/time.js';
 
 /** @typedef {import('../../src/recorder/spool.js').Spool} Spool */
 
-/** A fake of Chrome's MediaRecorder that delivers data when the test requests it. */
+/** A fake MediaRecorder that delivers data when the test requests it. */
 class FakeMediaRecorder extends EventTarget {
   /** @type {FakeMediaRecorder | null} */
   static last = null;
@@ -55,7 +55,7 @@ class FakeMediaRecorder extends EventTarget {
 }
 
 /**
- * A fake of the spool, with the methods that the recorder uses.
+ * A fake spool with the methods that the recorder uses.
  *
  * @extends {Emitter<{ack: {bytes: number, tracks: string[]}, failed: Error}>}
  */
@@ -73,7 +73,7 @@ class FakeSpool extends Emitter {
     this.calls.push(['chunk', blob.size]);
   }
 
-  /** The answers about outstanding frames, in order; the last one repeats. @type {(number | null)[]} */
+  /** The answers to requests for outstanding frames, in order. The last answer repeats. @type {(number | null)[]} */
   outstandingFrames = [0];
 
   outstanding() {
@@ -105,7 +105,7 @@ function setUp(context, recordType = 'video') {
   return { recorder, media, spool, stream, failures };
 }
 
-/** Returns a recorder that has begun. @param {import('node:test').TestContext} context */
+/** Returns a recorder that has begun to record. @param {import('node:test').TestContext} context */
 async function begun(context) {
   const made = setUp(context);
   const started = made.recorder.start();
@@ -213,7 +213,7 @@ describe('starting', () => {
 });
 
 describe('slices', () => {
-  /** Returns the sizes of the chunks that were passed on. @param {FakeSpool} spool */
+  /** Returns the sizes of the chunks that were sent to the spool. @param {FakeSpool} spool */
   const sizes = (spool) => spool.calls.filter(([what]) => what === 'chunk').map(([, size]) => size);
 
   test('are passed on at once until the server has every track, then in pairs', async (context) => {

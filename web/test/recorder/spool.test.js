@@ -20,7 +20,7 @@ const HELLO = /** @type {const} */ ({
 });
 const FINISHED = { id: 'r1', name: 'standup.webm', size: 10, sha256: 'abc', duration: 1.5 };
 
-/** Returns a spool whose server is ready. @param {import('node:test').TestContext} context */
+/** Returns an open spool whose server is ready. @param {import('node:test').TestContext} context */
 async function open(context) {
   FakeSocket.use(context);
   const spool = new Spool('ws://127.0.0.1/spool');
@@ -100,7 +100,7 @@ describe('opening', () => {
 });
 
 describe('chunks', () => {
-  test('contain a one, their number and offset in little-endian, and the unchanged bytes', async (context) => {
+  test('contain a one, their number and offset in little-endian order, and the unchanged bytes', async (context) => {
     const { spool, socket } = await open(context);
 
     for (const bytes of [[1, 2, 3], Array(300).fill(9), [4]]) spool.chunk(new Blob([new Uint8Array(bytes)]));
@@ -277,7 +277,7 @@ describe('a lost connection', () => {
     assert.deepEqual([], failures);
   });
 
-  test('accepts no data while it closes, and the next connection sends the data', async (context) => {
+  test('accepts no data while it closes, and the data is sent over the next connection', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket } = await open(context);
 

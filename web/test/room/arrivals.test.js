@@ -107,7 +107,7 @@ describe('subscribing', () => {
     assert.equal(1, signaling.of('received').length);
   });
 
-  test('waits only for participants that we subscribe to and that send something', async () => {
+  test('waits only for participants that we subscribe to and that send media', async () => {
     const { room } = await enter([member('bob'), member('carol', { audio: false, video: false })], {
       'id of carol': SMALL,
     });

@@ -9,7 +9,7 @@ import { FakeMesh, FakeSignaling, HELLO, LARGE, SMALL, enter, member } from '../
 /** @typedef {import('../../src/room/transport/mesh.js').Mesh} Mesh */
 
 describe('entering', () => {
-  test('returns our own facts and the participants', async () => {
+  test('returns our own information and the participants', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     assert.deepEqual(['me', 'alice 2', 4, 's'], [room.id, room.name, room.marker, room.spoolToken]);
@@ -66,7 +66,7 @@ describe('entering', () => {
 });
 
 describe('a message of the server', () => {
-  test('about a new participant is passed on, and we send to them', async () => {
+  test('about a new participant is passed on, and we send our media to them', async () => {
     const { room, signaling, mesh, events } = await enter([]);
 
     await signaling.deliver({ type: 'joined', member: member('bob', { subscriptions: { '*': SMALL } }) });
@@ -125,7 +125,7 @@ describe('a message of the server', () => {
     assert.deepEqual(LARGE, room.requestedSize());
   });
 
-  test('from another participant reaches the mesh, and ours reaches them', async () => {
+  test('from another participant reaches the mesh, and our message reaches them', async () => {
     const { signaling, mesh } = await enter([member('bob')]);
     const data = { candidate: { candidate: 'x' } };
 
@@ -231,7 +231,7 @@ test('a resumed connection to the server reconnects the other participants', asy
   assert.deepEqual(['reconnect'], mesh.calls.at(-1));
 });
 
-test('our requested size is the largest subscription', async () => {
+test('the requested size of our video is the largest subscription', async () => {
   const { room } = await enter([
     member('bob', { subscriptions: { '*': SMALL } }),
     member('carol', { subscriptions: { me: LARGE } }),
@@ -262,7 +262,7 @@ test('the clock and the end of signaling are passed on', async () => {
 describe('a participant who joined through another server', () => {
   const CAROL = member('carol', { marker: 7 });
 
-  test('causes a join event of the page, since the server does not know them', async () => {
+  test('causes a join event from the page, since the server does not know about them', async () => {
     const { room, mesh } = await enter([member('bob')]);
     /** @type {PresenceEntry[]} */
     const entries = [];

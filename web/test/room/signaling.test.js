@@ -45,7 +45,7 @@ const pings = (socket) =>
     message.type === 'ping' ? [message.sent] : [],
   );
 
-/** Answers the last ping, with 1000 ms on the room's clock. @param {FakeSocket} socket */
+/** Answers the last ping; the room's clock shows 1000 ms. @param {FakeSocket} socket */
 const pong = (socket) =>
   socket.deliver({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, acked_seq: 0 });
 

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { RoomClock, pageNow } from '../../src/shared/clock.js';
 import { dice } from '../support/dice.js';
 
-test('the page time counts from 1970 and never goes back', () => {
+test('the page time is counted from 1970 and never decreases', () => {
   const times = Array.from({ length: 1000 }, pageNow);
 
   assert.ok(Math.abs(Date.now() - Number(times[0])) < 1000);

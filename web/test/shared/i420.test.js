@@ -12,23 +12,37 @@ function sample(memory, image, plane, x, y) {
   return Number(memory[offset + y * stride + x]);
 }
 
-/** Returns luma and chroma of one pixel. @param {Uint8Array} memory @param {I420Image} image @param {number} x @param {number} y */
+/**
+ * Returns the luma and chroma of one pixel.
+ *
+ * @param {Uint8Array} memory
+ * @param {I420Image} image
+ * @param {number} x
+ * @param {number} y
+ */
 const pixel = (memory, image, x, y) => [
   sample(memory, image, 0, x, y),
   sample(memory, image, 1, x >> 1, y >> 1),
   sample(memory, image, 2, x >> 1, y >> 1),
 ];
 
-/** Returns RGBA pixels with colours from a function of the position. @param {number} width @param {number} height @param {(x: number, y: number) => readonly number[]} colour @param {number} [stride] */
-function rgba(width, height, colour, stride = width * 4) {
+/**
+ * Returns RGBA pixels whose colors are given by a function of the position.
+ *
+ * @param {number} width
+ * @param {number} height
+ * @param {(x: number, y: number) => readonly number[]} color
+ * @param {number} [stride]
+ */
+function rgba(width, height, color, stride = width * 4) {
   const pixels = new Uint8Array(stride * height);
   for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) pixels.set([...colour(x, y), 255], y * stride + x * 4);
+    for (let x = 0; x < width; x += 1) pixels.set([...color(x, y), 255], y * stride + x * 4);
   }
   return pixels;
 }
 
-/** Converts a colour to BT.601 in limited range by its definition. @param {readonly number[]} colour */
+/** Converts a color to limited-range BT.601, following the definition. @param {readonly number[]} color */
 function bt601([r = 0, g = 0, b = 0]) {
   const luma = (0.299 * r + 0.587 * g + 0.114 * b) / 255;
   const blue = (b / 255 - luma) / 1.772;
@@ -57,7 +71,7 @@ describe('an image in memory', () => {
       const { layout, start, bytes } = imageAt(width, height, 1000);
 
       const [y, u, v] = layout;
-      // Chrome rejects a layout in which stride times rows reaches into the next plane.
+      // Chrome rejects a layout in which a plane's stride times its rows reaches into the next plane.
       assert.ok(y.offset + y.stride * height < u.offset);
       assert.ok(u.offset + u.stride * chroma(height) < v.offset);
       assert.ok(v.offset + v.stride * chroma(height) < start + bytes);
@@ -71,7 +85,7 @@ describe('an image in memory', () => {
 });
 
 describe('filling', () => {
-  test('colours a rectangle and nothing else', () => {
+  test('colors a rectangle and nothing else', () => {
     const image = imageAt(16, 8, 32);
     const memory = new Uint8Array(32 + image.bytes).fill(7);
 
@@ -123,7 +137,7 @@ describe('copying', () => {
     }
   });
 
-  test('copies only a part if one is given', () => {
+  test('copies only the part that is given', () => {
     const { small, large, memory } = two([16, 12], [16, 12]);
 
     blit(memory, small, large, 4, 6, { x: 4, y: 6, width: 8, height: 2 });
@@ -150,10 +164,10 @@ describe('copying', () => {
 });
 
 describe('converting from RGBA', () => {
-  const COLOURS = /** @type {const} */ ({
+  const COLORS = /** @type {const} */ ({
     black: [0, 0, 0],
     white: [255, 255, 255],
-    grey: [128, 128, 128],
+    gray: [128, 128, 128],
     red: [255, 0, 0],
     green: [0, 255, 0],
     blue: [0, 0, 255],
@@ -161,13 +175,13 @@ describe('converting from RGBA', () => {
     skin: [224, 172, 105],
   });
 
-  test('returns the colours of BT.601 in limited range', () => {
-    for (const [name, colour] of Object.entries(COLOURS)) {
+  test('returns limited-range BT.601 colors', () => {
+    for (const [name, color] of Object.entries(COLORS)) {
       const image = imageAt(4, 4);
       const memory = new Uint8Array(image.bytes);
 
       fromRgba(
-        rgba(4, 4, () => colour),
+        rgba(4, 4, () => color),
         16,
         memory,
         image,
@@ -177,25 +191,25 @@ describe('converting from RGBA', () => {
         [0, 0],
         [3, 3],
       ])) {
-        near(bt601(colour), pixel(memory, image, x, y), 2, name);
+        near(bt601(color), pixel(memory, image, x, y), 2, name);
       }
     }
   });
 
-  test('returns the same colours for BGRA', () => {
+  test('returns the same colors for BGRA', () => {
     const turned = (/** @type {readonly number[]} */ [r = 0, g = 0, b = 0]) => [b, g, r];
-    for (const colour of Object.values(COLOURS)) {
+    for (const color of Object.values(COLORS)) {
       const image = imageAt(2, 2);
       const [one, other] = [new Uint8Array(image.bytes), new Uint8Array(image.bytes)];
 
       fromRgba(
-        rgba(2, 2, () => colour),
+        rgba(2, 2, () => color),
         8,
         one,
         image,
       );
       fromRgba(
-        rgba(2, 2, () => turned(colour)),
+        rgba(2, 2, () => turned(color)),
         8,
         other,
         image,
@@ -207,24 +221,24 @@ describe('converting from RGBA', () => {
   });
 
   test('averages chroma over two by two pixels', () => {
-    const colours = [COLOURS.red, COLOURS.blue, COLOURS.green, COLOURS.white];
+    const colors = [COLORS.red, COLORS.blue, COLORS.green, COLORS.white];
     const image = imageAt(2, 2);
     const memory = new Uint8Array(image.bytes);
 
     fromRgba(
-      rgba(2, 2, (x, y) => colours[y * 2 + x] ?? []),
+      rgba(2, 2, (x, y) => colors[y * 2 + x] ?? []),
       8,
       memory,
       image,
     );
 
     const mean = [0, 1, 2].map((index) =>
-      colours.reduce((sum, colour) => sum + Number(bt601(colour)[index]) / 4, 0),
+      colors.reduce((sum, color) => sum + Number(bt601(color)[index]) / 4, 0),
     );
     const [, u, v] = pixel(memory, image, 0, 0);
     near(mean.slice(1), [Number(u), Number(v)], 2, 'chroma');
-    colours.forEach((colour, index) =>
-      near(bt601(colour), [sample(memory, image, 0, index % 2, index >> 1)], 2, 'luma'),
+    colors.forEach((color, index) =>
+      near(bt601(color), [sample(memory, image, 0, index % 2, index >> 1)], 2, 'luma'),
     );
   });
 
@@ -237,14 +251,14 @@ describe('converting from RGBA', () => {
     ])) {
       const image = imageAt(width, height);
       const memory = new Uint8Array(image.bytes);
-      const colour = (/** @type {number} */ x, /** @type {number} */ y) =>
-        x >= (width & ~1) || y >= (height & ~1) ? COLOURS.red : COLOURS.blue;
+      const color = (/** @type {number} */ x, /** @type {number} */ y) =>
+        x >= (width & ~1) || y >= (height & ~1) ? COLORS.red : COLORS.blue;
 
-      fromRgba(rgba(width, height, colour), width * 4, memory, image);
+      fromRgba(rgba(width, height, color), width * 4, memory, image);
 
       for (let y = 0; y < height; y += 1) {
         for (let x = 0; x < width; x += 1) {
-          near(bt601(colour(x, y)), pixel(memory, image, x, y), 2, `${width}x${height} at ${x}, ${y}`);
+          near(bt601(color(x, y)), pixel(memory, image, x, y), 2, `${width}x${height} at ${x}, ${y}`);
         }
       }
     }
@@ -253,7 +267,7 @@ describe('converting from RGBA', () => {
   test('reads rows by their stride, and writes only the image', () => {
     const image = imageAt(4, 2, 50);
     const memory = new Uint8Array(50 + image.bytes + 50).fill(9);
-    const pixels = rgba(4, 2, (_, y) => (y ? COLOURS.white : COLOURS.black), 4 * 4 + 20);
+    const pixels = rgba(4, 2, (_, y) => (y ? COLORS.white : COLORS.black), 4 * 4 + 20);
 
     fromRgba(pixels, 36, memory, image);
 

@@ -13,7 +13,7 @@ import {
 } from '../../src/shared/marker.js';
 import { dice } from '../support/dice.js';
 
-/** CRC-16/CCITT-FALSE by its definition: polynomial 0x1021, initially all ones. @param {number[]} bits */
+/** Computes CRC-16/CCITT-FALSE from its definition: polynomial 0x1021, initially all ones. @param {number[]} bits */
 function crc16(bits) {
   let register = 0xffff;
   for (const bit of bits) {
@@ -27,7 +27,7 @@ function crc16(bits) {
 /** @param {number[]} bits */
 const number = (bits) => bits.reduce((value, bit) => value * 2 + bit, 0);
 
-/** Reads a strip as the verification does. @param {Uint8Array} cells */
+/** Reads a strip in the same way as the verification. @param {Uint8Array} cells */
 function decode(cells) {
   const bits = [...cells];
   return {
@@ -57,7 +57,7 @@ describe('a strip', () => {
   });
 
   test('has the checksum of the documented algorithm', () => {
-    // The published check value of this CRC algorithm for the text "123456789".
+    // The published check value of this CRC algorithm is the CRC of the text "123456789".
     const bits = [...'123456789'].flatMap((sign) =>
       [...sign.charCodeAt(0).toString(2).padStart(8, '0')].map(Number),
     );
@@ -85,7 +85,7 @@ describe('a strip', () => {
     assert.ok(cells.every((cell) => cell === 0 || cell === 1));
   });
 
-  test('wraps a counter and a time around that are too large', () => {
+  test('wraps around if the counter and the time are too large', () => {
     const { counter, time } = decode(strip(1, 2 ** 18 + 3, 2 ** 22 * 1000 + 4));
 
     assert.deepEqual([3, 4], [counter, time]);
@@ -113,7 +113,7 @@ describe('the audio of a participant', () => {
 
     assert.equal(16, new Set(markers.map(toneOf)).size);
     assert.equal(16, new Set(markers.map(bandOf)).size);
-    // Bands are 240 Hz wide, and no tone is inside a band.
+    // Chirp bands are 240 Hz wide, and tones lie outside of them.
     for (const marker of markers) assert.ok(toneOf(marker) < 1350 - 120);
     for (const marker of markers.slice(1)) assert.ok(bandOf(marker) - bandOf(marker - 1) > 240);
   });
@@ -139,14 +139,15 @@ describe('a chirp', () => {
     assert.ok(Math.abs(/** @type {number} */ (samples[0])) < 1e-6);
     assert.ok(Math.abs(/** @type {number} */ (samples.at(-1))) < 1e-6);
     assert.ok(loudest > 0.29 && loudest <= 0.3);
-    // The envelope is flat at its top, so the largest sample may be some periods away from the middle.
+    // The envelope is flat near its peak, so the largest sample may be some periods away from the middle.
     assert.ok(Math.abs(at - 1920) < 100);
   });
 
   test('sweeps from 120 Hz below its band to 120 above', () => {
     for (const marker of [0, 2, 15]) {
       const samples = chirp(marker, 48_000);
-      // Zero crossings count half periods. Over a tenth of the chirp they give the pitch with an error of 5 %.
+      // The number of zero crossings is the number of half periods. Over a tenth of the chirp, this yields the pitch
+      // with an error of 5 %.
       const pitch = (/** @type {number} */ from, /** @type {number} */ to) => {
         const part = samples.subarray(from * samples.length, to * samples.length);
         const crossings = part.filter(

@@ -5,7 +5,7 @@ import { pageNow } from '../../src/shared/clock.js';
 import { dice } from '../support/dice.js';
 import { FakeTime } from '../support/time.js';
 
-// With shared memory the ticker sleeps in real time. Without it the ticker uses timers, which the tests replace.
+// If shared memory exists, the ticker sleeps in real time. Otherwise, it uses timers, which the tests replace.
 const { SharedArrayBuffer } = globalThis;
 Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
 const { Ticker } = await import('../../src/shared/ticker.js');
@@ -14,7 +14,7 @@ Object.assign(globalThis, { SharedArrayBuffer });
 /** @typedef {{tick: number, due: number, at: number}} Beat */
 
 /**
- * Runs a ticker of 10 ms for some time.
+ * Runs a ticker with a step of 10 ms for some time.
  *
  * @param {FakeTime} time
  * @param {number} ms

@@ -1,4 +1,4 @@
-/** A client with fakes of its room, its media and the stages of its recordings. */
+/** A client whose room, media and recording stages are fakes. */
 
 import { Client } from '../../src/client/client.js';
 import { RoomClock } from '../../src/shared/clock.js';
@@ -27,7 +27,7 @@ export class FakeTrack extends EventTarget {
   }
 }
 
-/** The media of one participant. */
+/** A fake of a participant's media. */
 export class FakeMedia {
   kind = 'synthetic';
   size = LARGE;
@@ -77,7 +77,7 @@ export class FakeMedia {
 }
 
 /**
- * A fake of the room, with the members that the client uses.
+ * A fake room with the properties and methods that the client uses.
  *
  * @extends {Emitter<CallRoomEvents>}
  */
@@ -114,7 +114,11 @@ export class FakeRoom extends Emitter {
     return settled();
   }
 
-  /** The error if nothing can be recorded, as in another application's page without a call. @type {Error | null} */
+  /**
+   * The error to throw if nothing can be recorded, as on another application's page without a call.
+   *
+   * @type {Error | null}
+   */
   refusal = null;
 
   checkRecordable() {
@@ -215,7 +219,7 @@ export function setUp(context) {
   for (const name of ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'failed']) {
     client.addEventListener(`recording-${name}`, () => events.push(name));
   }
-  // A recording in progress keeps its timers running.
+  // Discard the recording, since its timers run as long as it is in progress.
   context.after(() => client.cleanMediaRecording().catch(() => undefined));
   return { client, room, media, stages, parts, log, events };
 }

@@ -1,6 +1,6 @@
-/** Random numbers that are the same in every run. */
+/** Pseudorandom numbers that are the same in every run. */
 
-/** Returns a generator of numbers from 0 to 1 (mulberry32). @param {number} seed */
+/** Returns a function that generates numbers from 0 to 1 (mulberry32). @param {number} seed */
 export function dice(seed) {
   let state = seed >>> 0;
   return () => {

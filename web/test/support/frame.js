@@ -1,33 +1,34 @@
-/** FakeFrame: a VideoFrame of any format and content. */
+/** FakeFrame: a fake VideoFrame with any format and content. */
 
 /**
- * A VideoFrame of any format. Its copyTo works as Chrome's does: it writes the visible part of the frame in the requested
- * layout, and rejects layouts that do not fit.
+ * A fake VideoFrame. Its copyTo works like Chrome's: the visible part of the frame is written in the requested layout,
+ * and layouts that do not fit are rejected.
  */
 export class FakeFrame {
   timestamp = 0;
   closed = false;
   /** @type {{rtpTimestamp?: number}} */
   rtp = {};
-  /** A promise that every copy waits for. @type {Promise<unknown>} */
+  /** A promise for which every copy waits. @type {Promise<unknown>} */
   ready = Promise.resolve();
 
   /**
    * @param {string | null} format
-   * @param {number} width of the visible part
+   * @param {number} width the width of the visible part
    * @param {number} height
-   * @param {(x: number, y: number, plane: number) => number} sample returns a sample of a plane, or of the colours 0 to 3 (RGBA)
+   * @param {(x: number, y: number, plane: number) => number} sample returns a sample of a plane, or of one of the
+   * colors 0 to 3 (RGBA)
    */
   constructor(format, width, height, sample) {
     this.format = format;
     this.sample = sample;
-    // Decoders pad frames, so the visible size is smaller than the coded size.
+    // Decoders pad frames, so the coded size is larger than the visible size.
     this.codedWidth = width + 64;
     this.codedHeight = height + 8;
     this.visibleRect = { x: 0, y: 0, width, height };
   }
 
-  /** The frame with the type that the code under test expects. */
+  /** This frame, with the type that the code under test expects. */
   get frame() {
     return /** @type {VideoFrame} */ (/** @type {unknown} */ (this));
   }
@@ -46,7 +47,7 @@ export class FakeFrame {
     const half = { width: (width + 1) >> 1, height: (height + 1) >> 1 };
     const packed = /^(RGB|BGR)[AX]$/.test(format);
     if (format !== this.format && !packed) throw new DOMException('no such conversion', 'NotSupportedError');
-    // For each plane: its samples across and down, the bytes per sample, and the sample of each byte.
+    // For each plane: its width and height in samples, and the sample that each byte contains.
     const planes = packed
       ? [{ width, height, samples: format.startsWith('BGR') ? [2, 1, 0, 3] : [0, 1, 2, 3] }]
       : format === 'NV12'

@@ -1,6 +1,6 @@
 /** Replaces a browser's globals for one test, and waits for pending promises. */
 
-// Node.js 20 lacks it; Chrome has it.
+// Chrome has Promise.withResolvers, but Node.js 20 does not.
 if (!('withResolvers' in Promise)) {
   Object.defineProperty(Promise, 'withResolvers', {
     value: () => {
@@ -15,7 +15,7 @@ if (!('withResolvers' in Promise)) {
 /** Waits until all pending promise callbacks have run. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Waits until whole chains of promise callbacks have run. */
+/** Waits until chains of promise callbacks have run to their end. */
 export async function allSettled() {
   for (let turn = 0; turn < 10; turn += 1) await settled();
 }

@@ -1,4 +1,4 @@
-/** Our own room with fakes of the server's end of signaling and of the mesh. */
+/** Our own room, with a fake server's end of signaling and a fake mesh. */
 
 import assert from 'node:assert/strict';
 
@@ -26,7 +26,7 @@ export const member = (name, facts) => ({
 });
 
 /**
- * The server's end of signaling: records our messages and sends the server's.
+ * The server's end of signaling, which records our messages and sends the server's messages.
  *
  * @extends {Emitter<{message: FromServer, clock: void, resumed: void, closed: void}>}
  */
@@ -57,23 +57,23 @@ export class FakeSignaling extends Emitter {
     await settled();
   }
 
-  /** Returns the sent messages of one type. @param {string} type */
+  /** Returns the sent messages that have this type. @param {string} type */
   of(type) {
     return this.sent.filter((message) => message.type === type);
   }
 }
 
 /**
- * A fake of the connections to the others, which deliver media when the test requests it.
+ * A fake of the connections to the other participants, which deliver media when the test requests it.
  *
  * @extends {Emitter<TransportEvents>}
  */
 export class FakeMesh extends Emitter {
   /** @type {unknown[]} */
   calls = [];
-  /** The statistics of each member. @type {Map<string, Record<string, unknown>[]>} */
+  /** Each participant's statistics. @type {Map<string, Record<string, unknown>[]>} */
   reports = new Map();
-  /** The travel times of each member's video and audio. @type {Map<string, {video?: number, audio?: number}>} */
+  /** The travel times of each participant's video and audio. @type {Map<string, {video?: number, audio?: number}>} */
   travels = new Map();
 
   /** @param {TransportOptions} options */
@@ -143,7 +143,7 @@ export class FakeMesh extends Emitter {
     this.calls.push(['close']);
   }
 
-  /** Delivers the first frame and audio of a member. @param {string} id */
+  /** Delivers a participant's first frame and audio. @param {string} id */
   deliver(id) {
     this.reports.set(id, [
       { type: 'inbound-rtp', kind: 'video', framesDecoded: 1 },
@@ -162,7 +162,7 @@ export const HELLO = {
 };
 
 /**
- * Returns Alice's room with these members in it.
+ * Returns a room that Alice has joined and that contains these participants.
  *
  * @param {MemberInfo[]} members
  * @param {Subscriptions} [subscriptions]

@@ -1,8 +1,8 @@
-/** FakeSocket: a fake WebSocket; the test plays the server. */
+/** FakeSocket: a fake WebSocket, for which the test acts as the server. */
 
 import { replaceGlobal } from './globals.js';
 
-/** A fake WebSocket; the test plays the server. */
+/** A fake WebSocket, for which the test acts as the server. */
 export class FakeSocket extends EventTarget {
   static CONNECTING = 0;
   static OPEN = 1;
@@ -11,7 +11,7 @@ export class FakeSocket extends EventTarget {
   /** All opened sockets. @type {FakeSocket[]} */
   static all = [];
   readyState = FakeSocket.CONNECTING;
-  /** The sent messages in order; text is parsed as JSON. @type {unknown[]} */
+  /** The sent messages, in order. Text messages are parsed as JSON. @type {unknown[]} */
   sent = [];
 
   /** @param {string} url */
@@ -21,20 +21,20 @@ export class FakeSocket extends EventTarget {
     FakeSocket.all.push(this);
   }
 
-  /** Puts these sockets in place of the browser's for one test. @param {{after(restore: () => void): void}} test */
+  /** Replaces the browser's WebSocket with this class for one test. @param {{after(restore: () => void): void}} test */
   static use(test) {
     FakeSocket.all = [];
     replaceGlobal(test, 'WebSocket', FakeSocket);
   }
 
-  /** The last opened socket. */
+  /** The socket that was opened last. */
   static get last() {
     return /** @type {FakeSocket} */ (FakeSocket.all.at(-1));
   }
 
   /** @param {string | Blob} data */
   send(data) {
-    // While a socket is closing, Chrome does not throw but logs a warning to the console.
+    // While a socket is closing, Chrome doesn't throw an error but logs a warning to the console.
     if (this.readyState !== FakeSocket.OPEN) throw new Error('not open');
     this.sent.push(typeof data === 'string' ? JSON.parse(data) : data);
   }
@@ -43,23 +43,26 @@ export class FakeSocket extends EventTarget {
     this.drop(1000);
   }
 
-  /** The server accepts the connection. */
+  /** Opens the connection, as if the server had accepted it. */
   accept() {
     this.readyState = FakeSocket.OPEN;
     this.dispatchEvent(new Event('open'));
   }
 
-  /** The server sends a message. @param {FromServer | FromSpool} message */
+  /** Delivers a message from the server. @param {FromServer | FromSpool} message */
   deliver(message) {
     this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) }));
   }
 
-  /** The server closes the connection, and the close event has not fired yet. */
+  /**
+   * Puts the socket into the closing state: the server has closed the connection, but the close event has not fired
+   * yet.
+   */
   closing() {
     this.readyState = FakeSocket.CLOSING;
   }
 
-  /** The connection ends; code 1006 means that it was lost. @param {number} [code] */
+  /** Ends the connection. Code 1006 means that the connection was lost. @param {number} [code] */
   drop(code = 1006) {
     if (this.readyState === FakeSocket.CLOSED) return;
     this.readyState = FakeSocket.CLOSED;

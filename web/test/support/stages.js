@@ -3,7 +3,7 @@
 import { Emitter } from '../../src/shared/events.js';
 import { settled } from './globals.js';
 
-/** The calls to the stages of a client, in order, for example "mixer1 add alice" and "spool1 open". */
+/** The calls to a client's stages, in order, for example "mixer1 add alice" and "spool1 open". */
 export class Log {
   /** @type {string[]} */
   lines = [];
@@ -20,7 +20,7 @@ export class Log {
  * @extends {Emitter<Record<string, unknown>>}
  */
 class Stage extends Emitter {
-  /** The errors of calls that fail, by the name of the call. @type {Record<string, Error>} */
+  /** The errors with which calls fail, by the name of the call. @type {Record<string, Error>} */
   failing = {};
 
   /** @param {Log} log @param {string} name */
@@ -30,7 +30,12 @@ class Stage extends Emitter {
     this.name = name;
   }
 
-  /** Logs a call, and completes after some turns of the event loop, as a real call does. @param {string} call @param {string} [detail] */
+  /**
+   * Logs a call, and completes after some turns of the event loop, like a real call.
+   *
+   * @param {string} call
+   * @param {string} [detail]
+   */
   async ask(call, detail = '') {
     this.note(call, detail);
     await settled();
@@ -95,7 +100,7 @@ export class FakeSpool extends Stage {
   acknowledged = 0;
   /** @type {unknown} */
   hello = null;
-  /** The facts of the finished file. @type {FinishedRecording} */
+  /** Information about the finished file. @type {FinishedRecording} */
   finished = { id: '', name: 'take.webm', size: 10, sha256: 'abc', duration: 1 };
 
   /** @param {unknown} hello */

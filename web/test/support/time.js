@@ -2,11 +2,11 @@
 
 import { allSettled, replaceGlobal } from './globals.js';
 
-/** Replaces `performance.now` and the timers of one test. Time passes only in `pass`. */
+/** Replaces `performance.now` and the timers for one test. Time passes only when the test calls `pass`. */
 export class FakeTime {
   /** The current time in ms, as returned by `performance.now`. */
   now = 1000;
-  /** Delay of timers, in ms. */
+  /** How late timers fire, in ms. */
   lateness = () => 0;
   /** @type {{at: number, call: () => void, every: number | null, id: number}[]} */
   #timers = [];
@@ -25,7 +25,7 @@ export class FakeTime {
     replaceGlobal(test, 'clearInterval', clear);
   }
 
-  /** Advances the time, and runs all timers that become due in order. @param {number} ms */
+  /** Advances the time, and runs the timers that become due, in order. @param {number} ms */
   async pass(ms) {
     const end = this.now + ms;
     for (;;) {

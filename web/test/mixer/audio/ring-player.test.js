@@ -9,9 +9,9 @@ const PIECE = 480;
 const QUANTUM = 128;
 
 /**
- * Plays audio in which each sample is its own position, counted from 1; returns the sample played at each audio frame.
+ * Plays audio whose samples are numbered from 1; returns the sample that is played at each audio frame.
  *
- * @param {object} how options of the playback
+ * @param {object} how the options for the playback
  * @param {number} [how.seconds]
  * @param {number} [how.delay] ms
  * @param {(piece: number) => number} [how.late] how late a piece arrives, in audio frames
@@ -43,7 +43,7 @@ function play({ seconds = 4, delay = 80, late = () => 0, meanwhile = () => undef
 }
 
 /**
- * Returns the time in ms from each frame's punctual arrival to its playback; silent frames are left out.
+ * Returns the time from each frame's scheduled arrival to its playback, in ms. Silent frames are omitted.
  *
  * @param {number[]} played
  * @param {number} from s
@@ -65,7 +65,7 @@ const breaks = (played, from) =>
     .filter((sample, index, rest) => index > 0 && sample - Number(rest[index - 1]) !== 1);
 
 describe('a player', () => {
-  test('plays at the requested distance behind the writer, independent of the start, and without breaks', () => {
+  test('plays without gaps at the requested distance behind the writer, whenever playback starts', () => {
     for (const delay of [40, 80, 250]) {
       for (let start = 0; start < 4; start += 1) {
         const played = play({ delay, late: () => start * 97 });
@@ -80,17 +80,17 @@ describe('a player', () => {
     }
   });
 
-  test('plays without breaks while pieces are late by less than the delay', () => {
+  test('plays without gaps while pieces are late by less than the delay', () => {
     const roll = dice(3);
 
     const played = play({ delay: 80, seconds: 20, late: () => Math.floor(roll() * 0.03 * SAMPLE_RATE) });
 
-    // The first distance follows from the first piece, which arrives soonest, so it is corrected once after some seconds.
+    // The initial distance is based on the first piece alone, so it is corrected once after some seconds.
     assert.deepEqual([], breaks(played, 6));
   });
 
-  test('plays silence for late pieces, and continues at the right position', () => {
-    // Half a second of audio arrives at once, too late.
+  test('plays silence in place of late pieces, and continues at the right position', () => {
+    // Half a second of audio arrives late and all at once.
     const played = play({
       seconds: 6,
       late: (piece) => Math.max(0, 250 - piece) * PIECE * Number(piece >= 200),
@@ -115,8 +115,9 @@ describe('a player', () => {
     assert.deepEqual([], breaks(played, 2.1));
   });
 
-  test('resumes soon after the track fell behind for good, even if the delay changes meanwhile', () => {
-    // From piece 200 on, every piece arrives 100 ms later, which is more than the delay, and the delay changes constantly.
+  test('resumes soon after the track falls behind permanently, even if the delay changes in the meantime', () => {
+    // Starting with piece 200, every piece arrives 100 ms late, which is more than the delay. The delay changes
+    // constantly.
     const played = play({
       seconds: 6,
       delay: 25,
@@ -129,8 +130,8 @@ describe('a player', () => {
     assert.ok(Math.abs(median(delays(played, 5)) - 125) < 8, `${median(delays(played, 5))}`);
   });
 
-  test('corrects a distance that has been off for a second', () => {
-    // From piece 300 on, every piece arrives 30 ms later, or one piece is lost, so the distance changes.
+  test('corrects a distance that has changed permanently', () => {
+    // Starting with piece 300, every piece arrives 30 ms late, so the distance changes.
     const played = play({ seconds: 12, late: (piece) => (piece >= 300 ? 1440 : 0) });
 
     assert.ok(Math.abs(median(delays(played, 10)) - 110) < 5.5, `${median(delays(played, 10))}`);

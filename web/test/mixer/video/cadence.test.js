@@ -4,16 +4,16 @@ import { describe, test } from 'node:test';
 import { Cadence } from '../../../src/mixer/video/cadence.js';
 import { dice } from '../../support/dice.js';
 
-/** Number of ticks between two checks whether the delay can be smaller. Only at these ticks may a frame be skipped. */
+/** Number of ticks between checks of whether the delay can be reduced. Frames may be skipped only at these ticks. */
 const RELAX_EVERY = 900;
 
 /**
  * @typedef {object} Sender a simulated sender, with times in ms
  * @property {number} fps frames per second
  * @property {number} rate ticks per second
- * @property {number} [jitter] maximum variation of a frame's travel time
- * @property {number} [shake] range of the error of media times, half in each direction
- * @property {number} [drift] fraction by which the sender's clock is slow
+ * @property {number} [jitter] the maximum variation in a frame's travel time
+ * @property {number} [shake] the range of errors in media times, half of it in each direction
+ * @property {number} [drift] the fraction by which the sender's clock runs slow
  * @property {number} [seconds]
  * @property {number} [seed]
  * @property {(number: number, time: number) => number} [media] changes media times
@@ -22,7 +22,8 @@ const RELAX_EVERY = 900;
  */
 
 /**
- * Simulates a sender and a mixer; returns the number of the frame shown at each tick, -1 before the first frame.
+ * Simulates a sender and a mixer. The result's `shown` contains the number of the frame that is shown at each tick, or
+ * -1 before the first frame.
  *
  * @param {Sender} sender
  */
@@ -41,7 +42,7 @@ function simulate({ fps, rate, jitter = 0, shake = 0, drift = 0, seconds = 40, s
   /** @type {number[]} */
   const shown = [];
   const delays = [];
-  /** The waiting time of each shown frame. @type {number[]} */
+  /** How long each frame waited before it was shown. @type {number[]} */
   const waits = [];
   /** @type {Map<number, number>} */
   const arrivals = new Map();
@@ -70,12 +71,18 @@ function simulate({ fps, rate, jitter = 0, shake = 0, drift = 0, seconds = 40, s
   return { shown, skipped, dropped, delays, waits, cadence, pushed: number };
 }
 
-/** Returns by how many frames each tick advanced, from tick `from` on. @param {number[]} shown @param {number} from @param {number} [to] */
+/**
+ * Returns the number of frames by which each tick advanced, starting with tick `from`.
+ *
+ * @param {number[]} shown
+ * @param {number} from
+ * @param {number} [to]
+ */
 const advances = (shown, from, to = shown.length) =>
   shown.slice(from, to).map((frame, index) => frame - Number(shown[from + index - 1]));
 
 /**
- * Returns the ticks that did not advance by exactly one frame, except those at which the delay may shrink.
+ * Returns the ticks that did not advance by exactly one frame, except ticks at which the delay may be reduced.
  *
  * @param {number[]} shown
  * @param {number} from
@@ -93,7 +100,7 @@ describe('after the lock', () => {
           for (const shake of [0, 4]) {
             const { shown } = simulate({ fps, rate, jitter, shake, seed, drift: (seed - 2) * 3e-5 });
 
-            // The lock is firm after 45 frames or 3 seconds, whichever is longer.
+            // The lock is firm after 45 frames or after 3 seconds, whichever takes longer.
             const from = Math.ceil(3 * rate);
             const ratio = fps / rate;
             const relaxed = advances(shown, from).filter(
@@ -123,18 +130,19 @@ describe('after the lock', () => {
     assert.match(turns, /^(01)+0?$|^(10)+1?$/);
   });
 
-  test('frames wait long enough for their jitter, and no longer than the cap', () => {
+  test('the delay is large enough for the jitter, but not larger than necessary', () => {
     for (const jitter of [0, 20, 60]) {
       const { delays } = simulate({ fps: 30, rate: 30, jitter, seed: 7 });
 
       const delay = Number(delays.at(-1));
-      // 60 ms above the median or 10 ms above the largest latency, and at most one period for the centring.
+      // The delay is 60 ms above the median latency or 10 ms above the largest latency, plus at most one period for the
+      // centering.
       assert.ok(delay >= 60 && delay <= 60 + 33.4 + 20, `${delay} ms at ${jitter}`);
     }
   });
 
-  test('a wrong estimate of the period at the lock is corrected', () => {
-    // The first 45 frames of this sender seem to arrive 1 % faster than they do, too fast to fit the ticks.
+  test('a period that was estimated incorrectly at the lock is corrected', () => {
+    // The first 45 frames from this sender seem to arrive 1 % too fast, so the rates seem not to match.
     const { shown } = simulate({ fps: 60, rate: 15, jitter: 20, shake: 4, seconds: 25, seed: 12 });
 
     assert.deepEqual(
@@ -143,7 +151,7 @@ describe('after the lock', () => {
     );
   });
 
-  test('a sender whose clock drifts is followed without repeated or skipped frames', () => {
+  test("no frames are repeated or skipped when the sender's clock drifts", () => {
     for (const drift of [-1e-4, 1e-4]) {
       const { shown } = simulate({ fps: 30, rate: 30, jitter: 20, drift, seconds: 29, seed: 8 });
 
@@ -159,7 +167,7 @@ describe('before the lock', () => {
     assert.ok(shown.slice(0, 3).some((frame) => frame >= 0));
   });
 
-  test('frames that had waited for us do not affect the delay, which is right from the first lock on', () => {
+  test('frames that were buffered before the start do not affect the delay, even at the first lock', () => {
     for (let seed = 0; seed < 20; seed += 1) {
       const jitter = seed % 2 ? 20 : 0;
       const { shown, delays } = simulate({
@@ -177,7 +185,7 @@ describe('before the lock', () => {
     }
   });
 
-  test('the delay is the mean waiting time of frames, at equal and at different rates', () => {
+  test('the reported delay is the mean waiting time of frames, at equal and at different rates', () => {
     for (const [fps, rate] of [
       [30, 30],
       [15, 15],
@@ -219,7 +227,7 @@ describe('before the lock', () => {
 });
 
 describe('during disturbances', () => {
-  test('three late frames cause a new, steady lock', () => {
+  test('three late frames cause a new lock, which is steady', () => {
     const { shown, delays } = simulate({
       fps: 30,
       rate: 30,
@@ -229,11 +237,11 @@ describe('during disturbances', () => {
       way: (number, time) => (number >= 300 ? time + 150 : time),
     });
 
-    // Frames now travel 150 ms longer, so five frames are shown for longer, and nothing else changes.
+    // Frames now take 150 ms longer to arrive, so about five ticks repeat a frame. Nothing else changes.
     const hiccup = advances(shown, 290, 330).filter((on) => on !== 1);
     assert.ok(hiccup.length > 0 && hiccup.length <= 8, `${hiccup.join()}`);
     assert.deepEqual([], unsteady(shown, 330));
-    // The delay counts from a frame's arrival, so it stays the same.
+    // The delay is measured from a frame's arrival, so it does not change.
     assert.ok(Number(delays.at(-1)) < 120);
   });
 
@@ -248,7 +256,7 @@ describe('during disturbances', () => {
     assert.deepEqual([], unsteady(shown, 320));
   });
 
-  test('a sender continues steadily after a pause of 2 s', () => {
+  test('frames continue steadily after a sender has paused for 2 s', () => {
     const gap = (/** @type {number} */ number, /** @type {number} */ time) =>
       number >= 300 ? time + 2000 : time;
     const { shown } = simulate({
@@ -271,7 +279,7 @@ describe('during disturbances', () => {
     );
   });
 
-  test('a burst after a freeze is shown completely, and later frames are steady', () => {
+  test('frames are steady after a freeze and a burst, and only frames from the burst are dropped', () => {
     const { shown, dropped } = simulate({
       fps: 30,
       rate: 30,
@@ -285,7 +293,7 @@ describe('during disturbances', () => {
     assert.deepEqual([], unsteady(shown, 345));
   });
 
-  test('a lost frame is replaced by the previous one', () => {
+  test('the previous frame is shown again in place of a lost frame', () => {
     const gone = new Set([300, 301, 350, 400]);
     const { shown } = simulate({
       fps: 30,
@@ -309,7 +317,7 @@ describe('during disturbances', () => {
     ['back', -1e7],
     ['back by 32 bits of RTP', -(2 ** 32) / 90],
   ])) {
-    test(`a sender's clock that is set ${name} is followed at once`, () => {
+    test(`frames continue at once when the sender's clock is set ${name}`, () => {
       const { shown } = simulate({
         fps: 30,
         rate: 30,
@@ -326,7 +334,7 @@ describe('during disturbances', () => {
     });
   }
 
-  test('a sender that changes its rate is followed', () => {
+  test('frames are steady again after a sender has changed its frame rate', () => {
     for (const [before, after] of /** @type {const} */ ([
       [30, 15],
       [15, 30],
@@ -346,7 +354,7 @@ describe('during disturbances', () => {
         way: change,
       });
 
-      // Check from five seconds after the change on.
+      // Begin checking five seconds after the change.
       const from = Math.ceil((300 / before + 5) * 30);
       const ratio = after / 30;
       const wrong = advances(shown, from, 1150).filter(
@@ -359,7 +367,7 @@ describe('during disturbances', () => {
 });
 
 describe('the memory', () => {
-  test('of a queue that is not shown is limited', () => {
+  test('of a queue whose frames are not shown is limited', () => {
     /** @type {Cadence<number>} */
     const cadence = new Cadence(1000 / 30);
     const dropped = [];

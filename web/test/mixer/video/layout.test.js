@@ -72,7 +72,7 @@ describe('the grid', () => {
     assert.equal(1, sizes.size);
   });
 
-  test('centres the last row', () => {
+  test('centers the last row', () => {
     const tiles = grid(3, 640, 360);
 
     assert.deepEqual({ x: 160, y: 180, width: 320, height: 180 }, tiles[2]);
@@ -140,7 +140,7 @@ describe('an image in a tile', () => {
         const { left, top, right, bottom } = edges(rect);
         assert.ok(left >= 20 && top >= 40 && right <= 340 && bottom <= 220);
         assert.deepEqual([0, 0, 0, 0], [left % 2, top % 2, rect.width % 2, rect.height % 2]);
-        // Rounding to even pixels moves each side by one at most.
+        // Rounding to even pixels moves each side by at most one pixel.
         const scale = Math.min(320 / width, 180 / height);
         assert.ok(Math.abs(rect.width - width * scale) <= 1 && Math.abs(rect.height - height * scale) <= 1);
       }

@@ -21,12 +21,12 @@ describe("a sender's clock", () => {
     );
   });
 
-  test('continues when 32 bits wrap around, any number of times', () => {
+  test('continues no matter how often the 32-bit timestamps wrap around', () => {
     const clock = new MediaClock();
     const start = 2 ** 32 - 9000;
     let last = clock.read(remote(start));
 
-    // One frame per hour for ten days; 32 bits wrap around every 13 hours.
+    // There is one frame per hour for ten days, and the 32-bit timestamps wrap around every 13 hours.
     for (let hour = 1; hour <= 240; hour += 1) {
       const time = clock.read(remote((start + hour * 3_600_000 * 90) % 2 ** 32));
 
@@ -35,7 +35,7 @@ describe("a sender's clock", () => {
     }
   });
 
-  test('goes back a little for a frame that is out of order', () => {
+  test('returns an earlier time for a frame that arrives out of order', () => {
     const clock = new MediaClock();
 
     const times = [50, 2 ** 32 - 40, 140].map((rtp) => clock.read(remote(rtp)) * 90);
@@ -43,7 +43,7 @@ describe("a sender's clock", () => {
     assert.deepEqual([50, -40, 140], times.map(Math.round));
   });
 
-  test("is the frame's own time if the frame did not arrive over WebRTC", () => {
+  test("is the frame's own timestamp if the frame did not arrive over WebRTC", () => {
     const fake = new FakeFrame('I420', 2, 2, () => 0);
     fake.timestamp = 1_234_567;
 

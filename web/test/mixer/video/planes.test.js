@@ -30,7 +30,7 @@ function taken(arena, width, height) {
 }
 
 describe('an arena', () => {
-  test('never allocates the same memory twice, and recovers all of it', () => {
+  test('never allocates memory that is in use, and can reuse all released memory', () => {
     const roll = dice(1);
     const arena = new Arena(1_000_000);
     /** @type {I420Image[]} */
@@ -53,7 +53,7 @@ describe('an arena', () => {
     }
     for (const image of held) arena.free(image);
 
-    // This image needs the whole memory in one piece.
+    // This image needs all of the memory in one piece.
     const whole = taken(arena, 999, 660);
     assert.equal(0, whole.start);
   });
@@ -89,7 +89,12 @@ describe('an arena', () => {
 });
 
 describe('placing an image', () => {
-  /** Returns an image with the given samples, and a larger one of zeros. @param {[number, number]} size @param {(x: number, y: number, plane: number) => number} sample */
+  /**
+   * Returns an image with the given samples, and a larger image filled with zeros.
+   *
+   * @param {[number, number]} size
+   * @param {(x: number, y: number, plane: number) => number} sample
+   */
   function scene(size, sample, canvas = /** @type {[number, number]} */ ([64, 48])) {
     const from = imageAt(...size);
     const to = imageAt(...canvas, from.bytes);
@@ -135,7 +140,7 @@ describe('placing an image', () => {
     }
   });
 
-  test('averages two by two samples at half the size', () => {
+  test('averages blocks of two by two samples when halving the size', () => {
     const roll = dice(4);
     const { from, to, memory } = scene([64, 48], () => Math.floor(roll() * 256), [32, 24]);
 
@@ -154,7 +159,7 @@ describe('placing an image', () => {
     }
   });
 
-  test('preserves a gradient at any other size', () => {
+  test('preserves a gradient at any size', () => {
     for (const [width, height] of /** @type {[number, number][]} */ ([
       [640, 360],
       [639, 359],
@@ -174,7 +179,8 @@ describe('placing an image', () => {
         plane(memory, to, index).forEach((row, y) =>
           row.forEach((value, x) => {
             const expected = (120 * (x + 0.5)) / wide + (120 * (y + 0.5)) / high;
-            // Allow one level for rounding twice. At the edges of an enlarged image, half a source sample is missing.
+            // Allow a difference of one level, since values are rounded twice. At the edges of an enlarged image, there
+            // is half a source sample without a neighbor.
             const [narrow, low] = index ? [chroma(width), chroma(height)] : [width, height];
             const edge =
               x < wide / narrow || x >= wide - wide / narrow || y < high / low || y >= high - high / low;
@@ -188,13 +194,13 @@ describe('placing an image', () => {
     }
   });
 
-  test('keeps fine lines at a quarter of the size or less', () => {
+  test('preserves fine lines at a quarter of the size or less', () => {
     for (const size of /** @type {[number, number][]} */ ([
       [256, 192],
       [320, 240],
       [515, 387],
     ])) {
-      // One column in eight is bright. Without averaging, samples would be all bright or all dark.
+      // One column in eight is bright. Without averaging, every sample would be either fully bright or fully dark.
       const { from, to, memory } = scene(size, (x) => (x % 8 ? 0 : 240));
 
       place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
@@ -206,7 +212,7 @@ describe('placing an image', () => {
     }
   });
 
-  test('fills the rectangle with an image of one pixel', () => {
+  test('fills the rectangle if the image has only one pixel', () => {
     const { from, to, memory } = scene([1, 1], (_x, _y, index) => 50 + index);
 
     place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
@@ -265,7 +271,7 @@ describe('reading a frame', () => {
     }
   }
 
-  test('leaves the frame open: the caller closes it', async () => {
+  test('does not close the frame, which the caller must close', async () => {
     const fake = new FakeFrame('I420', 8, 8, noise);
 
     await new FrameReader(new Arena(10_000)).read(fake.frame);
@@ -279,7 +285,7 @@ describe('reading a frame', () => {
     assert.equal(null, await reader.read(new FakeFrame('I420', 64, 36, noise).frame));
   });
 
-  test('releases its memory if it fails', async () => {
+  test("releases the image's memory if it fails", async () => {
     const arena = new Arena(imageBytes(64, 36));
     const fake = new FakeFrame('NV12', 64, 36, noise);
     fake.ready = Promise.reject(new DOMException('closed', 'InvalidStateError'));
@@ -299,7 +305,7 @@ describe('reading a frame', () => {
     const images = await Promise.all(fakes.map((fake) => reader.read(fake.frame)));
 
     const lumas = images.map((image) => new Set(image ? plane(arena.memory, image, 0).flat() : []));
-    // The third frame is grey 30 in RGB, which is luma 42.
+    // In RGB, the third frame is gray 30, which is luma 42.
     assert.deepEqual(
       [10, 20, 42, 40, 50].map((luma) => new Set([luma])),
       lumas,

@@ -8,7 +8,7 @@ import { CHINESE, CHINESE_PATTERNS } from '../../../src/view/language/chinese.js
 const UNTRANSLATED = new Set(['English', '中文', '360p', '480p', '720p', 'VP8', 'VP9', 'AV1', '0:00']);
 const SOURCE = new URL('../../../src/', import.meta.url);
 
-/** Returns all texts and labels of index.html. */
+/** Returns all texts and labels in index.html. */
 function pageTexts() {
   const html = readFileSync(new URL('../index.html', SOURCE), 'utf8');
   const body = html.slice(html.indexOf('<body>'));
@@ -17,7 +17,7 @@ function pageTexts() {
   return [...texts, ...labels].filter((text) => text && !UNTRANSLATED.has(text));
 }
 
-/** Strings with spaces that users do not see. */
+/** Strings that contain spaces but are not shown to users. */
 const NOT_SHOWN = new Set([
   '(min-width: 60rem)',
   'body, button:disabled',
@@ -25,7 +25,7 @@ const NOT_SHOWN = new Set([
   'verified failed',
 ]);
 
-/** Returns all texts of the view: the ones that it passes to `t`, and all strings that look like sentences. */
+/** Returns all texts in the view: the texts that it passes to `t`, and all strings that look like sentences. */
 function viewTexts() {
   const sources = sourcesBelow('view/').map((text) => text.replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''));
   const requested = sources.flatMap((source) =>
@@ -38,7 +38,11 @@ function viewTexts() {
   return [...requested, ...sentences].filter((text) => text && !NOT_SHOWN.has(text));
 }
 
-/** Returns the text of every source file in a folder and below, without the translations. @param {string} folder relative to web/src */
+/**
+ * Returns the contents of every source file in a folder and its subfolders, except the translations.
+ *
+ * @param {string} folder relative to web/src
+ */
 function sourcesBelow(folder) {
   const url = new URL(folder, SOURCE);
   return readdirSync(url, { recursive: true, encoding: 'utf8' })
@@ -50,7 +54,7 @@ function sourcesBelow(folder) {
 const placeholders = (text) => [...text.matchAll(/\{\w+\}/g)].map(([placeholder]) => placeholder).toSorted();
 
 describe('Chinese', () => {
-  test('has a translation for every text of index.html', () => {
+  test('has a translation for every text in index.html', () => {
     assert.ok(pageTexts().length > 60);
 
     assert.deepEqual(
@@ -59,7 +63,7 @@ describe('Chinese', () => {
     );
   });
 
-  test('has a translation for every text of the view', () => {
+  test('has a translation for every text in the view', () => {
     assert.ok(viewTexts().length > 20);
 
     assert.deepEqual(
