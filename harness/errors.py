@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 
 class HarnessError(Exception):
-    """Every error that the harness raises on purpose; the message says what happened and what to do."""
+    """Base class of all errors that the harness raises intentionally. The message says what happened and what to do."""
 
 
 class ConfigError(HarnessError):
-    """An option can't work; the message names it, the given value and the allowed values."""
+    """An option is not valid. The message contains the option, the given value and the allowed values."""
 
 
 class SetupError(HarnessError):
-    """The environment lacks something; the message names it, and how to get it."""
+    """The environment lacks something. The message says what is missing and how to get it."""
 
 
 class StepTimeout(HarnessError):
-    """A wait timed out; the message describes the wait, its duration, and what was found instead."""
+    """A wait timed out. The message says what was waited for, how long, and what was found instead."""
 
 
 class PageError(HarnessError):
-    """The page refused a call, or a call failed."""
+    """The page rejected a call, or a call failed."""
 
     code: int | None
-    """NERTC's number of the error; None if it has none."""
+    """NERTC's error code; None if the error has no code."""
     name: str
-    """Name of the error in the page. By default the name of the class."""
+    """Name of the error in the page. The default is the name of the Python class."""
     page_log: tuple[str, ...]
     """Last lines of the page's console."""
 
@@ -58,26 +58,26 @@ class PageError(HarnessError):
 
 
 class InvalidStateError(PageError):
-    """A call came at the wrong moment: outside a room, or without the recording that it needs (NERTC 10454)."""
+    """A call was made at the wrong time: outside a room, or without a recording in the right state (NERTC 10454)."""
 
 
 class NotSupportedError(PageError):
-    """This browser can't record in the requested format, or is not a Chromium (NERTC 10450)."""
+    """This browser can't record in the requested format, or is not based on Chromium (NERTC 10450)."""
 
 
 class RecordingError(PageError):
     """The recording broke by itself (NERTC 10452, 10453)."""
 
     recording: Recording | None = None
-    """The part that was saved; None if nothing was."""
+    """The part of the recording that was saved; None if nothing was saved."""
 
 
 class DiskFullError(RecordingError):
-    """The disk is full. No partial file has a final name, and the spool keeps the recorded data."""
+    """The disk is full. The spool keeps the recorded data, and no partial file is published."""
 
 
 class VerificationError(HarnessError):
-    """A recording failed its checks; the message lists the findings."""
+    """A recording failed its checks. The message lists the failed findings."""
 
 
 def not_supported(message: str, *, page_log: Sequence[str] = ()) -> NotSupportedError:

@@ -1,4 +1,4 @@
-"""Start a server, a Chrome and a room together, as one context manager."""
+"""Provide context managers that start a server, a Chrome and a room together."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def open_room(
     port: int = 0,
     **where: Unpack[VenueOptions],
 ) -> AbstractContextManager[Room]:
-    """Start a server on loopback and a Chrome, and open a room without participants.
+    """Start a server on loopback and a Chrome, and open an empty room.
 
-    Use ``open_room`` in a ``with`` statement. It returns the room, and closes everything at the end of the block.
-    Recordings that were not downloaded are saved.
+    Use ``open_room`` in a ``with`` statement, which provides the room. At the end of the block, recordings that were
+    not downloaded are saved, and the room, the browser and the server are closed.
 
     Args:
-        recordings: Folder for finished recordings. It is created if it is missing.
+        recordings: Folder for finished recordings. It is created if it does not exist.
         name: Name of the room.
-        port: TCP port of the server; 0 uses a free one.
+        port: TCP port of the server. With 0, the server uses a free port.
 
     Raises:
-        ConfigError: An option can't work.
+        ConfigError: An option is not valid.
         SetupError: Chrome, the port or the folder can't be used.
     """
     return open_room_at(Venue(**where), recordings=recordings, name=name, port=port)
@@ -106,21 +106,21 @@ def attach(
     media: Media = "own",
     recordings: str | os.PathLike[str] = "recordings",
 ) -> Iterator[Participant]:
-    """Attach to the page of another application before it loads, and return the participant of its call.
+    """Attach to another application's page before the page loads, and provide its participant.
 
     Use ``attach`` in a ``with`` statement. The application is not changed, and its page stays open at the end of the
-    block. For several participants in one call use ``open_room`` and ``Room.attach``.
+    block. To attach several participants to one call, use ``open_room`` and ``Room.attach``.
 
     Args:
-        page: Playwright's page, in a Chrome with or without the harness's own switches.
+        page: Playwright's page, in any Chrome.
         name: Name of the participant.
-        media: Camera and microphone of the application. ``"own"`` leaves it the browser's devices, ``"synthetic"``
-            is video and audio that ``verify`` recognizes, and a path is a video file.
-        recordings: Folder for finished recordings. It is created if it is missing.
+        media: Camera and microphone of the application: ``"own"`` for the browser's devices, ``"synthetic"`` for video
+            and audio that ``verify`` recognizes, or the path of a video file.
+        recordings: Folder for finished recordings. It is created if it does not exist.
 
     Raises:
         ConfigError: The page has already loaded something, or ``media`` is not valid.
-        NotSupportedError: The page is not in a Chromium.
+        NotSupportedError: The browser is not Chromium.
         SetupError: The folder can't be used.
     """
     from harness.server.room_server import RoomServer

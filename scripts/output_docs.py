@@ -1,4 +1,4 @@
-"""``python scripts/output_docs.py``: fills in the tables of docs/output-files.md; ``--check`` only compares them.
+"""Fill in the tables of docs/output-files.md; with ``--check``, only report whether they are up to date.
 
 Each table is between ``<!-- fields: MODULE.MODEL -->`` and ``<!-- end -->``. Its rows are the fields of a pydantic
 model as they appear in JSON, and their descriptions are the docstrings below the fields.
@@ -27,7 +27,7 @@ _TYPES: Final = {str: "string", Path: "string", int: "integer", float: "number",
 
 
 def main() -> int:
-    """Fill the tables in, or compare them; exit 1 if they differ."""
+    """Fill in the tables; with ``--check``, compare them instead and return 1 if they are out of date."""
     before = PAGE.read_text(encoding="utf-8")
     text = _BLOCK.sub(lambda found: f"{found[1]}\n{table(found[2])}\n{found[3]}", before)
     if sys.argv[1:] == ["--check"]:
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def table(path: str) -> str:
-    """Return the table of the fields of a model."""
+    """Return the table of a model's fields."""
     module, _, name = path.rpartition(".")
     model: type[BaseModel] = getattr(import_module(module), name)
     texts = descriptions(model)
@@ -55,7 +55,7 @@ def table(path: str) -> str:
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """Return the docstring below each field of a model, in one line and in Markdown."""
+    """Return the docstring below each of a model's fields, as one line of Markdown."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     found = {}
     for field, below in zip(body.body, body.body[1:], strict=False):  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _in_json(text: str) -> str:
-    """Return a description with the words of JSON and the code of Markdown."""
+    """Return a description with JSON's null, true and false instead of Python's, and with Markdown's code marks."""
     text = re.sub(r"``([^`]*)``", r"`\1`", text)
     for python, json in (("None", "null"), ("True", "true"), ("False", "false")):
         text = re.sub(rf"\b{python}\b", json, text)
@@ -74,7 +74,7 @@ def _in_json(text: str) -> str:
 
 
 def json_type(annotation: Any) -> str:
-    """Return the type of a value in JSON."""
+    """Return a value's type in JSON."""
     return " or ".join(dict.fromkeys(_types(annotation)))
 
 
@@ -98,7 +98,7 @@ def _types(annotation: Any) -> Iterator[str]:
 
 
 def _link(model: str) -> str:
-    """Return a link to the section of a model on the page."""
+    """Return a link to the model's section on the page."""
     title = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", model).lower()
     return f"[{title.replace('-', ' ')}](#{title})"
 

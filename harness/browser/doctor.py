@@ -45,25 +45,25 @@ _FIND_SUPPORT: Final = """([types, names]) => ({
 
 
 class MissingRequirement(BaseModel):
-    """A missing requirement, and how to get it."""
+    """Something that recording needs but this machine lacks."""
 
     model_config = ConfigDict(frozen=True)
 
     what: str
-    """What is missing."""
+    """Name of the missing requirement."""
     remedy: str
-    """How to get it."""
+    """How to meet the requirement."""
 
 
 class DoctorReport(BaseModel):
-    """The result of the doctor's examination; None means unknown."""
+    """What ``harness doctor`` found on this machine; None means unknown."""
 
     model_config = ConfigDict(frozen=True)
 
     executable: Path | None
     """Path of the browser."""
     channel: str | None
-    """Playwright's channel of the browser, for example ``chrome``."""
+    """Playwright's channel for the browser, for example ``chrome``."""
     how_found: str | None
     """How the browser was found."""
     version: str | None
@@ -75,16 +75,16 @@ class DoctorReport(BaseModel):
     mixer: dict[str, bool]
     """Whether the browser has each API that the mixer needs."""
     capacity: dict[str, float]
-    """How many times faster than real time each codec encodes 720p30 on an idle machine. Below 1, frames are lost.
-    Empty with ``--quick``."""
+    """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time. Below 1, frames are
+    lost. Empty with ``--quick``."""
     processors: int
-    """Number of processors of this machine."""
+    """Number of processors in this machine."""
     memory_free: int
     """Free memory in bytes."""
     disk_free: int | None
-    """Free space in bytes on the disk of the recordings."""
+    """Free space in bytes on the disk that contains the recordings folder."""
     node: str | None
-    """Version of Node; None if it is not installed. Only work on the page itself needs it."""
+    """Version of Node.js, which is needed only to develop the page itself; None if it is not installed."""
     python: str
     """Version of Python."""
     platform: str
@@ -92,7 +92,7 @@ class DoctorReport(BaseModel):
     versions: dict[str, str]
     """Versions of the harness and of its most important packages."""
     missing: tuple[MissingRequirement, ...]
-    """What is missing, and how to get it; empty if recording works."""
+    """All requirements that are not met; empty if recording works."""
 
     @property
     def ok(self) -> bool:

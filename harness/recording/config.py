@@ -43,22 +43,25 @@ class RecordConfig:
     """
 
     record_type: RecordType = "video"
-    """``"video"`` records video and audio, ``"audio"`` only audio."""
+    """What to record: video and audio (``"video"``), or only audio (``"audio"``)."""
     record_name: str | None = None
-    """Name of the file, of up to 1000 characters, which is made safe. None uses the participant's name and the time."""
+    """Name of the file, with up to 1000 characters. Characters that are not allowed in file names are replaced. By
+    default, the name consists of the participant's name and the time."""
     record_video_quality: Quality = "360p"
-    """Size of the video: 360p is 640x360 pixels, 480p is 640x480, 720p is 1280x720. 720 and "720" mean "720p"."""
+    """Size of the video: 360p is 640x360 pixels, 480p is 640x480, 720p is 1280x720. You can also write 720 or "720"
+    instead of "720p"."""
     record_video_frame: FrameRate = 15
     """Frame rate of the video, in frames per second."""
     layout: Layout = "grid"
-    """Arrangement of the tiles. ``"speaker"`` shows the shared screen or the loudest participant large, and the others
-    in a strip."""
+    """Arrangement of the tiles. ``"grid"`` uses equal tiles. ``"speaker"`` shows the shared screen or the loudest
+    participant in a large tile, and all others in a strip."""
     names: bool = True
-    """Whether the tiles show the participants' names."""
+    """Whether each tile shows the participant's name."""
     codec: Codec = "vp9"
     """Video codec. The audio is always Opus."""
     video_bits_per_second: int | None = None
-    """Video bitrate in bits per second, from 100 000 to 50 000 000. None chooses it by size, frame rate and codec."""
+    """Video bitrate in bits per second, from 100 000 to 50 000 000. The default depends on size, frame rate and
+    codec."""
 
     def __post_init__(self) -> None:
         quality = str(self.record_video_quality)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 LARGEST_MANIFEST: Final = 64 * 1024 * 1024
-# Maximum size, in bytes, of a manifest without its timeline: configuration, versions, paths.
+# Maximum size, in bytes, of everything in a manifest except its timeline: configuration, versions, paths.
 _WITHOUT_TIMELINE: Final = 1024 * 1024
-# Maximum length, in characters, of a location in an error message: a key can be as long as the whole file.
+# Maximum length, in characters, of a location in an error message, because a key can be as long as the whole file.
 _LONGEST_PLACE: Final = 200
 
 
@@ -39,7 +39,7 @@ def finite(value: Any) -> Any:
 
 
 class Manifest(BaseModel):
-    """The facts, the configuration and the timeline of a recording, stored next to it."""
+    """A recording's facts, configuration and timeline, stored next to the recording."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -48,25 +48,25 @@ class Manifest(BaseModel):
     recording: Recording
     """The facts of the recording."""
     room: Text | None = None
-    """Name of the room; None if it is unknown."""
+    """Name of the room; None if unknown."""
     config: Annotated[dict[str, Any], AfterValidator(finite)]
-    """Configuration of the recording by NERTC's names (``recordConfig``), with every default filled in."""
+    """Configuration of the recording (``recordConfig``) with NERTC's names, including all defaults."""
     versions: dict[Text, Text]
     """Versions of the harness, Chrome, Playwright and Python, and the platform."""
     timeline: Timeline
-    """The participants, and what happened while the recording was made."""
+    """The participants, and the events during the recording."""
     ticks: Count = 0
     """Number of frames that the mixer should have written."""
     ticks_missed: Count = 0
-    """Number of those frames that are not in the file."""
+    """Number of frames that the mixer should have written but that are not in the file."""
     zero_ms: Moment | None = None
-    """Start of the file on the room's clock, in milliseconds; None if it is unknown."""
+    """Start of the file on the room's clock, in milliseconds; None if unknown."""
     clock_error_ms: Moment | None = None
-    """Maximum difference between the page's clock, which measures the times, and the room's clock, in milliseconds."""
+    """Maximum difference between the page's clock, which measures all times, and the room's clock, in milliseconds."""
     wall_seconds: Moment | None = None
-    """Time that MediaRecorder ran by the page's clock, in seconds, without pauses; None if it was never stopped."""
+    """Time in seconds that MediaRecorder ran, by the page's clock and without pauses; None if it was never stopped."""
     alarms: tuple[Text, ...] = ()
-    """Messages of the alarms that were raised while the recording was made."""
+    """Messages of the alarms that were raised during the recording."""
 
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.

@@ -1,4 +1,4 @@
-"""Recording represents a finished file and the facts about it."""
+"""Define Recording, which represents a finished file and the facts about it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Recording(BaseModel):
     manifest: Path
     """Absolute path of the manifest."""
     participant: Name
-    """Name of the participant who recorded."""
+    """Name of the recording participant."""
     recorder: Recorder
-    """``"all"`` recorded everybody, ``"local"`` only the recording participant."""
+    """Who was recorded: everybody (``"all"``), or only the recording participant (``"local"``)."""
     type: RecordType
-    """``"video"`` has video and audio, ``"audio"`` only audio."""
+    """Tracks of the recording: video and audio (``"video"``), or only audio (``"audio"``)."""
     mime_type: Text
-    """MIME type as the browser recorded it, for example ``video/webm;codecs=vp9,opus``."""
+    """MIME type that the browser used for recording, for example ``video/webm;codecs=vp9,opus``."""
     codec: Text
     """Codec of the video, or of the audio if there is no video."""
     width: Pixels | None
@@ -56,17 +56,17 @@ class Recording(BaseModel):
     sha256: Text
     """SHA-256 of the file, in hexadecimal."""
     started_at: Text
-    """Time of the start of the file, in UTC (ISO 8601)."""
+    """Time at which the recording started, in UTC (ISO 8601)."""
     stop_to_file_ms: Moment | None = None
-    """Time from the call of stop to the complete file, in milliseconds; None if it was not measured."""
+    """Time from the stop call to the finished file, in milliseconds; None if it was not measured."""
     download_ms: Moment | None = None
     """Time that the download took, in milliseconds; None if the browser did not download the file."""
     recovered: Text | None = None
-    """Reason why the recording ended without a call of stop; None if a call stopped it."""
+    """Reason why the recording ended without a stop call; None if a call stopped the recording."""
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
-        """Paths of the recording, its manifest and its WebRTC statistics, of which the last may not exist."""
+        """Paths of the recording, its manifest and its WebRTC statistics. The statistics file may not exist."""
         return self.path, self.manifest, statistics_of(self.path)
 
     def at(self, path: Path) -> Self:
@@ -78,7 +78,7 @@ class Recording(BaseModel):
         return self.model_copy(update={"path": path, "manifest": manifest_of(path)})
 
     def as_json(self) -> dict[str, Any]:
-        """Return the recording as an object for JSON, as the commands print it."""
+        """Return the recording as a JSON object, in the format that the commands print."""
         return self.model_dump(mode="json")
 
 

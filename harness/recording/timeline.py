@@ -1,4 +1,4 @@
-"""The timeline of a recording contains the events in the room, with times in the file."""
+"""Define the timeline of a recording, which contains the events in the room with their times in the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pixels = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Tile(BaseModel):
-    """The place of a participant in the recorded video."""
+    """The area that shows a participant in the recorded video."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,26 +47,26 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: Moment
-    """Time in seconds from the recording's first frame; negative before it."""
+    """Time in seconds since the recording's first frame; negative for earlier events."""
     event: Literal["join", "leave", "layout", "video", "audio", "network", "pause", "alarm"]
-    """``join`` and ``leave``: the participant joined or left. ``layout``: from now on the video has exactly these
-    tiles. ``video``: the participant's tile shows live video (on), or a placeholder (off). ``audio``: the mixed audio
-    contains the participant (on), or not (off). ``network``: the connection to the participant was lost (off), or
-    restored (on). ``pause``: the recording was paused. ``alarm``: something stalled."""
+    """Kind of the event. ``join`` and ``leave``: the participant joined or left. ``layout``: the tiles of the video
+    changed. ``video``: the participant's tile now shows live video (on) or a placeholder (off). ``audio``: the mixed
+    audio now contains the participant (on) or does not (off). ``network``: the connection to the participant was lost
+    (off) or restored (on). ``pause``: the recording was paused. ``alarm``: something stalled."""
     participant: Name | None = None
     """For ``join``, ``leave``, ``video``, ``audio`` and ``network``: name of the participant."""
     on: bool | None = None
     """For ``video``, ``audio`` and ``network``: the new state."""
     tiles: tuple[Tile, ...] | None = None
-    """For ``layout``: all tiles of the video."""
+    """For ``layout``: all tiles of the video from this time on."""
     seconds: Seconds | None = None
-    """For ``pause``: duration of the pause in seconds. The file does not contain the pause."""
+    """For ``pause``: duration of the pause in seconds. The pause is not part of the file."""
     message: Text | None = None
     """For ``alarm``: what stalled."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Serialize only the fields that this kind of event has."""
+        """Serialize only the fields that apply to this kind of event."""
         return {key: value for key, value in dump(self).items() if value is not None}
 
 
@@ -78,18 +78,18 @@ class Member(BaseModel):
     name: Name
     """Name of the participant."""
     marker: Annotated[int, Field(ge=0, le=255)] | None = None
-    """Number in the video and audio of a synthetic participant, 0 to 255; None for cameras and video files."""
+    """Number encoded in a synthetic participant's video and audio, 0 to 255; None for cameras and video files."""
 
 
 class Timeline(BaseModel):
-    """The events in order of time, and the participants."""
+    """The participants of a recording, and its events in order of time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     members: tuple[Member, ...] = ()
     """The participants who were in the room during the recording."""
     events: tuple[Event, ...] = ()
-    """The events, ordered by time."""
+    """The events in order of time."""
 
     def present(self, participant: str, duration: float) -> list[Interval]:
         """Return the intervals in which the participant was in the room, in seconds between 0 and ``duration``."""
@@ -101,7 +101,7 @@ class Timeline(BaseModel):
         return _spans(changes, duration)
 
     def visible(self, participant: str, duration: float) -> list[Interval]:
-        """Return the intervals in which the file has the participant's live video, in seconds up to ``duration``."""
+        """Return the intervals in which the file contains the participant's live video, in seconds."""
         tiled = _spans(
             (
                 (event.at, any(tile.participant == participant for tile in event.tiles or ()))
@@ -113,7 +113,7 @@ class Timeline(BaseModel):
         return _both(tiled, self._switched("video", participant, duration))
 
     def audible(self, participant: str, duration: float) -> list[Interval]:
-        """Return the intervals in which the file has the participant's audio, in seconds up to ``duration``."""
+        """Return the intervals in which the file contains the participant's audio, in seconds."""
         return self._switched("audio", participant, duration)
 
     def tile(self, participant: str, at: float) -> Tile | None:
@@ -125,7 +125,7 @@ class Timeline(BaseModel):
         return place
 
     def cuts(self) -> list[tuple[float, float]]:
-        """Return each pause's position in the file and the length that it cuts out, in seconds."""
+        """Return each pause's position in the file and its duration, in seconds."""
         return [(event.at, event.seconds or 0.0) for event in self.events if event.event == "pause"]
 
     def _switched(self, what: str, participant: str, duration: float) -> list[Interval]:
@@ -155,7 +155,7 @@ def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Inter
 
 
 def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
-    """Return the intersection of two sorted lists of intervals without overlaps."""
+    """Return the intersection of two lists of intervals, each sorted and without overlaps."""
     shared: list[Interval] = []
     first = second = 0
     while first < len(left) and second < len(right):

@@ -11,14 +11,14 @@ Device = Literal["audio", "video"]
 
 
 class MediaControls(ABC):
-    """The calls that change what a participant sends; ``Participant`` inherits them."""
+    """Methods that change what a participant sends. ``Participant`` inherits them."""
 
     @abstractmethod
     def _call(self, name: str, argument: object = None) -> Any:
         """Call a function in the page, and return its result."""
 
     def mute(self) -> None:
-        """Turn the microphone off; recordings continue with silence."""
+        """Turn the microphone off. Recordings continue and contain silence."""
         self._call("setMicrophone", argument=False)
 
     def unmute(self) -> None:
@@ -26,7 +26,7 @@ class MediaControls(ABC):
         self._call("setMicrophone", argument=True)
 
     def turn_camera_off(self) -> None:
-        """Turn the camera off; recordings show a placeholder with the participant's name."""
+        """Turn the camera off. Recordings show a placeholder with the participant's name."""
         self._call("setCamera", argument=False)
 
     def turn_camera_on(self) -> None:
@@ -38,38 +38,38 @@ class MediaControls(ABC):
         self._call("shareScreen", argument=True)
 
     def stop_sharing_screen(self) -> None:
-        """Send the camera again instead of the screen."""
+        """Stop sharing the screen, and send the camera again."""
         self._call("shareScreen", argument=False)
 
     def replace_device(self, kind: Device) -> None:
         """Switch to another microphone or camera, and turn it on.
 
         Args:
-            kind: ``"audio"`` is the microphone, ``"video"`` the camera.
+            kind: ``"audio"`` for the microphone, ``"video"`` for the camera.
 
         Raises:
-            ConfigError: ``kind`` is something else.
+            ConfigError: ``kind`` is not valid.
         """
         one_of("kind", kind, get_args(Device))
         self._call("replaceDevice", kind)
 
     def unplug_device(self, kind: Device) -> None:
-        """End the track of the microphone or camera, as if the device were unplugged.
+        """End the microphone's or camera's track, as if the device were unplugged.
 
         Args:
-            kind: ``"audio"`` is the microphone, ``"video"`` the camera.
+            kind: ``"audio"`` for the microphone, ``"video"`` for the camera.
 
         Raises:
-            ConfigError: ``kind`` is something else.
+            ConfigError: ``kind`` is not valid.
         """
         one_of("kind", kind, get_args(Device))
         self._call("unplugDevice", kind)
 
     def set_speaking(self, speaking: bool) -> None:  # noqa: FBT001 - it reads like the setter that it is
-        """Make the synthetic audio twice as loud, or as loud as before.
+        """Set whether the participant's synthetic audio is twice as loud as normal, like a speaker's.
 
         Args:
-            speaking: True for twice as loud, False for the normal level.
+            speaking: True for twice the normal level, False for the normal level.
 
         Raises:
             InvalidStateError: The participant does not have synthetic audio.

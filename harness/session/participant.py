@@ -34,8 +34,8 @@ class RecordingStatus:
     """The state of a participant's current recording."""
 
     state: Literal["none", "new", "recording", "paused", "stopped", "failed", "cleaned"]
-    """``"none"`` before the first recording, ``"new"`` while one starts, ``"failed"`` if it broke by itself, and
-    ``"cleaned"`` after ``clean_media_recording``."""
+    """State of the recording. ``"none"`` means that there was no recording yet, ``"new"`` that a recording is starting,
+    ``"failed"`` that it broke by itself, and ``"cleaned"`` that ``clean_media_recording`` was called."""
     id: str | None
     """Identifier of the recording; None if there is no recording."""
     elapsed: float
@@ -45,19 +45,19 @@ class RecordingStatus:
     bytes_acknowledged: int
     """Number of bytes that the spool has stored and acknowledged."""
     alarm: str | None
-    """Message of the last alarm, for example about a stalled connection; None if there was no alarm."""
+    """Message of the latest alarm, for example that a connection stalled; None if there was no alarm."""
 
 
 class Participant(MediaControls):
-    """Somebody in a room or call, with NERTC's recording calls.
+    """A participant in a room or call, with NERTC's recording calls.
 
     ``Room.join``, ``Room.attach`` and ``Room.enter`` create participants.
     """
 
     name: str
-    """Name of the participant, as the room accepted it."""
+    """Name of the participant, as accepted by the room."""
     state: Literal["joining", "joined", "left", "closed"]
-    """Whether the participant is in the room; ``"closed"`` means that the page is closed."""
+    """Whether the participant is in the room. ``"closed"`` means that the participant's page is closed."""
 
     def __init__(
         self,
@@ -81,27 +81,30 @@ class Participant(MediaControls):
 
     @property
     def page(self) -> Page:
-        """The Playwright page, for anything else that a test needs."""
+        """The participant's Playwright page, for everything else that a test needs to do."""
         return self._page.page
 
     @property
     def recordings(self) -> list[Recording]:
-        """All recordings that were downloaded, also automatically, or saved when the page closed; oldest first."""
+        """All recordings that were downloaded, or saved when the page closed, in order of time.
+
+        The list includes automatic downloads.
+        """
         return self._files.recordings
 
     @property
     def console(self) -> list[ConsoleLine]:
-        """The lines of the page's console, oldest first. If there are very many, only the last ones."""
+        """The latest lines of the page's console, up to 2000, in order of time."""
         return list(self._page.console)
 
     @property
     def alive(self) -> bool:
-        """Whether the page can still be called."""
+        """Whether calls to the page are still possible, because it is open and has not crashed."""
         return self._page.alive
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start of the last recording, including pauses.
+        """Time since the latest recording started, in seconds, including pauses.
 
         ``get_media_recording().elapsed`` is the recorded time without pauses.
         """
@@ -109,26 +112,27 @@ class Participant(MediaControls):
 
     @property
     def others(self) -> list[str]:
-        """Names of the other participants in the call, as this participant's page knows them.
+        """Names of the other participants in the call, according to this participant's page.
 
-        Participants without a known name are called ``unidentified 1``, ``unidentified 2`` and so on.
+        Participants whose name is unknown are called ``unidentified 1``, ``unidentified 2`` and so on.
         """
         return [str(name) for name in self._call("getParticipants")]
 
     def start_media_recording(self, *, recorder: Recorder = "all", record_config: RecordConfig | None = None) -> None:
-        """Start to record (NERTC ``startMediaRecording``), and return when the first bytes of every track are stored.
+        """Start a recording (NERTC ``startMediaRecording``), and return when the first data of every track is stored.
 
-        If another recording is in progress, the new one starts first. Then the old one stops and is downloaded
-        automatically.
+        If this participant is already recording, the new recording starts first. Then the old recording is stopped and
+        downloaded automatically.
 
         Args:
-            recorder: ``"all"`` records everybody in the room, ``"local"`` only this participant.
-            record_config: Options of the recording. By default those of the room, or else those of ``RecordConfig()``.
+            recorder: Whom to record: everybody in the room (``"all"``), or only this participant (``"local"``).
+            record_config: Options of the recording. The default is the room's ``record_config``, or ``RecordConfig()``
+                if the room has none.
 
         Raises:
-            ConfigError: ``recorder`` is not valid. Nothing was started.
+            ConfigError: ``recorder`` is not valid. No recording was started.
             InvalidStateError: The participant is not in a room.
-            NotSupportedError: The browser can't record in this format.
+            NotSupportedError: The browser can't record in the requested format.
         """
         one_of("recorder", recorder, RECORDERS)
         config = record_config or self._context.record_config or RecordConfig()
@@ -140,7 +144,7 @@ class Participant(MediaControls):
             self._files.collect(self._page.next_download(), time.monotonic())
 
     def stop_media_recording(self) -> None:
-        """Stop the recording (NERTC ``stopMediaRecording``), and return when its file is complete.
+        """Stop the recording (NERTC ``stopMediaRecording``), and return when the file is complete.
 
         Raises:
             InvalidStateError: No recording is in progress.
@@ -148,14 +152,14 @@ class Participant(MediaControls):
         self._files.store_stop_duration(self._call("stopMediaRecording"))
 
     def download_media_recording(self) -> Recording:
-        """Download the recording through the browser (NERTC ``downloadMediaRecording``) and return it.
+        """Download the recording through the browser (NERTC ``downloadMediaRecording``), and return the recording.
 
-        A recording in progress is stopped first. The call may be repeated until ``clean_media_recording``; no file is
-        overwritten.
+        A recording in progress is stopped first. You can download a recording several times before
+        ``clean_media_recording``. Files are never overwritten.
 
         Raises:
             InvalidStateError: There is no recording.
-            StepTimeout: The download did not begin within 30 s.
+            StepTimeout: The download did not start within 30 s.
             DiskFullError: The disk is full.
         """
         began = time.monotonic()
@@ -163,11 +167,11 @@ class Participant(MediaControls):
         return self._files.collect(self._page.next_download(), began)
 
     def clean_media_recording(self) -> None:
-        """Delete the copies in the page and in the spool (NERTC ``cleanMediaRecording``); downloaded files stay."""
+        """Delete the recording in the page and in the spool, but no downloaded file (NERTC ``cleanMediaRecording``)."""
         self._call("cleanMediaRecording")
 
     def pause_media_recording(self) -> None:
-        """Pause the recording; the time until ``resume_media_recording`` is cut out of the file.
+        """Pause the recording. The file will not contain the time until ``resume_media_recording``.
 
         Raises:
             InvalidStateError: No recording is in progress, or it is already paused.
@@ -195,29 +199,32 @@ class Participant(MediaControls):
         )
 
     def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
-        """Call ``handler`` for each ``event`` of this participant's recordings, while Python waits for pages.
+        """Call ``handler`` for each ``event`` of this participant's recordings.
+
+        The handler is called while Python waits, for example in ``wait`` or in a call to a page.
 
         Args:
-            event: ``"recording-started"``, ``"recording-paused"``, ``"recording-resumed"``, ``"recording-stopped"``,
-                ``"recording-downloaded"``, ``"recording-cleaned"``, ``"recording-stalled"`` or ``"recording-failed"``.
-            handler: Function that gets the detail of the event: a dict with the ``id`` of the recording, and for
-                example the ``message`` of a stall.
+            event: Name of the event: ``"recording-started"``, ``"recording-paused"``, ``"recording-resumed"``,
+                ``"recording-stopped"``, ``"recording-downloaded"``, ``"recording-cleaned"``, ``"recording-stalled"``
+                or ``"recording-failed"``.
+            handler: Function whose argument is a dict with the recording's ``id`` and further details, for example the
+                ``message`` of a stall.
 
         Raises:
-            ConfigError: There is no event of this name.
+            ConfigError: There is no event with this name.
         """
         self._events.on(event, handler)
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
-        """Make the network for WebRTC worse in both directions; without arguments it is the real network again.
+        """Emulate a worse network for WebRTC in both directions; without arguments, stop the emulation.
 
-        Signaling and the connection that stores the recording are not changed. The participant must have joined with
+        Signaling and the connection that stores the recording are not affected. The participant must have joined with
         ``join_all(..., emulate_network=[name])``.
 
         Args:
-            loss_percent: Share of the packets to drop, in percent.
-            latency_ms: Delay to add, in milliseconds.
-            kbps: Maximum throughput in kilobits per second; None for no limit.
+            loss_percent: Share of packets to drop, in percent.
+            latency_ms: Additional delay in milliseconds.
+            kbps: Maximum throughput in kilobits per second. By default the throughput is not limited.
 
         Raises:
             ConfigError: The participant joined without network emulation.
@@ -225,14 +232,15 @@ class Participant(MediaControls):
         self._page.emulate_network(loss_percent=loss_percent, latency_ms=latency_ms, kbps=kbps)
 
     def crash(self) -> None:
-        """Crash the page, as if its tab ran out of memory.
+        """Crash the page, as if the tab had run out of memory.
 
-        If a recording is in progress, the next wait raises RecordingError, which has the part that was saved.
+        If a recording is in progress, the next wait raises RecordingError, whose ``recording`` is the part that was
+        saved.
         """
         self._page.crash()
 
     def wait(self, seconds: float) -> None:
-        """Wait while events of the page are handled.
+        """Wait, and handle the page's events in the meantime.
 
         Args:
             seconds: Time to wait.
@@ -240,15 +248,16 @@ class Participant(MediaControls):
         self._page.wait(seconds)
 
     def leave(self) -> None:
-        """Leave the room. A recording in progress ends; it can still be downloaded and cleaned."""
+        """Leave the room. A recording in progress ends, but can still be downloaded and cleaned."""
         if self.state == "joined":
             self._call("leave")
             self.state = "left"
 
     def close(self) -> None:
-        """Leave, save recordings that were not downloaded, and close the page. It may be called more than once.
+        """Leave the room, save recordings that were not downloaded, and close the page.
 
-        Every step is done even if another one raises an error; the first error is raised afterwards.
+        ``close`` can be called more than once. If a step fails, the other steps are still done, and the first error is
+        raised at the end.
         """
         if self.state == "closed":
             return

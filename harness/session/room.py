@@ -37,16 +37,16 @@ _NOTICED_WITHIN: Final = 0.5
 
 
 class Room:
-    """A room with participants, each of which has a page in its own browser context.
+    """A room whose participants each have a page in a separate browser context.
 
-    ``open_room`` and the pytest fixture ``room`` create rooms. At the end of a ``with`` block the room closes its
+    ``open_room`` and the pytest fixture ``room`` create rooms. At the end of a ``with`` block, the room closes its
     participants' pages, and saves recordings that were not downloaded.
     """
 
     name: str
-    """Name of the room; the manifest of each recording contains it."""
+    """Name of the room, which is also stored in each recording's manifest."""
     participants: list[Participant]
-    """All participants in the order in which they joined, including those who have left."""
+    """All participants, including those who have left, in the order in which they joined."""
 
     def __init__(
         self,
@@ -86,18 +86,19 @@ class Room:
     def join(
         self, name: str, *, media: Media = "synthetic", subscribe: bool = False, timeout: float = JOINED_WITHIN
     ) -> Participant:
-        """Let a participant join, and return them when every subscriber has received their first video and audio.
+        """Add a participant to the room, and return when every subscriber has received their first video and audio.
 
         Args:
             name: Name of the participant.
-            media: ``"synthetic"`` is moving video and a tone that ``verify`` recognizes, ``"camera"`` is the browser's
-                devices, and a path is a video file: WebM, or anything else that Chrome plays.
-            subscribe: Whether the participant receives everybody from now on, not only while recording. A recording
-                then starts sooner.
-            timeout: Maximum time in seconds.
+            media: Camera and microphone of the participant: ``"synthetic"`` for synthetic video and a tone that
+                ``verify`` recognizes, ``"camera"`` for the browser's devices, or the path of a video file that Chrome
+                can play, for example WebM.
+            subscribe: Whether the participant receives everybody's media all the time, instead of only while
+                recording. This makes recordings start sooner.
+            timeout: Maximum time to wait, in seconds.
 
         Raises:
-            StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names them.
+            StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names the subscribers.
             ConfigError: ``media`` is not valid.
         """
         return self.join_all(name, media=media, subscriber=name if subscribe else None, timeout=timeout)[0]
@@ -110,17 +111,18 @@ class Room:
         emulate_network: Collection[str] = (),
         timeout: float = JOINED_WITHIN,
     ) -> list[Participant]:
-        """Let several participants join at the same time, and return them in the order of their names.
+        """Add several participants to the room at the same time, and return them in the order of ``names``.
 
         Args:
             *names: Names of the participants.
-            media: Camera and microphone of all of them, as for ``join``.
-            subscriber: Name of the participant who receives everybody from now on, not only while recording.
-            emulate_network: Names of the participants on which ``Participant.emulate_network`` can be called later.
-            timeout: Maximum time in seconds.
+            media: Camera and microphone of all these participants, as in ``join``.
+            subscriber: Name of a participant who receives everybody's media all the time, instead of only while
+                recording.
+            emulate_network: Names of the participants for whom ``Participant.emulate_network`` can be used later.
+            timeout: Maximum time to wait, in seconds.
 
         Raises:
-            StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names them.
+            StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names the subscribers.
             ConfigError: ``media`` is not valid.
         """
         source = media_of(media, MEDIA)
@@ -145,32 +147,32 @@ class Room:
         return [participant for participant, _ in begun]
 
     def attach(self, page: Page, name: str = "recorder", *, media: Media = "synthetic") -> Participant:
-        """Attach to the page of another application before it loads, and return the participant of its call.
+        """Attach to another application's page before the page loads, and return its participant.
 
         The application is not changed, and its page stays open when the room closes. Once the application is in a
-        call, everything that it sends and receives over WebRTC can be recorded with the usual calls.
+        call, you can record everything that it sends and receives over WebRTC.
 
         Args:
             page: Playwright's page.
             name: Name of the participant.
-            media: Camera and microphone of the application. ``"synthetic"`` is video and audio that ``verify``
-                recognizes, a path is a video file, and ``"own"`` leaves it the browser's devices.
+            media: Camera and microphone of the application: ``"synthetic"`` for video and audio that ``verify``
+                recognizes, ``"own"`` for the browser's devices, or the path of a video file.
 
         Raises:
             ConfigError: The page has already loaded something, or ``media`` is not valid.
-            NotSupportedError: The page is not in a Chromium.
+            NotSupportedError: The browser is not Chromium.
         """
         return self._attach(page, name, media, owned=False)
 
     def enter(self, name: str, *, media: Media = "synthetic", **options: Any) -> Participant:
-        """Return a participant with a new, empty page for another application; call ``participant.page.goto`` next.
+        """Return a participant with a new, empty page, in which ``participant.page.goto`` can open another application.
 
-        Calls and media work as with ``attach``. The page is closed with the room.
+        In contrast to ``attach``, the page is closed when the room closes.
 
         Args:
             name: Name of the participant.
-            media: Camera and microphone of the application, as for ``attach``.
-            **options: Playwright's options for the context of the page, for example ``storage_state`` or
+            media: Camera and microphone of the application, as in ``attach``.
+            **options: Playwright's options for the page's browser context, for example ``storage_state`` or
                 ``ignore_https_errors``.
 
         Raises:
@@ -211,18 +213,18 @@ class Room:
 
     @property
     def recordings(self) -> list[Recording]:
-        """Every recording of this room that was downloaded or saved, including those of participants who have left."""
+        """All recordings of this room that were downloaded or saved, including those by participants who have left."""
         return [recording for participant in self.participants for recording in participant.recordings]
 
     def wait(self, *, seconds: float) -> None:
-        """Wait while events of pages and browsers are handled.
+        """Wait, and handle events of pages and browsers in the meantime.
 
         Args:
             seconds: Time to wait.
 
         Raises:
-            RecordingError: A recording broke, or its page or the browser crashed. The error has the part that was
-                saved.
+            RecordingError: A recording broke, or its page or the browser crashed. The error's ``recording`` is the part
+                that was saved.
         """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -239,8 +241,8 @@ class Room:
 
         Args:
             condition: Function that is called about every 0.05 s.
-            timeout: Maximum time in seconds.
-            what: What is waited for, as the message of the error names it.
+            timeout: Maximum time to wait, in seconds.
+            what: Description of the condition for the error message.
 
         Raises:
             StepTimeout: ``condition()`` was not true within ``timeout`` seconds.
@@ -254,9 +256,10 @@ class Room:
             self._pause(_POLL_INTERVAL)
 
     def close(self) -> None:
-        """Close every page, and save recordings that were not downloaded. It may be called more than once.
+        """Close every page, and save recordings that were not downloaded.
 
-        All pages are closed even if closing one raises an error; the first error is raised afterwards.
+        ``close`` can be called more than once. If closing a page fails, the other pages are still closed, and the first
+        error is raised at the end.
         """
         run_every_step(participant.close for participant in self.participants)
 

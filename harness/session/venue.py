@@ -46,12 +46,12 @@ class VenueOptions(TypedDict, total=False):
     """The fields of ``Venue`` as keyword arguments, each of which may be omitted."""
 
     executable: str | os.PathLike[str] | None
-    """Path of the Chrome to use. By default the harness looks for one. With ``connect``, it is a path on the machine
-    of the remote browser."""
+    """Path of the Chrome to use; with ``connect``, a path on the remote browser's machine. By default, the harness
+    searches for an installed Chrome."""
     headed: bool
-    """Whether to show the windows of the browser. The default is False."""
+    """Whether to show the browser windows. The default is False."""
     connect: Sequence[str]
     """Addresses of remote browsers started with ``playwright run-server``, for example ``["ws://HOST:PORT"]``.
-    Participants are spread over the browsers. By default a Chrome starts on this machine."""
+    Participants are distributed over these browsers. By default, a Chrome is started on this machine."""
     routes: Routes | None
-    """The SFU, and the STUN and TURN servers, for the media. By default media go straight from page to page."""
+    """SFU, STUN and TURN servers for the media. By default, media is sent directly from page to page."""

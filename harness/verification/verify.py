@@ -1,4 +1,4 @@
-"""Verify a recording: from its path to its report."""
+"""Verify a recording, and return its report."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class VerifyOptions(TypedDict, total=False):
     """The options of ``verify``, each of which may be omitted."""
 
     manifest: Path | str | None
-    """Path of the manifest. By default the file ``NAME.manifest.json`` next to the recording, if there is one."""
+    """Path of the manifest. The default is the file ``NAME.manifest.json`` next to the recording, if it exists."""
     duration: float | None
-    """Expected duration in seconds. By default only the manifest and the container specify it."""
+    """Expected duration in seconds, which is compared in addition to the durations in manifest and container."""
     limits: Limits | None
-    """Limits of the checks. By default ``Limits()``."""
+    """Limits of the checks. The default is ``Limits()``."""
     expect: Sequence[Expectation]
-    """Which participants must be visible or audible, and when. By default only the manifest specifies that."""
+    """Expectations of which participants are visible or audible, and when, in addition to the manifest."""
     complete: bool
-    """Whether the report fails if no call stopped the recording, or if an alarm was raised while it was made. By
-    default these are warnings."""
+    """Whether the report fails if no call stopped the recording, or if an alarm was raised during the recording. By
+    default, these findings are only warnings."""
     redact: bool | str
-    """Whether to make a report that can be shared: it names neither participants nor files, and shows no video. A
-    string is the name of the file in the report. The default is False."""
+    """Whether to leave out all names of participants and files, and all video, so that the report can be shared. A
+    string specifies the name of the file in the report. The default is False."""
 
 
 def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) -> Report:
-    """Return the report on a recording: what the file contains, compared with its manifest and with the options.
+    """Verify a recording: compare the contents of the file with its manifest and the options, and return the report.
 
-    The file is read in a separate process with limits on memory and time. A file whose media can't be read gets a
-    report that has failed.
+    The file is read in a separate process with limits on memory and time. If the file's media can't be read, the report
+    has failed.
 
     Args:
         recording: The recording, or the path of any media file.

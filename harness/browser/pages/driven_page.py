@@ -55,7 +55,7 @@ class ConsoleLine:
     """A line from a page's console."""
 
     time: float
-    """Time in seconds since 1970 (UTC)."""
+    """Time of the message, in seconds since 1970-01-01 UTC."""
     kind: str
     """Playwright's type of the message, for example ``"log"``, ``"warning"`` or ``"error"``."""
     text: str

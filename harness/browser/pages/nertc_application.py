@@ -1,4 +1,4 @@
-"""NertcApp drives the recorder of an application built on NERTC's SDK, and collects its file."""
+"""Define NertcApp, which controls the recorder of an application built on NERTC's SDK and downloads its file."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class NertcApp:
         """Download the recording (NERTC ``downloadMediaRecording``), and return the path of the file.
 
         Raises:
-            StepTimeout: The download did not begin within 30 s.
+            StepTimeout: The download did not start within 30 s.
         """
         try:
             with self.page.expect_download(timeout=_DOWNLOAD_WITHIN) as begun:

@@ -37,7 +37,7 @@ class Sfu:
 
     @classmethod
     def parse(cls, text: str, room: str | None = None) -> Self:
-        """Return the SFU at an address, with the secret from the environment variable HARNESS_SFU_SECRET.
+        """Return the SFU at an address. The environment variable HARNESS_SFU_SECRET provides the secret.
 
         Args:
             text: Address in the form ``janus=ws://HOST:PORT``.
@@ -60,7 +60,7 @@ class Sfu:
         return f"{parts.scheme}://{parts.netloc}"
 
     def access(self, room: str, server: str) -> dict[str, Any]:
-        """Return the data that a member of a server's room needs to connect to the SFU."""
+        """Return the data that a participant in a server's room needs to connect to the SFU."""
         name = self.room or f"{server}/{room}"
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
         token = None if self.secret is None else signed(self.secret, self.valid_for)
@@ -119,7 +119,7 @@ class IceServer:
         return cls(f"{scheme}:{address}", secret=secret)
 
     def for_member(self, member: str) -> dict[str, str]:
-        """Return the server as the page expects it (``RTCIceServer``)."""
+        """Return the server in the format that the page expects (``RTCIceServer``)."""
         username, credential = self.username, self.credential
         if self.secret is not None:
             username = f"{int(time.time() + _VALID_FOR)}:{member}"
@@ -135,7 +135,7 @@ class Routes:
     sfu: Sfu | None = None
     """The SFU that relays all media, or None."""
     ice_servers: tuple[IceServer, ...] = ()
-    """STUN and TURN servers."""
+    """The STUN and TURN servers."""
     relay_only: bool = False
     """Whether media must go through TURN servers."""
 
@@ -150,7 +150,7 @@ class Routes:
     ) -> Self:
         """Return the routes that command-line options specify.
 
-        Secrets come from the environment variables HARNESS_SFU_SECRET and HARNESS_TURN_SECRET.
+        The environment variables HARNESS_SFU_SECRET and HARNESS_TURN_SECRET provide the secrets.
 
         Args:
             sfu: Value of ``--sfu``.
@@ -171,7 +171,7 @@ class Routes:
         return cls(Sfu.parse(sfu, sfu_room) if sfu else None, servers, relay_only)
 
     def for_member(self, room: str, member: str, server: str) -> dict[str, Any]:
-        """Return the part of a member's welcome that describes the routes."""
+        """Return the part of the ``welcome`` message that describes the routes to a participant."""
         return {
             "ice_servers": [one.for_member(member) for one in self.ice_servers],
             "ice_policy": "relay" if self.relay_only else "all",

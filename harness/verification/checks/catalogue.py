@@ -1,4 +1,4 @@
-"""The list of all checks: the name, what it checks, and the function that turns evidence into findings."""
+"""List all checks, each with its name, the question that it answers, and the function that produces its findings."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ class Check:
 
 CHECKS: Final = (
     Check(
-        "container", "Does the container match the name of the file, and is it complete and seekable?", file.container
+        "container", "Does the format match the file's suffix, and is the file complete and seekable?", file.container
     ),
-    Check("size", "Does every frame have the size that was requested?", file.size),
-    Check("frame-rate", "Does the frame rate match the requested one?", file.frame_rate),
-    Check("gap", "Are the frames on an exact grid, and is the audio without gaps?", continuity.gap),
+    Check("size", "Does every frame have the requested size?", file.size),
+    Check("frame-rate", "Does the file have the requested frame rate?", file.frame_rate),
+    Check("gap", "Are the frames evenly spaced, and is the audio free of gaps?", continuity.gap),
     Check("black", "Is the video free of black intervals while a participant should be visible?", continuity.black),
     Check("silent", "Is the audio free of silence while a participant should be audible?", continuity.silent),
     Check(
         "presence",
-        "Is every participant visible in the right tile, and audible, exactly when manifest and caller expect it?",
+        "Is every participant visible in the right tile, and audible, exactly when expected?",
         presence.presence,
     ),
-    Check("frozen", "Does every participant's video move?", smoothness.frozen),
-    Check("repeated", "Is every frame of every participant shown once?", smoothness.repeated),
-    Check("av-offset", "Are audio and video of every participant in sync?", smoothness.av_offset),
-    Check("drift", "Do audio and video of every participant stay in sync?", smoothness.drift),
+    Check("frozen", "Is every participant's video free of freezes?", smoothness.frozen),
+    Check("repeated", "Does the file show each of a participant's frames exactly once?", smoothness.repeated),
+    Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
+    Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
     Check("hash", "Is the file the one that was recorded?", file.hash_),
-    Check("complete", "Did a call stop the recording, without an alarm before?", file.complete),
+    Check("complete", "Was the recording stopped by a call, without an earlier alarm?", file.complete),
 )
 
 
 def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
-    """Return the findings of all checks in order; without a manifest, also a warning that names what did not run."""
+    """Return the findings of all checks in order; without a manifest, also a warning that lists the missing checks."""
     findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
     ran = {finding.check for finding in findings}
     missing = [check.name for check in CHECKS if check.name not in ran]

@@ -1,6 +1,6 @@
 """Describe each check for users: when it fails, when it warns, which limits it uses and what it needs.
 
-``scripts/checks_docs.py`` writes docs/checks.md from these descriptions, the catalogue and the limits.
+``scripts/checks_docs.py`` generates docs/checks.md from these descriptions, the catalogue and the limits.
 """
 
 from __future__ import annotations
@@ -27,127 +27,128 @@ class CheckDescription:
 
 DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     "container": CheckDescription(
-        measures="The check reads the bytes of the file and decodes every packet. It examines the container "
+        measures="The check reads the bytes of the file and decodes every packet, to validate the container "
         "format, tracks, codecs, Duration, Cues, timestamps and keyframes.",
         fails=(
             (
-                "The suffix of the file and its format differ: `.mkv` must be Matroska, `.mp4` and `.m4a` "
-                "MP4, `.wav` WAV, and every other suffix WebM."
+                "The file's format does not match its suffix: `.mkv` must be Matroska, `.mp4` and `.m4a` "
+                "must be MP4, `.wav` must be WAV, and a file with any other suffix must be WebM."
             ),
-            "The file has no Duration or no Cues, or a seek to its middle ends in the wrong place.",
+            "The file has no Duration or no Cues, or a seek to the middle of the file ends in the wrong place.",
             "A track contains no packets, or a packet can't be decoded.",
             "Timestamps do not increase.",
             "The file is truncated.",
             "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
-            "The first frame or the first audio comes later than `start`.",
-            "Two keyframes, or the last one and the end, are further apart than `keyframe`.",
+            "The first frame or the first audio is later than `start`.",
+            "Two keyframes, or the last keyframe and the end of the file, are further apart than `keyframe`.",
             (
-                "According to the manifest, a track is missing, there is video in an audio recording, or the "
-                "codec is wrong. A converted file may have other codecs, and a `.wav` file has no "
-                "video."
+                "According to the manifest, a track is missing, the codec is wrong, or an audio recording contains "
+                "video. A converted file may have different codecs, and a `.wav` file has no video."
             ),
         ),
-        warns=("The file contains further tracks, which no check examines.",),
+        warns=("The file contains additional tracks, which are not checked.",),
         limits=("start", "keyframe"),
-        needs="The check needs only the file. With a manifest it also compares tracks and codec.",
+        needs="The check needs only the file. If there is a manifest, the check also compares tracks and codec with "
+        "the manifest.",
     ),
     "size": CheckDescription(
         measures="The check compares the width and height of every frame, in pixels.",
         fails=(
             (
-                "The size of a frame differs from the size in the manifest. Without a manifest, the size of the "
-                "first frame is the expected one."
+                "The size of a frame differs from the size in the manifest. Without a manifest, every frame must "
+                "have the size of the first frame."
             ),
         ),
         needs="The check needs a video track.",
     ),
     "frame-rate": CheckDescription(
-        measures="The check measures the average frame rate in fps. Missing frames count as if they were "
+        measures="The check measures the average frame rate in fps. Missing frames are counted as if they were "
         "present, because the check `gap` reports them.",
         fails=(
             (
-                "The frame rate differs from the requested one by more than `frame_rate_percent`. In very "
-                "short files the tolerance is larger, because times in WebM are whole milliseconds."
+                "The frame rate differs from the requested frame rate by more than `frame_rate_percent`. In very "
+                "short files the tolerance is larger, because WebM stores times in whole milliseconds."
             ),
         ),
         limits=("frame_rate_percent",),
         needs="The check needs a video track, and a manifest with the requested frame rate.",
     ),
     "gap": CheckDescription(
-        measures="The check measures the time from each frame to the next, and gaps in the audio.",
+        measures="The check measures the time from each frame to the next, and finds gaps in the audio.",
         fails=(
-            "The time between two frames differs by more than `gap_ms` from every multiple of the frame's duration.",
-            "More frames are missing than the manifest counts. The file was changed after it was recorded.",
-            "The manifest counts all missing frames, but they are more than `missed_percent` of the frames.",
+            ("The time between two frames differs by more than `gap_ms` from every multiple of the frame duration."),
+            "More frames are missing than the manifest counts, because the file was changed after it was recorded.",
+            "More than `missed_percent` of the frames are missing, and the manifest counts all of them.",
             "The audio has a gap that is longer than `audio_gap`.",
         ),
         warns=(
             (
-                "The manifest counts all missing frames, and they are not more than `missed_percent` of the "
-                "frames. The machine was too busy."
+                "Up to `missed_percent` of the frames are missing, and the manifest counts all of them. The machine "
+                "was too busy."
             ),
-            "The frame rate varies and no manifest specifies one, so missing frames can't be detected.",
+            "The frame rate varies and there is no manifest that specifies it, so missing frames can't be detected.",
         ),
         limits=("gap_ms", "missed_percent", "audio_gap"),
-        needs="The check needs only the file. A manifest adds the requested frame rate and the number of "
-        "missed frames.",
+        needs="The check needs only the file. If there is a manifest, the check also uses its frame rate and its "
+        "number of missed frames.",
     ),
     "black": CheckDescription(
-        measures="The check finds times in which the whole video is black.",
+        measures="The check finds intervals in which the whole video is black.",
         fails=(
             (
                 "With a manifest: the video is black for longer than `black` while a participant should be "
-                "visible. The first and last `edge` seconds of such an interval are not examined."
+                "visible. The check ignores the first and last `edge` seconds of each interval in which a participant "
+                "should be visible."
             ),
-            "Without a manifest: at least 95 % of the file is black.",
+            "Without a manifest: at least 95 % of the recording is black.",
         ),
         limits=("black", "edge"),
         needs="The check needs a video track. It has no result if nobody should be visible for long enough.",
     ),
     "silent": CheckDescription(
-        measures="The check finds times in which the whole audio is silent.",
+        measures="The check finds intervals in which the whole audio is silent.",
         fails=(
             (
-                "With a manifest that names synthetic participants: the audio is silent for longer than "
-                "`silent` while one of them should be audible. The first and last `edge` seconds of such "
-                "an interval are not examined."
+                "With a manifest that lists synthetic participants: the audio is silent for longer than "
+                "`silent` while a synthetic participant should be audible. The check ignores the first and last "
+                "`edge` seconds of each interval in which a participant should be audible."
             ),
             (
                 "Without a manifest, or if all audible participants use real microphones: at least 95 % of "
-                "the file is silent. Speech has pauses."
+                "the recording is silent. Shorter silence is allowed, because speech has pauses."
             ),
         ),
         limits=("silent", "edge"),
         needs="The check needs an audio track. It has no result if nobody should be audible for long enough.",
     ),
     "presence": CheckDescription(
-        measures="The check determines when each participant is visible and audible, and whether the video is "
-        "in the right tile.",
+        measures="The check determines when each participant is visible and audible, and whether the participant's "
+        "video is in the right tile.",
         fails=(
             (
-                "A participant's video or audio is missing for longer than `absence`, although the manifest "
-                "says that the participant is visible or audible."
+                "A participant's video or audio is missing for longer than `absence`, although it should be present "
+                "according to the manifest."
             ),
             "A participant is visible outside their own tile for longer than `absence`.",
             (
                 "A participant is visible or audible for longer than `absence` although the participant was "
                 "absent, or the camera or microphone was off."
             ),
-            "An expectation of the caller is not met for longer than `absence`.",
+            "The caller's expectation is not met for longer than `absence`.",
             (
-                "An expectation can't be examined: the participant is not in the recording or has no marker, "
+                "An expectation can't be checked: the participant is not in the recording or has no marker, "
                 "the file has no such track, the recording ends before the expectation does, or another "
                 "participant has the same audio marker."
             ),
         ),
         warns=(
             "A participant has no marker, so it is unknown when they are visible or audible.",
-            "A participant was in the call too briefly to be examined.",
-            "The manifest names no participant who could be in the recording.",
+            "A participant was in the call too briefly to be checked.",
+            "The manifest lists no participant who could be in the recording.",
             "There is no manifest. The warning lists the checks that did not run.",
         ),
         limits=("absence", "edge", "duration"),
-        needs="The check needs markers, and a manifest or expectations. It ignores times in which the whole "
+        needs="The check needs markers, and a manifest or expectations. It ignores intervals in which the whole "
         "video or audio is missing, because other checks report them.",
     ),
     "frozen": CheckDescription(
@@ -155,7 +156,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         fails=(
             (
                 "A participant's video is frozen for longer than `frozen`. The last `edge` seconds before a "
-                "participant leaves or turns the camera off do not count, and neither do times in which the "
+                "participant leaves or turns the camera off do not count, nor do intervals in which the "
                 "whole video is black or missing."
             ),
         ),
@@ -163,13 +164,13 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         needs="The check needs markers in the video.",
     ),
     "repeated": CheckDescription(
-        measures="The check counts how many frames of each participant are repeated or skipped. Repetitions "
-        "that result from an exact conversion of the frame rate, for example from 15 to 30 fps, do "
-        "not count.",
+        measures="The check counts each participant's repeated and skipped frames. Repetitions that result from an "
+        "exact conversion of the frame rate, for example from 15 to 30 fps, do not count.",
         fails=(
             (
-                "More than `repeated_percent` of a participant's frames are repeated, or skipped, and both "
-                "together are more than `repeated_frames` frames."
+                "More than `repeated_percent` of a participant's frames are repeated, or more than "
+                "`repeated_percent` are skipped. The check passes if there are at most `repeated_frames` repeated "
+                "and skipped frames in total."
             ),
         ),
         limits=("repeated_percent", "repeated_frames"),
@@ -180,8 +181,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         "positive when the audio is late.",
         fails=(
             (
-                "The offset of a participant is larger than `av_offset_ms` in either direction. For the "
-                "recording participant, whose media do not cross a network, the limit is `own_av_offset_ms`."
+                "A participant's offset is larger than `av_offset_ms` in either direction. For the recording "
+                "participant, whose media does not cross a network, the limit is `own_av_offset_ms`."
             ),
         ),
         warns=(
@@ -191,12 +192,12 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("av_offset_ms", "own_av_offset_ms"),
-        needs="The check needs markers in video and audio. The manifest names the recording participant.",
+        needs="The check needs markers in video and audio. The manifest specifies who the recording participant is.",
     ),
     "drift": CheckDescription(
         measures="The check measures how fast the A/V offset of each participant grows, in ppm: microseconds "
         "per second.",
-        fails=("The drift of a participant is larger than `drift_ppm` in either direction.",),
+        fails=("A participant's drift is larger than `drift_ppm` in either direction.",),
         limits=("drift_ppm",),
         needs="The check needs markers in video and audio for at least one minute. It has no result for a "
         "shorter recording.",
@@ -209,14 +210,14 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "duration in the manifest, from the container's Duration, or from the time that passed on the "
                 "page's clock."
             ),
-            "Video and audio end more than `duration` apart.",
+            "The ends of video and audio are more than `duration` apart.",
         ),
         limits=("duration",),
-        needs="The check needs only the file. The manifest and the caller (`duration`, `--duration`) add "
-        "durations to compare.",
+        needs="The check needs only the file. The duration is also compared with the manifest, and with the duration "
+        "that the caller expects (`duration`, `--duration`).",
     ),
     "unexpected": CheckDescription(
-        measures="The check finds participants in the file who should not be in it.",
+        measures="The check finds participants who are in the file but should not be.",
         fails=(
             "A participant who is not in the manifest is visible or audible for longer than `absence`.",
             (
@@ -237,11 +238,12 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             "The manifest can't be read.",
         ),
-        needs="The check needs a manifest. It has no result for a converted file, whose bytes differ.",
+        needs="The check needs a manifest. It has no result for a converted file, because its bytes differ from the "
+        "recording's.",
     ),
     "complete": CheckDescription(
-        measures="The check reads in the manifest whether a call stopped the recording, and whether an alarm "
-        "was raised while it was made.",
+        measures="The check uses the manifest to determine whether a call stopped the recording, and whether an alarm "
+        "was raised during the recording.",
         fails=(
             "A complete recording is required, and one of the warnings below applies.",
             "A complete recording is required, and there is no manifest.",
@@ -250,7 +252,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "No call stopped the recording: for example, its page or its browser crashed, or the disk was full.",
             "An alarm was raised, for example because a connection stalled.",
         ),
-        needs="The check needs a manifest. `complete=True` in Python, or `complete = true` in an "
-        "expectations file, demands a complete recording.",
+        needs="The check needs a manifest. To require a complete recording, use `complete=True` in Python, or "
+        "`complete = true` in an expectations file.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Report: the result of verifying one file, as values and as JSON."""
+"""Define Report, the result of verifying one file."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Report(ReportModel):
     """
 
     path: Path
-    """Path of the file. A redacted report has an alias instead."""
+    """Path of the file. A redacted report contains an alias instead."""
     media: Media | None
-    """What the file contains; None if it could not be read."""
+    """Properties of the file; None if the file could not be read."""
     participants: tuple[ParticipantReport, ...] = ()
-    """What the file contains of each synthetic participant."""
+    """Measurements of each synthetic participant."""
     findings: tuple[Finding, ...]
-    """All results of the checks, including those that passed."""
+    """All findings of the checks, including those that passed."""
     curves: InstanceOf[Curves] | None = Field(default=None, exclude=True, repr=False)
     """Data of the plots; None if the file could not be read. JSON does not contain this field."""
     redacted: bool = Field(default=False, exclude=True)
@@ -50,17 +50,17 @@ class Report(ReportModel):
 
     @property
     def failures(self) -> tuple[Finding, ...]:
-        """The findings that failed."""
+        """All findings that failed."""
         return tuple(finding for finding in self.findings if not finding.ok)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that are worth reading although the check passed."""
+        """All findings that are warnings, although the check passed."""
         return tuple(finding for finding in self.findings if finding.warning)
 
     @property
     def _name(self) -> str:
-        """The file's name as it may be shown."""
+        """The file's name in a form that is safe to print."""
         return printable(self.path.name)
 
     def participant(self, name: str) -> ParticipantReport:
@@ -70,7 +70,7 @@ class Report(ReportModel):
             name: Name of the participant.
 
         Raises:
-            ConfigError: There is no participant of this name; the message lists all names.
+            ConfigError: There is no participant with this name; the message lists all names.
         """
         for participant in self.participants:
             if participant.name == name:
@@ -80,10 +80,10 @@ class Report(ReportModel):
         raise ConfigError(message)
 
     def raise_for_failures(self) -> None:
-        """Raise an error if a check failed; do nothing if the report passed.
+        """Raise an error if a check failed.
 
         Raises:
-            VerificationError: A check failed; the message has one line for each failed finding.
+            VerificationError: A check failed. The message has one line for each failed finding.
         """
         if self.failures:
             lines = (f"  {finding.check}: {finding.message}" for finding in self.failures)
@@ -91,12 +91,12 @@ class Report(ReportModel):
             raise VerificationError(message)
 
     def write_html(self, path: Path | str) -> Path:
-        """Write the report as one offline HTML page with plots, and return the path of the page.
+        """Write the report as an HTML page with plots, and return the path of the page.
 
-        The page plays the recording from its path.
+        The page works offline, and plays the recording from its path.
 
         Args:
-            path: Path of the page. An earlier report there is overwritten.
+            path: Path of the page. An earlier report at this path is overwritten.
 
         Raises:
             ConfigError: The path is not valid for a report.
@@ -111,7 +111,7 @@ class Report(ReportModel):
         """Write the findings as JUnit XML, and return the path of the file.
 
         Args:
-            path: Path of the file. An earlier report there is overwritten.
+            path: Path of the file. An earlier report at this path is overwritten.
 
         Raises:
             ConfigError: The path is not valid for a report.
@@ -123,23 +123,23 @@ class Report(ReportModel):
         return target
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report as an object for JSON, as the commands print it."""
+        """Return the report as a JSON object, in the format that the commands print."""
         values = self.model_dump(mode="json")
         return {key: values[key] for key in ("ok", "path", "media", "participants", "findings")}
 
     def __repr__(self) -> str:
-        """Return what a failed assertion should show, in one line."""
+        """Return a one-line summary for failed assertions."""
         failed = "; ".join(finding.message for finding in self.failures[:_MOST_MESSAGES])
         warned = "; ".join(finding.message for finding in self.warnings[:_MOST_MESSAGES])
         passed = f"passed with {warnings_of(self)}: {warned}" if warned else "passed"
         return f"<report on {self._name}: {f'failed {count_of(self.failures)}: {failed}' if failed else passed}>"
 
     def __str__(self) -> str:
-        # In a notebook Rich would write to the notebook instead of the file.
+        # Without force_jupyter=False, Rich would write to the notebook instead of the file.
         plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None, force_jupyter=False)
         plain.print(self, soft_wrap=True)
         return str(plain.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
     def __rich__(self) -> RenderableType:
-        """Return the result, a line about the file, a row for each participant, and what failed."""
+        """Return the result, a line about the file, a table of the participants, and the failed findings."""
         return render(self)

@@ -1,4 +1,4 @@
-"""The curves of a report: measured values over the time of the file, for the plots."""
+"""Define the curves of a report: values measured over the duration of the file, for the plots."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def _unpacked(text: Any) -> tuple[float, ...]:
     return tuple(numbers)
 
 
-# In JSON these numbers are the base64 of their bytes, which is exact and fast. They are not NumPy arrays, so that the
-# process that calls ``verify`` need not import NumPy.
+# In JSON, these numbers are encoded as base64, which is exact and fast. They are not NumPy arrays, so the process that
+# calls ``verify`` does not need to import NumPy.
 Numbers = Annotated[tuple[float, ...], PlainValidator(_unpacked), PlainSerializer(_packed)]
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Values over time."""
+    """A series of values with their times."""
 
     times: Numbers
-    """Increasing times in seconds of the file."""
+    """Times in the file, in seconds and in increasing order."""
     values: Numbers
     """One value for each time."""
 
@@ -53,29 +53,29 @@ class Curve:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Curves:
-    """The data of the plots of one file, and the limits by which it was checked."""
+    """The data of all plots in a report, and the limits that the checks used."""
 
     manifest: Manifest | None
-    """Manifest of the recording; None if there is none."""
+    """Manifest of the recording; None if the recording has no manifest."""
     limits: Limits
     """Limits of the checks."""
     duration: float
     """Duration of the file in seconds."""
     rate: float | None
-    """Frame rate of the grid, in frames per second; None without video."""
+    """Frame rate at which frames are expected, in frames per second; None without video."""
     level: Curve
-    """Level of the whole audio in dBFS."""
+    """Level of the mixed audio in dBFS."""
     gaps: Curve
     """Time from each frame to the next, in milliseconds."""
     offsets: Mapping[str, Curve] = field(default_factory=dict)
-    """A/V offset in milliseconds, by participant."""
+    """A/V offset in milliseconds, for each participant."""
     delays: Mapping[str, Curve] = field(default_factory=dict)
-    """Time from capture to file in milliseconds, by participant."""
+    """Time from the capture of a frame to its time in the file, in milliseconds, for each participant."""
     connections: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
-    """WebRTC's statistics, by measure and participant."""
+    """WebRTC statistics, for each measurement and participant."""
 
     def __eq__(self, other: object) -> bool:
-        """Return true: reports are compared by their findings and measures, from which the curves follow."""
+        """Return True, because the findings and measurements that reports are compared by determine the curves."""
         return isinstance(other, Curves)
 
     __hash__ = object.__hash__

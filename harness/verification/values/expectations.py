@@ -23,20 +23,20 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Expectation(ReportModel):
-    """What is expected of a participant for some time: to be visible or audible, or not to be."""
+    """An expectation that a participant is, or is not, visible or audible during an interval of the file."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     participant: Words
     """Name of the participant."""
     visible: bool | None = None
-    """True if the participant must be visible all the time, False if never, None if that is not checked."""
+    """True if the participant must be visible during the whole interval, False if never visible, None to skip this."""
     audible: bool | None = None
-    """True if the participant must be audible all the time, False if never, None if that is not checked."""
+    """True if the participant must be audible during the whole interval, False if never audible, None to skip this."""
     start: Seconds = Field(default=0.0, validation_alias="from")
-    """Start in seconds of the file. An expectations file calls it ``from``."""
+    """Start of the interval in seconds. The name in an expectations file is ``from``."""
     end: Seconds | None = Field(default=None, validation_alias="to")
-    """End in seconds of the file; None is the end of the recording. An expectations file calls it ``to``."""
+    """End of the interval in seconds; None for the end of the recording. The name in an expectations file is ``to``."""
 
     @model_validator(mode="after")
     def _expects_something(self) -> Self:
@@ -49,10 +49,10 @@ class Expectation(ReportModel):
         return self
 
     def problem(self, limits: Limits) -> str | None:
-        """Return why these limits do not allow this expectation; None if they do.
+        """Return why this expectation can't be checked with these limits; None if it can be checked.
 
         Args:
-            limits: Limits of the checks. Their ``absence`` determines the shortest time that can be examined.
+            limits: Limits of the checks. Their ``absence`` determines the shortest interval that can be checked.
         """
         if self.end is None or is_long_enough(self.start, self.end, limits):
             return None

@@ -1,4 +1,4 @@
-"""Finding: one result of a check, and helpers for its text."""
+"""Define Finding, which is one result of a check, and helpers for its text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CheckName = Literal[
     "complete",
 ]
 
-# Similar findings beyond this number are omitted, except for the last one, whose message counts them.
+# Similar findings beyond this number are omitted, except for the last finding, which states how many were omitted.
 _MOST_ALIKE: Final = 10
 
 
@@ -42,21 +42,22 @@ class Finding(ReportModel):
     ok: bool
     """Whether this part of the check passed."""
     participant: Words | None = None
-    """Name of the participant concerned; None if the finding concerns the whole file."""
+    """Name of the participant that the finding is about; None if it is about the whole file."""
     at: Interval | None = None
-    """Start and end of the part of the file concerned, in seconds; None if the finding concerns all of it."""
+    """Start and end, in seconds, of the part of the file that the finding is about; None if it is about the whole
+    file."""
     expected: Words | float | None = None
-    """Expected value, to compare with ``got``; None if there is no short value."""
+    """Expected value, to compare with ``got``; None if the expected value is not short."""
     got: Words | float | None = None
-    """Measured value; None if there is no short value."""
+    """Measured value; None if the measured value is not short."""
     message: Words
-    """The result in one sentence or a few words."""
+    """Text of the finding."""
     warning: bool = Field(default=False, exclude=True)
-    """Whether the finding is worth reading although the check passed. JSON does not contain this field."""
+    """Whether the finding is a warning, although the check passed. JSON does not contain this field."""
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the first ten findings of one kind, and the last one, whose message counts the others in between."""
+    """Yield the first ten of several similar findings and the last one, whose message states how many are omitted."""
     yield from alike[:_MOST_ALIKE]
     if len(alike) > _MOST_ALIKE:
         last = alike[-1]
@@ -64,10 +65,10 @@ def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def span(at: Interval) -> str:
-    """Return an interval in words."""
+    """Return an interval as text."""
     return f"from {at[0]:.2f} to {at[1]:.2f} s"
 
 
 def milliseconds(at: Interval) -> Interval:
-    """Return an interval in whole milliseconds."""
+    """Return an interval in seconds, rounded to milliseconds."""
     return (round(at[0], 3), round(at[1], 3))

@@ -1,4 +1,4 @@
-"""The measured values of a report, in the shape of its JSON."""
+"""Define the measured values of a report, with the structure of the report's JSON."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from harness.verification.values.intervals import subtract, widened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Audio is measured in steps of 0.05 s, and a frame lasts up to 0.067 s.
+# Tolerance in seconds, because audio is measured in steps of 0.05 s and a frame lasts up to 0.067 s.
 _EDGE: Final = 0.05
-# pytest shows about 240 characters of a value in a failed assertion.
+# Maximum number of intervals in a representation, because pytest shows only about 240 characters of a value.
 _SHOWN: Final = 3
 
 
 class ReportModel(BaseModel):
-    """Base class of frozen values; times are in seconds of the file, unless a name contains ``ms``.
+    """Base class of frozen values. Times are positions in the file in seconds, unless a name contains ``ms``.
 
-    Numbers are finite, since JSON has no others.
+    All numbers are finite, since JSON has no other numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Gaps(ReportModel):
-    """Time between one frame and the next."""
+    """Statistics of the time between consecutive frames."""
 
     p50: float
     """Median in milliseconds."""
@@ -39,7 +39,7 @@ class Gaps(ReportModel):
 
 
 class Video(ReportModel):
-    """The video of a file."""
+    """Properties of a file's video track."""
 
     codec: Words
     """Video codec, for example ``vp9``."""
@@ -52,17 +52,17 @@ class Video(ReportModel):
     frame_rate: float
     """Average frame rate in frames per second."""
     gap_ms: Gaps | None
-    """Time between one frame and the next, in milliseconds; None with fewer than two frames."""
+    """Time between consecutive frames, in milliseconds; None if there are fewer than two frames."""
     missed: int
-    """Number of frames that are missing from an even grid of the file's frame rate."""
+    """Number of missing frames, according to the file's frame rate."""
     repeated: int
-    """Number of frames that look the same as the one before."""
+    """Number of frames that look the same as the previous frame."""
     keyframe_gap: float
-    """Longest time from one keyframe to the next or to the end, in seconds."""
+    """Longest time from a keyframe to the next keyframe or to the end of the file, in seconds."""
 
 
 class Audio(ReportModel):
-    """The audio of a file."""
+    """Properties of a file's audio track."""
 
     codec: Words
     """Audio codec, for example ``opus``."""
@@ -83,26 +83,26 @@ class Audio(ReportModel):
 
 
 class Media(ReportModel):
-    """The file itself."""
+    """Properties of the file."""
 
     container: Words
-    """Container format according to the bytes, not to the name: for example ``webm``, ``matroska`` or ``mp4``."""
+    """Container format detected from the file's bytes, for example ``webm``, ``matroska`` or ``mp4``."""
     duration: float
-    """End of the last frame or of the audio, in seconds."""
+    """Time in seconds at which both video and audio have ended."""
     seekable: bool
-    """Whether the file has Duration and Cues, and a seek to its middle works."""
+    """Whether the file has Duration and Cues, and seeking to the middle of the file works."""
     size: int
     """Size of the file in bytes."""
     bitrate: int
     """Average bitrate of the file in bits per second."""
     video: Video | None
-    """The video track; None if there is none."""
+    """The video track; None if the file has no video."""
     audio: Audio | None
-    """The audio track; None if there is none."""
+    """The audio track; None if the file has no audio."""
 
 
 class Spread(ReportModel):
-    """A measure over the whole recording."""
+    """Median and 95th percentile of a value over the whole recording."""
 
     median: float
     """Median in milliseconds."""
@@ -111,40 +111,40 @@ class Spread(ReportModel):
 
 
 class ParticipantVideo(ReportModel):
-    """How a participant's video appears in the file."""
+    """Measurements of a participant's video in the file."""
 
     visible: tuple[Interval, ...]
-    """When the video is shown: starts and ends in seconds."""
+    """Intervals in which the participant is visible, each with start and end in seconds."""
     frames: int
     """Number of frames that show the participant."""
     frame_rate: float
-    """Number of different frames per second."""
+    """Number of distinct frames per second."""
     repeated_percent: float
-    """Share of ``frames`` that were repeated, in percent. An exact conversion from the sender's frame rate to the
-    file's frame rate also repeats frames; those do not count."""
+    """Share of ``frames`` that were repeated, in percent. Repetitions that result from an exact conversion of the
+    sender's frame rate to the file's frame rate do not count."""
     skipped_percent: float
-    """Frames of the sender that were skipped, relative to ``frames``, in percent. Those that an exact conversion of
+    """Number of the sender's frames that were skipped, in percent of ``frames``. Frames that an exact conversion of
     the frame rate skips do not count."""
     frozen: tuple[Interval, ...]
-    """When one frame is shown for longer than 0.2 s: starts and ends in seconds."""
+    """Intervals in which one frame is shown for longer than 0.2 s, each with start and end in seconds."""
 
 
 class ParticipantAudio(ReportModel):
-    """When a participant's audio is in the file."""
+    """Intervals in which a participant's audio is in the file, or missing from it."""
 
     audible: tuple[Interval, ...]
-    """When the audio is in the file: starts and ends in seconds."""
+    """Intervals in which the participant is audible, each with start and end in seconds."""
     silent: tuple[Interval, ...]
-    """When the audio is not in the file: starts and ends in seconds."""
+    """Intervals in which the participant is not audible, each with start and end in seconds."""
 
 
 class ParticipantReport(ReportModel):
-    """What the file contains of one synthetic participant."""
+    """Measurements of one synthetic participant in the file."""
 
     name: Words
-    """Name of the participant. Without a manifest that names the marker, it is for example ``marker 5``."""
+    """Name of the participant. If no manifest contains a name for the marker, the name is for example ``marker 5``."""
     present: tuple[Interval, ...]
-    """When the participant is visible or audible: starts and ends in seconds."""
+    """Intervals in which the participant is visible or audible, each with start and end in seconds."""
     video: ParticipantVideo | None
     """The participant's video; None if the file has no video."""
     audio: ParticipantAudio | None
@@ -152,31 +152,32 @@ class ParticipantReport(ReportModel):
     av_offset_ms: Spread | None
     """Audio minus video in milliseconds, positive when the audio is late; None if it could not be measured."""
     drift_ppm: float | None
-    """How fast the A/V offset grows, in ppm (microseconds per second); None if it was measured for less than a
-    minute."""
+    """How fast the A/V offset grows, in ppm (microseconds per second); None if the offset could be measured for less
+    than a minute."""
     delay_ms: Spread | None
-    """Time from the capture of a frame to its time in the file, in milliseconds; None if it could not be measured."""
+    """Time from the capture of a frame to the frame's time in the file, in milliseconds; None if it could not be
+    measured."""
 
     def is_audible(self, start: float, end: float) -> bool:
-        """Return whether the audio is in the file all the time from ``start`` to ``end``.
+        """Return whether the participant is audible all the time from ``start`` to ``end``.
 
         Args:
-            start: Start in seconds; 0.05 s at both ends are tolerated.
+            start: Start in seconds. Up to 0.05 s may be missing at the start and at the end.
             end: End in seconds.
         """
         return self.audio is not None and _covers(self.audio.audible, start, end)
 
     def is_visible(self, start: float, end: float) -> bool:
-        """Return whether the video is in the file all the time from ``start`` to ``end``.
+        """Return whether the participant is visible all the time from ``start`` to ``end``.
 
         Args:
-            start: Start in seconds; 0.05 s at both ends are tolerated.
+            start: Start in seconds. Up to 0.05 s may be missing at the start and at the end.
             end: End in seconds.
         """
         return self.video is not None and _covers(self.video.visible, start, end)
 
     def __repr__(self) -> str:
-        """Return what a failed assertion should show, in one line."""
+        """Return a one-line summary for failed assertions."""
         parts = [f"present {_during(self.present)}"]
         if self.audio:
             parts.append(f"audible {_during(self.audio.audible)}")
@@ -189,12 +190,12 @@ class ParticipantReport(ReportModel):
 
 
 def _covers(intervals: Sequence[Interval], start: float, end: float) -> bool:
-    """Return whether the intervals contain everything from ``start`` to ``end``, except for their measured edges."""
+    """Return whether the intervals cover everything from ``start`` to ``end``, with a tolerance at their edges."""
     return not subtract([(start, end)], widened(intervals, _EDGE))
 
 
 def _during(intervals: Sequence[Interval]) -> str:
-    """Return the first few intervals in words."""
+    """Return the first few intervals as text."""
     shown = " and ".join(f"{start:.2f}-{end:.2f}" for start, end in intervals[:_SHOWN])
     more = f" and {len(intervals) - _SHOWN} more" if len(intervals) > _SHOWN else ""
     return f"{shown} s{more}" if shown else "never"
