@@ -36,7 +36,7 @@ class Recording(BaseModel):
     participant: Name
     """Name of the recording participant."""
     recorder: Recorder
-    """Who was recorded: everybody (``"all"``), or only the recording participant (``"local"``)."""
+    """The recorded participants: everybody (``"all"``), or only the recording participant (``"local"``)."""
     type: RecordType
     """Tracks of the recording: video and audio (``"video"``), or only audio (``"audio"``)."""
     mime_type: Text

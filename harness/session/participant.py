@@ -125,7 +125,7 @@ class Participant(MediaControls):
         downloaded automatically.
 
         Args:
-            recorder: Whom to record: everybody in the room (``"all"``), or only this participant (``"local"``).
+            recorder: Participants to record: everybody in the room (``"all"``), or only this participant (``"local"``).
             record_config: Options of the recording. The default is the room's ``record_config``, or ``RecordConfig()``
                 if the room has none.
 

@@ -118,7 +118,7 @@ class Room:
             media: Camera and microphone of all these participants, as in ``join``.
             subscriber: Name of a participant who receives everybody's media all the time, instead of only while
                 recording.
-            emulate_network: Names of the participants for whom ``Participant.emulate_network`` can be used later.
+            emulate_network: Names of the participants on which ``Participant.emulate_network`` can be called later.
             timeout: Maximum time to wait, in seconds.
 
         Raises:
