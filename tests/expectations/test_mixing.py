@@ -60,7 +60,7 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
 
 
 def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, site: Site) -> None:
-    """Fact 11: MediaStreamTrackProcessor and -Generator exist only in windows. VideoTrackGenerator does not exist."""
+    """Fact 11: MediaStreamTrackProcessor and -Generator exist only in windows. Chrome has no VideoTrackGenerator."""
     names = "['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'VideoTrackGenerator']"
     site.serve(
         "/known.js",
@@ -127,7 +127,7 @@ def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> No
 
 
 def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
-    """Fact 15: remote frames have metadata().rtpTimestamp, the sender's time in 1/90 ms. Local frames do not."""
+    """Fact 15: only remote frames have metadata().rtpTimestamp, the sender's time in units of 1/90 ms."""
     remote, elapsed, local = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -195,7 +195,7 @@ def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: 
 
 
 def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) -> None:
-    """Fact 19: a camera stalls while a few of its frames are open, even with a larger buffer, and then resumes."""
+    """Fact 19: a camera stalls while a few frames are open, even with a larger buffer, and then resumes."""
     kept = bare_page.evaluate(
         """async () => {
             const camera = await navigator.mediaDevices.getUserMedia({ video: true });

@@ -24,7 +24,7 @@ import { unsupported } from './client/support.js';
  */
 export async function attach(hooks, { url, key, token, media, videoFile }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
-  // The key allows a page from another origin to open our sockets. It is sent as a subprotocol, never in a URL.
+  // The key allows a page from another origin to open our sockets. The key is sent as a subprotocol, never in a URL.
   const protocols = ['recording-harness', key];
   const client = new Client({
     unsupported,

@@ -90,5 +90,5 @@ const show = () => {
   new View(document, client, viewer, library, language, unsupported()).show();
 };
 page.harness = { ...pythonCalls(client), show };
-// A page that only Python uses draws nothing until Python calls `show`, which saves CPU time.
+// To save CPU time, a page that only Python uses draws nothing until Python calls `show`.
 if (new URLSearchParams(location.search).get('view') !== 'off') show();

@@ -3,8 +3,8 @@
 import { COLUMNS, ROWS, decode } from '../shared/marker.js';
 
 /**
- * Number of frames without a marker after which a participant counts as unidentified: usually, and while one of our
- * participants is missing.
+ * Number of frames without a marker after which a participant counts as unidentified. The second number applies while
+ * one of our participants is missing.
  */
 const FRAMES = 45;
 const MISSING_FRAMES = 150;

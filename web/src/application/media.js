@@ -10,7 +10,7 @@ const GROUP = 'harness';
 
 /**
  * Emits `changed` when the application sends different tracks or switches its tracks on or off. Only the application
- * can switch them.
+ * can switch its tracks.
  *
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}

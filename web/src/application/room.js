@@ -148,8 +148,8 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Resolves when all participants in the call are identified and received; fails with a StepTimeout that names the
-   * missing ones.
+   * Resolves when all participants in the call have been identified and received; fails with a StepTimeout that names
+   * the missing participants.
    */
   async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
@@ -158,7 +158,7 @@ export class ApplicationRoom extends Emitter {
       if (late.length + this.#identifying.size === 0) return;
       if (performance.now() > end) {
         const names = late.map(({ name }) => name).join(', ');
-        const missing = names || `${this.#identifying.size} participants who are not identified yet`;
+        const missing = names || `${this.#identifying.size} participants not yet identified`;
         throw stepTimeout(`No video or audio from ${missing} arrived within 20 s.`);
       }
       await pause(CHECK_EVERY);

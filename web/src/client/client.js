@@ -35,7 +35,7 @@ import { Subscriber } from './subscriptions.js';
  * @property {string} [token] the access token from the server; not needed for a public room
  * @property {string} [room]
  * @property {string} [channelName]
- * @property {string} [code] the join code of a public room
+ * @property {string} [code] the join code for a public room
  * @property {'synthetic' | 'camera' | 'video-file' | 'application'} [media]
  * @property {string | null} [videoFile] the path of the video file on the server
  * @property {DeviceIds} [devices] the camera and microphone to use
@@ -259,7 +259,7 @@ export class Client extends Emitter {
     return { id: room.id, marker: room.marker, name: room.name };
   }
 
-  /** Handles the events of the room that we have joined. @param {CallRoom} room */
+  /** Handles events from the room that we have joined. @param {CallRoom} room */
   #follow(room) {
     this.room = room;
     this.name = room.name;

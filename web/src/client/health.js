@@ -1,4 +1,4 @@
-/** Health: the frame rate and bitrate of a recording, measured over the last few seconds. */
+/** Health: a recording's frame rate and bitrate, measured over the last few seconds. */
 
 import { pageNow } from '../shared/clock.js';
 

@@ -28,7 +28,7 @@ const AUDIO_BITS = 128_000;
 const LONGEST_NAME = 1000;
 
 /**
- * Returns the plan of a recording; throws a ConfigError that names the option, or a NotSupportedError.
+ * Returns a recording's plan; throws a ConfigError that names the invalid option, or a NotSupportedError.
  *
  * @param {unknown} data the argument of NERTC's call
  * @param {(mimeType: string) => boolean} [supported]

@@ -30,7 +30,7 @@ export class Recordings extends Emitter {
   /**
    * @param {import('./client.js').Parts} parts
    * @param {import('./devices.js').Devices} devices
-   * @param {Notify} notify emits an event of a recording
+   * @param {Notify} notify emits a recording event
    */
   constructor(parts, devices, notify) {
     super();
@@ -96,8 +96,8 @@ export class Recordings extends Emitter {
     const old = this.current;
     /** The recordings that were downloaded automatically. @type {(FinishedRecording | null)[]} */
     const downloaded = [];
-    // If the connection of a recording has closed, the recording can't be downloaded; the server has published it or
-    // will recover it.
+    // If a recording's connection has closed, the recording can't be downloaded. The server has published it or will
+    // recover it.
     if (old?.state === 'stopped' && !old.downloaded && !old.spool.closed)
       downloaded.push(await this.#download(old));
     const recording = await this.#begin(plan, room);

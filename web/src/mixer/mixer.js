@@ -151,7 +151,7 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Waits for up to `ms` until all participants' videos run steadily; resolves with whether they do.
+   * Waits up to `ms` for all participants' video to run steadily; resolves with true if it does.
    *
    * @param {number} ms
    */

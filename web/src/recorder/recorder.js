@@ -2,7 +2,7 @@
  * Recorder: records a stream with Chrome's MediaRecorder.
  *
  * Input: the mixer's stream. Output: chunks for the spool, which are sent as MediaRecorder delivers them.
- * ActiveRecording starts, holds and stops it.
+ * ActiveRecording starts, holds and stops the recorder.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -13,8 +13,8 @@ import { pause } from '../shared/pause.js';
 /** Requested duration of MediaRecorder's slices, in ms. Slices arrive a little later than requested (Chrome fact 9). */
 const TIMESLICE = 100;
 /**
- * Number of slices per chunk after the recording has begun. Chunks are small, since a crash may lose one chunk, but not
- * smaller, since each message costs time in four processes.
+ * Number of slices per chunk after the recording has begun. Smaller chunks would reduce the loss after a crash, which
+ * is at most one chunk, but each message costs time in four processes.
  */
 const SLICES_PER_CHUNK = 2;
 /** Maximum time between key frames, in ms. By default, Chrome writes few key frames (Chrome fact 9). */
@@ -22,7 +22,8 @@ const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
 /**
- * How long a busy encoder may make no progress before it counts as stopped, and how long it may take in total, in ms.
+ * How long a busy encoder may go without progress before it counts as stopped, and how long it may take in total, in
+ * ms.
  */
 const STOPPED_AFTER = 500;
 const LONGEST_DRAIN = 2500;

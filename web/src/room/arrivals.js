@@ -91,7 +91,7 @@ export class Arrivals extends Emitter {
     }
   }
 
-  /** Waits for the first frame and audio of each participant that we subscribe to. */
+  /** Waits for the first frame and audio from each participant that we subscribe to. */
   watchAll() {
     for (const participant of this.#participants.values()) void this.watch(participant);
   }

@@ -19,8 +19,8 @@ export const GRAY = 128;
  * @property {number} width pixels
  * @property {number} height pixels
  * @property {[PlaneLayout, PlaneLayout, PlaneLayout]} layout Y, U, V: offset in the memory, stride in bytes
- * @property {number} start first byte in the memory
- * @property {number} bytes length in the memory
+ * @property {number} start the offset of the first byte in the memory
+ * @property {number} bytes the number of bytes in the memory
  */
 
 /** @param {number} size pixels of luma @returns {number} pixels of chroma */
@@ -65,12 +65,13 @@ export function fill(memory, image, rect, yuv) {
 /**
  * Copies an image, or only its rectangle `part`, into a larger image at (`x`, `y`). Both coordinates are even.
  *
- * @param {Uint8Array} memory of both images
+ * @param {Uint8Array} memory the memory that contains both images
  * @param {I420Image} from
  * @param {I420Image} to
  * @param {number} x
  * @param {number} y
- * @param {{x: number, y: number, width: number, height: number}} [part] with even position and size
+ * @param {{x: number, y: number, width: number, height: number}} [part] the part to copy, whose position and size are
+ * even
  */
 export function blit(memory, from, to, x, y, part = { x: 0, y: 0, width: from.width, height: from.height }) {
   for (let plane = 0; plane < 3; plane += 1) {

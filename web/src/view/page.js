@@ -1,4 +1,4 @@
-/** Page: helpers of the view that find elements, set texts and format numbers. */
+/** Page: helpers with which the view finds elements, sets texts and formats numbers. */
 
 /**
  * Returns the element with this id; throws if the element does not exist or has another type.

@@ -18,7 +18,7 @@ function setUp(context) {
   return { time, viewer, listed };
 }
 
-/** Accepts the latest connection as a viewer's. @param {string} token */
+/** Admits the viewer who opened the latest connection. @param {string} token */
 async function admit(token) {
   const socket = FakeSocket.last;
   socket.accept();

@@ -1,4 +1,4 @@
-/** Layouts: the position of each participant's tile in the frame. */
+/** Layouts: calculates the position of each participant's tile in the frame. */
 
 /** @param {number} value */
 const evenDown = (value) => 2 * Math.floor(value / 2);

@@ -1,5 +1,5 @@
 /**
- * VideoMixer: at each tick, copies every participant's due frame into their tile, and writes one I420 frame.
+ * VideoMixer: at each tick, copies the frames that are due into the participants' tiles, and writes one I420 frame.
  *
  * Input: messages from mixer.js (ToVideoWorker), with one stream of frames per participant. Output: frames for the
  * generator in mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). This module runs in a worker.

@@ -68,7 +68,7 @@ export class Handle {
   }
 }
 
-/** The plugin refused a request, with this error code. */
+/** The error for a request that the plugin refused, with the plugin's error code. */
 export class JanusError extends Error {
   /** @param {string} message @param {number} code */
   constructor(message, code) {
@@ -118,7 +118,7 @@ export class Session extends Emitter {
       reject(
         new HarnessError(
           'ConfigError',
-          `Could not connect to Janus at ${this.url}. Is it running, with its WebSockets transport?`,
+          `Could not connect to Janus at ${this.url}. Is Janus running, and is its WebSockets transport enabled?`,
         ),
       );
       this.#onClose();
@@ -184,7 +184,8 @@ export class Session extends Emitter {
   /** @param {{code: number, reason: string}} error */
   #refusal({ code, reason }) {
     if (code !== REFUSED) return new JanusError(reason, code);
-    const remedy = 'HARNESS_SFU_SECRET must equal its token_auth_secret, and both clocks must be right';
+    const remedy =
+      "HARNESS_SFU_SECRET must equal Janus's token_auth_secret, and the clocks of both servers must be correct";
     return new HarnessError('ConfigError', `Janus at ${this.url} rejected the token (${reason}): ${remedy}.`);
   }
 

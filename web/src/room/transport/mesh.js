@@ -18,7 +18,7 @@ import {
 
 /** How long to wait for the first candidate before an offer is rolled back, in ms. */
 const GATHERED_WITHIN = 1000;
-/** How often to try to set encodings while negotiations interfere, and the time between attempts, in ms. */
+/** Maximum number of attempts to set encodings while negotiations interfere, and the time between attempts, in ms. */
 const TRIES = 20;
 const RETRY_AFTER = 50;
 

@@ -6,7 +6,7 @@
 import { Emitter } from '../../shared/events.js';
 import { CHINESE, CHINESE_PATTERNS } from './chinese.js';
 
-/** The storage key under which the chosen language is stored. */
+/** The key under which the chosen language is stored. */
 const KEY = 'language';
 
 /** @typedef {'en' | 'zh'} Code */

@@ -48,7 +48,7 @@ export class RecordingList extends Emitter {
     this.#title.focus();
   }
 
-  /** @param {LibraryItem[] | null} items newest first; null if the server keeps no list */
+  /** @param {LibraryItem[] | null} items the room's recordings, newest first; null if the server keeps no list */
   render(items) {
     this.#section.hidden = items === null;
     this.#items = items ?? [];

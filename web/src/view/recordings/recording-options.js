@@ -1,4 +1,4 @@
-/** RecordingOptions: the form with the options of startMediaRecording. */
+/** RecordingOptions: the form with the options for startMediaRecording. */
 
 import { Emitter } from '../../shared/events.js';
 import { find } from '../page.js';
@@ -63,7 +63,7 @@ export class RecordingOptions extends Emitter {
     };
   }
 
-  /** Disables the video options of an audio recording. */
+  /** Disables the video options if only audio is recorded. */
   #updateEnabled() {
     const videoOptions = [this.#quality, this.#frameRate, this.#layout, this.#codec, this.#names];
     for (const input of videoOptions) input.disabled = this.#type.value === 'audio';

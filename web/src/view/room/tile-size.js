@@ -1,6 +1,6 @@
 /** Tile sizes: calculates the tiles' size on the screen, and the video size to request for the tiles. */
 
-/** Pixels between tiles. Must equal `gap` in style.css. */
+/** Pixels between tiles. The value must equal `gap` in style.css. */
 const GAP = 12;
 /**
  * The heights that can be requested. There are only a few, so that resizing a window does not constantly cause
