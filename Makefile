@@ -1,6 +1,7 @@
 # `make record` and `make test` first install everything that is missing.
 
-# The Python for .venv, 3.11 or newer: `make record PYTHON=python3.13`. The default is the first suitable one on PATH.
+# The Python for .venv, 3.11 or newer, for example `make record PYTHON=python3.13`. The default is the first suitable Python
+# on PATH.
 PYTHON ?=
 BIN := .venv/bin
 INTERPRETER := .venv/.interpreter
@@ -15,25 +16,25 @@ PAGE_READY := node_modules/.page-ready
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
-setup: $(PYTHON_READY) $(BROWSER_READY) ## Create .venv, install the package and a Chrome: everything that recording needs
+setup: $(PYTHON_READY) $(BROWSER_READY) ## Create .venv, and install the package and Chrome
 
-setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Also install the Python and page tools that tests and checks need
+setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Run setup, and install the tools that tests and checks need
 
 record: setup ## Record three participants for ten seconds, and verify the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
 
-# Additional arguments for pytest: make test TESTS="--basetemp=build/pytest -k page".
+# Additional arguments for pytest, for example make test TESTS="--basetemp=build/pytest -k page".
 TESTS ?=
-# Coverage is measured by default. To disable it, run: make test COVERAGE=
-# Before Python 3.14, a tracer follows every call and costs up to twice the processor time.
+# Coverage is measured by default. To turn it off, run: make test COVERAGE=
+# Before Python 3.14, measuring coverage takes up to twice the CPU time, because a tracer follows every call.
 COVERAGE ?= 1
 MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run --concurrency=$$concurrency -m pytest,$(BIN)/pytest)
 MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
 # The page's own tests take seconds and run during the first Python tests. All failures are printed again at the end.
-# Files with the marker `parallel` run in two processes, and then all other tests run one at a time.
-# pytest exits with 5 if no tests are selected.
-test: setup-dev ## Run every suite in quick form
+# Test files with the marker `parallel` run in two processes. Then all other tests run one at a time.
+# pytest exits with code 5 if no tests are selected.
+test: setup-dev ## Run the quick form of every suite
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \
@@ -53,50 +54,50 @@ test: setup-dev ## Run every suite in quick form
 test-thorough: setup-dev ## Run every suite in full, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
 
-test-faults: setup-dev ## Test crashes, disconnects, full disks and stalls in full, and print each figure with its limit (16 minutes)
+test-faults: setup-dev ## Test crashes, disconnects, full disks and stalls with all repetitions, and print each measurement with its limit (16 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py
 
-test-truth: setup-dev ## Plant every fault into real recordings, and print the planted and the detected ones (10 minutes)
+test-truth: setup-dev ## Insert every kind of fault into real recordings, and print which faults were detected (10 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
 
-test-security: setup-dev ## Attack sockets, names, joins and addresses in full, and print each figure with its limit (8 minutes)
+test-security: setup-dev ## Run every security attack (on sockets, names, joins and addresses) with all repetitions, and print each measurement with its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
 # Duration of the recording of `make soak`, in minutes.
 MINUTES ?= 30
 
-soak: setup-dev ## Record three participants for MINUTES=30 (APPLICATION=1: in another application's page), and print drift, timestamp order and memory
+soak: setup-dev ## Record three participants for MINUTES=30 minutes, and print drift, timestamp order and memory (APPLICATION=1: in another application's page)
 	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
-bench: setup-dev ## Compare speed and cost with NERTC's and RecordRTC's own code (75 minutes; QUICK=1: 3 minutes)
+bench: setup-dev ## Compare speed and CPU usage with NERTC's and RecordRTC's own code (75 minutes; QUICK=1: 3 minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
-check: setup-dev ## Check format, lint, types and layers of Python and the page
+check: setup-dev ## Check the format, lint rules, types and layers of the Python code and the page
 	scripts/check
 
-docs: setup-dev ## Build the documentation site, build/site/index.html
+docs: setup-dev ## Build the documentation site in build/site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-gallery: setup-dev ## Make the screenshots of docs/gallery.md again
+gallery: setup-dev ## Make the screenshots for docs/gallery.md
 	$(BIN)/python scripts/gallery.py
 
 lock: setup-dev ## Pin the newest compatible versions in requirements.lock
 	scripts/supply lock
 
-audit: setup-dev ## List known vulnerabilities of the pinned versions, from PyPI and npm
+audit: setup-dev ## List known vulnerabilities in the pinned packages from PyPI and npm
 	scripts/supply audit
 
 licences: setup-dev ## List the licenses of all packages that are installed with the harness
 	scripts/supply licences
 
-sbom: setup-dev ## Write bills of materials (CycloneDX) to build/sbom-*.json
+sbom: setup-dev ## Write software bills of materials (CycloneDX) to build/sbom-*.json
 	scripts/supply sbom
 
-clean: ## Remove the files of setup and tools, but keep recordings
+clean: ## Remove everything that setup and the tools created, but keep recordings
 	rm -rf .venv node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# This rule runs every time, but touches its file only when it creates .venv again.
+# This rule runs every time, but changes its file only if it creates .venv again.
 $(INTERPRETER): FORCE
 	@scripts/make-venv $(PYTHON)
 

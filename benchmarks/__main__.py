@@ -1,7 +1,8 @@
-"""``python -m benchmarks``: measure all promised figures on speed and cost in one run.
+"""Measure speed and CPU usage of the harness and of other recorders, and compare them with the promised limits.
 
-The contestants alternate within each repeat, and each repeat starts with a different one, so other load on the machine
-affects all of them equally. Costs are compared in pairs. Run the benchmarks on an otherwise idle machine.
+Run with ``python -m benchmarks`` on an otherwise idle machine. The contestants alternate within each repeat, and each
+repeat starts with a different contestant, so other load on the machine affects all contestants equally. CPU usage is
+compared within pairs of runs.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ GROWTH: Final = tuple(Form(people=people) for people in (1, 2, 9, 16))
 
 
 def main() -> int:
-    """Measure, write the results and print the table; return 1 if a limit is missed."""
+    """Measure, write the results and print the table; return 1 if a limit is not met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "--quick", action="store_true", help="Run only the main comparison, in less than three minutes."
+        "--quick", action="store_true", help="Run only the main comparison, which takes less than three minutes."
     )
     parser.add_argument(
-        "--repeats", type=int, help="Number of recordings by each contestant. Default: 9, with --quick 2."
+        "--repeats", type=int, help="Number of recordings per contestant. Default: 9, or 2 with --quick."
     )
-    parser.add_argument("--seconds", type=float, help="Measured seconds of each recording. Default: 6, with --quick 4.")
+    parser.add_argument(
+        "--seconds", type=float, help="Seconds to measure in each recording. Default: 6, or 4 with --quick."
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     repeats = options.repeats or (2 if options.quick else 9)
@@ -62,14 +65,14 @@ def main() -> int:
 
 
 def save(results: dict[str, Any], runs: list[Run]) -> None:
-    """Write all results so far, so that an interrupted run does not lose them."""
+    """Write the results so far, so that an interrupted run does not lose them."""
     results["bars"] = [vars(one) for one in bars(runs, results)]
     write(results)
     write_page(results)
 
 
 def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # noqa: FBT001
-    """Return the measurements other than the mixers', each with its key in the results, the shortest first."""
+    """Return all measurements except those of the mixers, each with its key in the results, shortest first."""
     if quick:
         return [("first_frame_ms", lambda: suites.first_frame(2))]
     return [
@@ -89,12 +92,12 @@ def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # n
 
 
 def log(line: str) -> None:
-    """Write a line of progress to stderr."""
+    """Write a progress message to stderr."""
     sys.stderr.write(f"{line}\n")
 
 
 def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT001
-    """Measure the contestants in alternation, in every form; a contestant that fails is logged and skipped."""
+    """Measure every form of recording with alternating contestants. A contestant that fails is logged and skipped."""
     plan: list[tuple[Form, tuple[str, ...], int]] = [
         (MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)
     ]
@@ -123,7 +126,10 @@ def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> l
 
 
 def rooms(arena: Arena) -> dict[str, float | None]:
-    """Return how many times more rooms of three at 360p15 the harness records at full rate than NERTC's code."""
+    """Return the number of rooms that the harness records at full frame rate, divided by NERTC's number.
+
+    Each room has three participants and is recorded at 360p15.
+    """
     found: dict[str, float | None] = {}
     scenes: tuple[tuple[str, Scene], ...] = (("", "local"), ("_webrtc", "webrtc"))
     for suffix, scene in scenes:
@@ -134,14 +140,14 @@ def rooms(arena: Arena) -> dict[str, float | None]:
 
 
 def _most_rooms(arena: Arena, contestant: str, form: Form) -> int:
-    """Return how many rooms one contestant records in parallel at 99 % of the frame rate or more."""
+    """Return how many rooms one contestant can record in parallel with at least 99 % of the frame rate."""
     held = 0
     while True:
         count = held + (1 if held < FEW_ROOMS else 2)
         try:
             rate = arena.lowest_rate(contestant, form, rooms=count, seconds=6)
         except (HarnessError, PlaywrightError) as error:
-            # This many rooms do not even start in time.
+            # With this many rooms, the recordings do not even start in time.
             log(f"{count} rooms of {form.label}: {contestant} failed: {str(error).partition(chr(10))[0]}")
             return held
         log(f"{count} rooms of {form.label}: {contestant} at {rate:.2f} fps")
@@ -151,7 +157,7 @@ def _most_rooms(arena: Arena, contestant: str, form: Form) -> int:
 
 
 def ratios(runs: list[Run]) -> dict[str, float | None]:
-    """Return the median ratio of the harness's cost to each other contestant's, for four participants at 720p30."""
+    """Return the median ratios of the harness's CPU usage to the others', for four participants at 720p30."""
     found: dict[str, float | None] = {}
     for suffix, form in (("", MAIN), ("_webrtc", REMOTE)):
         for contestant in ("floor", "nertc-shipped", "nertc-webm", "nertc-whole", "recordrtc"):
@@ -161,7 +167,7 @@ def ratios(runs: list[Run]) -> dict[str, float | None]:
 
 
 def file_figures(runs: list[Run]) -> dict[str, Any]:
-    """Return what ``verify`` measured in the harness's files, for four participants at 720p30."""
+    """Return the measurements of ``verify`` for the harness's files with four participants at 720p30."""
     worst: Callable[[Run], float | None] = lambda run: max(run.repeated or 0.0, run.skipped or 0.0)  # noqa: E731
     return {
         "frame_rate": middle(runs, MAIN, "ours", lambda run: run.frame_rate),

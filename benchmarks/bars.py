@@ -1,4 +1,4 @@
-"""The promised figures on speed and cost: each limit with the measured value."""
+"""Define the promised limits on speed and CPU usage, and compare measured values with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ REMOTE: Final = Form(scene="webrtc")
 
 @dataclass(frozen=True)
 class Promise:
-    """A figure of the results, found by its keys, that must not exceed ``bar`` (or fall below it)."""
+    """A limit for one value in the results: at most ``bar``, or with ``at_least`` at least ``bar``.
+
+    ``keys`` is the path of the value in the results.
+    """
 
     what: str
     keys: tuple[str, ...]
@@ -29,7 +32,7 @@ class Promise:
     at_least: bool = False
 
     def compare(self, results: dict[str, Any]) -> Bar | None:
-        """Return the limit with the measured value; None if this run did not measure it."""
+        """Return the limit with the measured value; None if this run did not measure the value."""
         found: Any = results
         for key in self.keys:
             found = found.get(key) if found else None
@@ -47,7 +50,7 @@ _RATIOS: Final = (
     ("CPU relative to NERTC as shipped, local", MAIN, "nertc-shipped", 0.50, None),
     ("CPU relative to NERTC as shipped, over WebRTC", REMOTE, "nertc-shipped", 0.65, None),
     (
-        "CPU relative to NERTC as shipped, over WebRTC, if NERTC's senders send 720p as its SDK allows",
+        "CPU relative to NERTC as shipped, over WebRTC, if NERTC's senders send 720p",
         REMOTE,
         "nertc-whole",
         None,
@@ -72,9 +75,9 @@ _PROMISES: Final = (
     Promise("time from harness record to the first frame", ("first_frame_ms",), 2500, "ms"),
     Promise("time from stop to file after 10 s", ("stop_to_file_ms", "10s"), 150, "ms"),
     Promise("time from stop to file after 10 min", ("stop_to_file_ms", "600s"), 150, "ms"),
-    Promise("frames lost next to a busy program, worst", ("busy_percent", "lost"), 1, "%"),
-    Promise("lost frames that the manifest does not count, worst", ("busy_percent", "untold"), 0, "%"),
-    Promise("frames repeated or skipped next to a busy program, worst", ("busy_percent", "repeated"), 0.3, "%"),
+    Promise("frames lost while another program is busy, worst", ("busy_percent", "lost"), 1, "%"),
+    Promise("lost frames that the manifest does not count, worst", ("busy_percent", "uncounted"), 0, "%"),
+    Promise("frames repeated or skipped while another program is busy, worst", ("busy_percent", "repeated"), 0.3, "%"),
     Promise("A/V offset over WebRTC, worst median", ("av_offset_ms", "median"), 20, "ms"),
     Promise("A/V offset over WebRTC, worst 95th percentile", ("av_offset_ms", "p95"), 80, "ms"),
     Promise("CPU with senders at their tile's size, relative to all at 720p", ("senders_cores", "share"), 0.8, ""),
@@ -85,7 +88,7 @@ _PROMISES: Final = (
 
 
 def bars(runs: list[Run], results: dict[str, Any]) -> list[Bar]:
-    """Return every promised figure with its measured value."""
+    """Return every promised limit with its measured value."""
     return [*_compared(runs), *(found for promise in _PROMISES if (found := promise.compare(results)))]
 
 

@@ -1,8 +1,9 @@
-"""``python -m benchmarks.batches [ROOMS]``: measure how fast one program collects recordings from a cluster.
+"""Measure how fast one program collects recordings from a cluster when many scenarios end at the same time.
 
-The benchmark makes one real recording. Many fake scenarios then run at the same time: each takes as long as that
-recording, reports a step per second and returns a copy. The rest is the work of the scheduler, the network and the
-collecting program when everything ends at once. The recordings are published in a folder, as those of any batch are.
+Run with ``python -m benchmarks.batches [ROOMS]``. The benchmark makes one real recording, and then runs many fake
+scenarios at the same time. Each fake scenario takes as long as the recording, reports one step per second, and returns
+a copy of the recording. The time after the end of the scenarios is therefore the work of the scheduler, the network and
+the collecting program, which publishes the recordings in a folder as for any batch.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ WORKERS: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class FakeJob(ScenarioJob):
-    """A job that takes ``seconds`` and returns a copy of ``recorded`` with its manifest and ``report``."""
+    """A job that takes ``seconds`` seconds and returns a copy of ``recorded``, with its manifest and ``report``."""
 
     recorded: Path
     report: Report
@@ -45,7 +46,7 @@ class FakeJob(ScenarioJob):
     def play(
         self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
     ) -> Outcome:
-        """Wait, report a step per second, and copy the recording."""
+        """Report one step per second while waiting, and then copy the recording."""
         for second in range(round(self.seconds)):
             if interrupted():
                 break
@@ -60,7 +61,7 @@ class FakeJob(ScenarioJob):
 
 
 def record(folder: Path, seconds: float, times: int) -> tuple[Recording, Report]:
-    """Make a recording, and repeat its bytes to make it ``times`` as large."""
+    """Make a recording, and repeat its bytes so that the file is ``times`` times as large."""
     with open_room(recordings=folder) as room:
         alice = room.join("alice")
         config = RecordConfig(record_name="sample", record_video_quality="720p", record_video_frame=30)
@@ -78,7 +79,7 @@ def record(folder: Path, seconds: float, times: int) -> tuple[Recording, Report]
 
 
 def main() -> int:
-    """Measure, and print the result."""
+    """Run the benchmark and print the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rooms", nargs="?", type=int, default=1000, help="Number of rooms at the same time.")
     parser.add_argument("--seconds", type=float, default=10.0, help="Length of the recording in seconds.")
@@ -110,10 +111,11 @@ def main() -> int:
         cluster.close()
     size = recording.size / 1e6
     sys.stdout.write(
-        f"Collected {arrived} of {options.rooms} recordings of {size:.1f} MB and {len(steps)} steps, {after:.1f} s "
-        f"after the end of the scenarios: {arrived / after:.0f} recordings and {arrived * size / after:.0f} MB per "
-        f"second. Peak memory: {peak_memory('self') - before:.0f} MB more in this process, {peaks[0]:.0f} MB in the "
-        f"scheduler, {' and '.join(f'{peak:.0f}' for peak in peaks[1:])} MB in the workers.\n"
+        f"Collected {arrived} of {options.rooms} recordings of {size:.1f} MB and {len(steps)} steps within "
+        f"{after:.1f} s of the end of the scenarios: {arrived / after:.0f} recordings and "
+        f"{arrived * size / after:.0f} MB per second. Peak memory: {peak_memory('self') - before:.0f} MB more than "
+        f"before in this process, {peaks[0]:.0f} MB in the scheduler, "
+        f"{' and '.join(f'{peak:.0f}' for peak in peaks[1:])} MB in the workers.\n"
     )
     return 0 if arrived == len(outcomes) == options.rooms else 1
 

@@ -1,8 +1,8 @@
 /**
- * The page's part of the comparison: each contestant in turn mixes and records the same participants.
+ * The part of the comparison that runs in the page: each contestant mixes and records the same participants.
  *
- * Runs in the harness's own page, where `client` is in a room. In the scene 'local' this page creates the other
- * participants; in the scene 'webrtc' they are in the room.
+ * This module runs in the harness's own page, where `client` has joined a room. In the scene 'local', the page creates the
+ * other participants. In the scene 'webrtc', the other participants are in the room.
  */
 
 import { SyntheticMedia } from '/src/media/synthetic.js';
@@ -31,7 +31,7 @@ const NAMES = [
   'oscar',
   'paul',
 ];
-/** The slice length of plain recorders, in ms; the harness's recorder has its own. */
+/** Slice length, in ms, of all recorders except the harness's. */
 const SLICE = 1000;
 
 const { client } = window;
@@ -39,7 +39,7 @@ const { client } = window;
 /** @type {{id: string, name: string, videoTrack: MediaStreamTrack, audioTrack: MediaStreamTrack}[]} */
 let participants = [];
 
-/** Collects the participants: alice, and others that are created here or come from the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
+/** Collects the participants: Alice, and others who are created in this page or have joined the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
 async function open({ others, size, scene }) {
   client.media.fit(size);
   const [videoTrack] = client.media.stream.getVideoTracks();
@@ -73,7 +73,7 @@ class Floor {
   end = () => finishPlainly(this);
 }
 
-/** Records as `startMediaRecording` does, with the sources of this page instead of a room's. */
+/** Records like `startMediaRecording`, but with the sources in `participants` instead of the room's. */
 class Ours {
   async begin(plan, scene) {
     const mixer = new Mixer(plan);
@@ -106,7 +106,7 @@ class Ours {
   }
 }
 
-/** Records with NERTC's own client. Our participants are in its maps, where NERTC's cloud would have put them. */
+/** Records with NERTC's own client, whose maps contain our participants instead of those from NERTC's cloud. */
 class Nertc {
   constructor({ webm }) {
     this.webm = webm;
@@ -114,7 +114,7 @@ class Nertc {
 
   async begin(plan) {
     const real = MediaRecorder.isTypeSupported;
-    // NERTC's client uses the first supported type, which is MP4 as shipped.
+    // NERTC's client uses the first type that the browser supports, which is MP4 unless we allow only WebM.
     if (this.webm)
       MediaRecorder.isTypeSupported = (type) =>
         type.startsWith('video/webm') && real.call(MediaRecorder, type);
@@ -151,7 +151,7 @@ class Nertc {
   }
 }
 
-/** Returns the properties of a stream that NERTC's mixer reads: the element that plays it, and its audio. */
+/** Plays a participant, and returns the properties that NERTC's mixer reads: the video element and the audio. */
 async function played({ videoTrack, audioTrack }) {
   const dom = document.createElement('video');
   dom.muted = true;
@@ -164,7 +164,7 @@ async function played({ videoTrack, audioTrack }) {
   };
 }
 
-/** Records the stream of RecordRTC's MultiStreamsMixer with a plain MediaRecorder. */
+/** Records the stream from RecordRTC's MultiStreamsMixer with a plain MediaRecorder. */
 class RecordRtc {
   async begin(plan) {
     const tile = arrange(
@@ -213,7 +213,7 @@ async function finishPlainly({ recorder, blobs }) {
   return { stopToFileMs };
 }
 
-/** Returns the luma of a track's next frame, row by row, as base64. @param {MediaStreamTrack} track */
+/** Returns the luma of a track's next frame as base64, row by row. @param {MediaStreamTrack} track */
 async function brightness(track) {
   const own = track.clone();
   const reader = new MediaStreamTrackProcessor({ track: own }).readable.getReader();
@@ -249,7 +249,7 @@ window.contest = {
     running = CONTESTANTS[contestant]();
     await running.begin(recordPlan({ recorder: 'all', recordConfig }), scene);
   },
-  /** Returns the luma of the recorded sources, in the order of the tiles. */
+  /** Returns the luma of each recorded source, in the order of the tiles. */
   sources: () =>
     Promise.all(
       (running.source

@@ -1,4 +1,4 @@
-"""Compare the harness's mixer with NERTC's, with RecordRTC's and with a recorder without a mixer, in one run."""
+"""Compare the harness's mixer with NERTC's mixer, RecordRTC's mixer and a recorder without a mixer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Scene = Literal["local", "webrtc"]
 
 ROOT: Final = Path(__file__).parents[1]
 PEERS: Final = ("nertc-web-sdk@5.8.34", "recordrtc@5.6.2")
-# The file that a page loads from each package, and the code that runs after it.
+# The file that a page loads from each package, and the code that runs after this file.
 _SCRIPTS: Final = {
     "nertc-web-sdk/NERTC.js": "window.NERTCSDK = window.NERTC;",
     "recordrtc/RecordRTC.js": "",
@@ -37,9 +37,10 @@ _LOADS: Final = {
     "nertc-whole": "nertc-web-sdk/NERTC.js",
     "recordrtc": "recordrtc/RecordRTC.js",
 }
-# Contestants with senders at full size, because NERTC's SDK does not report tile sizes. For others, senders use them.
+# Contestants whose senders send at full size, because NERTC's SDK does not report tile sizes. For all other
+# contestants, senders send at the tile's size.
 _WHOLE: Final = ("nertc-whole",)
-# Seconds of a recording before the measurement begins.
+# Time, in seconds, from the start of a recording to the start of the measurement.
 _WARM: Final = 1.5
 SIZES: Final = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
@@ -47,7 +48,7 @@ NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heid
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """The form of a recording: number of participants (``people``), whether they are remote, size and frame rate."""
+    """The form of a recording: number of participants (``people``), local or remote scene, size and frame rate."""
 
     scene: Scene = "local"
     people: int = 4
@@ -63,10 +64,10 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One recording by one contestant: its cost, and the measurements of ``verify``.
+    """One recording by one contestant, with its CPU and memory usage and the measurements of ``verify``.
 
-    Runs with the same ``repeat`` follow each other directly. ``repeated`` and ``skipped`` are percentages of the worst
-    participant; None if no participant has markers. ``psnr`` compares the recorded frames with their sources, in dB.
+    Runs with the same ``repeat`` follow each other directly. ``repeated`` and ``skipped`` are the worst participant's
+    percentages, or None if no participant has markers. ``psnr`` compares the recorded frames with their sources, in dB.
     """
 
     contestant: str
@@ -93,7 +94,7 @@ class Run:
 
 @contextmanager
 def open_arena() -> Iterator[Arena]:
-    """Install the other contestants into a scratch folder, and open a Chrome for all of them."""
+    """Install the other contestants into a scratch folder, and open a Chrome for all contestants."""
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *PEERS]
         subprocess.run([str(ROOT / "scripts" / "with-node"), *install], cwd=folder, check=True, capture_output=True)
@@ -102,7 +103,7 @@ def open_arena() -> Iterator[Arena]:
 
 
 class Arena:
-    """A Chrome and a server in which contestants record, each in a room of its own."""
+    """A Chrome in which the contestants record one at a time, each in its own rooms."""
 
     def __init__(self, chrome: Chrome, folder: Path) -> None:
         self._chrome = chrome
@@ -110,7 +111,7 @@ class Arena:
         self._files = 0
 
     def run(self, contestant: str, form: Form, *, repeat: int, seconds: float) -> Run:
-        """Let one contestant record for ``seconds``, and return the measurements; raises HarnessError if that fails."""
+        """Measure one contestant's recording for ``seconds`` seconds; raises HarnessError if the recording fails."""
         with self._rooms(1, form) as (room,):
             alice = self._prepare(room, contestant, form)
             self._begin(alice, contestant, form)
@@ -152,7 +153,7 @@ class Arena:
 
     @contextmanager
     def _rooms(self, count: int, form: Form) -> Iterator[list[Room]]:
-        """Open rooms with all participants that the recording page does not create itself."""
+        """Open rooms with all participants except those that the recording page creates itself."""
         with (
             RoomServer(recordings=self._folder, versions=versions(self._chrome.version)) as server,
             ExitStack() as stack,
@@ -182,7 +183,7 @@ class Arena:
         alice.page.evaluate("(options) => contest.begin(options)", _beginning(contestant, form))
 
     def _end(self, alice: Participant, contestant: str) -> tuple[Path, float]:
-        """Stop and download; return the file, and the time in ms from the stop to the complete file."""
+        """Stop and download the recording; return its path, and the time from stop to complete file in ms."""
         self._files += 1
         path = self._folder / f"{self._files}-{contestant}.webm"
         with alice.page.expect_download() as download:
@@ -218,7 +219,7 @@ def _beginning(contestant: str, form: Form) -> dict[str, Any]:
 
 
 def _measured(report: Report) -> dict[str, Any]:
-    """Return the figures of a report that a run contains."""
+    """Return the values of a report that become part of a run."""
     media = report.media
     video = media.video if media else None
     videos = [one.video for one in report.participants if one.video]

@@ -1,4 +1,4 @@
-"""Measure processor time and memory of this process and its children, and the processor time of other programs."""
+"""Measure the CPU time and memory of this process and its children, and the CPU time of all other programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from tests.support.processes import memory_by_process
 
 @dataclass(frozen=True)
 class Cost:
-    """``cores`` and ``foreign``: processor seconds per second, ours and of other programs; ``memory``: PSS in MB."""
+    """CPU and memory usage.
+
+    ``cores`` is our CPU time per second, ``foreign`` is that of all other programs, and ``memory`` is our PSS in MB.
+    """
 
     seconds: float
     cores: float
@@ -20,7 +23,7 @@ class Cost:
 
 
 class Meter:
-    """Measures Python, Playwright's driver and every process of Chrome, from its creation until ``read``."""
+    """Measures Python, Playwright's driver and all Chrome processes, from the meter's creation until ``read``."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -28,7 +31,7 @@ class Meter:
         self._all = busy()
 
     def read(self) -> Cost:
-        """Return the cost since the creation."""
+        """Return the CPU and memory usage since the meter was created."""
         seconds = time.monotonic() - self._began
         now = _family()
         ours = sum(spent - self._ours.get(process, 0.0) for process, spent in now.items())
@@ -42,5 +45,5 @@ class Meter:
 
 
 def _family() -> dict[int, float]:
-    """Return the processor seconds of each process by its PID."""
+    """Return the CPU seconds of each process by PID."""
     return {number: times.user + times.system for number, times in family()}

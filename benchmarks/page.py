@@ -1,4 +1,4 @@
-"""Write the results as one offline page: the promised figures, then the cost of every contestant, with plots."""
+"""Write the results as an offline HTML page with the promised limits, and every contestant's CPU usage with plots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_page(results: dict[str, Any]) -> Path:
 
 
 def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each recorded form with the cost of every contestant, the cheapest first."""
+    """Return each form of recording with the results of all contestants, the lowest CPU usage first."""
     forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for run in results["runs"]:
         forms[Form(**run["form"]).label][run["contestant"]].append(run)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.performance_page``: write the latest results into docs/performance.md."""
+"""Write the latest benchmark results to docs/performance.md. Run with ``python -m benchmarks.performance_page``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = "<!-- benchmarks: begin -->"
 _END: Final = "<!-- benchmarks: end -->"
-# The page shows only the scenes for which figures are promised.
+# Number of scenes on the page, which are the scenes with promised limits.
 _SHOWN: Final = 2
 
 
 def main() -> int:
-    """Write the table between its two comments; return 1 if there are no results, or no such comments."""
+    """Write the table between the two comments; return 1 if the results or the comments are missing."""
     if not LATEST.exists():
         sys.stderr.write("There are no results yet. Run make bench first.\n")
         return 1
@@ -29,7 +29,7 @@ def main() -> int:
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        sys.stderr.write(f"{page.name} lacks the comments that enclose the table: {_BEGIN} and {_END}.\n")
+        sys.stderr.write(f"{page.name} does not contain the comments around the table: {_BEGIN} and {_END}.\n")
         return 1
     table = "\n".join(_lines(json.loads(LATEST.read_text(encoding="utf-8"))))
     page.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Measure the quality of recorded frames, so that no contestant wins by encoding less."""
+"""Measure the quality of recorded frames, so that no contestant wins by encoding at a lower quality."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FULL_SCALE: Final = 255
 def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
     """Return the median PSNR, in dB, of a file's frames compared with the luma of their sources.
 
-    ``sources`` are in the order of the tiles. Returns None if no tile has the size of its source.
+    The order of ``sources`` is the order of the tiles. The result is None if no tile has the same size as its source.
     """
     originals = [_luma(one) for one in sources]
     found = []
@@ -54,7 +54,7 @@ def _luma(source: dict[str, Any]) -> NDArray[np.uint8]:
 
 
 def _error(tile: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Return the mean squared error of a tile's static part; the tile starts at the array's top left corner."""
+    """Return the mean squared error of a tile's static part. The tile is in the top left corner of the array."""
     height, width = original.shape
     rows = slice(round(height * _TOP), round(height * _BOTTOM))
     return float(np.mean((tile[rows, :width].astype(float) - original[rows]) ** 2))

@@ -1,4 +1,4 @@
-"""The results: ratios of paired runs, the promised figures with their limits, and the file that stores them."""
+"""Compute ratios of paired runs, print measured values with their limits, and store the results in a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESAMPLES: Final = 4000
 
 @dataclass(frozen=True)
 class Ratio:
-    """Cost of one contestant relative to another in the same repeat: median, its 95 % bound, minimum and maximum."""
+    """One contestant's CPU usage relative to another's in the same repeat: median, 95 % bound, minimum and maximum."""
 
     median: float
     bound: float
@@ -33,12 +33,12 @@ class Ratio:
     pairs: int
 
     def __str__(self) -> str:
-        """Return the ratio in one line."""
+        """Return the ratio as one line of text."""
         return f"{self.median:.2f} (95 % <= {self.bound:.2f}; {self.least:.2f} to {self.most:.2f}, {self.pairs} pairs)"
 
 
 def ratio(runs: Sequence[Run], form: Form, over: str, under: str = "ours") -> Ratio | None:
-    """Return the cost of ``under`` divided by that of ``over``; None if no repeat has both."""
+    """Return the CPU usage of ``under`` divided by that of ``over``; None if no repeat has both contestants."""
     cores = {
         contestant: {one.repeat: one.cores for one in runs if one.contestant == contestant and one.form == form}
         for contestant in (under, over)
@@ -66,7 +66,7 @@ def middle(runs: Sequence[Run], form: Form, contestant: str, value: Callable[[Ru
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the table: the limit and the measured value; ``met`` is None without a limit or a value."""
+    """One row of the table: a limit and the measured value. ``met`` is None if the limit or the value is missing."""
 
     what: str
     bar: str
@@ -75,7 +75,7 @@ class Bar:
 
 
 def machine() -> dict[str, Any]:
-    """Return the date and the machine of the measurement."""
+    """Return the date of the measurement and a description of the machine."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.processor() or platform.machine(),
@@ -97,14 +97,14 @@ def _lines(path: str) -> list[str]:
 
 
 def write(results: dict[str, Any]) -> Path:
-    """Write the results to the file that the page and the README's table read."""
+    """Write the results to the file from which the documentation's tables are generated."""
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return LATEST
 
 
 def table(bars: Sequence[Bar]) -> list[str]:
-    """Return the lines of the table for a terminal."""
+    """Return the table as lines of text for a terminal."""
     rows = [("figure", "limit", "measured", "")]
     rows += [(one.what, one.bar, one.figure, {True: "ok", False: "MISSED", None: "-"}[one.met]) for one in bars]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

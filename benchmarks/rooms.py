@@ -1,8 +1,9 @@
-"""``python -m benchmarks.rooms``: measure the cost of rooms of several sizes, as a mesh and through an SFU.
+"""Measure the CPU, memory and network usage of rooms with different sizes, as a mesh and through an SFU.
 
-One participant records at 360p and 15 fps. In the second half of the table, two more receive all participants. The
-figures include all processes (Python, the driver, Chrome, Janus) and all traffic on the loopback interface, which is
-nearly all media. Prints a Markdown table with "mesh / Janus" in each cell: medians over --repeats, in alternation.
+Run with ``python -m benchmarks.rooms``, which prints a Markdown table with "mesh / Janus" in each cell. One participant
+records at 360p and 15 fps. In the second half of the table, two more participants receive everybody's media. The values
+include all processes (Python, Playwright's driver, Chrome, Janus) and all traffic on the loopback interface, which is
+nearly all media. Mesh and Janus are measured in alternation, and the values are medians over ``--repeats``.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 
 SIZES: Final = (3, 6, 9, 12)
 RECEIVERS: Final = (1, 3)
-# The size of a tile in a grid of nine.
+# Size of a tile in a grid of nine participants.
 TILE: Final = "{ '*': { width: 214, height: 120, frameRate: 15 } }"
 _WARM: Final = 2.0
 
 
 @contextlib.contextmanager
 def routes(*, sfu: bool) -> Iterator[Routes]:
-    """Return the routes of a room; with ``sfu``, run Janus in the meantime."""
+    """Return the routes of a room; with ``sfu``, run Janus until the context ends."""
     if not sfu:
         yield Routes()
         return
@@ -43,7 +44,7 @@ def routes(*, sfu: bool) -> Iterator[Routes]:
 
 
 def cost(count: int, receivers: int, seconds: float, *, sfu: bool) -> tuple[float, float, float, float, float]:
-    """Return a room's cores, those of Janus alone, MB, Mbit/s, and the highest percentage of repeated frames."""
+    """Measure a room: cores in use, cores used by Janus, MB, Mbit/s, and the highest percentage of repeated frames."""
     names = [f"p{number}" for number in range(count)]
     with (
         tempfile.TemporaryDirectory(prefix="rooms") as folder,
@@ -65,27 +66,27 @@ def cost(count: int, receivers: int, seconds: float, *, sfu: bool) -> tuple[floa
 
 
 def _relaying() -> float:
-    """Return the processor seconds that Janus has used so far, 0 without Janus."""
+    """Return the CPU time in seconds that Janus has used so far, or 0 without Janus."""
     below = psutil.Process().children(recursive=True)
     return sum(sum(process.cpu_times()[:2]) for process in below if process.name() == "janus")
 
 
 def _carried() -> int:
-    """Return the bytes that were sent over the loopback interface so far."""
+    """Return the number of bytes sent over the loopback interface so far."""
     return psutil.net_io_counters(pernic=True)["lo"].bytes_sent
 
 
 def main() -> int:
-    """Measure, and print the table."""
+    """Run the benchmark and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10.0, help="Measured seconds of each room.")
+    parser.add_argument("--seconds", type=float, default=10.0, help="Seconds to measure in each room.")
     parser.add_argument("--repeats", type=int, default=1, help="Number of measurements of each room.")
     options = parser.parse_args()
     if not installed():
         sys.stderr.write("The program janus is not installed. On Debian, scripts/ci-packages installs it.\n")
         return 3
     lines = [
-        "| participants | receivers | cores | cores of Janus | MB | Mbit/s | repeated, % |",
+        "| participants | receivers | cores | cores used by Janus | MB | Mbit/s | repeated, % |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for receivers in RECEIVERS:

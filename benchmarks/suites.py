@@ -1,7 +1,8 @@
-"""Measurements other than the mixers', in rooms of the harness.
+"""Measure everything except the mixers, in the harness's own rooms.
 
-The suites measure the time until the first frame, until the file is complete and until it is verified; the growth of
-memory; the savings of senders at tile size; recordings next to a busy program; and the A/V offset.
+The suites measure how long it takes until the first frame, until the file is complete and until the file is verified.
+They also measure memory growth, the savings if senders send at the tile's size, recordings while another program is
+busy, and the A/V offset.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
 
     from harness import Recording, Report
 
-# Minutes of a recording until caches and pools are filled.
+# Time, in minutes, until caches and pools are filled during a recording.
 _SETTLED: Final = 5.0
 
 
 def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) -> Recording:
-    """Record three participants in a room of the harness."""
+    """Record three participants in one of the harness's rooms."""
     config = RecordConfig(record_name="bench", record_video_quality=quality, record_video_frame=frame_rate)
     with open_room(recordings=folder) as room:
         alice = room.join_all("alice", "bob", "carol")[0]
@@ -46,9 +47,10 @@ def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) 
 
 
 def stop_to_file(repeats: int) -> dict[str, float]:
-    """Return the time in ms from the stop to a complete file: in the page after 10 s, in the spool after 10 min.
+    """Return the time from stop to complete file in ms, for a recording of 10 s and for one of 10 min.
 
-    The spool gets ten minutes at 2.5 Mbps as fast as it accepts them, and only the last step is timed.
+    The short recording is made in a page. For the long recording, ten minutes at 2.5 Mbps are sent to the spool as fast
+    as it accepts them, and only the last step is timed.
     """
     with tempfile.TemporaryDirectory() as folder:
         short = [record(Path(folder), seconds=10, quality="720p").stop_to_file_ms or 0.0 for _ in range(repeats)]
@@ -69,7 +71,7 @@ def stop_to_file(repeats: int) -> dict[str, float]:
 
 
 def first_frame(repeats: int) -> list[float]:
-    """Return the times in ms from ``harness record`` to the first recorded frame of three participants."""
+    """Return the times in ms from the start of ``harness record`` with three participants to the first frame."""
     took = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(repeats + 1):
@@ -80,12 +82,12 @@ def first_frame(repeats: int) -> list[float]:
             )
             (recording,) = json.loads(ended.stdout)["recordings"]
             took.append((datetime.fromisoformat(recording["started_at"]).timestamp() - began) * 1000)
-    # The first start fills caches, and the limit is for a warm start.
+    # The first start is left out, because it fills caches and the limit applies to a warm start.
     return [round(one, 1) for one in took[1:]]
 
 
 def verifying(seconds: float) -> float:
-    """Return how many times faster than real time a recording at 720p30 is verified."""
+    """Return the speed at which a recording at 720p30 is verified, as a multiple of real time."""
     with tempfile.TemporaryDirectory() as folder:
         recording = record(Path(folder), seconds=seconds, quality="720p")
         verify(recording)
@@ -95,9 +97,9 @@ def verifying(seconds: float) -> float:
 
 
 def growth(minutes: float, *, bitrate: int, log: Callable[[str], None]) -> float:
-    """Return by how many MB per hour the memory of Chrome and Python grows while three participants are recorded.
+    """Return the memory growth of Chrome and Python, in MB per hour, while three participants are recorded.
 
-    The first minutes do not count, because caches and pools are still filling.
+    The first minutes do not count, because caches and pools are still being filled.
     """
     config = RecordConfig(
         record_name="hour", record_video_quality="720p", record_video_frame=30, video_bits_per_second=bitrate
@@ -116,7 +118,7 @@ def growth(minutes: float, *, bitrate: int, log: Callable[[str], None]) -> float
 
 
 def senders(repeats: int) -> dict[str, float]:
-    """Return the cores that four participants at 720p30 use if each sends its tile's size, and if all send 720p."""
+    """Return the cores that four participants at 720p30 use if they send at the tile's size, and if they send 720p."""
     config = RecordConfig(record_name="senders", record_video_quality="720p", record_video_frame=30)
     cores: dict[str, list[float]] = {"tiles": [], "whole": []}
     for _ in range(repeats):
@@ -137,10 +139,10 @@ def senders(repeats: int) -> dict[str, float]:
 def with_a_busy_program(repeats: int) -> dict[str, float]:
     """Return the worst percentages for three participants at 720p30 while another program keeps one core busy.
 
-    ``lost`` are frames that are not in the file, ``untold`` lost frames that its manifest does not count, and
-    ``repeated`` a participant's frames that are repeated or skipped.
+    ``lost`` counts frames that are not in the file, ``uncounted`` counts lost frames that the manifest does not count,
+    and ``repeated`` counts a participant's frames that are repeated or skipped.
     """
-    lost, untold, repeated = [], [], []
+    lost, uncounted, repeated = [], [], []
     for _ in range(repeats):
         busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
@@ -153,9 +155,11 @@ def with_a_busy_program(repeats: int) -> dict[str, float]:
         video = report.media.video if report.media else None
         missed = video.missed if video else manifest.ticks
         lost.append(100 * missed / manifest.ticks)
-        untold.append(100 * max(0, missed - manifest.ticks_missed) / manifest.ticks)
+        uncounted.append(100 * max(0, missed - manifest.ticks_missed) / manifest.ticks)
         repeated.append(_most_repeated(report))
-    return {name: round(max(found), 2) for name, found in (("lost", lost), ("untold", untold), ("repeated", repeated))}
+    return {
+        name: round(max(found), 2) for name, found in (("lost", lost), ("uncounted", uncounted), ("repeated", repeated))
+    }
 
 
 def av_offset(repeats: int) -> dict[str, float]:

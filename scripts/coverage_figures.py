@@ -1,4 +1,4 @@
-"""Print the test coverage of the Python code and of the page. `make test` runs this at the end."""
+"""Print the test coverage of the Python code and of the page. `make test` runs this script at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coverage.exceptions import CoverageException, CoverageWarning
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "coverage"
 PAGE = FOLDER / "page.lcov"
-# Files that mostly run in confined processes, which cannot write coverage data (tests/README.md).
+# Files whose code mostly runs in confined processes, which can't write coverage data (see tests/README.md).
 CONFINED = (
     "recording/convert.py",
     "recording/isolation/child.py",
@@ -24,16 +24,16 @@ CONFINED = (
 
 
 def main() -> None:
-    """Combine the data of all processes and print the totals."""
+    """Combine the coverage data from all processes and print the totals."""
     sys.stdout.write(f"coverage of Python: {_python()}\ncoverage of the page: {_page()}\n")
 
 
 def _python() -> str:
-    """Return the percentage of lines and branches of harness/ that ran."""
+    """Return the percentages of lines and branches in harness/ that the tests ran."""
     coverage = Coverage(data_file=str(FOLDER / "python"))
     report = FOLDER / "python.json"
     try:
-        # A process may have been killed while it wrote its file.
+        # A data file can be incomplete, because its process was killed while writing.
         warnings.simplefilter("ignore", CoverageWarning)
         coverage.combine()
         coverage.save()
@@ -47,11 +47,11 @@ def _python() -> str:
     others = [file["summary"] for path, file in measured["files"].items() if not path.endswith(CONFINED)]
     rest = _share(sum(one["covered_lines"] for one in others), sum(one["num_statements"] for one in others))
     figures = f"{lines} of lines ({rest} without confined processes), {branches} of branches"
-    return f"{figures}; by file: .venv/bin/coverage report"
+    return f"{figures}; for each file, run .venv/bin/coverage report"
 
 
 def _page() -> str:
-    """Return the percentage of lines and branches that ran under Node, and the number of files that need a browser."""
+    """Return the percentages of lines and branches that ran under Node, and how many files need a browser."""
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "web" / "src").rglob("*.js")}
     try:
         reports = PAGE.read_text(encoding="utf-8").split("end_of_record")

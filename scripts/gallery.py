@@ -1,6 +1,7 @@
-"""Make the screenshots of docs/gallery.md: the page, a recording in the player, and the report on it.
+"""Make the screenshots for docs/gallery.md: the page, a recording in the player, and its report.
 
-Three participants meet in a real Chrome. One of them falls silent without being muted, and the report says so.
+Three participants meet in a real Chrome. One participant is silent for a while without being muted, and the report
+contains a finding about it.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _screenshot(page: Page, name: str, **options: Any) -> None:
 
 
 def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
-    """Record ten seconds in which one participant is silent for two seconds, and make screenshots meanwhile."""
+    """Record for ten seconds, two of which one participant is silent, and make screenshots during the recording."""
     page.locator("#record-name").fill("standup")
     page.locator("#quality").select_option("720")
     page.locator("#start").click()
@@ -102,7 +103,7 @@ def _report(page: Page) -> None:
 
 
 def _terminal(recording: Path) -> None:
-    """Write the output of ``harness verify`` as an SVG."""
+    """Write the output of ``harness verify`` to an SVG file."""
     with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, file=nowhere, width=104, force_terminal=True)
         console.print(f"$ harness verify recordings/{recording.name}", style="bold", highlight=False)

@@ -1,6 +1,6 @@
-"""Show values behind our own names in the Python reference: ``Literal["local", "all"]`` for ``Recorder``.
+"""Replace our type aliases by their values in the Python reference, for example ``Literal["local", "all"]``.
 
-An extension of griffe, which reads the sources for mkdocs.
+This is an extension for griffe, which reads the sources for MkDocs.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class ExpandAliases(Extension):
-    """Replaces aliases in annotations and constants in defaults by their values, and ``Annotated`` by its type."""
+    """Replaces type aliases in annotations and constants in defaults by their values, and ``Annotated`` by its type."""
 
     def on_package(self, *, pkg: Module, **_: Any) -> None:
-        """Replace the aliases in a whole package when it is loaded."""
+        """Replace all aliases in a package after griffe has loaded it."""
         for one in _members(pkg):
             if isinstance(one, Attribute):
                 one.annotation = _plain(one.annotation, pkg.modules_collection)
@@ -52,7 +52,7 @@ def _members(parent: Module | Class) -> Iterator[Any]:
 
 
 def _replace_in_docstring(function: Function, collection: ModulesCollection) -> None:
-    """Replace the aliases of parameters that another extension added to a docstring that is already parsed."""
+    """Replace the aliases in parameters that another extension added to the parsed docstring."""
     if function.docstring and "parsed" in vars(function.docstring):
         for section in function.docstring.parsed:
             if section.kind.value == "parameters":
@@ -61,7 +61,7 @@ def _replace_in_docstring(function: Function, collection: ModulesCollection) -> 
 
 
 def _plain(annotation: Any, collection: ModulesCollection) -> Any:
-    """Return an annotation without aliases; values that are not expressions are returned unchanged."""
+    """Return an annotation without aliases. Values that are not expressions are returned unchanged."""
     if isinstance(annotation, ExprName):
         value = _alias_value(annotation.canonical_path, collection)
         return annotation if value is None else _plain(value, collection)
@@ -78,7 +78,7 @@ def _plain(annotation: Any, collection: ModulesCollection) -> Any:
 
 
 def _value_of(default: Any, collection: ModulesCollection) -> Any:
-    """Return the number or text of a constant that is a default; any other default is returned unchanged."""
+    """Return the value of a default that is a constant's name. Any other default is returned unchanged."""
     if not isinstance(default, ExprName) or not default.name.isupper():
         return default
     found = collection[default.canonical_path]

@@ -1,4 +1,4 @@
-"""Add the changelog and the guide for contributors, which are in the top folder, to the documentation site."""
+"""Add the changelog and the contributing guide, which are in the root folder, to the documentation site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RELATIVE_LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page for each file; MkDocs calls this function when it has listed the files of docs/."""
+    """Add a page for each file. MkDocs calls this function after it has listed the files in docs/."""
     repository = config.extra["social"][0]["link"]
     for name in PAGES:
         text = (ROOT / name).read_text(encoding="utf-8")
@@ -27,5 +27,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _target(link: str, repository: str) -> str:
-    """Return the address of a link of these files: a page of the site, or a file of the repository."""
+    """Return the target of a link in these files: a page on the site, or a file in the repository."""
     return link.removeprefix("docs/") if link.startswith("docs/") else f"{repository}/blob/main/{link}"

@@ -1,4 +1,4 @@
-"""``python scripts/scenario_schema.py``: write docs/scenario.schema.json; ``--check`` only compares it."""
+"""Generate docs/scenario.schema.json; with ``--check``, only report whether the schema is up to date."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TARGET = Path(__file__).parents[1] / "docs" / "scenario.schema.json"
 
 
 def schema() -> str:
-    """Return the JSON Schema with which editors complete and check scenarios."""
+    """Return the JSON Schema that editors use to complete and check scenarios."""
     model = Scenario.model_json_schema(by_alias=True)
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **model}, indent=2) + "\n"
 
 
 def main() -> int:
-    """Write the schema, or compare it; return 1 if it differs."""
+    """Write the schema; with ``--check``, compare it instead and return 1 if it is out of date."""
     if sys.argv[1:] == ["--check"]:
         if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == schema():
             return 0

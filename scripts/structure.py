@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Print the largest folders, the longest classes and the functions with the most parameters; exit 1 above a limit."""
+"""Print the largest folders, the longest classes and the functions with the most parameters.
+
+The exit code is 1 if one of them exceeds its limit.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,19 @@ TREES = ("harness", "web/src", "web/test", "tests")
 SHOWN = 5
 # The command line reads its options from the parameters of each command.
 COMMANDS = "harness/cli/commands/"
-# Prettier puts the closing brace of a class into the column of its first word.
+# Prettier indents the closing brace of a class like the line on which the class begins.
 CLASS = re.compile(r"^(?P<indent> *)(?:export (?:default )?)?class (?P<name>\w+)")
 
 
 class Measure(NamedTuple):
-    """A folder with its files, a class with its lines or a function with its parameters."""
+    """The size of a folder in files, of a class in lines, or of a function in parameters."""
 
     place: str
     size: int
 
 
 def main() -> int:
-    """Print the three tables; return the exit code."""
+    """Print the three tables, and return the exit code."""
     files = tracked()
     sources = [path for path in files if path.suffix in {".py", ".js"}]
     tables = {
@@ -50,7 +53,7 @@ def main() -> int:
 
 
 def tracked() -> list[Path]:
-    """Return the tracked and the new files below the measured folders."""
+    """Return all tracked and new files in the measured folders."""
     answer = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *TREES],
         cwd=ROOT,
@@ -62,7 +65,7 @@ def tracked() -> list[Path]:
 
 
 def folders(files: list[Path]) -> Iterator[Measure]:
-    """Yield each folder with its number of source files, not counting test files."""
+    """Yield each folder with its number of source files, without test files."""
     counts: dict[str, int] = {}
     for path in files:
         test = path.name.startswith("test_") or path.name.endswith(".test.js")
@@ -72,7 +75,7 @@ def folders(files: list[Path]) -> Iterator[Measure]:
 
 
 def classes(path: Path) -> Iterator[Measure]:
-    """Yield the classes of a file."""
+    """Yield each class in a file with its number of lines."""
     text = (ROOT / path).read_text(encoding="utf-8")
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(text)):
@@ -87,7 +90,10 @@ def classes(path: Path) -> Iterator[Measure]:
 
 
 def functions(path: Path) -> Iterator[Measure]:
-    """Yield Python's functions except the commands; ESLint's max-params counts the parameters in JavaScript."""
+    """Yield each function in a Python file with its number of parameters, except for the commands.
+
+    For JavaScript, ESLint's rule max-params does the same.
+    """
     if path.suffix != ".py" or path.as_posix().startswith(COMMANDS):
         return
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
