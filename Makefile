@@ -63,10 +63,10 @@ test-truth: setup-dev ## Insert every kind of fault into real recordings, and pr
 test-security: setup-dev ## Run every security attack (on sockets, names, joins and addresses) with all repetitions, and print each measurement with its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
-# Duration of the recording of `make soak`, in minutes.
+# Duration of the recording that `make soak` makes, in minutes.
 MINUTES ?= 30
 
-soak: setup-dev ## Record three participants for MINUTES=30 minutes, and print drift, timestamp order and memory (APPLICATION=1: in another application's page)
+soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and print drift, timestamp order and memory (APPLICATION=1: in another application's page)
 	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
 bench: setup-dev ## Compare speed and CPU usage with NERTC's and RecordRTC's own code (75 minutes; QUICK=1: 3 minutes)

@@ -20,7 +20,7 @@ REMOTE: Final = Form(scene="webrtc")
 
 @dataclass(frozen=True)
 class Promise:
-    """A limit for one value in the results: at most ``bar``, or with ``at_least`` at least ``bar``.
+    """A limit for one value in the results: ``bar`` is the maximum, or with ``at_least`` the minimum.
 
     ``keys`` is the path of the value in the results.
     """

@@ -37,15 +37,15 @@ A report consists of findings. Each finding is one result of a check, for the wh
 A warning means that something could not be checked, that a busy machine dropped a few frames, or that the recording is
 not complete. `complete=True` turns the warnings about an incomplete recording into failures.
 
-A check reports at most eleven findings of the same kind. The last of these states how many similar findings were left out.
+A check reports at most eleven findings of the same kind. If there are more, the last finding states how many were left out.
 
 ## Markers and manifest
 
 A synthetic participant sends *markers* in video and audio. In the video, a strip of cells encodes the participant's
 number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. Markers allow
 the harness to measure when each participant is visible and audible, which frames are repeated or skipped, and the A/V
-offset. Participants with a real camera or a video file have no markers. Only the checks of the whole file apply to them,
-and the check `presence` warns that these participants were not checked.
+offset. Participants with a real camera or a video file have no markers. Such participants are covered only by the checks
+of the whole file, and the check `presence` warns about this.
 
 The *manifest* next to the file specifies what the file should contain: participants, their times and tiles, size and frame
 rate. Without a manifest, fewer checks run, and a warning lists the checks that did not run.
@@ -68,7 +68,7 @@ same measurements.
 | | `delay_ms` | ms | Time from the capture of a frame to the frame's time in the file. |
 
 A `-` means that there is no value, because the participant was not present or the value could not be measured. In Python
-and JSON, times are intervals with a start and an end. A participant who is not in a manifest is named after the marker,
+and JSON, times are intervals with a start and an end. A participant who is not in a manifest is named after their marker,
 for example `marker 5`.
 
 ## Change limits
@@ -124,7 +124,7 @@ def main() -> int:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the page."""
     return "\n".join((HEAD, *_overview(), *(line for check in CHECKS for line in _section(check)), *_all_limits()))
 
 

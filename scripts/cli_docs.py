@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the page."""
     program = typer.main.get_command(app)
     found = list(commands(program, "harness"))
     overview = ["| command | what it does |", "| --- | --- |"]

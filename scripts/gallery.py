@@ -64,7 +64,7 @@ def _screenshot(page: Page, name: str, **options: Any) -> None:
 
 
 def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
-    """Record for ten seconds, two of which one participant is silent, and make screenshots during the recording."""
+    """Record for ten seconds, including two seconds in which one participant is silent, and make screenshots."""
     page.locator("#record-name").fill("standup")
     page.locator("#quality").select_option("720")
     page.locator("#start").click()

@@ -58,13 +58,13 @@ class Manifest(BaseModel):
     ticks: Count = 0
     """Number of frames that the mixer should have written."""
     ticks_missed: Count = 0
-    """Number of frames that the mixer should have written but that are not in the file."""
+    """Number of frames that are missing from the file, although the mixer should have written them."""
     zero_ms: Moment | None = None
     """Start of the file on the room's clock, in milliseconds; None if unknown."""
     clock_error_ms: Moment | None = None
     """Maximum difference between the page's clock, which measures all times, and the room's clock, in milliseconds."""
     wall_seconds: Moment | None = None
-    """Time in seconds that MediaRecorder ran, by the page's clock and without pauses; None if it was never stopped."""
+    """How long MediaRecorder ran, in seconds on the page's clock and without pauses; None if it was never stopped."""
     alarms: tuple[Text, ...] = ()
     """Messages of the alarms that were raised during the recording."""
 

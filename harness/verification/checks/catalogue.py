@@ -44,7 +44,7 @@ CHECKS: Final = (
     Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
-    Check("hash", "Is the file the one that was recorded?", file.hash_),
+    Check("hash", "Is the file identical to the one that was recorded?", file.hash_),
     Check("complete", "Was the recording stopped by a call, without an earlier alarm?", file.complete),
 )
 

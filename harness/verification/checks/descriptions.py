@@ -83,8 +83,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         ),
         warns=(
             (
-                "Up to `missed_percent` of the frames are missing, and the manifest counts all of them. The machine "
-                "was too busy."
+                "Up to `missed_percent` of the frames are missing because the machine was too busy, and the manifest "
+                "counts all of them."
             ),
             "The frame rate varies and there is no manifest that specifies it, so missing frames can't be detected.",
         ),
@@ -103,7 +103,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Without a manifest: at least 95 % of the recording is black.",
         ),
         limits=("black", "edge"),
-        needs="The check needs a video track. It has no result if nobody should be visible for long enough.",
+        needs="The check needs a video track. The check has no result if no participant should be visible for long "
+        "enough.",
     ),
     "silent": CheckDescription(
         measures="The check finds intervals in which the whole audio is silent.",
@@ -119,7 +120,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("silent", "edge"),
-        needs="The check needs an audio track. It has no result if nobody should be audible for long enough.",
+        needs="The check needs an audio track. The check has no result if no participant should be audible for long "
+        "enough.",
     ),
     "presence": CheckDescription(
         measures="The check determines when each participant is visible and audible, and whether the participant's "
@@ -134,11 +136,11 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "A participant is visible or audible for longer than `absence` although the participant was "
                 "absent, or the camera or microphone was off."
             ),
-            "The caller's expectation is not met for longer than `absence`.",
+            "An expectation is violated for longer than `absence`.",
             (
                 "An expectation can't be checked: the participant is not in the recording or has no marker, "
-                "the file has no such track, the recording ends before the expectation does, or another "
-                "participant has the same audio marker."
+                "the file has no video or audio track to check, the expectation covers time after the end of the "
+                "recording, or another participant has the same audio marker."
             ),
         ),
         warns=(
@@ -148,8 +150,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "There is no manifest. The warning lists the checks that did not run.",
         ),
         limits=("absence", "edge", "duration"),
-        needs="The check needs markers, and a manifest or expectations. It ignores intervals in which the whole "
-        "video or audio is missing, because other checks report them.",
+        needs="The check needs markers, and a manifest or expectations. The check ignores intervals in which the whole "
+        "video or audio is missing, because other checks report such intervals.",
     ),
     "frozen": CheckDescription(
         measures="The check measures how long each participant's video shows the same frame.",
@@ -192,14 +194,14 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("av_offset_ms", "own_av_offset_ms"),
-        needs="The check needs markers in video and audio. The manifest specifies who the recording participant is.",
+        needs="The check needs markers in video and audio. The manifest specifies the recording participant.",
     ),
     "drift": CheckDescription(
         measures="The check measures how fast the A/V offset of each participant grows, in ppm: microseconds "
         "per second.",
         fails=("A participant's drift is larger than `drift_ppm` in either direction.",),
         limits=("drift_ppm",),
-        needs="The check needs markers in video and audio for at least one minute. It has no result for a "
+        needs="The check needs markers in video and audio for at least one minute. The check has no result for a "
         "shorter recording.",
     ),
     "duration": CheckDescription(
@@ -226,7 +228,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("absence",),
-        needs="The check needs markers and a manifest. It has no result for a recovered recording whose "
+        needs="The check needs markers and a manifest. The check has no result for a recovered recording whose "
         "participants are unknown.",
     ),
     "hash": CheckDescription(
@@ -238,8 +240,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             "The manifest can't be read.",
         ),
-        needs="The check needs a manifest. It has no result for a converted file, because its bytes differ from the "
-        "recording's.",
+        needs="The check needs a manifest. The check has no result for a converted file, because the bytes of a "
+        "converted file differ from those of the recording.",
     ),
     "complete": CheckDescription(
         measures="The check uses the manifest to determine whether a call stopped the recording, and whether an alarm "

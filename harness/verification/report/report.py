@@ -36,7 +36,7 @@ class Report(ReportModel):
     participants: tuple[ParticipantReport, ...] = ()
     """Measurements of each synthetic participant."""
     findings: tuple[Finding, ...]
-    """All findings of the checks, including those that passed."""
+    """All findings, including those that passed."""
     curves: InstanceOf[Curves] | None = Field(default=None, exclude=True, repr=False)
     """Data of the plots; None if the file could not be read. JSON does not contain this field."""
     redacted: bool = Field(default=False, exclude=True)

@@ -47,9 +47,9 @@ class Finding(ReportModel):
     """Start and end, in seconds, of the part of the file that the finding is about; None if it is about the whole
     file."""
     expected: Words | float | None = None
-    """Expected value, to compare with ``got``; None if the expected value is not short."""
+    """Expected value, for comparison with ``got``; None if the value has no short form."""
     got: Words | float | None = None
-    """Measured value; None if the measured value is not short."""
+    """Measured value; None if the value has no short form."""
     message: Words
     """Text of the finding."""
     warning: bool = Field(default=False, exclude=True)

@@ -61,14 +61,14 @@ class Limits(ReportModel):
     edge: float = Field(
         default=0.5,
         ge=0,
-        description="Time before and after a join, leave or mute that is not checked, in seconds. Connections take "
-        "this long to start and end, and a leaving participant's video is frozen during that time.",
+        description="Unchecked time before and after each join, leave or mute, in seconds. Connections can take this "
+        "long to start and end, and a leaving participant's video is frozen during that time.",
     )
     absence: float = Field(
         default=0.25,
         ge=0,
-        description="Maximum time that a participant may be missing, or unexpectedly present, in seconds. A spoken "
-        "word takes about this long. One or two damaged frames are tolerated.",
+        description="Maximum time that a participant may be missing, or unexpectedly present, in seconds. The default "
+        "is about the length of a spoken word, and tolerates one or two damaged frames.",
     )
     frozen: float = Field(
         default=0.3,

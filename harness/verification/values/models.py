@@ -152,8 +152,8 @@ class ParticipantReport(ReportModel):
     av_offset_ms: Spread | None
     """Audio minus video in milliseconds, positive when the audio is late; None if it could not be measured."""
     drift_ppm: float | None
-    """How fast the A/V offset grows, in ppm (microseconds per second); None if the offset could be measured for less
-    than a minute."""
+    """How fast the A/V offset grows, in ppm (microseconds per second); None if the measurement covers less than a
+    minute."""
     delay_ms: Spread | None
     """Time from the capture of a frame to the frame's time in the file, in milliseconds; None if it could not be
     measured."""
