@@ -138,11 +138,11 @@ export class RemoteParticipants extends Emitter {
     const kind = /** @type {'audio' | 'video'} */ (receiver.track.kind);
     const stream = keyOf(streams[0]?.id);
     const ofStream = [...participants.values()].filter(
-      ({ key }) => key === stream || key.startsWith(`${stream} beside `),
+      ({ key }) => key === stream || key.startsWith(`${stream} with `),
     );
     if (ofStream.some((participant) => participant.track(kind) === receiver.track)) return;
     const known = ofStream.find((participant) => !this.#hasTrack(participant, kind));
-    const key = ofStream.length ? `${stream} beside ${receiver.track.id}` : stream;
+    const key = ofStream.length ? `${stream} with ${receiver.track.id}` : stream;
     const participant = known ?? new RemoteParticipant(connection, key);
     participant.addReceiver(receiver);
     participants.set(participant.key, participant);

@@ -75,7 +75,7 @@ export class View {
     this.#room = find(document, 'room', HTMLElement);
     this.#recording = find(document, 'recording', HTMLElement);
     this.#title = find(document, 'room-title', HTMLElement);
-    this.#participants = find(document, 'room-people', HTMLElement);
+    this.#participants = find(document, 'room-participants', HTMLElement);
     this.#problem = find(document, 'room-problem', HTMLElement);
     this.#recordingBadge = find(document, 'room-recording', HTMLElement);
     this.#recordingTime = find(document, 'room-elapsed', HTMLElement);

@@ -30,7 +30,7 @@ function setUp(context, recordType = 'video') {
 }
 
 /** @param {string} name */
-const person = (name) =>
+const sourceNamed = (name) =>
   /** @type {import('../../src/mixer/mixer.js').Source} */ ({
     id: name,
     name,
@@ -42,7 +42,7 @@ describe('beginning', () => {
   test('mixes first, then announces, then records', async (context) => {
     const { recording, log } = setUp(context);
 
-    await recording.begin([person('alice'), person('bob')], { token: 'token' });
+    await recording.begin([sourceNamed('alice'), sourceNamed('bob')], { token: 'token' });
 
     assert.deepEqual(
       ['mixer add alice', 'mixer add bob', 'mixer settled', 'spool open', 'recorder start'],
@@ -227,7 +227,7 @@ describe('a recording that breaks', () => {
     await recording.begin([], { token: 'token' });
     await recording.finish();
 
-    recorder.emit('failed', new Error('The server is gone.'));
+    recorder.emit('failed', new Error('Lost connection to the server.'));
 
     assert.deepEqual([], failures);
     assert.equal('stopped', recording.state);

@@ -103,7 +103,7 @@ describe('a shared screen that ends by itself', () => {
   test('leaves the placeholder if the camera is not available', async (context) => {
     const { client, media } = await joined(context);
     await client.shareScreen(true);
-    media.share = () => Promise.reject(new Error('The camera is gone.'));
+    media.share = () => Promise.reject(new Error('The camera is not available.'));
 
     media.stream.getVideoTracks()[0]?.dispatchEvent(new Event('ended'));
     await allSettled();

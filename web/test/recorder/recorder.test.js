@@ -391,7 +391,7 @@ describe('a recording that breaks', () => {
 
   test("is reported with the spool's error if the spool breaks", (context) => {
     const { spool, failures } = setUp(context);
-    const error = new Error('The server is gone.');
+    const error = new Error('Lost connection to the server.');
 
     spool.emit('failed', error);
 

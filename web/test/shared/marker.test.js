@@ -51,8 +51,8 @@ describe('a strip', () => {
 
     assert.equal(137, markerOf(cells));
     for (let bit = 0; bit < cells.length; bit += 1) {
-      const spoilt = Uint8Array.from(cells, (cell, index) => (index === bit ? 1 - cell : cell));
-      assert.equal(null, markerOf(spoilt));
+      const damaged = Uint8Array.from(cells, (cell, index) => (index === bit ? 1 - cell : cell));
+      assert.equal(null, markerOf(damaged));
     }
   });
 

@@ -270,9 +270,9 @@ function interpolate(from, to, wide, high) {
     for (let x = 0; x < to.width; x += 1) {
       const column = value(across, 2 * x);
       const right = value(across, 2 * x + 1);
-      const beside = right ? column + 1 : column;
-      const top = value(data, above + column) * (256 - right) + value(data, above + beside) * right;
-      const bottom = value(data, next + column) * (256 - right) + value(data, next + beside) * right;
+      const neighbor = right ? column + 1 : column;
+      const top = value(data, above + column) * (256 - right) + value(data, above + neighbor) * right;
+      const bottom = value(data, next + column) * (256 - right) + value(data, next + neighbor) * right;
       to.data[write + x] = (top * (256 - below) + bottom * below + 32768) >> 16;
     }
   }

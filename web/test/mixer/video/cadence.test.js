@@ -238,8 +238,8 @@ describe('during disturbances', () => {
     });
 
     // Frames now take 150 ms longer to arrive, so about five ticks repeat a frame. Nothing else changes.
-    const hiccup = advances(shown, 290, 330).filter((on) => on !== 1);
-    assert.ok(hiccup.length > 0 && hiccup.length <= 8, `${hiccup.join()}`);
+    const irregular = advances(shown, 290, 330).filter((on) => on !== 1);
+    assert.ok(irregular.length > 0 && irregular.length <= 8, `${irregular.join()}`);
     assert.deepEqual([], unsteady(shown, 330));
     // The delay is measured from a frame's arrival, so it does not change.
     assert.ok(Number(delays.at(-1)) < 120);
@@ -294,13 +294,13 @@ describe('during disturbances', () => {
   });
 
   test('the previous frame is shown again in place of a lost frame', () => {
-    const gone = new Set([300, 301, 350, 400]);
+    const lostFrames = new Set([300, 301, 350, 400]);
     const { shown } = simulate({
       fps: 30,
       rate: 30,
       jitter: 20,
       seconds: 29,
-      lost: (number) => gone.has(number),
+      lost: (number) => lostFrames.has(number),
     });
 
     const steps = advances(shown, 290, 420);
@@ -327,9 +327,9 @@ describe('during disturbances', () => {
         media: (number, time) => (number >= 300 ? time + jump : time),
       });
 
-      const hiccup = advances(shown, 290, 400).filter((on) => on !== 1);
-      assert.ok(hiccup.length <= 8, `${hiccup.join()}`);
-      assert.ok(hiccup.every((on) => on >= 0 && on <= 4));
+      const irregular = advances(shown, 290, 400).filter((on) => on !== 1);
+      assert.ok(irregular.length <= 8, `${irregular.join()}`);
+      assert.ok(irregular.every((on) => on >= 0 && on <= 4));
       assert.deepEqual([], unsteady(shown, 400));
     });
   }

@@ -298,7 +298,7 @@ describe('reading a frame', () => {
     const arena = new Arena(1_000_000);
     const reader = new FrameReader(arena);
     const fakes = ['NV12', 'NV12', 'RGBA', 'I420A', 'NV12'].map(
-      (format, person) => new FakeFrame(format, 64 - 2 * person, 36, () => 10 * (person + 1)),
+      (format, index) => new FakeFrame(format, 64 - 2 * index, 36, () => 10 * (index + 1)),
     );
     for (const fake of fakes) fake.ready = settled();
 
