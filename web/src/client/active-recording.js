@@ -1,6 +1,6 @@
 /**
- * ActiveRecording: one recording, from its first byte until it is discarded. The class Recordings creates each one
- * together with its stages.
+ * ActiveRecording: one recording, from its first byte until it is discarded. Recordings creates each
+ * ActiveRecording together with its stages.
  */
 
 import { pageNow } from '../shared/clock.js';
