@@ -50,7 +50,7 @@ def open_room(
     not downloaded are saved, and the room, the browser and the server are closed.
 
     Args:
-        recordings: Folder for finished recordings. It is created if it does not exist.
+        recordings: Folder for finished recordings. The folder is created if it does not exist.
         name: Name of the room.
         port: TCP port of the server. With 0, the server uses a free port.
 
@@ -116,7 +116,7 @@ def attach(
         name: Name of the participant.
         media: Camera and microphone of the application: ``"own"`` for the browser's devices, ``"synthetic"`` for video
             and audio that ``verify`` recognizes, or the path of a video file.
-        recordings: Folder for finished recordings. It is created if it does not exist.
+        recordings: Folder for finished recordings. The folder is created if it does not exist.
 
     Raises:
         ConfigError: The page has already loaded something, or ``media`` is not valid.

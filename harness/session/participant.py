@@ -99,7 +99,7 @@ class Participant(MediaControls):
 
     @property
     def alive(self) -> bool:
-        """Whether calls to the page are still possible, because it is open and has not crashed."""
+        """Whether calls to the page are still possible: the page is open and has not crashed."""
         return self._page.alive
 
     @property
@@ -167,7 +167,7 @@ class Participant(MediaControls):
         return self._files.collect(self._page.next_download(), began)
 
     def clean_media_recording(self) -> None:
-        """Delete the recording in the page and in the spool, but no downloaded file (NERTC ``cleanMediaRecording``)."""
+        """Delete the copies in the page and in the spool, but keep downloaded files (NERTC ``cleanMediaRecording``)."""
         self._call("cleanMediaRecording")
 
     def pause_media_recording(self) -> None:

@@ -76,7 +76,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     "gap": CheckDescription(
         measures="The check measures the time from each frame to the next, and finds gaps in the audio.",
         fails=(
-            ("The time between two frames differs by more than `gap_ms` from every multiple of the frame duration."),
+            "The time between consecutive frames is not within `gap_ms` of a multiple of the frame duration.",
             "More frames are missing than the manifest counts, because the file was changed after it was recorded.",
             "More than `missed_percent` of the frames are missing, and the manifest counts all of them.",
             "The audio has a gap that is longer than `audio_gap`.",

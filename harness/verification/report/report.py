@@ -26,7 +26,7 @@ _MOST_MESSAGES = 3
 class Report(ReportModel):
     """The result of verifying one file.
 
-    ``print(report)`` shows it as a table, as ``harness verify`` does.
+    ``print(report)`` prints the report as a table, like ``harness verify``.
     """
 
     path: Path

@@ -75,7 +75,7 @@ class Curves:
     """WebRTC statistics, for each measurement and participant."""
 
     def __eq__(self, other: object) -> bool:
-        """Return True, because the findings and measurements that reports are compared by determine the curves."""
+        """Return True for all curves, because reports are compared by their findings and measurements."""
         return isinstance(other, Curves)
 
     __hash__ = object.__hash__

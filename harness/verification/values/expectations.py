@@ -80,11 +80,11 @@ class Expected(ReportModel):
     duration: Seconds | None = None
     """Expected duration in seconds; None if it is not checked."""
     complete: bool = False
-    """Whether a call must have stopped the recording, without an alarm before."""
+    """Whether the report fails if no call stopped the recording, or if an alarm was raised during the recording."""
     limits: Limits = Limits()
     """Limits of the checks."""
     expect: tuple[Expectation, ...] = ()
-    """Which participants must be visible or audible, and when."""
+    """Expectations of which participants are visible or audible, and when."""
 
     @model_validator(mode="after")
     def _is_verifiable(self) -> Self:
