@@ -1,9 +1,9 @@
 """Run a batch on a Dask cluster (https://distributed.dask.org); each worker runs one scenario per browser.
 
-Each scenario is one task that uses one unit of the worker's ``browser`` resource. This process fetches recordings from
-the worker's disk one at a time and in pieces, so that they never fill the memory. If a worker crashes, another worker
-runs its scenario again. The crashed worker's recordings are fetched at the end, if another worker still runs on the
-same machine.
+Each scenario is one task that uses one unit of the worker's ``browser`` resource. This process fetches the recordings
+from the workers' disks one at a time and in pieces, so that they never fill up its memory. If a worker crashes, another
+worker runs its scenario again. The crashed worker's recordings are fetched at the end, if another worker is still
+running on the same machine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _POLL_INTERVAL: Final = 0.25
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
-# Name of the recordings folder in a job's folder; rooms create this folder with the umask's permissions.
+# Name of the recordings folder in a job's folder. Rooms create this folder with the permissions that the umask allows.
 _RECORDINGS: Final = "recordings"
 
 
@@ -68,7 +68,7 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """A crashed worker's finished recordings in ``folder``, and the reasons why others could not be finished."""
+    """A crashed worker's finished recordings in ``folder``, and the reasons why any others could not be finished."""
 
     recordings: tuple[Recording, ...]
     folder: Path
@@ -87,8 +87,8 @@ def run_on_cluster(
     """Run every job on the cluster whose scheduler is at ``address``, and return the outcomes in the jobs' order.
 
     ``on_progress`` is called at each step, ``on_outcome`` with each outcome, and ``on_rescued`` with each recording
-    that a crashed worker left. Once ``interrupted()`` is true, recordings in progress are finished and no further job
-    starts.
+    that a crashed worker left behind. Once ``interrupted()`` is true, recordings in progress are finished and no
+    further job starts.
 
     Raises SetupError if the cluster can't be used, and ConfigError if it can't run one of the scenarios.
     """
@@ -106,7 +106,7 @@ def run_on_cluster(
         try:
             _run(client, jobs, batch, on_end, interrupted)
         except OSError as error:
-            # The outcomes with recordings that have already been fetched are kept.
+            # Outcomes whose recordings have already been fetched are kept.
             for job in jobs:
                 if job.number not in outcomes:
                     on_end(job, _failed(job, f"The scheduler at {address} no longer responds: {error}."))
@@ -316,7 +316,7 @@ def _play(job: ScenarioJob, batch: str) -> _Played | None:
 
 
 def _private_folder(batch: str, job: ScenarioJob) -> Path:
-    """Create and return a folder for a job that other users of this machine can't access.
+    """Create a folder for a job, closed to other users of this machine, and return it.
 
     Raises SetupError if the batch's folder belongs to another user, or can't be created.
     """
@@ -339,7 +339,7 @@ def _private_folder(batch: str, job: ScenarioJob) -> Path:
 
 
 def _read_piece(path: Path, offset: int) -> bytes | None:
-    """Return the piece of a file that starts at ``offset``; None if the file does not exist."""
+    """Return the piece of a file that starts at ``offset``, or None if the file does not exist."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
@@ -360,8 +360,9 @@ def _remove_folder(folder: Path) -> bool:
 
 
 def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[[Recording], None]) -> None:
-    """Fetch and publish crashed workers' recordings from every machine on which a worker still runs."""
-    # Workers on the same machine find the same folders; the first worker renames a folder, and the others skip it.
+    """Fetch and publish crashed workers' recordings from every machine on which a worker is still running."""
+    # Workers on the same machine find the same folders. The first worker to reach a folder renames it, so the others
+    # skip it.
     try:
         found = client.run(_rescue, batch, on_error="ignore")
     except OSError as error:
@@ -376,12 +377,12 @@ def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[
                     _log.warning("On the worker %s: %s", worker, problem)
                 _clear(client, worker, one.folder)
             except (OSError, HarnessError, _LostError) as error:
-                # Other crashed workers' recordings are still fetched.
+                # The recordings of other crashed workers are still fetched.
                 _log.warning("%s: recordings of a crashed worker remain in %s: %s", worker, one.folder, error)
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
-    """Finish the recordings that crashed workers left in a batch's folders, and return them."""
+    """Finish the recordings that crashed workers left behind in a batch's folders, and return them."""
     rescued: list[_Rescued] = []
     for folder in sorted(_batch_folder(batch).glob("*")):
         try:

@@ -1,4 +1,4 @@
-"""Define the jobs of a batch: run a scenario, or finish a scenario's recordings after its worker crashed."""
+"""Define the jobs of a batch. A job runs a scenario, or finishes a scenario's recordings after its worker crashed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ScenarioJob:
         return play(
             self.scenario,
             recordings=recordings,
-            # The rooms in a batch start with different remote browsers.
+            # Consecutive rooms in a batch start with different remote browsers.
             venue=self.venue.starting_at(self.number),
             room=self.room,
             on_progress=on_progress,
@@ -89,17 +89,17 @@ Job = ScenarioJob | RescueJob
 
 
 def scenario_job_of(job: Job) -> ScenarioJob:
-    """Return the job itself, or the original job if it is a ``RescueJob``."""
+    """Return the job itself, or the original job if the given job is a ``RescueJob``."""
     return job.scenario_job if isinstance(job, RescueJob) else job
 
 
 def _recover(recordings: Path, room: str) -> list[str]:
-    """Finish a room's recordings after its process has ended; return the reason for each one that can't be finished."""
+    """Finish a room's recordings after its process has ended; return the reasons why some can't be finished."""
     end = time.monotonic() + _RECOVERED_WITHIN
     while True:
         lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}
         spooled = list(_spool_folders(recordings, room))
-        # Another scenario's server may have found a recording first, and may still be finishing it.
+        # Another scenario's server may have found a recording before this process did, and may still be finishing it.
         if set(spooled) <= set(lost) or time.monotonic() > end:
             return [lost.get(path, f"Another process is still finishing the recording in {path}.") for path in spooled]
         threading.Event().wait(_POLL_INTERVAL)

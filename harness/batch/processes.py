@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
-    # What a worker sends: its progress, a warning, or the outcome of its job.
+    # A message from a worker: its progress, a warning, or the outcome of its job.
     Sent = Progress | logging.LogRecord | Outcome
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -35,7 +35,7 @@ _ENDED_WITHIN: Final = 5.0
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
-    """Return how many of the most CPU-intensive scenarios this machine can run in parallel; the minimum is 1."""
+    """Return how many of the most CPU-intensive scenarios this machine can run in parallel, but at least 1."""
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
 
@@ -203,7 +203,7 @@ class _Worker:
     def kill(self) -> str:
         """End the process immediately, and return its signal or exit code as text."""
         self.connection.close()
-        # A crashed process has time to exit by itself, so that its own exit code is reported.
+        # A crashed process gets time to exit by itself, so that its own exit code is reported.
         self._process.join(_NOTICED_WITHIN)
         self._process.kill()
         self._process.join()

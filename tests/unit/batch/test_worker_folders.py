@@ -45,7 +45,7 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """The owner of such a folder could read the recordings, or redirect them with a symbolic link."""
+    """The other user could read the recordings in the folder, or redirect them with a symbolic link."""
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "foreign").mkdir()
@@ -90,7 +90,7 @@ def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_by
 
 
 def test_worker_that_can_not_create_a_folder_reports_it(job: ScenarioJob, tmp_path: Path) -> None:
-    """A worker without a usable folder raises SetupError, which becomes the scenario's outcome."""
+    """A worker without a usable folder raises SetupError, so the scenario's outcome contains the reason."""
     (tmp_path / "file").touch()
 
     with pytest.raises(SetupError, match="Recordings can't be stored in"):
