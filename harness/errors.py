@@ -1,4 +1,4 @@
-"""Define the errors that users see, which form one tree.
+"""Define the errors that users see, which form one class hierarchy.
 
 HarnessError
   ConfigError            a RecordConfig, scenario or option is invalid

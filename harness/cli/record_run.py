@@ -29,7 +29,7 @@ _STEP: Final = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOrder:
-    """The options of ``harness record``: the participants, their call, and the recording that the first one makes.
+    """The options of ``harness record``: the participants, their call, and the first participant's recording.
 
     ``application`` is another web application's call, or None for our own room. Raises ConfigError unless ``seconds``
     is above 0 and finite.

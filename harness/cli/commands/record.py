@@ -90,7 +90,7 @@ def record(
         Layout,
         typer.Option(
             envvar="HARNESS_LAYOUT",
-            help="Tile layout: equal sizes (grid), or a large tile for the speaker or shared screen (speaker).",
+            help="Tile layout: equal sizes (grid), or a large tile for the speaker or the shared screen (speaker).",
         ),
     ] = "grid",
     media: Annotated[

@@ -79,8 +79,8 @@ def serve(
         typer.Option(
             envvar="HARNESS_CODE",
             help=(
-                "Code that participants need to join. By default, a code is generated with --origin, or if other "
-                "machines can reach --host; otherwise no code is needed."
+                "Code that participants need to join. By default, a code is generated if --origin is "
+                "given or other machines can reach --host; otherwise no code is needed."
             ),
         ),
     ] = None,
@@ -109,7 +109,7 @@ def serve(
     relay_only: RelayOnlyOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve a room until Ctrl-C is pressed. Participants can join from this machine, or with --host from others.
+    """Serve a room until Ctrl-C is pressed. With --host, participants can also join from other machines.
 
     Every recording is stored in the recordings folder and listed on the page, where participants can play, verify,
     download and delete it.

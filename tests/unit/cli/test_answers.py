@@ -31,7 +31,7 @@ SCENARIO = 'steps = [ { join = "alice" }, { start = "alice" } ]'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder that contains a recording, and a subfolder that is named like a recording."""
+    """Return a folder that contains a recording, and a subfolder whose name ends in .webm."""
     write_media(tmp_path / "good.webm", Scene(participants=participants("alice"), frame_rate=15, seconds=1))
     (tmp_path / "folder.webm").mkdir()
     return tmp_path
