@@ -1,6 +1,6 @@
 """Provide rooms for tests, using pytest-playwright's browser and contexts.
 
-In: pytest's options, the marker ``room`` and pytest-playwright's fixtures.  Out: the fixtures ``room``, ``attach``,
+In: pytest's options, the ``room`` marker and pytest-playwright's fixtures.  Out: the fixtures ``room``, ``attach``,
 ``verify_recording`` and ``recordings``, and artifacts for every failed test.  Called by pytest.
 """
 
@@ -155,7 +155,7 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
 
 @pytest.fixture
 def attach(room: Room) -> Callable[..., Participant]:
-    """Return a function that attaches to another application's page before it loads: ``attach(page, "alice")``."""
+    """Return a function that attaches to an application's page before the page loads: ``attach(page, "alice")``."""
     return room.attach
 
 
@@ -166,7 +166,7 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test with the marker ``room``'s participants, who leave when the test ends.
+    """Return a room for this test. The participants named in the ``room`` marker join it, and leave when the test ends.
 
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.

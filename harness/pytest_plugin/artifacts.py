@@ -103,7 +103,7 @@ def _remove_files(recordings: Sequence[Recording]) -> None:
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """Return the failed tests that have a folder, each with its folder, including tests in other processes."""
+    """Return each failed test that has a folder, and the folder; tests that ran in other processes are included."""
     reports = [one for kind in terminal.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
     return [
         (report.nodeid, str(value)) for report in reports for name, value in report.user_properties if name == _BUNDLE
@@ -118,7 +118,8 @@ def _to_html(item: pytest.Item, report: pytest.TestReport, artifacts: TestArtifa
     base = Path(item.config.invocation_params.dir, item.config.option.htmlpath).parent
     extras = getattr(report, "extras", [])
     for recording in artifacts.recordings:
-        # A link avoids copying the video into the report. Because the link is relative, both can be moved together.
+        # A link avoids copying the video into the report. Because the link is relative, the report and the video can be
+        # moved together.
         video = _link(recording.path, base)
         extras.append(html.extras.video(video, name=recording.path.name, mime_type="video/webm", extension="webm"))
         if page := _page(recording, artifacts.bundle):

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 FOLDER: Final = "failures"
 _STATISTICS: Final = "rtc-statistics"
-# After a page starts drawing, it takes a moment to show the other participants' video.
+# After a page starts drawing, it takes a moment until it shows the other participants' video.
 _VIDEO_SHOWN: Final = "() => [...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
 _VIDEO_SHOWN_WITHIN: Final = 2000
 

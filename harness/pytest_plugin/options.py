@@ -1,4 +1,4 @@
-"""Define the marker ``room`` and the plugin's options, which can also be set in pytest's configuration."""
+"""Define the ``room`` marker and the plugin's options, which can also be set in pytest's configuration."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def option_value(config: pytest.Config, name: str) -> str | None:
-    """Return an option's value from the command line or else from pytest's configuration; None if neither sets it."""
+    """Return an option's value from the command line or pytest's configuration, or None if neither of them sets it."""
     value: str | None = config.getoption(f"--{name}") or config.getini(name.replace("-", "_"))
     return value or None
 
 
 def option_path(config: pytest.Config, name: str) -> Path | None:
-    """Return an option's value as an absolute path; None if the option is not set.
+    """Return an option's value as an absolute path, or None if the option is not set.
 
-    A relative path is relative to the current directory on the command line, and to the root directory in pytest's
-    configuration.
+    On the command line, a relative path is relative to the current directory; in pytest's configuration, it is relative
+    to pytest's root directory.
     """
     if from_command_line := config.getoption(f"--{name}"):
         return Path(from_command_line).absolute()
@@ -91,7 +91,7 @@ def keep_mode(config: pytest.Config) -> Keep:
 
 @dataclass(frozen=True)
 class RoomRequest:
-    """The room that a test requests through the marker ``room``."""
+    """The room that a test requests with the ``room`` marker."""
 
     names: tuple[str, ...] = ()
     media: str | Path = "synthetic"
@@ -99,7 +99,7 @@ class RoomRequest:
 
     @classmethod
     def of(cls, node: pytest.Item) -> RoomRequest:
-        """Return the request from the marker closest to a test; raises ConfigError if the marker is invalid."""
+        """Return the request in the marker that is closest to the test; raises ConfigError if the marker is invalid."""
         marker = node.get_closest_marker("room")
         if marker is None:
             return cls()

@@ -23,7 +23,7 @@ RECORD = """
 
 
 def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytester: pytest.Pytester) -> None:
-    """A fixture that was set up before the room is torn down after it; if it fails, the test still gets its folder."""
+    """If a fixture fails when it is torn down after the room, the test still gets its failure folder."""
     pytester.makepyfile(
         RECORD
         + """
@@ -55,7 +55,7 @@ def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytest
 
 
 def test_recordings_are_kept_if_a_fixture_of_the_module_fails(pytester: pytest.Pytester) -> None:
-    """A module's fixture is torn down with the module's last test; if it fails, that test is reported as failed."""
+    """If a module's fixture fails in the teardown, which follows the module's last test, that test is reported as failed."""
     pytester.makepyfile(
         RECORD
         + """

@@ -66,7 +66,7 @@ def recording_names(folder: Path) -> set[str]:
 def test_recordings_keep_decides_which_recordings_are_kept(
     pytester: pytest.Pytester, keep: str, remaining: set[str]
 ) -> None:
-    """--recordings-keep keeps the recordings of failed tests or none; the failure folder always stays."""
+    """--recordings-keep can keep only the recordings of failed tests, or none; the failure folder is always kept."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings", "videos", "--recordings-keep", keep)
@@ -106,7 +106,7 @@ def test_failed_test_has_all_artifacts_in_one_folder(pytester: pytest.Pytester) 
         *("alice.png", "bob.png", "alice.console.txt", "bob.console.txt", "timeline.jsonl"),
     }
     assert any(name.startswith("trace") and name.endswith(".zip") for name in kept)
-    # A screenshot of a blank page has only 4 kB.
+    # The size of a blank page's screenshot is only 4 kB.
     assert all((bundle / f"{name}.png").stat().st_size > 40_000 for name in ("alice", "bob"))
     assert "warning: low battery" in (bundle / "bob.console.txt").read_text()
     timeline = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
@@ -174,7 +174,7 @@ def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -
 
 
 def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -> None:
-    """Each invalid marker causes a one-line error with the problem, the marker or the option, and the remedy."""
+    """Each invalid marker causes a one-line error that names the marker or the option, the problem and the remedy."""
     pytester.makepyfile(
         """
         import pytest
@@ -207,7 +207,7 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
 
 
 def test_reporters_get_the_paths_of_recordings(pytester: pytest.Pytester) -> None:
-    """JUnit XML contains the paths as properties of the test; pytest-html and Allure contain videos and reports."""
+    """JUnit XML contains the paths as test properties; pytest-html and Allure include the videos and reports."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     reporters = ("--junit-xml", "results.xml", "--html", "site/all.html", "--alluredir", "allure")
@@ -238,7 +238,7 @@ def test_workers_record_in_parallel(pytester: pytest.Pytester) -> None:
 
 
 def test_failed_join_has_a_failure_folder(pytester: pytest.Pytester) -> None:
-    """If its participants can't join, a test gets a failure folder although its body never runs."""
+    """If the participants can't join, the test gets a failure folder even though its body never runs."""
     pytester.makepyfile(
         """
         import pytest
