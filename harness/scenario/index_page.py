@@ -1,4 +1,4 @@
-"""Write a batch's index page: one offline page with every scenario, its recordings and their results."""
+"""Write a batch's index page, which lists every scenario with its recordings and their results, and works offline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
     ``pages`` maps each recording's path to the path of its report page. A report without a page is listed without a
     link.
 
-    Raises OSError if the index page can't be written, and ConfigError if ``target`` is a different kind of file.
+    Raises OSError if the index page can't be written, and ConfigError if ``target`` exists but is not an HTML page.
     """
     rows = [
         {

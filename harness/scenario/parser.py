@@ -100,10 +100,10 @@ def _line(text: str) -> str:
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return an error's location in the file without the step's kind, which pydantic inserts after the number."""
+    """Return an error's location in the file, without the kind that pydantic inserts after a step's number."""
     if len(loc) > 2 and loc[0] == "steps" and loc[2] in VERBS:  # noqa: PLR2004 - steps, number, kind
         loc = loc[:2] + loc[3:]
-    # For a key that accepts one name or several, pydantic adds one of these type names.
+    # If a key accepts one name or several names, pydantic adds one of these type names to the location.
     return tuple(part for part in loc if part not in {"constrained-str", "tuple[constrained-str, ...]"})
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SequenceCheck:
-    """Goes through the steps in order, and tracks which participants are in the room and who is recording."""
+    """Goes through the steps in order, and tracks which participants are in the room and which are recording."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -43,7 +43,7 @@ class SequenceCheck:
         self.cleaned: set[str] = set()
 
     def problem(self, step: Step) -> str | None:
-        """Update the state; return the reason if the step is impossible at this point, otherwise None."""
+        """Update the state, and return why the step is impossible at this point, or None if it is possible."""
         for name in step.actors:
             problem = self._join_problem(name) if isinstance(step, Join) else self._action_problem(step, name)
             if problem:
@@ -57,7 +57,7 @@ class SequenceCheck:
         return None
 
     def _expectation_problem(self, one: WaitExpectation) -> str | None:
-        """Return the reason if no recording can be checked against an expectation in a wait; otherwise None."""
+        """Return why no recording can be checked against a wait's expectation, or None if at least one can."""
         name = one.participant
         if name not in self.known:
             return self._unknown(name)
@@ -74,7 +74,7 @@ class SequenceCheck:
         return None
 
     def _wait_problem(self, step: WaitFor) -> str | None:
-        """Return the reason if no earlier step leads to the state or event that a wait expects; otherwise None."""
+        """Return why a wait's state or event can't occur after the earlier steps, or None if it can."""
         name = step.wait_for
         if step.state == "recording" and (name not in self.recording or name in self.paused):
             return f"{name} is not recording, so this state is never reached"
@@ -87,7 +87,7 @@ class SequenceCheck:
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Mark the recording as ended; return the reason if a download's expectation is impossible, otherwise None."""
+        """Mark the recording as ended, and return why a download's expectation is impossible, or None."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()
@@ -153,7 +153,7 @@ class SequenceCheck:
 
 
 def problems(scenario: Scenario) -> Iterator[tuple[int, str]]:
-    """Yield each impossible step's number, counted from 0, and the reason; the first one may cause the others."""
+    """Yield each impossible step's number, counted from 0, and the reason. The first problem may cause the others."""
     check = SequenceCheck()
     for number, step in enumerate(scenario.steps):
         if problem := check.problem(step):

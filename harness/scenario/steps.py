@@ -26,8 +26,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
-# Shortest time span that can be checked, in seconds. Limits allow short absences, and a quarter of the span at each end
-# is not checked.
+# Shortest time span that can be checked, in seconds. The limits allow short absences, and a quarter of the span at each
+# end is not checked.
 _SHORTEST: Final = 2 * Limits().absence
 # How much time at each end of a wait is not checked, in seconds. Connections take time to start and end, and the file
 # lags behind the clock.
@@ -150,7 +150,7 @@ class WaitFor(Step):
     wait_for: Name = Field(description="The participant who records.")
     elapsed: Positive | None = Field(default=None, description="Length of the recording, in seconds, without pauses.")
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
-    event: RecordingEvent | None = Field(default=None, description="An event after the recording started.")
+    event: RecordingEvent | None = Field(default=None, description="A recording event that occurs after the start.")
     timeout: Positive = Field(default=30.0, description="Maximum time to wait, in seconds.")
 
     @model_validator(mode="after")
@@ -187,7 +187,7 @@ class RecordOptions(ReportModel):
         return self
 
     def with_defaults(self, defaults: RecordOptions | None) -> RecordConfig:
-        """Return the configuration; an option that is None has the value in ``defaults``."""
+        """Return the configuration; if an option is None, its value in ``defaults`` is used."""
         options: dict[str, Any] = {}
         for layer in (defaults, self):
             if layer is not None:
@@ -269,7 +269,7 @@ VERBS: Final = tuple(kind.verb for kind in KINDS)
 
 
 def verb_of(step: object) -> str | None:
-    """Return a step's verb; None if the step has no verb or several."""
+    """Return a step's verb, or None if the step has no verb or more than one."""
     if isinstance(step, Step):
         return step.verb
     found = [verb for verb in VERBS if isinstance(step, dict) and verb in step]

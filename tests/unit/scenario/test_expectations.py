@@ -107,7 +107,7 @@ def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: flo
 
 
 def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
-    """The scenario's expectations and waits all follow from its steps, including a leave, a pause and a download."""
+    """Earlier steps, such as a leave, a pause and a download, make each expectation and each wait possible."""
     read(
         tmp_path,
         expecting("wait = 2", 'participant = "bob", audible = true'),

@@ -192,7 +192,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
     ],
 )
 def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """Unusual YAML is reported as ConfigError, whatever exception the YAML parser raises."""
+    """Unusual YAML results in a ConfigError, whatever exception the YAML parser raises."""
     assert reason in refused(write(tmp_path, text, "odd.yaml"))
 
 
@@ -302,7 +302,7 @@ def test_schema_has_every_step() -> None:
 
 
 def test_number_of_repetitions_is_limited() -> None:
-    """A billion jobs would use all memory before the first job started."""
+    """A billion jobs would use up all memory before the first job started."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
     assert ran.exit_code == 2
