@@ -302,7 +302,7 @@ class Participant(MediaControls):
         return self._context.server.has_recording(recording, room=self._context.room, participant=self.name)
 
     def _call(self, name: str, argument: object = None) -> Any:
-        """Call a function in the page; if the recording broke or the page crashed, the error has the saved part."""
+        """Call a function in the page; if a recording broke or the page crashed, the error contains the saved part."""
         try:
             return self._page.call(name, argument)
         except RecordingError as error:
@@ -344,6 +344,6 @@ class Participant(MediaControls):
         raise broken from cause
 
     def _save(self) -> Recording | None:
-        """Save all recordings that were not downloaded, and return the last of them, or None."""
+        """Save all recordings that were not downloaded, and return the last one, or None if there are none."""
         saved = self._files.save_rest(self.name)
         return saved[-1] if saved else None

@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 class RecordingEvents:
     """Checks the events that a page reports, and calls the handlers for each event.
 
-    ``is_mine`` returns whether the recording with a given id belongs to the participant. Everything else that scripts
-    in the page report is added to ``page_log``.
+    ``is_mine`` returns whether the recording with a given id belongs to the participant. Any other report from a script
+    in the page is added to ``page_log``.
     """
 
     def __init__(self, is_mine: Callable[[str], bool], page_log: MutableSequence[str]) -> None:
@@ -45,7 +45,7 @@ class RecordingEvents:
         self._handlers[event].append(handler)
 
     def pop_failure(self) -> dict[str, Any] | None:
-        """Return and forget the detail of a recording's failure; return None if no recording broke by itself."""
+        """Return the detail of a recording's failure, and discard it; return None if no recording broke by itself."""
         failure, self._failure = self._failure, None
         return failure
 
@@ -67,5 +67,5 @@ class RecordingEvents:
             return False
         if recording not in self._known and self._is_mine(recording):
             self._known.add(recording)
-        # The server no longer lists a recording that was cleaned, but further events may follow.
+        # The server no longer lists a recording that was cleaned, but further events of this recording may follow.
         return recording in self._known

@@ -46,7 +46,8 @@ class RecordingFiles:
         # Chrome fact 20: saving overwrites files silently, so the download first gets a temporary name.
         partial = spooled.folder.downloaded
         try:
-            # If the page has already cleaned the recording, the folder was removed, but the browser still has the file.
+            # If the page has already cleaned the recording, its folder has been removed, but the browser still has the
+            # file.
             partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self._page.save(download, str(partial))
             recording = publish(

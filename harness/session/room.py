@@ -188,7 +188,7 @@ class Room:
         try:
             driven = ApplicationPage(page, self._server.url, script, owned=owned)
         except BaseException:
-            # The script was never used in a page.
+            # No page uses the script, so the rights that the server granted are revoked.
             self._server.detach(self.name, name)
             raise
         participant = Participant(name, driven, self._context)
@@ -206,7 +206,7 @@ class Room:
         return participant
 
     def _yield_processor_to(self, recording: Participant) -> None:
-        """Lower the priority of all other pages, because the recording page drops frames if it lacks CPU time."""
+        """Lower the priority of all other pages, because the recording page drops frames without enough CPU time."""
         for participant, renderers in self._renderers_of.items():
             if participant is not recording:
                 self._renderers.yield_to_others(renderers)

@@ -28,7 +28,7 @@ class Venue:
     routes: Routes | None = None
 
     def __post_init__(self) -> None:
-        # A string would also be accepted as a sequence of strings: each character would be an address.
+        # A string is also a sequence of strings, so without this check, each character would be treated as an address.
         if isinstance(self.connect, str) or not all(self.connect):
             message = (
                 f"connect: {self.connect!r} is not valid; give a list of addresses, for example ['ws://HOST:PORT']."

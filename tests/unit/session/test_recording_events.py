@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_handlers_of_an_event_get_its_detail_in_order() -> None:
-    """An event calls only its own handlers, in the order in which they were added."""
+    """Each event is passed only to its own handlers, in the order in which they were added."""
     received: list[tuple[str, object]] = []
     events = RecordingEvents(lambda _: True, [])
     events.on("recording-started", lambda detail: received.append(("first", detail)))
@@ -46,7 +46,7 @@ def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
     ],
 )
 def test_report_that_is_not_an_event_is_logged_and_calls_no_handler(reported: tuple[Any, ...]) -> None:
-    """Any script in the page can send invalid reports, so only valid events call handlers."""
+    """Any script in the page can send invalid reports, so only valid events are passed to handlers."""
     received: list[object] = []
     log: list[str] = []
     events = RecordingEvents(lambda recording: recording == "hers", log)
