@@ -59,7 +59,7 @@ _RECORDINGS: Final = "recordings"
 
 @dataclass(frozen=True)
 class _Played:
-    """A job's outcome, the worker that stores its recordings, and the ``folder`` on that worker."""
+    """A job's outcome, the worker that stores its recordings, and their ``folder`` on that worker."""
 
     outcome: Outcome
     worker: str
@@ -186,7 +186,7 @@ def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outco
 
 
 def _clear(client: Client, worker: str, folder: Path) -> None:
-    """Remove a job's folder on a worker after the recordings were fetched, unless it contains unfinished recordings."""
+    """Remove a job's folder on a worker whose recordings have been fetched, but keep unfinished recordings."""
     if not _call(client, worker, _remove_folder, folder):
         message = "%s: unfinished recordings remain on this worker in %s; run 'harness recover' there to try again."
         _log.warning(message, worker, folder / _RECORDINGS)

@@ -35,7 +35,7 @@ _ENDED_WITHIN: Final = 5.0
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
-    """Return how many of the most CPU-intensive scenarios this machine can run in parallel, but at least 1."""
+    """Return how many of the most CPU-intensive scenarios this machine can run in parallel (at least 1)."""
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
 
