@@ -61,7 +61,7 @@ def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, rea
 
 
 def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None:
-    """The error contains the participant and the line that failed."""
+    """The error contains the participant's name and the line that failed."""
     path = tmp_path / "join.py"
     path.write_text("def join(page, name):\n    name.nothing()\n", encoding="utf-8")
 
@@ -71,7 +71,7 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
 
 
 def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
-    """The error contains the expected number, the address, and the participants that the first page sees."""
+    """The error contains the expected number of participants, the address, and the names that the first page sees."""
     url = "https://localhost:8443/room/1"
     page = SimpleNamespace(goto=lambda _: None)
     participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]
