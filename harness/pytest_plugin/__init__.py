@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Store the test's result for its fixtures, and add the test's artifacts to the report."""
+    """Make the test's result available to its fixtures, and add the test's artifacts to the report."""
     report = yield
     if report.when == "setup":
         item.stash[FAILED] = False
@@ -118,7 +118,7 @@ def _folder(config: pytest.Config) -> Path:
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """Return ``verify`` with the limits and expectations from the ``--recordings-expect`` file.
 
-    A duration and limits passed by the test take precedence; its expectations are added to those in the file.
+    A duration and limits passed by the test take precedence; the test's expectations are added to those in the file.
     """
     path = option_path(pytestconfig, "recordings-expect")
     expected = read_expected(path) if path else Expected()
@@ -166,7 +166,7 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test. The participants named in the ``room`` marker join it, and leave when the test ends.
+    """Return a room for this test. The ``room`` marker's participants join it, and leave when the test ends.
 
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.

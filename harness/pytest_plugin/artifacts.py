@@ -103,7 +103,7 @@ def _remove_files(recordings: Sequence[Recording]) -> None:
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """Return each failed test that has a folder, and the folder; tests that ran in other processes are included."""
+    """Return the failed tests that have a folder, with their folders, including tests in other processes."""
     reports = [one for kind in terminal.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
     return [
         (report.nodeid, str(value)) for report in reports for name, value in report.user_properties if name == _BUNDLE

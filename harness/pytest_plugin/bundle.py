@@ -113,7 +113,7 @@ class Bundle:
 
 
 def _show_page(participant: Participant) -> None:
-    """Make a page draw its tiles, which it does not do while nobody is watching."""
+    """Make a page draw its tiles, because it does not draw them if its window is not shown."""
     participant.page.evaluate("() => window.harness.show()")
 
 

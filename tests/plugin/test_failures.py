@@ -55,7 +55,7 @@ def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytest
 
 
 def test_recordings_are_kept_if_a_fixture_of_the_module_fails(pytester: pytest.Pytester) -> None:
-    """If a module's fixture fails in the teardown, which follows the module's last test, that test is reported as failed."""
+    """If the teardown of a module's fixture fails, the module's last test is reported as failed."""
     pytester.makepyfile(
         RECORD
         + """

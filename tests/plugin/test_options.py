@@ -106,7 +106,7 @@ def test_failed_test_has_all_artifacts_in_one_folder(pytester: pytest.Pytester) 
         *("alice.png", "bob.png", "alice.console.txt", "bob.console.txt", "timeline.jsonl"),
     }
     assert any(name.startswith("trace") and name.endswith(".zip") for name in kept)
-    # The size of a blank page's screenshot is only 4 kB.
+    # A screenshot of a blank page is only 4 kB in size.
     assert all((bundle / f"{name}.png").stat().st_size > 40_000 for name in ("alice", "bob"))
     assert "warning: low battery" in (bundle / "bob.console.txt").read_text()
     timeline = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
