@@ -87,7 +87,7 @@ class SequenceCheck:
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Mark the recording as ended, and return why a download's expectation is impossible, or None."""
+        """Mark the recording as ended, and return why an expectation is impossible, or None if all are possible."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()

@@ -333,7 +333,7 @@ class Scenario(ReportModel):
 
     @property
     def needs(self) -> float:
-        """The CPU use of the scenario's most expensive recording, as a number of the reference machine's CPUs."""
+        """The CPU use of the scenario's most expensive recording, in CPUs of the reference machine."""
         starts = [step for step in self.steps if isinstance(step, Start)]
         configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
         return max(needed(self.participants, config) for config in configs)

@@ -216,7 +216,7 @@ def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
-    """Anchors and merge keys work in scenarios, and a mistake in such a step is reported with its line."""
+    """Anchors and merge keys work in scenarios, and a mistake in a step that uses them is reported with its line."""
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
     scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
