@@ -334,7 +334,7 @@ class Participant(MediaControls):
             raise error
 
     def _raise_saved(self, message: str, cause: PageError | None) -> None:
-        """Raise RecordingError with the saved recording, if there is one."""
+        """Raise RecordingError with the saved recording; do nothing if nothing was saved."""
         saved = self._save()
         if saved is None:
             return
