@@ -60,7 +60,7 @@ def test_a_room_is_served_by_https_with_a_code(
         button(page, "Stop").click()
         expect(button(page, "Download")).to_be_enabled()
         published = tmp_path / "recordings" / "far.webm"
-        expect(page.get_by_role("region", name="Recordings of this room").get_by_text("360p")).to_be_visible()
+        expect(page.get_by_role("region", name="Recordings in this room").get_by_text("360p")).to_be_visible()
 
     check_recording(published)
 
