@@ -66,7 +66,7 @@ _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
 
 
 def capacity(page: Page, mime_type: str) -> float:
-    """Return how many times faster than real time this machine encodes 720p30; below 1 it can't keep up."""
+    """Return the speed at which this machine encodes 720p30, as a multiple of real time; below 1, it can't keep up."""
     options = {
         "mimeType": mime_type,
         "width": _WIDTH,

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 # Maximum size, in MB, of each half of V8's young generation. The default of 16 MB has no benefit for our pages.
 _YOUNG: Final = "--max-semi-space-size=2"
-# Chrome applies only the last --disable-features, so this list repeats the features that Playwright disables.
+# Chrome applies only the last --disable-features switch, so this list repeats the features that Playwright disables.
 _PLAYWRIGHT_FEATURES: Final = (
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
@@ -79,8 +79,8 @@ def launch_options(
     """Return the keyword arguments for Playwright's ``chromium.launch``.
 
     ``headed`` shows a window; ``fake_devices`` provides Chrome's own test video and beep as camera and microphone. If
-    ``sandbox`` is None, the sandbox is enabled if it works; this is tested once per program, in under a second. One
-    warning is logged if the sandbox is disabled.
+    ``sandbox`` is None, the sandbox is enabled if it works on this machine, which is tested once per process and takes
+    less than a second. A warning is logged once if the sandbox is disabled.
     """
     if sandbox is None:
         sandbox = sandbox_works(browser.executable)
@@ -103,12 +103,12 @@ def launch_options(
 
 @functools.cache
 def _warn_of_missing_sandbox() -> None:
-    """Log once per program why Chrome runs without its sandbox."""
+    """Log once per process why Chrome runs without its sandbox."""
     if os.geteuid() == 0:
-        reason, remedy = "root can't start it", "run as another user"
+        reason, remedy = "root can't use it", "run as another user"
     else:
         reason, remedy = (
-            "it can't start on this machine",
+            "it does not work on this machine",
             "allow user namespaces (kernel.unprivileged_userns_clone)",
         )
     _log.warning("Chrome runs without its sandbox: %s. Open only pages that you trust, or %s.", reason, remedy)
@@ -116,10 +116,10 @@ def _warn_of_missing_sandbox() -> None:
 
 @contextlib.contextmanager
 def steady_driver() -> Iterator[None]:
-    """Make Playwright's driver ignore SIGINT, SIGTERM and SIGHUP, and use little memory, if it starts in this context.
+    """Make a Playwright driver that starts in this context ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
 
-    A terminal or supervisor signals the whole process group, but Python must decide how to respond. The driver exits
-    when Python closes it or crashes, and then it ends Chrome, which runs in a separate process group.
+    A terminal or supervisor signals the whole process group, but Python must decide how to respond. When Python closes
+    the driver or crashes, the driver terminates Chrome, which runs in a separate process group, and exits.
     """
     with _environment_lock:
         before = os.environ.get("NODE_OPTIONS")
@@ -140,7 +140,7 @@ class Chrome:
     ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that is launched. Only the
     thread that opened a Chrome may use it.
 
-    Raises SetupError if no browser is found, or the browser does not start.
+    Raises SetupError if no browser is found, or if the browser does not start.
     """
 
     found: Browser
@@ -179,7 +179,7 @@ class Chrome:
         launch = self._playwright.chromium.launch
         options = functools.partial(launch_options, self.found, headed=self._headed, fake_devices=self._fake_devices)
         if os.geteuid() != 0:
-            # The sandbox usually works, and testing it first would cost another start of the browser.
+            # The sandbox usually works, and testing it first would mean starting the browser twice.
             with contextlib.suppress(PlaywrightError):
                 return launch(**options(sandbox=True))
         try:
@@ -221,7 +221,7 @@ def start_playwright() -> Playwright:
     except PlaywrightError as error:
         if "asyncio loop" in str(error):
             message = (
-                "The harness is synchronous, and this thread runs an asyncio loop: call it in a separate thread "
+                "The harness is synchronous, but this thread runs an asyncio loop. Call it from a separate thread "
                 "(loop.run_in_executor with an executor of one thread)."
             )
         else:

@@ -1,4 +1,4 @@
-"""Estimate, before a recording starts, whether the processors are fast enough for it; frames that are late are lost."""
+"""Estimate before a recording whether the processors are fast enough for it, since late frames are lost."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from harness.recording.config import RecordConfig
 
-# The number of processors that a recording needs, including its browsers. The values were fitted to recordings of one
-# to nine participants, from 360p15 to 720p30 (docs/decisions.md, 46).
+# The number of processors that a recording needs, including those for its browsers. The values were fitted to
+# recordings of one to nine participants, from 360p15 to 720p30 (docs/decisions.md, 46).
 _PER_RECORDING: Final = 0.03
 _PER_PARTICIPANT: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
-# How much of an idle processor, and of one that other programs use, is usable before frames become late.
+# Share of an idle processor, and of a processor that other programs use, that can be used before frames are late.
 _OF_A_FREE_ONE: Final = 0.6
 _OF_A_SHARED_ONE: Final = 0.4
 # The reference machine, on which the values were fitted, compresses these bytes in ``_REFERENCE_SECONDS``.
@@ -59,19 +59,19 @@ class CpuBudget:
         rest = f"other programs use {others:.1f} of {available}" if others >= 0.1 else f"it has {available}"  # noqa: PLR2004
         return (
             f"This machine may be too slow: {participants} participants at {kind} need about {need:.1f} processors, "
-            f"and {rest}. Frames may be lost; record fewer participants, a lower quality or frame rate, or close other "
-            "programs."
+            f"and {rest}. Frames may be lost. Record fewer participants, use a lower quality or frame rate, or close "
+            "other programs."
         )
 
 
 def fitting(needs: Iterable[float]) -> int:
-    """Return how many recordings the processors can handle at the same time, given the needs of each."""
+    """Return how many recordings the processors can handle at the same time, given how many each one needs."""
     available = _OF_A_FREE_ONE * processors() / _slowness()
     return sum(together <= available for together in accumulate(needs))
 
 
 def needed(participants: int, config: RecordConfig) -> float:
-    """Return how many processors of the reference machine a recording needs, including its participants' browsers."""
+    """Return how many processors of the reference machine a recording needs, including those for its browsers."""
     width, height = config.size
     pixels = 0 if config.record_type == "audio" else width * height * config.record_video_frame
     return _PER_RECORDING + _PER_PARTICIPANT * participants + _PER_MEGAPIXEL * pixels / 1e6

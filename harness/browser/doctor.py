@@ -56,7 +56,7 @@ class MissingRequirement(BaseModel):
 
 
 class DoctorReport(BaseModel):
-    """What ``harness doctor`` found on this machine; None means unknown."""
+    """What ``harness doctor`` found on this machine; a value of None means that it is unknown."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -167,7 +167,8 @@ def examine(
 
     memory_free, disk_free = psutil.virtual_memory().available, _disk_free(Path(recordings))
     if memory_free < _FREE_MEMORY_BYTES:
-        missing.append(MissingRequirement(what="memory", remedy="a room of three needs 1 GB: close other programs"))
+        remedy = "a room of three participants needs 1 GB; close other programs"
+        missing.append(MissingRequirement(what="memory", remedy=remedy))
     if disk_free is not None and disk_free < _FREE_DISK_BYTES:
         missing.append(
             MissingRequirement(

@@ -1,4 +1,4 @@
-"""Check whether Playwright's driver, which is a bundled Node.js, starts on this machine, and what is missing if not."""
+"""Check whether Playwright's driver (a bundled Node.js) starts on this machine, and find out what is missing if not."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playwright._impl._driver import compute_driver_executable
 
 from harness.browser.version import ask_version
 
-# Debian packages of the libraries that Node.js needs and some machines lack.
+# Debian packages of the libraries that Node.js needs but some machines lack.
 _PACKAGES: Final = {"libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++6", "libgcc_s.so.1": "libgcc-s1"}
 
 
 @dataclass(frozen=True)
 class DriverProblem:
-    """The reason why the driver does not start, and the Debian package that would fix it, if known."""
+    """The reason why the driver does not start, and the Debian package that would fix the problem, if known."""
 
     reason: str
     package: str | None
@@ -41,5 +41,5 @@ def driver_problem() -> DriverProblem | None:
         return None
     if library := re.search(r"(\S+\.so\S*): cannot open shared object file", answer.stderr):
         return DriverProblem(f"the library {library[1]} is missing", _PACKAGES.get(library[1]))
-    last = answer.stderr.strip().splitlines()[-1:] or [f"it ended with status {answer.returncode}"]
+    last = answer.stderr.strip().splitlines()[-1:] or [f"it exited with status {answer.returncode}"]
     return DriverProblem(last[0].rstrip("."), None)

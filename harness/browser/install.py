@@ -1,4 +1,4 @@
-"""Install a Chrome on this machine."""
+"""Install Chrome or Chromium on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LAST_LINES: Final = 4
 
 
 def install() -> Browser:
-    """Return a browser, and install one if none is found; if a browser exists, this is quick and prints nothing.
+    """Return a browser, installing one if none is found; if a browser exists, this is quick and prints nothing.
 
     Installs Playwright's Chromium or, as root on Debian, the package chromium. The installers print to stderr.
 
@@ -90,7 +90,7 @@ def _methods() -> Iterator[list[list[str]]]:
 
 
 def _is_debian() -> bool:
-    """Return whether this is Debian or a derivative other than Ubuntu, whose package chromium only installs a snap."""
+    """Return whether this is Debian or a derivative other than Ubuntu, whose chromium package only installs a snap."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
@@ -103,7 +103,7 @@ def _run(command: Sequence[str]) -> str:
     """Run an installer with its output on stderr; return the reason if it failed, or an empty string."""
     sys.stderr.write(f"$ {' '.join(command)}\n")
     try:
-        # In a separate session, the installer can't prompt at the terminal, and all its processes can be ended
+        # In a separate session, the installer can't prompt at the terminal, and all its processes can be terminated
         # together.
         process = subprocess.Popen(
             command,
@@ -124,7 +124,7 @@ def _run(command: Sequence[str]) -> str:
                     os.killpg(process.pid, signal.SIGKILL)
     if ended and process.returncode == 0:
         return ""
-    reason = f"exit code {process.returncode}" if ended else f"silent for {_SILENCE_SECONDS} seconds, stopped"
+    reason = f"exit code {process.returncode}" if ended else f"stopped after {_SILENCE_SECONDS} seconds without output"
     # Only the first line of Node's errors is readable; the rest is a stack trace.
     lines = [line for line in output.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
     return "\n".join(f"    {line.strip()}" for line in [*lines[-_LAST_LINES:], f"({reason})"])

@@ -15,7 +15,7 @@ _ADDED_NICENESS: Final = 10
 
 
 class Renderers:
-    """Tracks the renderer processes of this program's browsers, and identifies them by when they start.
+    """Tracks the renderer processes of this program's browsers, and reports which of them are new.
 
     Remote browsers have no local processes, so their priority is not changed.
     """

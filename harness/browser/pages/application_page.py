@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Frame, Page
 
-# Returns the frame's number of peer connections and whether it is awake, from hooks.js; null if it can't be recorded.
+# Returns how many peer connections the frame has, and whether it is awake, which means that it has loaded our modules
+# (hooks.js). Returns null if the frame can't be recorded.
 _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
@@ -30,11 +31,11 @@ _NO_MODULE: Final = "dynamically imported module"
 
 
 class ApplicationPage(DrivenPage):
-    """A page of another application, which is prepared before it loads, and stays open when this object is closed.
+    """A page of another application; it is prepared before it loads, and stays open when this object is closed.
 
-    An ``owned`` page is closed with its context. ``url`` is our server's URL; ``script`` runs first in each of the
-    page's frames. The page's content security policy is bypassed. When the page first needs our server, its origin
-    gets permission to access servers on this machine.
+    If ``owned`` is true, the page is closed together with its context instead. ``url`` is our server's URL; ``script``
+    runs first in each of the page's frames. The page's content security policy is bypassed. When the page first needs
+    our server, its origin gets permission to access servers on this machine.
 
     Raises ConfigError for a page that has already loaded something, and NotSupportedError for other browsers.
     """
@@ -61,10 +62,11 @@ class ApplicationPage(DrivenPage):
         self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call in the frame of the application's call; ``leave`` does nothing if no frame is awake."""
+        """Call a function in the frame that contains the call; ``leave`` does nothing if no frame is awake."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
-        # If grant_permissions was called since then, Playwright has denied every permission that was not named.
+        # If somebody has called grant_permissions since the page was attached, Playwright has denied all permissions
+        # that were not named in that call.
         self._set_permission("granted")
         try:
             return super().begin(name, argument)
@@ -109,7 +111,7 @@ class ApplicationPage(DrivenPage):
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame that contains the call: the one with the most connections; awake frames have priority."""
+        """Return the frame with the most connections, which contains the call; awake frames have priority."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:

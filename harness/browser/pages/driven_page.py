@@ -30,7 +30,7 @@ _KEPT_CONSOLE: Final = 2000
 # The page calls this binding for every event of its recording (entry/python.js).
 _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
-# How long Chrome's crash page can take, in milliseconds.
+# Maximum time for loading Chrome's crash URL, in milliseconds.
 _CRASH_WITHIN: Final = 5000
 
 
@@ -115,7 +115,7 @@ class DrivenPage:
         return self._browser_lost or not browser.is_connected()
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call and return immediately; the returned function waits for the answer and returns it.
+        """Call a function of the page without waiting; the returned function waits for the answer and returns it.
 
         Calls that are started on several pages run at the same time.
         """
@@ -216,7 +216,8 @@ class DrivenPage:
         does not name. Raises PlaywrightError for a permission that this Chrome does not know.
         """
         if self._permissions is None:
-            # Ending a session revokes its permissions and all others in its context, so the session stays open.
+            # Ending a session revokes all permissions in its context, including those that other sessions granted, so
+            # this session stays open.
             session = self.page.context.new_cdp_session(self.page)
             target = session.send("Target.getTargetInfo")["targetInfo"]
             self._permissions = session, target["browserContextId"]

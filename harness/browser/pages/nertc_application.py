@@ -49,8 +49,8 @@ class NertcApp:
     Args:
         page: The Playwright page in which the application has created the SDK's client.
         client: JavaScript expression for the SDK's client in the page.
-        recordings: Folder for downloads. A download gets the SDK's name for it, made safe. Existing files are never
-            overwritten.
+        recordings: Folder for downloads. A downloaded file gets the name that the SDK suggests, made safe. Existing
+            files are never overwritten.
     """
 
     page: Page

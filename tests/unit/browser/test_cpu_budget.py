@@ -54,7 +54,7 @@ def test_warning_names_the_need_and_the_remedy() -> None:
 
 
 def test_processor_time_of_other_programs_counts(other_program: psutil.Process) -> None:
-    """CPU time that other programs use is not available to the recording."""
+    """CPU time used by other programs is not available to the recording."""
     budget = CpuBudget()
     began, before = time.monotonic(), other_program.cpu_times().user
     while other_program.cpu_times().user < before + 0.4:
@@ -64,7 +64,7 @@ def test_processor_time_of_other_programs_counts(other_program: psutil.Process) 
 
 
 def test_processor_time_of_the_harness_itself_does_not_count() -> None:
-    """CPU time that the harness uses is available to the recording."""
+    """CPU time used by the harness itself is still available to the recording."""
     budget = CpuBudget()
     began, before = time.monotonic(), sum(psutil.cpu_times()[:3])
     until = time.process_time() + 0.5

@@ -1,4 +1,4 @@
-"""Finding a browser: the order of the candidates, and the error if there is none."""
+"""How a browser is found: the order of the candidates, and the error if none of them starts."""
 
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def test_install_is_silent_if_there_is_a_browser(machine: Path, capfd: pytest.Ca
 def test_failed_installation_lists_everything_that_was_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """If installation fails for root on Debian, the error has the last output lines of both installers."""
+    """If installation fails for root on Debian, the error contains the last output lines of both installers."""
     write_program(machine, "python", output="")
     write_program(machine, "apt-get", output="")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
@@ -139,7 +139,7 @@ def test_failed_installation_lists_everything_that_was_tried(
 def test_package_chromium_of_ubuntu_is_not_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """On Ubuntu, the package chromium is not tried, because it only installs a snap."""
+    """On Ubuntu, the chromium package is not tried, because it only installs a snap."""
     write_program(machine, "python", output="")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(machine / "python"))
@@ -154,7 +154,7 @@ def test_package_chromium_of_ubuntu_is_not_tried(
 
 @pytest.mark.own_thread
 def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An installer that prints nothing is stopped, for example if a download has no network."""
+    """An installer that prints nothing for too long is stopped, for example if its download stalls."""
     python = machine / "python"
     python.write_text("#!/bin/sh\necho Downloading\n/bin/sleep 60\n")
     python.chmod(0o755)
@@ -163,12 +163,12 @@ def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("harness.browser.install._SILENCE_SECONDS", 0.2)
 
-    with pytest.raises(SetupError, match=r"Downloading\n    \(silent for 0\.2 seconds, stopped\)"):
+    with pytest.raises(SetupError, match=r"Downloading\n    \(stopped after 0\.2 seconds without output\)"):
         install()
 
 
 def incomplete_driver(folder: Path, *, until: Path) -> Path:
-    """Write a Node.js that lacks a library until a given file exists."""
+    """Write a fake Node.js that fails because of a missing library until the file ``until`` exists."""
     path = folder / "node"
     lacks = "error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file"
     path.write_text(f'#!/bin/sh\n[ -e {until} ] && exec {real_node()} "$@"\necho "node: {lacks}" >&2\nexit 127\n')
@@ -202,7 +202,7 @@ def test_library_that_the_driver_lacks_is_installed_by_root(
 def test_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Installing and starting a browser both name the package that provides the library."""
+    """When either installing or starting a browser fails, the error names the package that provides the library."""
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(incomplete_driver(tmp_path, until=tmp_path / "never")))
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
@@ -212,14 +212,14 @@ def test_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
 
 
 def test_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root is known to have no sandbox, so no browser is started to test it."""
+    """Root can never use the sandbox, so no browser is started to test it."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
     assert not sandbox_works(Path("/nowhere/root's chrome"))
 
 
 def test_browser_that_ends_at_once_has_no_sandbox(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A browser that exits immediately when it is started with the sandbox counts as having none."""
+    """If a browser exits immediately when it is started with its sandbox, the sandbox does not work."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
     assert not sandbox_works(write_program(machine, "chromium"))

@@ -22,7 +22,7 @@ ROOT = 0
 class Program:
     """A fake Chrome that responds to ``--version``, logs how it is started, and opens no page for Playwright.
 
-    With ``sandbox`` it also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox works.
+    With ``sandbox``, it also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox works.
     """
 
     def __init__(self, folder: Path, *, sandbox: bool) -> None:
