@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SOCKETS: Final = frozenset({"/signal", "/spool"})
-# Minimum time between two reads of the machine's addresses, in seconds; requests for unknown hosts trigger them.
+# Minimum time between two reads of the machine's addresses, in seconds. Requests for unknown hosts trigger these reads.
 _READ_EVERY: Final = 5.0
 
 
@@ -46,7 +46,7 @@ class RequestGuard:
             raise web.HTTPMisdirectedRequest(text="This server does not accept requests for this host name.\n")
         is_socket = request.path in _SOCKETS
         if (is_socket or request.method not in {"GET", "HEAD"}) and not self._is_own_page(request):
-            raise web.HTTPForbidden(text="This server accepts sockets and changes only from its own pages.\n")
+            raise web.HTTPForbidden(text="This server accepts WebSockets and changes only from its own pages.\n")
         return await (self._handle_socket if is_socket else self._handle_plain)(request, handler)
 
     def _is_own_page(self, request: web.Request) -> bool:

@@ -1,4 +1,4 @@
-"""HelloQueue limits how many unidentified connections are read at a time, and shares the places among clients."""
+"""HelloQueue limits how many unidentified connections are read at a time, and shares their places among clients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HelloQueue:
     The first message from an unidentified client may be large, and it is held in memory until it is complete. Therefore
     the server reads only ``ServerLimits.unidentified`` connections at a time, and the others wait. When all places are
     taken, a client with fewer places than another client gets one of that client's places. Otherwise the connection
-    that has held its place longest loses it after two seconds of silence.
+    that has held its place longest loses it if it has been silent for two seconds.
     """
 
     def __init__(self, limits: ServerLimits, log: RareLog) -> None:
@@ -51,7 +51,7 @@ class HelloQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
-        """Open a connection when its turn comes, and return its first message, or a closing message if it is lost.
+        """Open a connection when its turn comes, and return its first message; if it is lost, return a closing message.
 
         Raises LimitError if no message arrives in time, or HTTPServiceUnavailable if no place becomes free in time.
         """

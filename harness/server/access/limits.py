@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
-# Maximum number of tiles in a layout, which has one for each participant.
+# Maximum number of tiles in a layout, which has one tile for each participant.
 MAX_TILES: Final = 64
 # A timeline allows names of up to 200 characters. aiohttp drops a connection if a message exceeds 4 MiB. Recovery and
 # verification read at most a gigabyte of each file that belongs to a recording.
@@ -42,7 +42,7 @@ class ServerLimits:
       message exceeds 4 MiB; a 250 ms chunk at 50 Mbit/s is 1.6 MB.
     - ``json_depth``: the maximum nesting depth of a message.
     - ``messages``: messages per second on a connection, with bursts of up to twenty times as many. A recording page
-      sends one message per second for each other participant, and a few more.
+      sends one message per second for each other participant, and a few other messages.
     - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of up to twenty times as many. Pings
       do not count as messages, so a connection that sends only pings counts as silent.
     - ``connections``: sockets from one IPv4 address, or from one IPv6 /64 network.
@@ -51,14 +51,14 @@ class ServerLimits:
       room), ``name`` (characters).
     - ``recording_bytes``: the maximum size of a recording; a recording that reaches this size is stopped and finished.
       ``notes_bytes`` is the maximum size of the log of ticks and events; a recording whose log is full is stopped as
-      well. It is also the maximum size of a recording's statistics; later statistics are dropped.
+      well. The same limit applies to a recording's statistics, and later statistics are dropped.
     - ``recordings_each``: recordings that a participant can have in progress. A page makes only one at a time, but the
       next recording can begin before the previous one has ended, and a page that lost its connection can still resume
       its recording.
     - ``unidentified``: connections that have not sent hello, for each kind of socket; further connections wait.
     - ``joins``: joins to a room per second from one address, with bursts of up to twenty times as many.
     - ``wrong_codes``: wrong codes per second from one address, with bursts of up to twenty times as many. Further codes
-      are refused unchecked.
+      are refused without being checked.
     - ``unsent``: bytes that can be queued for a room member who does not read them.
     - ``hello_within``: how soon a new connection must send hello.
     - ``begins``: recordings that a participant can start per second, with bursts of up to twenty times as many.

@@ -1,4 +1,4 @@
-"""Listener accepts connections as long as recordings still have enough file descriptors.
+"""Listener accepts connections as long as enough file descriptors are left for recordings.
 
 asyncio's own server accepts every connection. When the process runs out of file descriptors, asyncio logs each attempt,
 and recordings can't be finished.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 128
 # How many connections are accepted before other tasks get a turn.
 _AT_ONCE: Final = 16
-# How long to stop accepting connections after the system ran out of descriptors or memory, in seconds.
+# How long to stop accepting connections after the system has run out of descriptors or memory, in seconds.
 _PAUSE: Final = 1.0
 # How long a connection can be idle between requests, in seconds. Reverse proxies keep idle connections for a minute.
 _KEPT_ALIVE: Final = 75.0
@@ -51,7 +51,7 @@ class _Slot:
 
     @property
     def idle(self) -> bool:
-        """Whether no request is being answered on the connection, and it carries no WebSocket."""
+        """Whether the connection is idle: it carries no WebSocket, and no request on it is being answered."""
         return self.connection is None or self.connection.idle
 
     def end(self) -> None:
@@ -188,7 +188,7 @@ class Listener:
             )
 
     def _settle(self, slot: _Slot, _: asyncio.Task[None]) -> None:
-        """Handle a connection that was established or failed; close its socket unless the event loop owns it."""
+        """Handle an established or failed connection; close its socket unless the event loop owns it."""
         slot.accepting = None
         if slot.wire is not None:
             slot.wire.close()

@@ -29,8 +29,8 @@ _IPV6_PREFIX: Final = 64
 def normal_host(name: str) -> str:
     """Return a host in its normal form: lower case, no trailing dot, IPv6 addresses compressed and without brackets.
 
-    An IPv4 address in IPv6 notation becomes the IPv4 address. Raises ValueError with the reason for anything that is
-    not a host.
+    An IPv4 address in IPv6 notation is converted to IPv4 notation. Raises ValueError with the reason for anything that
+    is not a host.
     """
     if name.startswith("[") != name.endswith("]"):
         message = "a bracket is missing"

@@ -31,7 +31,7 @@ _READ_WITHIN: Final = 30.0
 _MAX_IN_A_ROW: Final = 16
 _CONTROL: Final = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _CONTENT: Final = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
-# Close codes that mean that the page closed the socket (RFC 6455). Any other code can mean a lost connection.
+# Close codes which mean that the page itself closed the socket (RFC 6455). Any other code can mean a lost connection.
 _CLOSED_BY_PAGE: Final = frozenset({1000, 1001})
 
 
@@ -42,8 +42,8 @@ class LimitError(Exception):
 class PageSocket(web.WebSocketResponse):
     """A page's WebSocket.
 
-    Each ping or pong restarts aiohttp's own timeout for a message. This class uses a fixed deadline, counts pings
-    and pongs without returning them, and detects a broken connection when it reads from it.
+    In aiohttp's own class, each ping or pong restarts the timeout for a message. This class uses a fixed deadline
+    instead, counts pings and pongs without returning them, and detects a broken connection when reading from it.
     """
 
     def __init__(self, request: web.Request, limits: ServerLimits, *, max_msg_size: int) -> None:
@@ -136,7 +136,7 @@ class PageSocket(web.WebSocketResponse):
             raise LimitError(problem)
 
     async def _hang_up_on_flood(self) -> None:
-        """Close the connection without reading on; aiohttp would read the whole flood to find the close frame."""
+        """Close the connection without reading any more; aiohttp would read a whole flood to find the close frame."""
         transport = self._request.transport
         if transport is None or self.closed:
             return

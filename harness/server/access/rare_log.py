@@ -14,7 +14,7 @@ _EVERY: Final = 60.0
 
 
 class RareLog:
-    """Logs each message at most once per minute, and adds how often it was suppressed.
+    """Logs each message at most once per minute, and appends how often the message was suppressed.
 
     ``clock`` is in seconds.
     """

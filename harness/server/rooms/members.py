@@ -120,7 +120,7 @@ class Room:
         return free
 
     def choose_marker(self, name: str) -> int:
-        """Return a marker that no other member has; a returning participant gets the earlier marker if possible."""
+        """Return a marker that no other member has; a returning participant gets the same marker again if possible."""
         used = {member.marker for member in self.members.values()}
         known = self.markers_by_name.get(name)
         if known is not None and known not in used:

@@ -1,4 +1,4 @@
-"""Routes describes how media travel between pages (directly, through TURN servers or an SFU), including credentials."""
+"""Routes describes how media travel between pages (directly, or through TURN servers or an SFU), with credentials."""
 
 from __future__ import annotations
 
@@ -84,13 +84,14 @@ class IceServer:
     credential: str | None = None
     """Password for TURN."""
     secret: str | None = None
-    """Secret from which each participant's own password is derived, valid for a day (coturn's ``use-auth-secret``)."""
+    """Secret from which each participant's password is derived, as coturn's ``use-auth-secret`` requires."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the server at an address.
 
-        If a TURN server's address has no user, the secret is read from the environment variable HARNESS_TURN_SECRET.
+        If a TURN server's address contains no user name, the secret is read from the environment variable
+        HARNESS_TURN_SECRET.
 
         Args:
             text: Address in the form ``stun:HOST:PORT`` or ``turn:[USER:PASSWORD@]HOST:PORT[?transport=tcp]``.

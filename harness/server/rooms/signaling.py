@@ -78,8 +78,8 @@ class Signaling:
     ) -> list[Outgoing]:
         """Handle a message; a malformed message closes only the connection that it arrived on.
 
-        If ``may_try_code`` is false, codes are refused unchecked. ``client`` identifies the client for the limits; with
-        None, no limits apply.
+        If ``may_try_code`` is false, codes are refused without being checked. ``client`` identifies the client for the
+        limits; if it is None, no limits apply.
         """
         if is_too_deep(text, self._limits.json_depth):
             return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]

@@ -61,7 +61,7 @@ class ActiveRecording:
         self.chunks = 0
         self.acked_seq = 0
         self.error: HarnessError | None = None
-        # The file's name outside the spool, once the recording is published.
+        # The file's name outside the spool, or None until the recording is published.
         self.published_as: str | None = None
         self.log = RecordingLog(files.log, files.facts, presence_from_server=presence_from_server)
         self.statistics = StatisticsLog(files.statistics, self.log, files.facts.stem, max_statistics)
@@ -195,9 +195,9 @@ class ActiveRecording:
     def finish(self, reason: str | None = None) -> Finished:
         """Finish the file, give it its name, and return once it is complete; the manifest is written afterwards.
 
-        ``reason`` explains why the recording ends if nobody stopped it. Raises RecordingError if none of the bytes can
-        be read, or if a file can't be written or renamed. Raises DiskFullError if the disk is full. In all these cases,
-        the recording has failed, and its raw bytes stay in the spool.
+        If nobody stopped the recording, ``reason`` explains why it ended. Raises RecordingError if none of the bytes
+        can be read, or if a file can't be written or renamed. Raises DiskFullError if the disk is full. In all these
+        cases, the recording has failed, and its raw bytes stay in the spool.
         """
         self.stop_accepting()
         with self._finishing:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# How long a page can resume a lost connection, in seconds.
+# How long a page has to resume a lost connection, in seconds.
 _GRACE: Final = 30.0
 
 
@@ -98,7 +98,7 @@ class Connections:
         return self._resume_tokens[active.id]
 
     def is_in_room(self, active: ActiveRecording) -> bool:
-        """Return whether the recording participant is in the room."""
+        """Return whether the participant who is recording is in the room."""
         return self._rooms.has_member(active.facts.room, active.facts.participant)
 
     def is_published_by_download(self, active: ActiveRecording) -> bool:
@@ -192,7 +192,7 @@ class Connections:
     async def release(self, socket: PageSocket, active: ActiveRecording, *, is_over: bool) -> None:
         """Handle the end of a connection, and finish its recording.
 
-        If ``is_over`` is false, the connection may only be lost, so the page gets some time to resume it.
+        If ``is_over`` is false, the connection may be lost only temporarily, so the page gets some time to resume it.
         """
         if self._sockets.get(active.id) is not socket:
             return
@@ -219,7 +219,7 @@ class Connections:
         await self._clean(active)
 
     def close(self) -> None:
-        """Stop waiting for lost connections."""
+        """Stop waiting for lost connections to be resumed."""
         self._closing = True
         for returned in self._returned.values():
             returned.set()

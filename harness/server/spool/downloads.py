@@ -47,7 +47,7 @@ class _Address:
     name: str
     mime_type: str
     valid_until: float
-    # Set for downloads only: the recording, and the callback for when the last byte has been sent.
+    # Set for downloads only: the recording, and the function to call when the last byte has been sent.
     active: ActiveRecording | None = None
     on_sent: Callable[[int], Awaitable[None]] | None = None
     # The recording's report.

@@ -64,7 +64,7 @@ class Finalizer:
 class Settling:
     """Writes a finished file's manifest, syncs the file to disk, reads it back, and then removes the raw bytes.
 
-    ``reason`` explains why the recording ended if nobody stopped it. Setting ``cancelled`` stops the read-back.
+    If nobody stopped the recording, ``reason`` explains why it ended. Setting ``cancelled`` stops the read-back.
     ``on_done`` is called with this object in the settling thread.
     """
 

@@ -24,7 +24,7 @@ _MAX_EVENTS: Final = 20_000
 # Maximum number of ticks that a page can report per frame interval, and how many seconds in advance it can report them.
 _TICKS_PER_FRAME: Final = 2
 _TICKS_IN_ADVANCE: Final = 600.0
-# The highest frame rate, which is also assumed for audio recordings, since they have none.
+# The highest frame rate, which is also assumed for audio recordings because they have no frame rate.
 _MAX_FRAME_RATE: Final = 30
 
 RecorderPhase = Literal["new", "started", "paused", "resumed", "stopped"]

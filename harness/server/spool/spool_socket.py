@@ -217,7 +217,7 @@ class SpoolSockets:
     async def _finish(self, socket: PageSocket, active: ActiveRecording, reason: str | None = None) -> None:
         """Finish the file, and report immediately that it is complete; a large file's hash follows later.
 
-        ``reason`` explains why the recording ended if nobody stopped it.
+        If nobody stopped the recording, ``reason`` explains why it ended.
         """
         finished = await asyncio.to_thread(active.finish, reason)
         if self._connections.socket_of(active) is not socket:
@@ -278,7 +278,7 @@ def _add_to_log(active: ActiveRecording, message: SpoolMessage) -> None:
 
 
 async def _wait_for_finalizer(active: ActiveRecording) -> None:
-    """Wait, without blocking a thread, until the finalizer has read all received bytes or the time is up."""
+    """Wait, without blocking a thread, until the finalizer has read all received bytes or the time limit is reached."""
     loop = asyncio.get_running_loop()
     looked = asyncio.Event()
 

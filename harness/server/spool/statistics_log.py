@@ -21,7 +21,7 @@ MAX_STATISTICS: Final = 900_000_000
 
 
 class StatisticsLog:
-    """Stores WebRTC statistics in ``lines``, up to ``max_bytes``; an alarm in ``log`` reports when they end."""
+    """Stores WebRTC statistics in ``lines`` up to ``max_bytes``; ``log`` gets an alarm once any are dropped."""
 
     def __init__(self, lines: JsonLines, log: RecordingLog, name: str, max_bytes: int) -> None:
         self._lines = lines
@@ -53,6 +53,6 @@ class StatisticsLog:
         if self._dropped == 1:
             message = f"The WebRTC statistics are no longer stored: {reason}."
             _log.warning("%s: %s", self._name, message)
-            # If the disk is full, the next chunk will report it.
+            # If the disk is full, the error will be reported when the next chunk arrives.
             with contextlib.suppress(OSError, RecordingError):
                 self._log.add_alarm(time, message)
