@@ -39,7 +39,7 @@ def check_file() -> Iterator[Callable[[Recording], Report]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _opinions(goals: Goals) -> Iterator[None]:
-    """Add a row with the number of differences between our probe and other programs to the table of goals."""
+    """Add a row to the table of goals that counts the differences between our probe and other programs."""
     yield
     if CHECKED_FILES:
         figure = f"{len(CHECKED_FILES)} files, {len(DIFFERENCES)} differences"
@@ -47,7 +47,7 @@ def _opinions(goals: Goals) -> Iterator[None]:
 
 
 class ServerBehindNetwork:
-    """A server that pages reach only through the network."""
+    """A server that pages can reach only through an interruptible network."""
 
     def __init__(self, server: RoomServer, network: Network) -> None:
         self._server = server

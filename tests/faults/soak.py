@@ -1,8 +1,8 @@
-"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``. Exits with 1 if a limit is missed.
+"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``. Exits with 1 if a limit is exceeded.
 
-Three participants record at 720p30, or with --quality and --frame-rate, in our own room or in another application's
-call (--application). Memory is the proportional set size of Chrome's processes, in MB, sampled every few seconds; its
-slope is fitted over the samples after the first fifth.
+Three participants record at 720p30, or as specified by --quality and --frame-rate, in our own room or in another
+application's call (--application). Memory is the proportional set size of Chrome's processes, in MB, sampled every few
+seconds; its slope is fitted over the samples after the first fifth.
 """
 
 import argparse

@@ -112,7 +112,8 @@ def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
             room.wait(seconds=1.5)
             alice.stop_media_recording()
             (active,) = server._spool.recordings.values()
-            # Wait until the raw bytes have been deleted, which would otherwise free disk space later.
+            # Wait until the raw bytes have been deleted, because deleting them later would free disk space during the
+            # test.
             active.wait_until_safe()
             filler = fill(small_disk, leave=8_000)
 

@@ -19,7 +19,7 @@ SHARES = "[...client.room.participants.values()].some((member) => member.name ==
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network) -> None:
-    """Data and messages held up by a network outage arrive afterwards, and all participants stay in the room."""
+    """Data and messages delayed by a network outage arrive afterwards, and all participants stay in the room."""
     alice, bob = far_room.join_all("alice", "bob")
     stalls: list[object] = []
     alice.on("recording-stalled", stalls.append)
@@ -46,7 +46,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
 
 def test_a_permanently_cut_connection_leaves_the_received_data(far_room: Room, network: Network) -> None:
-    """After a permanent loss of the connection, the received data becomes a valid file with the reason."""
+    """After a permanent loss of the connection, the received data becomes a valid file that states the reason."""
     alice = far_room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="away"))
     far_room.wait(seconds=1)

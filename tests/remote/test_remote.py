@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The remote browser loads our page through the connection, and its download comes back the same way."""
+    """The remote browser loads our page through the connection, which also carries the download back."""
     with open_room(recordings=tmp_path, connect=[serve().url], **remote_chrome) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
@@ -48,7 +48,7 @@ def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     assert recording.path == tmp_path / "call.webm"
     audio = report.participant(bob.name).audio
     assert audio
-    # Other programs on the same processors can cause gaps in Bob's audio.
+    # The minimum is only 1 s, because other programs on the same processors can cause gaps in Bob's audio.
     assert sum(end - start for start, end in audio.audible) > 1
 
 
@@ -76,7 +76,7 @@ def test_participants_are_spread_over_several_browsers(
 def test_crashed_browser_server_leaves_the_recording(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """If the browser server crashes, the recording is complete up to then, because each chunk is stored on arrival."""
+    """If the browser server crashes, everything recorded so far is kept, because each chunk is stored on arrival."""
     server = serve()
     with open_room(recordings=tmp_path, connect=[server.url], **remote_chrome) as room:
         alice, _ = room.join_all("alice", "bob")
@@ -120,7 +120,7 @@ def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server]
 
 
 def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """A server with another Playwright version is refused; the error contains both versions and which must match."""
+    """A server with another Playwright version is refused; the error contains both versions and what must match."""
     earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
     server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
 

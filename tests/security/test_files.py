@@ -117,7 +117,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.mark.parametrize("part", ["video", "manifest"])
 def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_path: Path, goals: Goals) -> None:
-    """A recording with random changes in its video or manifest can still be verified and reported on."""
+    """A recording with random changes in its video or manifest can still be verified, and gets a report."""
     failed = 0
     for number in range(FILES):
         random = Random(number)  # noqa: S311 - the sequence must be reproducible

@@ -104,7 +104,7 @@ def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
 
 
 def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
-    """The server reads only a few unidentified clients at a time, because incomplete messages occupy memory."""
+    """The server reads from only a few unidentified clients at a time, because incomplete messages occupy memory."""
 
     async def crowd(server: RoomServer) -> tuple[bool, str]:
         async with sockets(server) as wire:
@@ -190,7 +190,7 @@ def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
 
 
 def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
-    """Broken recordings do not add to the number of open files."""
+    """Broken recordings do not increase the number of open files."""
 
     async def litter(server: RoomServer) -> None:
         async with sockets(server) as wire:

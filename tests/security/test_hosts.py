@@ -102,7 +102,7 @@ def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
 
 
 def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
-    """A detached page's script can't be used to join again, but other pages with the same name still can."""
+    """A detached page's script can't be used to join again, but other pages with the same name can still join."""
 
     async def join(server: RoomServer, options: dict[str, Any]) -> str:
         headers = {"Origin": "https://app.example", "Sec-WebSocket-Protocol": f"recording-harness, {options['key']}"}

@@ -182,7 +182,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
     manifest = active.finish_with_manifest()
 
     assert 9_000 == sum(event.event == "pause" for event in manifest.timeline.events)
-    # Each pause removes half a millisecond.
+    # Each pause shortens the recording by half a millisecond.
     last = max(event.at for event in manifest.timeline.events if event.event == "audio")
     assert pytest.approx(10.99 - 4.5, abs=0.01) == last
 

@@ -175,7 +175,7 @@ def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
 
 
 async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[str, Any]:
-    """Record as a page does, and return the server's last response to ``end``, among other results."""
+    """Record as a page does; return the server's error, the item in the list, and the responses to later requests."""
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
         spool = await wire.open("/spool")

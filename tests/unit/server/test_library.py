@@ -76,7 +76,7 @@ def record(
 
 
 def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The published file has its name and manifest, is reported once, and can still be downloaded by its page."""
+    """The file is published once, with the requested name and a manifest, and its page can still download it."""
     published: list[Recording] = []
     library = Library("daily", tmp_path / "kept", never_verify, published.append)
 

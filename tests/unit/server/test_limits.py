@@ -69,7 +69,7 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
 def test_limits_that_cannot_work_are_refused(given: str) -> None:
-    """Layouts, timelines, aiohttp and the readers of logs impose maximum values."""
+    """Some limits have a maximum, which results from layouts, timelines, aiohttp or the readers of logs."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 

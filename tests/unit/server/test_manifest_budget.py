@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# A character that needs four bytes in UTF-8, the most of any character.
+# A character that needs four bytes in UTF-8, which is the maximum.
 WIDE = "\N{GRINNING FACE}"
 TILE = {"participant": WIDE * 200, "x": 65_535, "y": 65_535, "width": 65_535, "height": 65_535}
 LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
@@ -70,7 +70,7 @@ def test_an_event_uses_no_more_of_a_manifest_than_estimated(
 
 
 def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
-    """The budgets for events leave enough space for everything in a manifest whose size is fixed."""
+    """The budgets for events leave enough space for all parts of a manifest that have no budget of their own."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
     pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
     texts = 4 * (LONGEST_NAME + 16 * 2_000)

@@ -103,7 +103,7 @@ def test_resume_is_refused_unless_token_and_id_are_those_of_the_recording(
 def test_resume_of_a_cleaned_recording_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: str
 ) -> None:
-    """A deleted recording can't be resumed, even while its token is still valid for a moment."""
+    """A deleted recording can't be resumed, even if its token remains valid for a moment."""
     removed, go_on = threading.Event(), threading.Event()
     clean = ActiveRecording.clean
 

@@ -1,4 +1,4 @@
-"""Spool receives recordings in chunks, finishes, publishes and deletes them, and locks a separate folder for each."""
+"""Spool receives recordings in chunks, and finishes, publishes and deletes them; each has its own locked folder."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(
 
 
 def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The statistics have a line per connection and second, with the W3C's names and the time in the recording."""
+    """The statistics contain one line per connection and second, with the W3C's names and the time in the recording."""
     active = recorded(spool, audio_bytes)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
     active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
