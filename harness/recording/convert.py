@@ -45,7 +45,7 @@ _H264: Final = {"preset": "veryfast", "crf": "20"}
 _GAP: Final = 0.1
 # Maximum total silence to insert, in seconds. Without a limit, a jump in the timestamps could make the output endless.
 _MOST_SILENCE: Final = 600.0
-# Largest time that a message can contain, in seconds.
+# Largest absolute time that a progress message can report, in seconds.
 _LARGEST_TIME: Final = 1e12
 # Errors from file systems that do not support hard links.
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
@@ -267,7 +267,7 @@ class _AudioEncoder:
         self, source: AudioStream, output: OutputContainer, to: Target, send: Callable[[Message], None]
     ) -> None:
         self._send = send
-        # Where the audio ends so far, and how much silence has been inserted, in seconds.
+        # The current end of the audio, and the total silence inserted so far, both in seconds.
         self._end = 0.0
         self._silence = 0.0
         codec, sample_format = _AUDIO_CODECS[to]

@@ -85,7 +85,7 @@ class Recording(BaseModel):
 def check_file(path: Path) -> None:
     """Raise ConfigError if ``path`` is not a file."""
     try:
-        # Path.is_file hides the error since Python 3.14.
+        # Since Python 3.14, Path.is_file hides the error.
         if stat.S_ISREG(path.stat().st_mode):
             return
         message = f"{path} is not a file; give the path of a recording."

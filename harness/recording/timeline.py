@@ -17,7 +17,7 @@ Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
 LONGEST_TEXT: Final = 2000
 Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
-# Limits in seconds or ms: no real clock reaches them, and calculations remain finite.
+# Times in seconds or ms are limited, so that all calculations stay finite; no real clock reaches these limits.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 # No supported codec allows larger frames.
@@ -138,7 +138,7 @@ class Timeline(BaseModel):
 
 
 def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
-    """Return the intervals between 0 and ``duration`` in which a switch is on."""
+    """Return the intervals between 0 and ``duration`` in which a state is on, given its changes."""
     spans: list[Interval] = []
     since: float | None = None
     # A manifest from another program can contain its events in any order.
@@ -172,6 +172,6 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
 
 
 def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[Member]) -> Timeline:
-    """Return a timeline with its records sorted by ``at``."""
+    """Return a timeline with these events, sorted by ``at``."""
     events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
     return Timeline(members=tuple(members), events=tuple(events))

@@ -20,13 +20,14 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _MB: Final = 1_000_000
 # The unit of st_blocks, in bytes, as defined by POSIX; the disk's own blocks can be larger.
 _BLOCK: Final = 512
-# Files with more data segments than this are measured by their blocks: a hostile file can have millions of segments.
+# If a file has more data segments than this, its blocks are counted instead, because a hostile file can have millions
+# of segments.
 _MOST_PIECES: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Headroom:
-    """How many bytes must stay free after a download: less than ``low`` is an alarm, less than ``least`` an error."""
+    """Free bytes required after a download: below ``low`` there is an alarm, below ``least`` an error."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB
@@ -87,7 +88,7 @@ def megabytes(size: int) -> str:
 
 
 def is_full(error: OSError) -> bool:
-    """Return whether an error means that the disk or the user's quota is full."""
+    """Return whether an error means that the disk is full or the user's quota is used up."""
     return error.errno in _FULL
 
 

@@ -42,8 +42,8 @@ def open_media(
     """Open a media file or a readable object with a limited number of decoder threads.
 
     ``container`` is FFmpeg's name for the only format to try, and ``options`` are passed to FFmpeg; use them only for
-    files that the harness wrote. Without options, only media containers are opened, and never the other files that they
-    refer to.
+    files that the harness wrote. Without options, FFmpeg opens only media containers, and never opens other files that
+    a container refers to.
 
     Raises FFmpegError or ValueError if the source is not a media file.
     """

@@ -22,7 +22,7 @@ STATISTICS_SUFFIX: Final = ".stats.jsonl"
 FALLBACK: Final = "recording"
 # File names can have at most 255 bytes; the rest is reserved for a number and a suffix.
 _LONGEST: Final = 200
-# Only this many characters are processed, because composing and trimming take more than linear time.
+# Only this many characters of a name are processed, because normalizing and trimming take more than linear time.
 _LOOKED_AT: Final = 4_000
 # Chrome fact 21: a download's suggested name is only partly safe, so it is never used.
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
@@ -42,7 +42,7 @@ def recording_of(manifest: Path) -> Path:
 
 
 def statistics_of(path: Path) -> Path:
-    """Return the path of a recording's WebRTC statistics, which have one line of JSON per measurement."""
+    """Return the path of a recording's WebRTC statistics, a file with one line of JSON per measurement."""
     return path.with_name(f"{path.stem}{STATISTICS_SUFFIX}")
 
 
@@ -50,8 +50,9 @@ def safe_stem(name: str) -> str:
     """Turn ``name`` into a file name without a suffix that is safe on every system.
 
     Characters that are forbidden in file names become ``_``. Leading dots and dashes, trailing dots and spaces, and
-    ``.webm`` (which is appended later) are removed. A result of more than 200 bytes in UTF-8 is cut between characters.
-    If nothing is left, the name is ``recording``. A name that is already safe is not changed.
+    ``.webm`` (which is appended later) are removed. A result that is longer than 200 bytes in UTF-8 is shortened
+    without splitting a character. If nothing is left, the name is ``recording``. A name that is already safe is not
+    changed.
     """
     composed = unicodedata.normalize("NFC", name.strip()[:_LOOKED_AT]).strip()
     fit = "".join("_" if _is_unfit(character) else character for character in composed)

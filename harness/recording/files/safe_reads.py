@@ -12,14 +12,14 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Maximum size of files that users write, in bytes; the project's examples have less than a thousand.
+# Maximum size of files that users write, in bytes; the project's own examples are smaller than 1,000 bytes.
 _LARGEST: Final = 200_000
 # tomllib needs time quadratic in the number of parts of a key, so keys with too many parts are refused.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
 
 def read_whole(path: Path, what: str, most: int) -> bytes:
-    """Return the content of a file; raises ConfigError if it can't be read or has more than ``most`` bytes."""
+    """Return the content of a file; raises ConfigError if it can't be read or is larger than ``most`` bytes."""
     try:
         if path.exists() and not path.is_file():
             message = f"{path} is not a regular file."

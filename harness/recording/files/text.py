@@ -21,7 +21,7 @@ _UNSEEN: Final = (
 
 
 def visible(text: str) -> str:
-    """Return only the visible characters, because names that differ in invisible ones look the same."""
+    """Remove invisible characters, because names that differ only in such characters look the same."""
     return "".join(sign for sign in text if not any(first <= ord(sign) <= last for first, last in _UNSEEN)).strip()
 
 

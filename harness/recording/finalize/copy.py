@@ -121,7 +121,7 @@ def finalize(
     finally:
         tail.close()
         lines.close()
-    # Even a recording with audio can have no packets, if all of them are from before the first frame.
+    # Even a recording with audio can have no packets in the file, if all its audio is from before the first frame.
     if not finished.packets:
         message = f"The recording at {raw} contains no audio and no video."
         raise recording_error(message)
@@ -236,7 +236,7 @@ class _Copy:
             self._add(packet)
 
     def outstanding(self) -> int | None:
-        """Return the number of frames that the mixer wrote before the recorder stopped, but that are still missing."""
+        """Return the number of frames that the mixer wrote before the recorder stopped, but that have not arrived."""
         self._lines.read(self._grid)
         return self._grid.outstanding if self._grid else None
 
@@ -295,7 +295,7 @@ class _Copy:
                 self._write(packet, max(at, self._last.get("audio", -1) + 1), packet.duration or 60)
 
     def _on_the_grid(self, stamp: float) -> float:
-        """Return the position in the file, in ms, at which audio with this timestamp matches the frames."""
+        """Return the position in the file, in ms, at which audio with this timestamp is in sync with the frames."""
         if self._grid is None:
             return stamp
         at = stamp - self._grid.zero - RECORDER_AUDIO_DELAY

@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 # Number of packets from which the constant difference between timestamps and write times is computed.
 SETTLED: Final = 45
 _KEPT_TICKS: Final = 600
-# Maximum number of packets that wait until the log has their ticks; further packets are placed at a constant rate.
+# Maximum number of packets that wait for their ticks to appear in the log; further packets are placed at a constant
+# rate.
 _MOST_WAITING: Final = 900
-# How many ticks before or after the recorder's start the first packet may be. If the write times are too regular to
-# distinguish neighboring ticks, the tick nearest to the start is the most likely one, so the fit error grows with the
-# distance.
+# Maximum distance of the first packet from the recorder's start, in ticks before and after the start. If the write
+# times are too regular to distinguish neighboring ticks, the tick nearest to the start is the most likely one, so the
+# fit error grows with the distance.
 _BEFORE: Final = 4
 _AFTER: Final = 8
 _FARTHER: Final = 0.03
 # Candidates within this factor, and within this many ms, of the best fit count as ties.
 _ABOUT: Final = 1.5
 _ABOUT_MS: Final = 0.5
-# Number of frames that can still be in the encoder when the recorder stops, without counting as lost.
+# Number of frames that do not count as lost, because they can still be in the encoder when the recorder stops.
 _LAST_MOMENT: Final = 2
 
 
@@ -158,7 +159,7 @@ class Grid:
     def _has_enough(self) -> bool:
         """Return whether enough packets have arrived, and the log covers them for every candidate first tick.
 
-        Later packets do not count, because they can be ahead of the log during the whole recording.
+        Later packets are not considered, because they can be ahead of the log during the whole recording.
         """
         if len(self._waiting) < SETTLED or not self._times:
             return False

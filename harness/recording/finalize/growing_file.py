@@ -67,7 +67,7 @@ class GrowingFile:
                 self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - called in this iteration
 
     def _call_back(self, changes: int) -> None:
-        """Call the callbacks that were added up to change number ``changes``."""
+        """Call the callbacks that were added before or at change number ``changes``."""
         with self._changed:
             due = [callback for added, callback in self._callbacks if added <= changes]
             self._callbacks = [later for later in self._callbacks if later[0] > changes]
@@ -103,5 +103,5 @@ class TailReader:
         return self._pending
 
     def close(self) -> None:
-        """Close the file. It is safe to call this twice."""
+        """Close the file. It is safe to call this method twice."""
         self._file.close()

@@ -95,7 +95,7 @@ class Child:
         if self._errors is None or self._errors.closed:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # A process that has closed its connection can still be writing the reason.
+            # A process that has closed its connection can still be writing its error message.
             self.process.wait(_ENDS_WITHIN)
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
@@ -107,7 +107,7 @@ class Child:
 
 
 class ConnectedChild(Child):
-    """A ``Child`` with a connection; the program's first argument is the file descriptor of its end."""
+    """A ``Child`` with a connection; the program's first argument is the file descriptor of the child's end."""
 
     def __init__(self, program: str) -> None:
         self.connection, theirs = socket.socketpair()
@@ -144,8 +144,8 @@ class ConnectedChild(Child):
 
     def end(self) -> None:
         """Kill the process and close the connection."""
-        # Kill the process before closing its connection, because a process whose connection ends removes its partial
-        # output.
+        # Kill the process before closing its connection, because the process removes its partial output when the
+        # connection closes.
         super().end()
         self.connection.close()
 

@@ -105,7 +105,7 @@ class TaskProcess:
             try:
                 message = self._receive(deadline)
             except TimeoutError as error:
-                problem = f"the decoder makes no progress, after {deadline.elapsed:.0f} s"
+                problem = f"the decoder made no progress for {deadline.elapsed:.0f} s"
                 raise StuckError(problem) from error
             except OSError as error:
                 raise CrashedError(_CRASHED) from error

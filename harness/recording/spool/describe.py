@@ -144,7 +144,7 @@ class _LogContents:
 
     def _read(self, log: Path, zero: float) -> None:
         unreadable = dropped = 0
-        # No manifest can contain more bytes of events.
+        # Number of bytes left for events, which can't exceed the maximum size of a manifest.
         left = LARGEST_MANIFEST
         with log.open("rb") as file:
             lines = WholeLines(file)

@@ -1,6 +1,6 @@
 """Limit how much of a manifest each kind of event can fill, so that every manifest can be read again.
 
-The shares leave a few megabytes of LARGEST_MANIFEST for data that does not grow with time.
+Together, these limits leave a few megabytes of LARGEST_MANIFEST for data that does not grow with time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Sizes in a manifest, in bytes: events from the page, joins and leaves from the room, and alarms from the server.
+# Maximum total sizes in a manifest, in bytes: events from the page, joins and leaves from the room, and alarms from the
+# server.
 PAGE_EVENTS: Final = 48_000_000
 ROOM_EVENTS: Final = 8_000_000
 SERVER_ALARMS: Final = 4_000_000

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 KILLED: Final = "the recording program ended before the recording was stopped"
 NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
-# Maximum sizes, in bytes. The log grows by about 30 MB a day.
+# Maximum sizes of a recording's facts and log, in bytes. The log grows by about 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
 # Name of the participant if a recording has no facts.
@@ -138,7 +138,7 @@ def _check(folder: Folder) -> None:
                 message = f"{path} is neither a regular file nor a folder, so it can't be part of a recording."
                 raise recording_error(message)
     if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
-        raise recording_error(f"{folder.raw} is a sparse file, and a recording never writes one.")
+        raise recording_error(f"{folder.raw} is a sparse file, which a recording never creates.")
     for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):
         if path.exists() and path.stat().st_size > most:
             raise recording_error(f"{path} is too large to be read ({path.stat().st_size} bytes).")

@@ -81,7 +81,8 @@ def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path:
 
     _, audio = packets_of(tmp_path / "finished.webm")
     times = {data: at for at, data in audio}
-    # The zero is a median over 3 ms of jitter; times in a WebM file are in whole milliseconds.
+    # The tolerance is 4 ms, because the zero is a median over 3 ms of jitter, and WebM stores times in whole
+    # milliseconds.
     shifts = [stamp - times[data] for stamp, data in zip(raw.audio_stamps, raw.audio, strict=True) if data in times]
     assert all(pytest.approx(RECORDER_AUDIO_DELAY, abs=4) == shift for shift in shifts)
     assert raw.audio[1:] == [data for _, data in audio]
@@ -98,7 +99,7 @@ def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
 def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     """After a pause of any length, video continues at the next tick, and audio stays in sync."""
     paused = raw.written[FIRST_TICK + 50] - 1
-    # The mixer continues during the pause: 30 ticks later it writes the frame that would have been the next.
+    # The mixer continues during the pause: 30 ticks later it writes the frame that would have come next.
     later = raw.written[: FIRST_TICK + 50]
     later += [paused + 1 + number * STEP for number in range(30)]
     later += [at + 30 * STEP for at in raw.written[FIRST_TICK + 50 :]]

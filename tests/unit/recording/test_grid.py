@@ -123,7 +123,7 @@ def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
     one = run(Machine(), seed=2)
 
     on_time = START + one.shown[0] * 1000 / 30
-    # Half of each jitter is part of every timestamp; the rest is the error of the median.
+    # On average, half of each maximum jitter is part of every time. The tolerances allow for the error of the median.
     assert pytest.approx(on_time + LAG + 3, abs=1) == one.grid.zero
     assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
 

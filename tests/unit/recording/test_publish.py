@@ -96,7 +96,7 @@ def test_failed_publication_leaves_nothing(
 
 
 def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
-    """A manifest with an unpaired surrogate can't be written, which is not a disk error."""
+    """A manifest with an unpaired surrogate can't be written, but this is not reported as a disk error."""
     broken = manifest.model_copy(update={"room": "\ud83d"})
 
     with pytest.raises(ValueError, match="surrogates"):

@@ -1,4 +1,4 @@
-"""Recording gives the facts about a finished file."""
+"""A Recording contains the facts about a finished file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recovery finishes a recording that a crash left, and does not touch a locked one."""
+"""Recovery finishes a recording that a crash left behind, but does not touch a locked recording."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def abandon(active: ActiveRecording) -> None:
 
 
 def test_abandoned_recording_is_finished_and_published(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The recovered recording is complete and has the reason why it was not stopped, and the spool is empty."""
+    """The recovered recording is complete and states why it was not stopped, and the spool is empty."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
 
@@ -297,7 +297,7 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_byt
 
 
 def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
-    """After a recording's folder was moved, its statistics are found in the folder, not at the path in the manifest."""
+    """If a recording's folder has been moved, the statistics in the folder are used, not those at the manifest's path."""
     active = begun(tmp_path / "before", audio_bytes)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
@@ -367,5 +367,5 @@ def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
 
     (left,) = recover(tmp_path)
 
-    assert "is a sparse file, and a recording never writes one" in str(left)
+    assert "is a sparse file, which a recording never creates" in str(left)
     assert active.folder.raw.exists()

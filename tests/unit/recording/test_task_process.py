@@ -56,7 +56,7 @@ def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.M
     with TaskProcess("tests.support.jobs.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
         number = int(next(messages).at)
-        with pytest.raises(StuckError, match="makes no progress"):
+        with pytest.raises(StuckError, match="made no progress"):
             next(messages)
 
     assert not psutil.pid_exists(number)
