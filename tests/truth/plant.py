@@ -211,13 +211,13 @@ def blackened(source: DecodedMedia, at: Interval) -> DecodedMedia:
 
 
 def dropped(source: DecodedMedia, every: int) -> DecodedMedia:
-    """Return the media with one in every ``every`` frames removed."""
+    """Return the media with one out of ``every`` frames removed."""
     missing = frozenset(tick for tick in range(len(source.frames)) if tick % every == every // 2)
     return DecodedMedia(source.rate, source.frames, source.audio, missing)
 
 
 def doubled(source: DecodedMedia, every: int) -> DecodedMedia:
-    """Return the media with one in every ``every`` frames replaced by the previous frame."""
+    """Return the media with one out of ``every`` frames replaced by the previous frame."""
     frames = [source.frames[tick - 1 if tick % every == every // 2 else tick] for tick in range(len(source.frames))]
     return DecodedMedia(source.rate, frames, source.audio)
 

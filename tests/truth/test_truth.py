@@ -127,7 +127,7 @@ def test_encoding_again_causes_no_finding(base: Base, tmp_path: Path) -> None:
 def test_planted_fault_is_found_by_its_own_check_and_no_other(
     base: Base, goals: Goals, tmp_path: Path, fault: str
 ) -> None:
-    """Failures that the original recording already had because of a busy machine do not count."""
+    """Failures that the original recording already had, because the machine was busy, are ignored."""
     write, checks = FAULTS[fault]
 
     report = verify(write(base, tmp_path / "planted.webm"))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from harness.verification.probe.tracks import VideoFacts
     from harness.verification.values.limits import Limits
 
-# A file counts as entirely black or silent if this share of it is, because its first moments may differ.
+# Share of a file that must be black or silent for the whole file to count as such, because its first moments may
+# differ.
 _WHOLE: Final = 0.95
 
 
@@ -140,7 +141,7 @@ def _check_intervals(
     wanted: list[Interval] | None,
     limits: Limits,
 ) -> Iterator[Finding]:
-    """Check black or silent intervals; ``wanted`` are the intervals in which media is expected, or None if unknown."""
+    """Check for black or silent intervals; ``wanted`` are the intervals that should have media, or None if unknown."""
     track, state = {"black": ("video", "visible"), "silent": ("audio", "audible")}[check]
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration

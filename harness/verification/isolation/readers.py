@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 # read. An idle machine needs 0.1 s per second of media.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
-# Minimum size of a second of media in bytes, from which a file's maximum duration follows; even silence takes more.
+# Minimum size of a second of media in bytes, which limits a file's possible duration; even silence takes more bytes.
 _FEWEST_BYTES: Final = 500
-# Lowest speed that is assumed for hashing a file, in bytes per second.
+# Lowest assumed speed of hashing a file, in bytes per second.
 _BYTES_PER_SECOND: Final = 20e6
-# Lowest speed that is assumed for parsing a manifest, in bytes per second. The largest manifest takes half a minute.
+# Lowest assumed speed of parsing a manifest, in bytes per second. Parsing the largest manifest takes half a minute.
 _MANIFEST_BYTES_PER_SECOND: Final = 2e6
 _PROGRAM: Final = "from harness.verification.isolation.worker import main; main()"
 
@@ -56,7 +56,7 @@ class _ReaderPool:
         self._idle: list[_Reader] = []
         self._busy: set[_Reader] = set()
         self._lock = threading.Lock()
-        # A forked process inherits this list, but the readers are its parent's children.
+        # A forked process inherits this list, but the readers in the list are child processes of its parent.
         self._owner = os.getpid()
 
     def acquire(self) -> _Reader:

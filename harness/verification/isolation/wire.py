@@ -138,7 +138,7 @@ def receive(connection: socket.socket, *, deadline: Deadline | None = None) -> b
     """
     (size,) = _SIZE.unpack(_read(connection, _SIZE.size, deadline))
     if size > LARGEST_MESSAGE:
-        message = f"{size} bytes are too many"
+        message = f"a message of {size} bytes is too large"
         raise ProtocolError(message)
     return _read(connection, size, deadline)
 

@@ -37,8 +37,8 @@ _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is present if it is 12 dB above the noise between the tones, and above -50 dBFS.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.003
-# Minimum similarity between the signal in a burst's band and the burst. A clean burst reaches 1, and noise reaches 0.7
-# once every few days.
+# Minimum similarity between the signal in a burst's band and the burst. The similarity of a clean burst is 1, while
+# noise reaches 0.7 only once every few days.
 _SIMILARITY: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
 _BURSTS_APART: Final = 0.5

@@ -108,7 +108,7 @@ class MarkerReader:
 
 
 class _Found:
-    """All strips of one marker, at 13 bytes each, because a day has 2.6 million strips per participant."""
+    """Stores the strips of one marker in 13 bytes each, because a day contains 2.6 million strips per participant."""
 
     def __init__(self) -> None:
         self.frames = array("I")

@@ -46,6 +46,6 @@ def grid_places(participants: int, width: int, height: int) -> list[Place]:
 
 
 def all_grid_places(width: int, height: int) -> tuple[Place, ...]:
-    """Return all different places of a video in the grids for 1 to 16 participants."""
+    """Return all places, without duplicates, at which the grids for 1 to 16 participants can show a video."""
     numbers = range(1, _MOST_PARTICIPANTS + 1)
     return tuple(dict.fromkeys(place for number in numbers for place in grid_places(number, width, height)))

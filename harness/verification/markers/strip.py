@@ -35,8 +35,8 @@ CAPTURE_BITS: Final = 22
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
-# Minimum difference between bright and dark cells. The difference is 195 when drawn, and strong compression halves it.
-# Walls and text have far less contrast.
+# Minimum difference between bright and dark cells. The page draws cells with a difference of 195, and strong
+# compression halves it. Walls and text have far less contrast.
 _LEAST_CONTRAST: Final = 60.0
 
 

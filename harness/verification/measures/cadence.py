@@ -26,7 +26,8 @@ _WHOLE: Final = 0.03
 _RESTART: Final = 0.2
 # A pause falls between two frames, and its recorded time is accurate to one or two frames.
 _AROUND_PAUSE: Final = 0.15
-# Number of frames per batch. Python's numbers take eight times the memory of NumPy's, so a whole day would not fit.
+# Number of frames per batch. Python's numbers take eight times the memory of NumPy's, so the frames of a whole day
+# would not fit into memory.
 _BATCH: Final = 10_000
 
 
@@ -83,7 +84,7 @@ def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
 
 
 def _sender_step(track: MarkerTrack) -> float:
-    """Return by how much the counter advances from one of the sender's frames to the next, estimated from the file.
+    """Return the increase of the counter from one of the sender's frames to the next, estimated from the file.
 
     The result is 1 at 30 fps and 2 at 15 fps. At other rates, the result is computed from the capture times.
     """
@@ -100,7 +101,10 @@ def _sender_step(track: MarkerTrack) -> float:
 
 
 def _band(step: float, tick: float) -> float:
-    """Return by how many counts exact conversion may deviate; both arguments are counts per frame (sender and file)."""
+    """Return the maximum deviation in an exact conversion, in counts.
+
+    ``step`` and ``tick`` are the counts per frame of the sender and of the file.
+    """
     if _is_whole(tick / step):
         return 0.0
     if _is_whole(step / tick):

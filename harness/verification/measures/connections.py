@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _LONGEST_LINE: Final = 1_000_000
 # Maximum size of the statistics in bytes; twelve participants write 90 MB per hour.
 _LARGEST_FILE: Final = 1_000_000_000
-# Maximum valid number; WebRTC's numbers are far smaller.
+# Largest number accepted in the statistics; WebRTC's numbers are far smaller.
 _LARGEST_NUMBER: Final = 1e15
-# Maximum number of participants with curves; rooms have fewer synthetic participants.
+# Maximum number of participants whose curves are plotted; rooms have fewer synthetic participants.
 _MOST_PARTICIPANTS: Final = 256
 # Minimum time between two records, in seconds; statistics are collected once per second.
 _SHORTEST_STEP: Final = 0.001

@@ -29,7 +29,7 @@ _FALLBACK_RATE: Final = 15.0
 # Maximum level of digital silence with dither; a quiet room is 20 dB louder.
 _SILENCE: Final = 0.001
 _CLOSE: Final = 0.01
-# Maximum error of a file's length in seconds, since its first and last time are rounded to milliseconds.
+# Maximum error of a file's length in seconds, because its first and last timestamps are rounded to milliseconds.
 _ROUNDING: Final = 0.002
 _ROUNDS: Final = 3
 # A frame rate counts as varying if more than this share of the intervals between frames is irregular, or if more than

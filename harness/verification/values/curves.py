@@ -21,12 +21,12 @@ def _packed(numbers: tuple[float, ...]) -> str:
 
 def _unpacked(text: Any) -> tuple[float, ...]:
     if not isinstance(text, str):
-        message = "numbers are packed into a string"
+        message = "the numbers of a curve must be encoded as a string"
         raise ValueError(message)  # noqa: TRY004 (pydantic expects a ValueError for a wrong value)
     numbers = array("d")
     numbers.frombytes(base64.b64decode(text, validate=True))
     if not all(map(math.isfinite, numbers)):
-        message = "a curve holds finite numbers"
+        message = "a curve must contain only finite numbers"
         raise ValueError(message)
     return tuple(numbers)
 
@@ -47,7 +47,7 @@ class Curve:
 
     def __post_init__(self) -> None:
         if len(self.times) != len(self.values):
-            message = f"{len(self.times)} times and {len(self.values)} values are not a curve"
+            message = f"a curve must have one value per time, not {len(self.values)} values for {len(self.times)} times"
             raise ValueError(message)
 
 

@@ -53,7 +53,10 @@ def intersection(these: Iterable[Interval], those: Iterable[Interval]) -> list[I
 
 
 def widened(intervals: Iterable[Interval], by: float) -> list[Interval]:
-    """Return the intervals extended by ``by`` seconds at both ends (shortened if negative), without empty ones."""
+    """Return the intervals extended by ``by`` seconds at both ends, or shortened if ``by`` is negative.
+
+    Intervals that become empty are omitted.
+    """
     moved = ((start - by, end + by) for start, end in intervals)
     return merged((start, end) for start, end in moved if start < end)
 

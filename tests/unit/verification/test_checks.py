@@ -95,7 +95,8 @@ def test_finding_names_the_participant_and_the_time(
     (finding,) = verify(write_recording(tmp_path / "standup.webm", scene, manifest_scene=CLEAN)).failures
 
     assert (check, "bob") == (finding.check, finding.participant)
-    assert at == pytest.approx(finding.at, abs=0.04)  # one frame, or half an analysis step of audio
+    # The tolerance is one frame, which is more than half an analysis step of audio.
+    assert at == pytest.approx(finding.at, abs=0.04)
     assert finding.message.startswith("bob is ")
 
 
@@ -103,7 +104,7 @@ def test_finding_names_the_participant_and_the_time(
 def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
     tmp_path: Path, start: float, *, frozen: bool
 ) -> None:
-    """A freeze that lasts longer than a connection may take to end counts from its start."""
+    """If a freeze lasts longer than a connection may take to end, it is reported from its start."""
     leaves = with_participant(CLEAN, "bob", frozen=((start, 2.0),), hidden=((2.0, 3.0),))
 
     failures = verify(write_recording(tmp_path / "standup.webm", leaves)).failures

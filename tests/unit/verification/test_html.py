@@ -109,7 +109,7 @@ def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
 @pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
 def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str) -> None:
-    """Valid statistics are still plotted if one line is invalid."""
+    """If one line of the statistics is invalid, the valid lines are still plotted."""
     recording = write_recording(tmp_path / "standup.webm", Scene(participants=participants("alice"), seconds=1.0))
     lines = [
         {"at": at, "participant": "alice", "report": [

@@ -210,7 +210,7 @@ def test_tone_is_distinguished_from_its_neighbors() -> None:
 
     middles = analysis.steps.mean(axis=1)
     for voice, silent in ((5, (1.0, 2.0)), (6, (2.0, 3.0))):
-        # Half a window of 80 ms and half a step reach beyond the edge.
+        # The tolerance is half a window (40 ms) and half a step (25 ms), which both reach beyond the edge.
         off = (middles > silent[0] + 0.065) & (middles < silent[1] - 0.065)
         on = (middles < silent[0] - 0.065) | (middles > silent[1] + 0.065)
         assert not analysis.tones[off, voice].any()

@@ -59,7 +59,7 @@ def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
 
     assert structure is not None
     assert structure.doc_type == "webm"
-    assert structure.duration == pytest.approx(2.0, abs=0.05)  # Opus ends on a packet of 20 ms
+    assert structure.duration == pytest.approx(2.0, abs=0.05)  # the tolerance allows for an Opus packet of 20 ms
     assert (structure.cues, structure.seek_head, structure.complete) == (True, True, True)
 
 

@@ -136,7 +136,7 @@ def test_participant_is_found_by_name(bad: Report) -> None:
     bob = bad.participant("bob")
 
     expected = np.array([[0, 1], [2, 3]])
-    assert np.array(bob.present) == pytest.approx(expected, abs=0.03)  # half an analysis step of audio
+    assert np.array(bob.present) == pytest.approx(expected, abs=0.03)  # the tolerance is half an analysis step of audio
     with pytest.raises(ConfigError, match=r"no participant 'dave'.*alice, bob"):
         bad.participant("dave")
 
