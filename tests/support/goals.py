@@ -1,9 +1,9 @@
-"""The table of promised figures: each test adds its measurement and the limit for it."""
+"""The table of promised figures, to which each test adds its measurement and the limit for it."""
 
 import os
 from dataclasses import dataclass, field
 
-# Whether to run the promised number of repetitions. The quick form runs fewer, and enforces no limits.
+# Whether to run the promised number of repetitions. The quick form runs fewer repetitions, and enforces no limits.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 
 
@@ -22,11 +22,11 @@ class Goals:
     """The measurements that tests have added so far."""
 
     rows: list[Row] = field(default_factory=list)
-    # Whether an exceeded limit fails the test.
+    # Whether a test fails if its limit is exceeded.
     strict: bool = FULL
 
     def measured(self, what: str, *, bar: str, figure: str, met: bool) -> None:
-        """Add a measurement and its limit; in the full form, an exceeded limit fails the test."""
+        """Add a measurement and its limit; in the full form, the test fails if the limit is exceeded."""
         self.rows.append(Row(what, bar, figure, met))
         assert met or not self.strict, f"{what}: {figure}, but the limit is {bar}."
 

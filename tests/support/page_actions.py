@@ -40,6 +40,6 @@ def wait_until_video_plays(page: Page, name: str) -> None:
 
 
 def is_audible(page: Page, name: str) -> bool:
-    """Return whether a participant's audio is played."""
+    """Return whether a participant's audio is playing."""
     video = tile(page, name).locator("video")
     return bool(video.evaluate("video => !video.muted && video.srcObject.getAudioTracks().length > 0"))

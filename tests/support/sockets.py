@@ -91,7 +91,7 @@ def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
 
 
 async def receive_answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    """Return the next message of that type, and drop all messages before it."""
+    """Return the next message of the given type, and drop all messages before it."""
     while (message := await socket.receive_json(timeout=10))["type"] != kind:
         pass
     return dict(message)

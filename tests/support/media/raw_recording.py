@@ -38,8 +38,8 @@ CLUSTER: Final = b"\x1f\x43\xb6\x75"
 class Raw:
     """A raw recording like Chrome's, and its packets.
 
-    The stamps are in ms from the recording's zero; ``written`` are the times when the ticks were written, from number
-    0.
+    The stamps are in ms from the recording's zero; ``written`` contains the times at which the ticks were written,
+    starting with tick 0.
     """
 
     data: bytes
