@@ -204,7 +204,7 @@ class Pauses:
     def excess_at(self, time: float) -> float:
         """Return how many ms of the pauses before a time remain after whole ticks are subtracted.
 
-        The given time does not include earlier pauses.
+        Earlier pauses must already be subtracted from the given time.
         """
         return self._excess[bisect_right(self._cut_starts, time)]
 

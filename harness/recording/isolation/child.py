@@ -119,7 +119,7 @@ class ConnectedChild(Child):
             raise
 
     def deadline(self, seconds: float) -> CpuDeadline:
-        """Return a deadline that the process reaches after using ``seconds`` of CPU time from now on."""
+        """Return a deadline that expires when the process has used ``seconds`` of CPU time from now on."""
         return CpuDeadline(self.process.pid, seconds)
 
     def wait_until_ready(self, is_ready: Callable[[CpuDeadline], bool]) -> None:

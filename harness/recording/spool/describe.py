@@ -31,7 +31,7 @@ def describe(
 ) -> Manifest:
     """Write the manifest and the statistics of the finished file in ``folder``, and return the manifest.
 
-    ``recovered`` is the reason why the recording was not stopped, or None. Without ``timed``, the file has the
+    ``recovered`` is the reason why the recording was not stopped, or None. If ``timed`` is false, the file has the
     timestamps of its raw bytes, and the log is not used because its times differ.
     """
     path = folder.finished(facts.stem)

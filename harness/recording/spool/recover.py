@@ -53,7 +53,7 @@ def recover(recordings: Path) -> list[Recovery]:
 
     Unreadable lines of a recording's log and statistics are skipped and counted. If its facts or log are missing or
     damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw bytes. Foreign files stay in the
-    recording's folder. A folder with nothing readable also stays, and is reported in one line.
+    recording's folder. A folder without readable media also stays, and is reported in one line.
     """
     root = recordings / FOLDER
     if root.is_symlink():
@@ -184,7 +184,7 @@ def _publish_described(
 
 
 def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
-    """Publish the finished file of a folder without raw bytes, which shows that the file has been read back."""
+    """Publish the finished file of a folder without raw bytes; their absence shows that the file has been read back."""
     path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
     if not _has_bytes(path):
         path = _finished_files(folder)[0]

@@ -12,7 +12,7 @@ from harness.recording.finalize.grid import SETTLED, Grid
 pytestmark = pytest.mark.parallel
 
 START = 1_000.0
-# Timestamps count from the recording's own zero, and write times count from the page's zero.
+# Timestamps are relative to the recording's own zero, and write times are relative to the page's zero.
 LAG = -5_000.0
 
 
@@ -110,7 +110,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
 
 
 def test_dropped_frames_are_expected_but_not_placed() -> None:
-    """Dropped frames count as expected ticks, but no packet is placed on them."""
+    """Dropped frames count as expected ticks, but no packet is placed on these ticks."""
     one = run(Machine(dropped=0.3), seed=1)
 
     assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
@@ -195,7 +195,7 @@ def test_timestamps_without_a_log_are_rounded() -> None:
 
 
 def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
-    """A recording with only a dozen packets is placed when it ends."""
+    """If a recording has only a dozen packets, they are placed when it ends."""
     one = run(Machine(ticks=12), seed=3)
 
     assert one.shown == one.given

@@ -297,7 +297,7 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_byt
 
 
 def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If a recording's folder has been moved, the statistics in the folder are used, not those at the manifest's path."""
+    """After a recording's folder has been moved, recovery still finds the statistics, which are in the folder."""
     active = begun(tmp_path / "before", audio_bytes)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
