@@ -21,7 +21,7 @@ WIDTH, HEIGHT, WIDE, HIGH = 1280, 720, 640, 360
 
 
 def with_both_markers(late: float) -> DecodedMedia:
-    """Return media with both kinds of markers, and audio that is ``late`` by this many seconds."""
+    """Return media with both kinds of markers, and with audio that is delayed by ``late`` seconds."""
     scene = Scene(participants=participants("alice"), width=WIDE, height=HIGH, seconds=SECONDS)
     renderer = FrameRenderer(scene)
     theirs = drift.PatternRenderer(fps=str(RATE), width=WIDE, height=HIGH)

@@ -88,7 +88,7 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:
-    """Return when an expectation ends, but not later than the recording, which may be slightly too short."""
+    """Return the end of an expectation, but at most the end of the recording, which may be slightly too short."""
     duration = evidence.media.duration
     return duration if expected.end is None else min(expected.end, duration)
 
@@ -96,7 +96,7 @@ def _end(expected: Expectation, evidence: Evidence) -> float:
 def _not_verifiable(
     expected: Expectation, participants: Mapping[str, MeasuredParticipant], evidence: Evidence, limits: Limits
 ) -> str | None:
-    """Return why the file can't show whether an expectation is met, or None if it can."""
+    """Return the reason why the file can't show whether an expectation is met, or None if it can."""
     name = expected.participant
     without_marker = _without_marker(evidence)
     if name in without_marker:

@@ -30,8 +30,8 @@ HOP: Final = 0.05
 
 _BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
-# 80 ms: a Hann window of this length separates tones that are 50 Hz apart. A splice in the audio, where a jitter buffer
-# or delay was corrected, affects no more than this time.
+# 80 ms: a Hann window of this length separates tones that are 50 Hz apart. If a jitter buffer inserts or removes audio,
+# or a delay is corrected, only this much audio around the splice is affected.
 _WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is present if it is 12 dB above the noise between the tones, and above -50 dBFS.
@@ -119,7 +119,8 @@ class AudioMarkerDetector:
         self._burst_detector = BurstDetector()
         self._blocks: list[NDArray[np.float32]] = []
         self._size = 0
-        # (first sample, its time) of each packet in the blocks. Times come from packets, never from counting samples.
+        # (first sample, time of this sample) for each packet in the blocks. Times come from packets, never from
+        # counting samples.
         self._stamps: list[tuple[int, float]] = []
         self._in_section = False
         self._end: float | None = None
@@ -199,7 +200,7 @@ class AudioMarkerDetector:
 
 
 def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts at least half a second apart. Among closer bursts, all but the loudest are echoes."""
+    """Return the times of bursts at least half a second apart. If bursts are closer, all but the loudest are echoes."""
     kept: list[tuple[float, float]] = []
     for at, size in sorted(found):
         if not kept or at - kept[-1][0] >= _BURSTS_APART:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # The video time of a burst is a median over all frames up to this many seconds before and after the burst.
 _AROUND: Final = 0.6
 _FEWEST_FRAMES: Final = 4
-# WebRTC's A/V offset settles at first, which would hide any drift over a shorter time.
+# WebRTC's A/V offset changes until it has settled, which would hide any drift in a shorter measurement.
 _SHORTEST_DRIFT: Final = 60.0
 _MOST_BURSTS: Final = 300
 
@@ -32,10 +32,10 @@ def av_offsets(
 ) -> NDArray[np.float64]:
     """Return (time of the burst, A/V offset) for each burst, in seconds.
 
-    The offset is the burst's time minus the time at which the video reaches the counter value of the burst, the nearest
-    multiple of 30. The video's time may fall between two frames, and a single late frame does not change it. Bursts
-    close to a pause are omitted, since their video time is unknown. Offsets of more than half a second are reduced
-    modulo one second.
+    The offset is the burst's time minus the time at which the video reaches the burst's counter value, which is the
+    nearest multiple of 30. The video's time may fall between two frames, and a single late frame does not change it.
+    Bursts close to a pause are omitted, since their video time is unknown. Offsets of more than half a second are
+    reduced modulo one second.
     """
     if track is None or audio is None:
         return np.zeros((0, 2))

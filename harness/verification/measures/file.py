@@ -94,12 +94,12 @@ def measure_media(streams: Streams, *, size: int, rate: float | None, content: F
 
 
 def media_duration(streams: Streams, rate: float | None) -> float:
-    """Return when the last frame or the audio ends, whichever is later, in seconds."""
+    """Return the time at which the last frame or the audio ends, whichever is later, in seconds."""
     return max(streams.audio.end if streams.audio else 0.0, video_end(streams.video, rate))
 
 
 def video_end(video: VideoFacts | None, rate: float | None) -> float:
-    """Return when the last frame ends, in seconds, or 0 without frames."""
+    """Return the time at which the last frame ends, in seconds, or 0 without frames."""
     return float(video.times[-1]) + 1 / rate if video and video.times.size and rate else 0.0
 
 

@@ -133,7 +133,10 @@ def _read(
 def _packets(
     media: InputContainer, streams: Sequence[av.VideoStream | av.AudioStream]
 ) -> Iterator[av.Packet[Any] | None]:
-    """Yield the packets, and finally those that flush the decoders. None stands for an error in the container."""
+    """Yield the packets, followed by the empty packets that flush the decoders.
+
+    None stands for an error in the container.
+    """
     if not streams:
         return
     packets = media.demux(*streams)

@@ -283,7 +283,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Every fault is found while its evidence is complete, as the next test requires."""
+    """Every fault is found if its evidence is complete, which is a precondition of the next test."""
     assert not verify(faulty[fault]).ok
 
 
@@ -300,7 +300,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """After any removal, the report on a faulty recording fails or warns that something was not checked."""
+    """Whatever is removed, the report on a faulty recording fails or warns that something was not checked."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)

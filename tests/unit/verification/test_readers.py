@@ -382,7 +382,7 @@ def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeyp
 
 
 def test_time_for_a_sparse_file_depends_on_its_stored_bytes(tmp_path: Path) -> None:
-    """A sparse file may have any nominal size, which must not allow hours of reading."""
+    """A sparse file may have any nominal size, which must not cause hours of reading."""
     path = write_recording(tmp_path / "standup.webm", SCENE).path
     size = path.stat().st_size
     assert size == stored_bytes(path)
