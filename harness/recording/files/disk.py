@@ -27,7 +27,7 @@ _MOST_PIECES: Final = 100_000
 
 @dataclass(frozen=True)
 class Headroom:
-    """Free bytes required after a download: below ``low`` there is an alarm, below ``least`` an error."""
+    """Free bytes required after a download: below ``low``, an alarm is raised; below ``least``, an error is raised."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB

@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        """The tracks from which a packet has arrived."""
+        """The tracks of which at least one packet has arrived."""
         return tuple(sorted(self.stamps))
 
 

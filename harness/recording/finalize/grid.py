@@ -21,8 +21,8 @@ _KEPT_TICKS: Final = 600
 # rate.
 _MOST_WAITING: Final = 900
 # Maximum distance of the first packet from the recorder's start, in ticks before and after the start. If the write
-# times are too regular to distinguish neighboring ticks, the tick nearest to the start is the most likely one, so the
-# fit error grows with the distance.
+# times are too regular to distinguish neighboring ticks, the tick nearest to the start is the most likely one, so a
+# tick's fit error is increased in proportion to its distance from the start.
 _BEFORE: Final = 4
 _AFTER: Final = 8
 _FARTHER: Final = 0.03

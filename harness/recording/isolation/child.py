@@ -39,8 +39,8 @@ _READY_WITHIN: Final = 60.0
 # How long a killed process can take to end, in seconds. Ending a process takes milliseconds unless a disk does not
 # respond.
 _ENDS_WITHIN: Final = 5.0
-# How long a process can use no CPU time before it counts as stuck, in seconds. A working process never pauses this
-# long, even on a very busy machine.
+# How long a process can go without using CPU time before it counts as stuck, in seconds. A working process never pauses
+# this long, even on a very busy machine.
 _STALLED: Final = 30.0
 _LOOK_EVERY: Final = 0.25
 _LONGEST_REASON: Final = 300

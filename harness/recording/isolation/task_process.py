@@ -66,7 +66,7 @@ class CrashedError(Exception):
 
 
 class StuckError(Exception):
-    """The process worked for too long without a message."""
+    """The process worked for too long without sending a message."""
 
 
 class TaskProcess:
@@ -98,7 +98,7 @@ class TaskProcess:
         """Yield the messages from the process, up to ``done`` or ``failed``.
 
         Raises CrashedError if the process ends before its last message, and StuckError if it works for a minute without
-        a message.
+        sending a message.
         """
         while True:
             deadline = self._child.deadline(_SILENT_FOR)

@@ -137,14 +137,14 @@ class _LogContents:
         pauses = [
             Event(at=round(cut.at, 4), event="pause", seconds=round(cut.seconds, 4)) for cut in self.finished.cuts
         ]
-        # A participant that only the page reported is listed without a marker.
+        # A participant who was reported only by the page is listed without a marker.
         present = {event.participant or "" for event in self.events if event.event == "join"}
         members = tuple(self._members.get(name, Member(name=name)) for name in sorted(present))
         return timeline_from([*self.events, *pauses], members)
 
     def _read(self, log: Path, zero: float) -> None:
         unreadable = dropped = 0
-        # Number of bytes left for events, which can't exceed the maximum size of a manifest.
+        # Number of bytes left for events, whose total size can't exceed the maximum size of a manifest.
         left = LARGEST_MANIFEST
         with log.open("rb") as file:
             lines = WholeLines(file)

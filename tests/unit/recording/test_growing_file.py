@@ -44,7 +44,7 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
 
 
 def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
-    """Finalizing while bytes arrive gives the same file, and the tracks are known long before the end."""
+    """Finalizing while bytes arrive produces the same file, and the tracks are known long before the end."""
     growing_file, progress = GrowingFile(), Progress()
     (tmp_path / "log.jsonl").write_bytes(b"")
     (tmp_path / "raw.webm").write_bytes(b"")

@@ -59,7 +59,7 @@ def manifest(path: Path) -> Manifest:
 
 
 def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
-    """A manifest that is read back has all its fields, and the file contains the schema's number."""
+    """A manifest that is read back has all its fields, and the file contains the number of the schema."""
     written = manifest(tmp_path / "standup.webm")
     written.write(tmp_path / "standup.manifest.json")
 

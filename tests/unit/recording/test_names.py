@@ -175,5 +175,5 @@ def test_manifest_path_leads_back_to_the_recording(name: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "wav"])
 def test_conversion_shares_the_manifest_of_its_recording(suffix: str) -> None:
-    """A conversion with the recording's stem uses the recording's manifest."""
+    """A converted file with the same stem as the recording uses the recording's manifest."""
     assert manifest_of(Path("/r/v1.2.webm")) == manifest_of(Path(f"/r/v1.2.{suffix}"))

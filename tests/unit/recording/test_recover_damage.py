@@ -207,7 +207,7 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
 
 def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
-    """A log that has lost its ticks has no times; an undamaged log without ticks still has the recorder's start."""
+    """If a log has lost its ticks, its times are unusable; an undamaged log without ticks has the recorder's start."""
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
     log = damaged.folder.log.read_bytes()

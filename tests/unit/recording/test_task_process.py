@@ -28,7 +28,7 @@ def messages_of(task: str, partial: Path, **request: object) -> list[Message]:
 
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
-    """A task can use nearly all of the limit in addition to the memory of the imports, but no more."""
+    """A task can allocate nearly as much as the limit in addition to the memory of the imports, but not more."""
     enough = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
