@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from harness.verification.probe.tracks import VideoFacts
     from harness.verification.values.limits import Limits
 
-# Share of a file that must be black or silent for the whole file to count as such, because its first moments may
-# differ.
+# Share of a file that must be black or silent for the whole file to count as such. It is below 1, because the first
+# moments of a file may differ.
 _WHOLE: Final = 0.95
 
 

@@ -23,7 +23,7 @@ _WEBM_CODECS: Final = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
 
 
 def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the format, the tracks, the index and the timestamps of the file, and whether every packet decodes."""
+    """Check the format, tracks, index and timestamps of the file, and whether every packet can be decoded."""
     problems = [
         Finding(check="container", ok=False, expected=expected, got=got, message=message)
         for expected, got, message in (*_kind(evidence), *_tracks(evidence), *_damage(evidence, limits))

@@ -58,7 +58,7 @@ def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Eviden
 
 
 def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how many of each participant's frames are repeated or skipped, not counting exact frame rate conversion."""
+    """Check each participant's repeated and skipped frames, except those due to exact frame rate conversion."""
     for one in evidence.visible_participants:
         if (video := one.report.video) is None:
             continue

@@ -44,7 +44,7 @@ def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
 def count_uneven(
     track: MarkerTrack, *, period: float, frozen: Sequence[Interval], pauses: Sequence[float] = ()
 ) -> tuple[int, int]:
-    """Return how many of the sender's frames were repeated and skipped, not counting exact frame rate conversion.
+    """Return how many of the sender's frames were repeated and skipped, except by exact frame rate conversion.
 
     ``frozen`` intervals are reported separately and do not count. During ``pauses`` the sender continued, but was not
     recorded. Exact conversion keeps the counter within a band of fixed width around the file's time. Whenever the

@@ -39,7 +39,7 @@ _VARYING_FRAMES: Final = 0.25
 
 
 def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
-    """Return the frame rate that the frame times should follow, in frames per second, or None without frames.
+    """Return the frame rate that the frame times are expected to match, in frames per second, or None without frames.
 
     The rate is measured over the whole file, because single gaps of 16 and 17 ms can't distinguish 60 from 59.94 fps.
     """

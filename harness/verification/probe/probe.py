@@ -46,8 +46,8 @@ class Streams:
 
     ``container`` is determined from the bytes: ``webm``, ``matroska``, ``mp4``, or libav's name for another format.
     ``structure`` is None if the file is not EBML. ``duration`` is the duration in seconds that the container states, or
-    None. ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle decodes a
-    frame (or audio) from the right place. ``ignored_tracks`` names the tracks that were not read.
+    None. ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle of the file
+    leads to a frame (or audio) from the right place. ``ignored_tracks`` names the tracks that were not read.
     """
 
     container: str

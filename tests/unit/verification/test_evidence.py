@@ -300,7 +300,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever is removed, the report on a faulty recording fails or warns that something was not checked."""
+    """If any part is removed, the report on a faulty recording fails, or warns that something was not checked."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)
