@@ -50,7 +50,7 @@ SPOOL_MESSAGES: Final[tuple[dict[str, Any], ...]] = (
     {"type": "download"},
     {"type": "clean"},
 )
-# Values that replace valid ones.
+# Odd values with which a message's valid values are replaced.
 _ODD: Final[tuple[Any, ...]] = (
     *(None, True, -1, 0, 1e308, -1e308, 2**63, 2**200, "", "\u202e", "\ud800", "\0", "../../etc/passwd"),
     *("A" * 5_000, [], {}, [[]], {"": {}}, {"__proto__": {}}, "<script>alert(1)</script>", "'; DROP TABLE rooms; --"),
