@@ -79,7 +79,7 @@ def launch_options(
     """Return the keyword arguments for Playwright's ``chromium.launch``.
 
     ``headed`` shows a window; ``fake_devices`` provides Chrome's own test video and beep as camera and microphone. If
-    ``sandbox`` is None, the sandbox is enabled if it works on this machine, which is tested once per process and takes
+    ``sandbox`` is None, the sandbox is enabled if a test shows that it works; the test runs once per process and takes
     less than a second. A warning is logged once if the sandbox is disabled.
     """
     if sandbox is None:

@@ -48,7 +48,7 @@ class CpuBudget:
         return max(0.0, busy() - self._all - ours) / max(seconds, 1e-3)
 
     def shortage(self, participants: int, config: RecordConfig) -> str | None:
-        """Return a warning if this machine is too slow to record this many participants, or None."""
+        """Return a warning if this machine is too slow to record this many participants, and None otherwise."""
         available = processors()
         others = min(self.used_by_others(), available)
         need = needed(participants, config) * _slowness()
@@ -81,7 +81,7 @@ def _slowness() -> float:
     """Return how many times slower this machine is than the reference machine."""
     took = []
     for _ in range(_TRIES):
-        # Only this thread's time counts, because other threads may use the processor meanwhile.
+        # Measure only this thread's time, because other threads may use the processor as well.
         began = time.thread_time()
         zlib.compress(_WORK)
         took.append(time.thread_time() - began)

@@ -19,7 +19,7 @@ from harness.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# How long a download or a package manager may print nothing before it counts as stuck, in seconds.
+# How long an installer can print nothing before it is considered stuck, in seconds.
 _SILENCE_SECONDS: Final = 120
 _LAST_LINES: Final = 4
 

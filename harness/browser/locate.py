@@ -1,4 +1,4 @@
-"""Find a Chrome for recording, and test whether its sandbox works."""
+"""Find an installation of Chrome for recording, and test whether its sandbox works."""
 
 from __future__ import annotations
 

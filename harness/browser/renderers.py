@@ -32,7 +32,7 @@ class Renderers:
         return new
 
     def yield_to_others(self, renderers: Iterable[int]) -> None:
-        """Lower the priority of these processes on Linux, only once per process; this can't be undone."""
+        """Lower the priority of these processes on Linux, once per process at most; this can't be undone."""
         for renderer in set(renderers) - self._lowered:
             self._lowered.add(renderer)
             # The process of a closed page no longer exists.

@@ -106,7 +106,7 @@ class DrivenPage:
         if crashed or browser is None:
             return crashed
         if self.page.is_closed() and not self._probed:
-            # Playwright detects the loss of a remote browser only during another call, so this code makes one.
+            # Playwright detects the loss of a remote browser only during another call, so this code makes such a call.
             self._probed = True
             try:
                 browser.new_browser_cdp_session().detach()
@@ -160,11 +160,11 @@ class DrivenPage:
             raise disk_full(message) from error
 
     def wait(self, seconds: float) -> None:
-        """Wait, and handle the page's events meanwhile."""
+        """Wait, and handle the page's events while waiting."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
-        """Emulate a worse network for WebRTC in both directions.
+        """Emulate poor network conditions for WebRTC in both directions.
 
         Raises ConfigError if the page was not opened with network emulation.
         """

@@ -49,7 +49,7 @@ class RoomPage(DrivenPage):
         return super().begin(name, argument)
 
     def _ready(self) -> Frame:
-        """Return the page's frame when its modules have run, and reload a page that failed to load.
+        """Return the page's frame once its modules have run; if the page failed to load, reload it.
 
         Loading fails if the network changes at that moment, for example because the machine has just started.
         """
