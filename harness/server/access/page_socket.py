@@ -36,7 +36,7 @@ _CLOSED_BY_PAGE: Final = frozenset({1000, 1001})
 
 
 class LimitError(Exception):
-    """The page sent too much, or nothing for too long; the server sends it the error's text."""
+    """The page sent too much, or nothing for too long; the server sends the error's text to the page."""
 
 
 class PageSocket(web.WebSocketResponse):

@@ -46,7 +46,7 @@ class Item:
 
     @property
     def result(self) -> Literal["verifying", "passed", "failed"] | None:
-        """The result of the verification, or None if nobody has requested one."""
+        """The result of the verification, or None if no verification has been requested."""
         if self.verification is not None and not self.verification.done():
             return "verifying"
         if self.summary is None:

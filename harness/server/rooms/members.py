@@ -47,7 +47,7 @@ class Backlog:
             self.size = 0
 
     def acknowledge(self, received_seq: int) -> None:
-        """Forget the first ``received_seq`` messages since the welcome, which the member has received."""
+        """Forget the first ``received_seq`` messages after the welcome message, which the member has received."""
         while self.received_seq < received_seq and self.messages:
             self.size -= len(self.messages.popleft())
             self.received_seq += 1

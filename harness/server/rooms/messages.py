@@ -42,7 +42,7 @@ class Hello(Message):
 
 
 class Ping(Message):
-    """Requests the room time, and reports how many messages the page has received since the welcome."""
+    """Requests the room time, and reports how many messages the page has received since the welcome message."""
 
     type: Literal["ping"]
     sent: Number
@@ -99,7 +99,7 @@ class Received(Message):
 
 
 class Marker(Message):
-    """Changes the member's marker, because a participant on another server already uses the one from the welcome."""
+    """Changes the member's marker, because a participant on another server already uses the current one."""
 
     type: Literal["marker"]
     marker: MarkerNumber

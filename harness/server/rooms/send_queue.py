@@ -27,7 +27,7 @@ class SendQueue:
     def put(self, outgoing: Outgoing) -> None:
         """Add a message to the queue.
 
-        An empty queue accepts a message of any size, since the welcome to a large room can be large.
+        An empty queue accepts a message of any size, since the welcome message of a large room can be large.
         """
         is_first = self._waiting_bytes == 0
         self._waiting_bytes += len(outgoing.text)

@@ -120,7 +120,7 @@ class ActiveRecording:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether the recording is neither finished nor failed."""
+        """Whether the recording has neither finished nor failed yet."""
         return self.state in {"recording", "ending"}
 
     @property
@@ -136,7 +136,7 @@ class ActiveRecording:
     # ---- recording --------------------------------------------------------------------------------------------------
 
     def add_chunk(self, number: int, offset: int, data: memoryview) -> None:
-        """Append a chunk to the raw bytes; raises RecordingError if it is not the expected one."""
+        """Append a chunk to the raw bytes; raises RecordingError if it is not the expected chunk."""
         with self._writing:
             if self.state != "recording":
                 message = f"The recording {self.id} accepts no more bytes; it is {self.state}."
@@ -295,8 +295,8 @@ class ActiveRecording:
     def publish_copy(self, folder: Path) -> Recording | None:
         """Publish the finished recording in ``folder``, and keep the spool's copy for downloads.
 
-        Returns None if the recording is already published, or if the file could not be read back. If it could not be
-        read back, the raw bytes stay in the spool for the next recovery.
+        Returns None if the recording is already published, or if the file could not be read back. In the second case,
+        the raw bytes stay in the spool for the next recovery.
         """
         if self.published_as or self._settling is None or self._settling.state != "safe" or self.manifest is None:
             return None

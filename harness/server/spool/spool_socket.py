@@ -134,7 +134,7 @@ class SpoolSockets:
                     raise active.silence_error(self._max_silence(active)) from error
 
     def _deadline(self, active: ActiveRecording, silent_since: float) -> float | None:
-        """Return when to end the recording if the page stays silent, or None if the recording has already ended."""
+        """Return the time at which the recording ends if the page stays silent; None if it has already ended."""
         if not active.is_unfinished:
             return None
         return (silent_since if active.has_begun else active.log.opened_at) + self._max_silence(active)
