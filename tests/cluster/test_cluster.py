@@ -43,7 +43,7 @@ SCENARIO_COUNT = 40 if FULL else 4
 ONE_SECOND_SIZE = 10_000
 # Size of a recording whose transfer takes a second or two, in bytes.
 LARGE = 400_000_000
-# How long this transfer runs before the worker is killed, in seconds.
+# How long the transfer of the large recording runs before the worker is killed, in seconds.
 KILLED_AFTER = 0.5
 SCENARIO = """
 title = "{title}"
@@ -117,7 +117,7 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
     (tmp_path / "results.json").write_text(output)
 
     results = json.loads(output)
-    # Other recordings can use the same processors at the same time.
+    # The excused checks can fail because other recordings use the same processors at the same time.
     assert [] == failed_findings(results, excused=BUSY_CHECKS), errors
     assert batch.returncode == (0 if results["ok"] else 1), errors
     titles = [one["title"] for one in results["scenarios"]]

@@ -50,7 +50,7 @@ RUNS = settings(
 
 
 class SignalingMachine(RuleBasedStateMachine):
-    """Two rooms with a few viewers, whose participants join, send messages, disconnect, reconnect and leave."""
+    """Two rooms in which participants join, send messages, disconnect, reconnect and leave, and a few viewers."""
 
     inside = Bundle("inside")
     lost = Bundle("lost")

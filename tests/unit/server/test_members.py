@@ -139,7 +139,7 @@ def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) 
 
 
 def test_a_full_room_admits_no_more_participants() -> None:
-    """A full room's error contains the limit, and another participant is admitted after somebody has left."""
+    """The error for a full room contains the limit, and another participant is admitted after somebody has left."""
     server = SignalingServer(limits=ServerLimits(participants=2))
     server.join(1, "alice")
     server.join(2, "bob")

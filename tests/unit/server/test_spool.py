@@ -195,7 +195,7 @@ def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_byt
 
 
 def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, audio_bytes: bytes) -> None:
-    """Members who join our room have markers, but participants that only the page reports have none."""
+    """Members who join our room have markers, but participants who are reported only by the page have none."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):
