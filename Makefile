@@ -51,7 +51,7 @@ test: setup-dev ## Run the quick form of every suite
 	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
 	test $$parallel -eq 0 -o $$alone -eq 0
 
-test-thorough: setup-dev ## Run every suite in full, one test at a time (more than an hour)
+test-thorough: setup-dev ## Run the full form of every test suite, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
 
 test-faults: setup-dev ## Test crashes, disconnects, full disks and stalls with all repetitions, and print each measurement with its limit (16 minutes)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "checks.md"
-# The unit of a limit by the suffix of its name; limits without such a suffix are in seconds.
+# The unit of each limit, by the suffix of the limit's name. Limits without one of these suffixes are in seconds.
 _UNITS: Final = {"_percent": "%", "_ms": "ms", "_ppm": "ppm", "_frames": "frames"}
 HEAD: Final = """# Report and checks
 

@@ -105,7 +105,7 @@ def section(name: str, command: Any) -> str:
     """Return the section of one command: purpose, usage, examples, and a table for each group of options."""
     text, _, examples = (command.help or "").partition("For example:\n")
     parts = [f"## `{name}`", _usage(name, command), text.strip()]
-    # The docstring contains the examples as a list, and the page contains them as lines to copy.
+    # In the docstring, the examples are a list; on the page, they are lines to copy.
     lines = [line.removeprefix("- ").strip() for line in examples.strip().splitlines()]
     if lines:
         parts.append("\n".join(("```sh", *lines, "```")))

@@ -66,7 +66,7 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _in_json(text: str) -> str:
-    """Return a description with JSON's null, true and false instead of Python's, and with Markdown's code marks."""
+    """Return a description with JSON's null, true and false instead of Python's, and with code in Markdown."""
     text = re.sub(r"``([^`]*)``", r"`\1`", text)
     for python, json in (("None", "null"), ("True", "true"), ("False", "false")):
         text = re.sub(rf"\b{python}\b", json, text)
