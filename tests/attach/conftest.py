@@ -1,4 +1,4 @@
-"""Fixtures that open applications, unchanged, in attached pages."""
+"""Fixtures that open unmodified applications in attached pages."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_replaced_camera_track_is_recorded(room: Room, enter: Enter, site: Site,
 
 
 def _livekit_query(name: str) -> str:
-    """Return the URL query with which a participant joins through LiveKit."""
+    """Return the URL query that a participant needs to join through LiveKit."""
     server = os.environ.get("LIVEKIT_URL")
     if not server:
         return urlencode({"me": name})

@@ -113,7 +113,7 @@ def test_single_page_is_attached_without_a_room(
     expect(page.get_by_text("with 1")).to_be_visible()
 
 
-# JavaScript with which the application offers a file for download.
+# JavaScript that makes the application download a file.
 _EXPORT = """() => {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob(['name,minutes']));
@@ -123,7 +123,7 @@ _EXPORT = """() => {
 
 
 def test_downloads_by_the_application_reach_the_page_owner(room: Room, enter: Enter, site: Site) -> None:
-    """The page owner's download listener receives the application's downloads and the harness's own."""
+    """The page owner's download listener receives both the application's and the harness's downloads."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     names: list[str] = []

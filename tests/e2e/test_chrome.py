@@ -17,7 +17,7 @@ from tests.support import processes
 
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
-# A program that catches three signals and then still uses its page; it prints "ready" and "closed".
+# A program that catches three signals and keeps using its page; it prints "ready" and "closed".
 PROGRAM_WITH_CHROME = """
 import signal
 import sys

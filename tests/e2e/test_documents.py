@@ -123,7 +123,7 @@ def test_the_commands_in_a_document_run_as_written(document: str, tmp_path: Path
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    """The notebook's kernel runs an event loop in the thread of its cells. The last cell plays the recording."""
+    """The notebook's kernel runs an event loop in the same thread as the cells. The last cell plays the recording."""
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
 
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()

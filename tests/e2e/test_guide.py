@@ -86,7 +86,7 @@ def test_a_client_made_in_the_page_joins_with_nertcs_names(room: Room) -> None:
 
 
 def test_calls_are_refused_before_joining(alice: Participant) -> None:
-    """A client that has not joined gets NERTC's error 10454 from every call except clean."""
+    """Before a client joins, every recording call except clean fails with NERTC's error 10454."""
     page = alice.page
 
     codes = page.evaluate(

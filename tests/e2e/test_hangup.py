@@ -41,7 +41,7 @@ def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> 
     wait_until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
     family = psutil.Process(program.pid).children(recursive=True)
 
-    # The reading thread ends after it reads the next progress output.
+    # The thread that reads the terminal ends once it has read the next progress output.
     read.set()
     os.close(theirs)
     os.close(ours)

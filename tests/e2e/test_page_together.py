@@ -336,7 +336,7 @@ def test_devices_that_were_off_stay_off(open_server: RoomServer, visit: Visit) -
 
 
 def test_the_page_is_chinese_for_a_chinese_browser(open_server: RoomServer, visit: Visit) -> None:
-    """The page starts in the browser's language, and remembers when the user chooses another one."""
+    """The page starts in the browser's language, and remembers the user's choice of another language."""
     page = visit(open_server.url, locale="zh-CN")
     expect(page.get_by_role("heading", name="录制房间")).to_be_visible()
     expect(page).to_have_title("录制房间")

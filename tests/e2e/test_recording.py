@@ -136,7 +136,7 @@ def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
 
 
 def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
-    """Stop, download and start give the reason for the refusal; clean is always allowed."""
+    """The errors from stop, download and start say why the call is refused; clean is always allowed."""
     alice = room.join("alice")
 
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):

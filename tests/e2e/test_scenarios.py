@@ -17,7 +17,7 @@ EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix 
 RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
 # Examples that also run in the quick form, one at a time; another test plays two more in parallel.
 QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
-# Checks that may fail on a small machine, because videos may freeze while this many participants start.
+# Checks that may fail on a small machine, because videos may freeze while many participants start.
 CROWDED = {"sixteen-participants.toml": {"frozen", "gap"}}
 
 
@@ -102,7 +102,7 @@ def test_an_emulated_network_has_an_effect_until_it_is_reset(tmp_path: Path) -> 
 
 
 def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path) -> None:
-    """Two workers play two scenarios, and produce one JSON answer, one JUnit file and a page per recording."""
+    """Two workers play two scenarios, and produce one JSON document, one JUnit file and one HTML page per recording."""
     files = [str(ROOT / "examples" / name) for name in ("late-joiner.toml", "second-start.toml")]
     options = ["--workers", "2", "--overcommit", "--max-wait", "2", "--json"]
     written = ["--junit", "results.xml", "--html", "pages"]

@@ -268,7 +268,7 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_part
 
 
 def renderer_of(participant: Participant) -> psutil.Process:
-    """Return the renderer process of the participant's page: the busiest one while the page computes."""
+    """Return the renderer process of the participant's page: the one that is busiest while the page is computing."""
     before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
     participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
     spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}

@@ -75,7 +75,7 @@ def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> Non
 
     report = record_and_verify(room, "alice", 6)
 
-    # The presence may have gaps of a frame or two where the file loops.
+    # The participant's presence may be interrupted for a frame or two each time the file starts again.
     assert sum(end - start for start, end in report.participant(ACTOR).present) > 5.5
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def lay_out(requirements: list[str], site: Path) -> None:
-    """Link a distribution's requirements, and their requirements in turn, into an environment, and nothing else.
+    """Link a distribution's direct and indirect requirements into an environment, and nothing else.
 
     The links point to packages that are already installed, because installing them again would take too long.
     """

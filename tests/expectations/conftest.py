@@ -1,4 +1,4 @@
-"""Fixtures for the Chrome facts: a page in the pytest plugin's Chrome, and a page in a Chrome without our switches."""
+"""Fixtures for the Chrome facts: a page in the pytest plugin's Chrome, and a page in Chrome without our switches."""
 
 from __future__ import annotations
 

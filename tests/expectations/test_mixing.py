@@ -105,7 +105,7 @@ def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -
 
 
 def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> None:
-    """Fact 12: stride times rows must fit although the last row needs less space, and planes must not share rows."""
+    """Fact 12: a plane takes stride times rows bytes, although its last row needs fewer; planes can't share rows."""
     outcomes = page.evaluate(
         """async () => {
             const size = { codedWidth: 64, codedHeight: 48 };
@@ -170,7 +170,7 @@ def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
 
 
 def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: Page) -> None:
-    """Fact 17: setParameters rejects parameters that were read before another read or change, and parallel changes."""
+    """Fact 17: setParameters rejects parallel changes, and parameters read before another read or change."""
     outcomes = page.evaluate(
         """async () => {
             const connection = new RTCPeerConnection();
@@ -195,7 +195,7 @@ def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: 
 
 
 def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) -> None:
-    """Fact 19: a camera stalls while a few frames are open, even with a larger buffer, and then resumes."""
+    """Fact 19: if a few frames stay open, their camera stalls until they are closed, even with a larger buffer."""
     kept = bare_page.evaluate(
         """async () => {
             const camera = await navigator.mediaDevices.getUserMedia({ video: true });

@@ -134,7 +134,7 @@ def test_fact_03_request_data_damages_the_header_of_a_recording_without_slices(p
 
 
 def test_fact_04_an_audio_destination_without_input_produces_no_data(page: Page) -> None:
-    """Fact 4: a recorder of an audio destination does not start without input. A constant signal of 0 is enough."""
+    """Fact 4: recording an audio destination produces no data without input. A constant signal of 0 is enough."""
     before, starved, fed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -174,7 +174,7 @@ def test_fact_04_a_track_without_data_keeps_the_file_empty(page: Page) -> None:
 
 
 def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) -> None:
-    """Fact 5: when a microphone ends, a recorder of its track stops, but one of an audio destination continues."""
+    """Fact 5: when a microphone ends, recording its track stops, but recording an audio destination continues."""
     direct, mixed = page.evaluate(
         """async () => {
             const context = new AudioContext();

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.parallel
 
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 
-# TypeScript compares method parameters bivariantly, so the program also passes the options to calls.
+# TypeScript compares method parameters bivariantly, so the program also calls our methods with the SDK's option types.
 PROGRAM = f"""
 import type {{ Client as SdkClient }} from 'nertc-web-sdk/types/client';
 import type {{ ClientMediaRecordingOptions, JoinOptions }} from 'nertc-web-sdk/types/types';
