@@ -50,7 +50,7 @@ export class ActiveRecording extends Emitter {
   downloaded = false;
   /** @type {Finished | null} */
   finished = null;
-  /** The error with which the recording failed. @type {Error | null} */
+  /** The error that ended the recording. @type {Error | null} */
   error = null;
   /** @type {string | null} */
   alarm = null;

@@ -1,5 +1,5 @@
 /**
- * Library: sends requests about published recordings: for an address, a report, a download or a deletion.
+ * Library: requests the address, report, download or deletion of a published recording.
  *
  * Input: calls from the view. Output: HTTP requests to /library. The list of recordings itself arrives over signaling,
  * through Room or Viewer.

@@ -13,8 +13,8 @@ import { startWorker } from '../shared/start-worker.js';
 /** How far ahead chirps are scheduled, in ms. If the audio system is suspended in the meantime, the chirp is late. */
 const AHEAD = 600;
 /**
- * How often the audio system's clock is read, in ms, and the number of readings that are kept. The number is small, so
- * that lost time is noticed soon.
+ * How often the audio system's clock is read, in ms, and the number of readings that are kept. The number is small,
+ * so that time lost by the audio system is noticed soon.
  */
 const READ_EVERY = 100;
 const READINGS = 12;
@@ -160,7 +160,7 @@ class SyntheticVideo {
   }
 }
 
-/** A tone, with one chirp per second. The first chirp begins at the origin. */
+/** A tone, with one chirp per second. The first chirp begins at the time `origin`. */
 class SyntheticAudio {
   #context = new AudioContext({ sampleRate: SAMPLE_RATE });
   /** @type {MediaStreamAudioDestinationNode} */

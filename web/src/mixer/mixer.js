@@ -17,15 +17,16 @@ import { percentile } from './percentile.js';
 
 /**
  * How often the skew between a participant's video and audio is read, in ms, and the number of readings that are kept.
- * At the start and after a gap, WebRTC catches up. While the latest readings differ from the others by more than
- * SKEW_CHANGES, in ms, only the latest readings count.
+ * At the start and after a gap, WebRTC catches up. While the latest readings differ from the others by more
+ * than SKEW_CHANGES, in ms, only the latest readings are used.
  */
 const SKEW_EVERY = 100;
 const SKEWS = 25;
 const LAST_SKEWS = 3;
 const SKEW_CHANGES = 25;
 /**
- * How often the speaker is chosen, in ms; how many times as loud a new speaker must be; and how many times in a row.
+ * How often the speaker is chosen, in ms; how many times as loud as the current speaker a new one must be;
+ * and how many times in a row the new speaker must be chosen.
  */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;

@@ -1,6 +1,6 @@
 /**
- * Signaling: the page's end of the /signal socket, which carries hello, welcome, messages, and the pings that estimate
- * the room's clock.
+ * Signaling: the page's end of the /signal socket, which carries hello, welcome, messages, and pings, from
+ * which the room's clock is estimated.
  *
  * A lost connection is resumed. Both sides count the room's messages (all except hello, welcome, ping, pong and error)
  * and store each message until the other side has acknowledged it. After a reconnect, they send the unacknowledged

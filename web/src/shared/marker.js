@@ -1,11 +1,11 @@
 /**
  * The markers in a synthetic participant's media, which `verify` reads from the finished file.
  *
- * Video: a strip across the top, a ninth of the height of the video, contains two rows of 32 cells. The cells encode
- * the marker number (8 bits), a counter (18 bits), the capture time in ms on the room's clock (22 bits) and the
- * CRC-16/CCITT of these values (16 bits). The counter increases 30 times per second, independently of the video's frame
- * rate. Audio: each participant has a different tone, and a chirp in a different band. The chirp begins whenever the
- * counter is a multiple of 30.
+ * Video: a strip across the top, one ninth as high as the video, contains two rows of 32 cells. The cells
+ * encode the marker number (8 bits), a counter (18 bits), the capture time in ms on the room's clock (22
+ * bits) and the CRC-16/CCITT of these values (16 bits). The counter increases 30 times per second,
+ * independently of the video's frame rate. Audio: each participant has a different tone, and a chirp in a
+ * different band. The chirp begins whenever the counter is a multiple of 30.
  */
 
 export const COUNTS_PER_SECOND = 30;

@@ -170,7 +170,7 @@ test('a download completes when the server has sent the last byte', async (conte
     return Promise.resolve();
   });
 
-  // The wait for the server's message begins before the browser can request the file.
+  // Waiting for the server's message must begin before the browser requests the file.
   assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);
   assert.deepEqual([true, recording.finished], [recording.downloaded, finished]);
 });

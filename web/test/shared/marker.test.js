@@ -113,7 +113,7 @@ describe('the audio of a participant', () => {
 
     assert.equal(16, new Set(markers.map(toneOf)).size);
     assert.equal(16, new Set(markers.map(bandOf)).size);
-    // Chirp bands are 240 Hz wide, and tones lie outside of them.
+    // Chirp bands are 240 Hz wide, and the tones are outside these bands.
     for (const marker of markers) assert.ok(toneOf(marker) < 1350 - 120);
     for (const marker of markers.slice(1)) assert.ok(bandOf(marker) - bandOf(marker - 1) > 240);
   });
@@ -139,15 +139,15 @@ describe('a chirp', () => {
     assert.ok(Math.abs(/** @type {number} */ (samples[0])) < 1e-6);
     assert.ok(Math.abs(/** @type {number} */ (samples.at(-1))) < 1e-6);
     assert.ok(loudest > 0.29 && loudest <= 0.3);
-    // The envelope is flat near its peak, so the largest sample may be some periods away from the middle.
+    // The envelope is flat near its peak, so the largest sample may be a few periods away from the middle.
     assert.ok(Math.abs(at - 1920) < 100);
   });
 
   test('sweeps from 120 Hz below its band to 120 above', () => {
     for (const marker of [0, 2, 15]) {
       const samples = chirp(marker, 48_000);
-      // The number of zero crossings is the number of half periods. Over a tenth of the chirp, this yields the pitch
-      // with an error of 5 %.
+      // The number of zero crossings is the number of half periods. Counting over a tenth of the chirp gives
+      // the pitch to within 5 %.
       const pitch = (/** @type {number} */ from, /** @type {number} */ to) => {
         const part = samples.subarray(from * samples.length, to * samples.length);
         const crossings = part.filter(

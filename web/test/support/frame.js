@@ -9,7 +9,7 @@ export class FakeFrame {
   closed = false;
   /** @type {{rtpTimestamp?: number}} */
   rtp = {};
-  /** A promise for which every copy waits. @type {Promise<unknown>} */
+  /** A promise that every copy waits for. @type {Promise<unknown>} */
   ready = Promise.resolve();
 
   /**

@@ -15,7 +15,7 @@ if (!('withResolvers' in Promise)) {
 /** Waits until all pending promise callbacks have run. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Waits until chains of promise callbacks have run to their end. */
+/** Waits until whole chains of promise callbacks have run. */
 export async function allSettled() {
   for (let turn = 0; turn < 10; turn += 1) await settled();
 }

@@ -2,9 +2,9 @@
  * RingPlayer: plays a ring at a fixed distance behind the ring's writer, so that audio is played `delay` ms after it
  * arrives.
  *
- * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms. Its fill level is random at
- * first and then constant. RingPlayer instead keeps the average distance at the requested value. Audio arrives in
- * pieces of 10 ms, which may be late, and is read 128 frames at a time.
+ * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms. The fill level of
+ * this buffer is random at first and then stays constant. RingPlayer instead keeps the average distance at
+ * the requested value. Audio arrives in pieces of 10 ms, which may be late, and is read 128 frames at a time.
  */
 
 import { SAMPLE_RATE } from './ring.js';

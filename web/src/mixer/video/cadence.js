@@ -28,8 +28,8 @@ const INTERVALS = 25;
 const FLOOR = 60;
 const CAP = 220;
 /**
- * How much longer than needed frames may wait after the firm lock, in ms. A correction would skip frames, so the offset
- * relaxes slowly.
+ * How much longer than needed frames may wait once the lock is firm, in ms. A correction would skip frames, so the
+ * offset relaxes slowly.
  */
 const SPARE = 150;
 /** Number of ticks between checks of whether the offset can be reduced. */
@@ -208,7 +208,7 @@ export class Cadence {
     }
     if (this.#late >= LATE_FRAMES) this.#lockOffset(due);
     else if (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK) this.#confirmLock(due);
-    // The period is now known more accurately than at the lock.
+    // The period is now known more accurately than it was at the lock.
     else if (!this.#cycle) this.#centerOffset(due, EXACT);
     if (this.#ticks % RELAX_EVERY === 0) {
       this.#late = 0;

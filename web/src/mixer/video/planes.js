@@ -46,7 +46,11 @@ export class Arena {
 
 /** Copies frames from several participants in parallel. */
 export class FrameReader {
-  /** Scratch buffers for conversions, one for each conversion that has run in parallel. @type {Uint8Array[]} */
+  /**
+   * Unused scratch buffers; there are as many buffers in total as conversions have run in parallel.
+   *
+   * @type {Uint8Array[]}
+   */
   #spare = [];
   #arena;
 
@@ -205,7 +209,8 @@ let scratch = new Uint8Array(0);
 /** @param {Plane} from @param {Plane} to */
 function scale(from, to) {
   let source = from;
-  // The size of the source in pixels of the halved plane. An odd last line counts, although it is not part of any pair.
+  // The size of the source in pixels of the halved plane. An odd last line is included, although it is not
+  // part of any pair.
   let wide = from.width;
   let high = from.height;
   while (source.width >= 2 * to.width && source.height >= 2 * to.height) {

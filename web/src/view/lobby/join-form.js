@@ -13,7 +13,7 @@ import { find, setText } from '../page.js';
 /** How often to check whether the server is responding again, in ms. */
 const RETRY_EVERY = 1000;
 
-/** Matches the error with which the server refuses a missing token or a wrong code. */
+/** Matches the server's error for a missing token or a wrong code. */
 const REFUSED = /^Not admitted/;
 
 const ENDED =

@@ -12,13 +12,13 @@ const RELAX_EVERY = 900;
  * @property {number} fps frames per second
  * @property {number} rate ticks per second
  * @property {number} [jitter] the maximum variation in a frame's travel time
- * @property {number} [shake] the range of errors in media times, half of it in each direction
+ * @property {number} [shake] the total range of the errors in media times, centered on zero
  * @property {number} [drift] the fraction by which the sender's clock runs slow
  * @property {number} [seconds]
  * @property {number} [seed]
  * @property {(number: number, time: number) => number} [media] changes media times
  * @property {(number: number, time: number) => number} [way] changes arrivals
- * @property {(number: number) => boolean} [lost] whether a frame never arrives
+ * @property {(number: number) => boolean} [lost] whether a frame is lost on the way
  */
 
 /**

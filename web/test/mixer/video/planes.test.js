@@ -179,8 +179,8 @@ describe('placing an image', () => {
         plane(memory, to, index).forEach((row, y) =>
           row.forEach((value, x) => {
             const expected = (120 * (x + 0.5)) / wide + (120 * (y + 0.5)) / high;
-            // Allow a difference of one level, since values are rounded twice. At the edges of an enlarged image, there
-            // is half a source sample without a neighbor.
+            // Allow a difference of one level, since values are rounded twice. At the edges of an enlarged
+            // image, the outer half of each outermost sample has no neighbor to blend with.
             const [narrow, low] = index ? [chroma(width), chroma(height)] : [width, height];
             const edge =
               x < wide / narrow || x >= wide - wide / narrow || y < high / low || y >= high - high / low;
