@@ -176,7 +176,7 @@ def _value(parameter: Any, annotation: Any) -> str:
 
 
 def _types_of(callback: Any) -> dict[str, Any]:
-    """Return the type of each of a command's parameters, without None and without Typer's options."""
+    """Return the type of each parameter of a command, without None and without Typer's options."""
     return {name: _bare(hint) for name, hint in get_type_hints(callback, include_extras=False).items()}
 
 
