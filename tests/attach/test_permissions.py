@@ -130,7 +130,7 @@ _TRACES = """() => [
 
 
 def test_released_page_contains_no_trace_of_the_harness(room: Room, page: Page) -> None:
-    """The call continues. After the next load, the content security policy is enforced and the owner's grants apply."""
+    """The call continues. After the next load, the security policy is enforced, and only the owner's grants apply."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.context.grant_permissions(["camera", "microphone"])

@@ -21,7 +21,7 @@ from tests.support.reports import LENIENT_LIMITS
 
 @dataclass(frozen=True)
 class Observations:
-    """What PyAV reads from a file: codecs, frame sizes, and packet times in ms."""
+    """The data that PyAV reads from a file: codecs, frame sizes, and packet times in ms."""
 
     codecs: set[str]
     sizes: set[tuple[int, int]]

@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEPS = "quickstart.md"
-# Code blocks that this file does not run one by one: document and language, then the reason.
+# Code blocks that this file does not run one by one, by document and language, each with the reason.
 TESTED_ELSEWHERE = {
     ("README.md", "console"): "run in order, below",
     ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install the package",

@@ -114,7 +114,7 @@ def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path)
     assert [None, None] == [one["error"] for one in answer["scenarios"]]
     assert 3 == len(answer["recordings"]) == len(answer["reports"])
     failed = {finding["check"] for report in answer["reports"] for finding in report["findings"] if not finding["ok"]}
-    # Other checks may fail on a slow machine, but these do not depend on its speed.
+    # Other checks may fail on a slow machine, but these do not depend on the machine's speed.
     assert set() == failed & {"container", "size", "hash", "unexpected"}
     assert (0 if answer["ok"] else 1) == ran.returncode
     assert "<testsuites" in (tmp_path / "results.xml").read_text()

@@ -1,4 +1,4 @@
-"""Facts about frames, audio and connections on which the mixer and the mesh rely."""
+"""Facts about frames, audio and connections that the mixer and the mesh rely on."""
 
 from __future__ import annotations
 
