@@ -1,8 +1,8 @@
 /**
  * hooks.js runs first in every frame of another application's page. It tracks the page's peer connections and the
  * tracks that they send, and replaces camera and microphone if Python requests that. The script loads attach.js when a
- * call begins. It is a classic script, since it must run before the page's own scripts, which can't detect it. Python
- * defines `HARNESS` before hooks.js runs.
+ * call begins. hooks.js is a classic script, since it must run before the page's own scripts, which can't detect it.
+ * Python defines `HARNESS` before hooks.js runs.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');

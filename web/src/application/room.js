@@ -71,7 +71,11 @@ export class ApplicationRoom extends Emitter {
   marker = 0;
   spoolToken = '';
   recordings = null;
-  /** The attached participants, by id. Each marker belongs to one of them. @type {Map<string, MemberInfo>} */
+  /**
+   * The attached participants, by id. Each marker belongs to one attached participant.
+   *
+   * @type {Map<string, MemberInfo>}
+   */
   #attached = new Map();
   /** @type {Map<RemoteParticipant, IdentifiedParticipant>} */
   #identified = new Map();

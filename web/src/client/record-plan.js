@@ -22,7 +22,7 @@ const OPTIONS = [
 ];
 const AUDIO_BITS = 128_000;
 /**
- * Maximum length of a name, in characters as the server counts them. It must equal the limit in
+ * Maximum length of a name, in characters as the server counts them. The value must equal the limit in
  * harness/recording/config.py.
  */
 const LONGEST_NAME = 1000;
@@ -50,18 +50,17 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const layout = oneOf('layout', given['layout'] ?? 'grid', LAYOUTS);
   const codec = /** @type {keyof typeof BITS} */ (oneOf('codec', given['codec'] ?? 'vp9', Object.keys(BITS)));
   const name = given['recordName'] ?? '';
-  if (typeof name !== 'string') throw configError(`recordName: ${show(name)} is not valid; give a string.`);
+  if (typeof name !== 'string') throw configError(`recordName: ${show(name)} is not valid; use a string.`);
   const characters = [...name].length;
   if (characters > LONGEST_NAME)
     throw configError(`recordName: ${characters} characters are too many; use at most ${LONGEST_NAME}.`);
   const names = given['names'] ?? true;
-  if (typeof names !== 'boolean')
-    throw configError(`names: ${show(names)} is not valid; give true or false.`);
+  if (typeof names !== 'boolean') throw configError(`names: ${show(names)} is not valid; use true or false.`);
   const [width, height] = SIZES[/** @type {keyof typeof SIZES} */ (quality)];
   const bits = given['videoBitsPerSecond'] ?? defaultBits(BITS[codec], width, height, frameRate);
   if (typeof bits !== 'number' || !Number.isInteger(bits) || bits < 100_000 || bits > 50_000_000) {
     throw configError(
-      `videoBitsPerSecond: ${show(bits)} is not valid; give a whole number of bits per second from 100000 to 50000000.`,
+      `videoBitsPerSecond: ${show(bits)} is not valid; use a whole number of bits per second from 100000 to 50000000.`,
     );
   }
   const mimeType = type === 'audio' ? 'audio/webm;codecs=opus' : `video/webm;codecs=${codec},opus`;
@@ -124,7 +123,7 @@ function oneOf(option, given, allowed) {
 /** @param {string} what @param {unknown} value @returns {Record<string, unknown>} */
 function record(what, value) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw configError(`${what}: ${show(value)} is not valid; give an object.`);
+    throw configError(`${what}: ${show(value)} is not valid; use an object.`);
   }
   return /** @type {Record<string, unknown>} */ (value);
 }

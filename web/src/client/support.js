@@ -4,7 +4,7 @@ const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaR
 
 /**
  * Returns the reason why this browser can't record, or null if it can. The check covers interfaces that only Chrome
- * has. It does not cover codecs, since Firefox also records WebM.
+ * has. Codecs are not checked, since Firefox also records WebM.
  *
  * @param {Record<string, unknown>} [scope]
  * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]

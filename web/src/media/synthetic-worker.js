@@ -1,6 +1,6 @@
 /**
- * Paints a synthetic participant's frames. Each consists of a backdrop (which is drawn only once), the marker strip and
- * a moving ball.
+ * Paints a synthetic participant's frames. Each frame consists of a backdrop (which is drawn only once), the marker
+ * strip and a moving ball.
  */
 
 import { keepCollecting } from '../shared/garbage.js';

@@ -29,7 +29,8 @@ const PAINTED_WITHIN = 10_000;
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
 
 /**
- * Creates the video in a worker and the audio in an AudioContext (Chrome fact 6). Both count from the same start time.
+ * Creates the video in a worker and the audio in an AudioContext (Chrome fact 6). Video and audio count from the same
+ * start time.
  *
  * @implements {LocalMedia}
  */

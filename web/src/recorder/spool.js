@@ -1,9 +1,9 @@
 /**
  * Spool: the page's end of the /spool socket. Each chunk is numbered, sent at once, and kept until it is acknowledged.
  *
- * A chunk is sent as a 16-byte header (a one, three zeros, the chunk's number as uint32 and its offset as uint64,
- * little-endian), followed by MediaRecorder's bytes. All other messages are JSON (ToSpool and FromSpool in
- * types/spool.d.ts).
+ * A chunk is sent as a 16-byte header (a byte with the value 1, three zero bytes, the chunk's number as uint32 and
+ * its offset as uint64, little-endian), followed by MediaRecorder's bytes. All other messages are JSON (ToSpool and
+ * FromSpool in types/spool.d.ts).
  */
 
 import { HarnessError, cacheError, within } from '../shared/errors.js';
@@ -27,8 +27,8 @@ const COLLECT_EVERY = 8 * 1024 * 1024;
  * `resumed` when the connection is resumed, and `failed` with an Error.
  *
  * Both sides keep the messages (chunks, ticks, events, states, statistics and the end) in order and count them. After a
- * reconnect, the server reports how many messages it has received. The page then sends the remaining ones again, along
- * with all unanswered requests.
+ * reconnect, the server reports how many messages it has received. The page then sends the remaining messages again,
+ * along with all unanswered requests.
  *
  * @extends {Emitter<SpoolEvents>}
  */

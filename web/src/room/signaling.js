@@ -13,8 +13,8 @@ import { Emitter } from '../shared/events.js';
 import { parse } from '../shared/json.js';
 
 /**
- * Number of initial pings. They are sent in quick succession, so that the clock is accurate before anything is
- * recorded.
+ * Number of initial pings. The initial pings are sent in quick succession, so that the clock is accurate before
+ * anything is recorded.
  */
 const QUICK_PINGS = 8;
 const QUICK_MS = 40;

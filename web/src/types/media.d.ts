@@ -8,7 +8,7 @@ interface VideoSize {
   frameRate: number;
 }
 
-/** The deviceIds of camera and microphone. If one is omitted, the browser chooses the device. */
+/** The deviceIds of camera and microphone. If a deviceId is omitted, the browser chooses the device. */
 interface DeviceIds {
   audio?: string | undefined;
   video?: string | undefined;

@@ -13,7 +13,7 @@ const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
 export const AUDIO_BITS = 64_000;
 
-/** This extension adds the capture time to every packet. It is off by default in Chrome. */
+/** This extension adds the capture time to every packet. Chrome disables the extension by default. */
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 /** Maximum age of the last packet's capture time, in ms. An older time belongs to an earlier subscription. */
 const FRESH = 500;
@@ -80,8 +80,8 @@ export function travelTimesOf(receivers) {
 }
 
 /**
- * Requests the capture time in every packet of a transceiver. Only Chrome supports this. Call the function before the
- * negotiation.
+ * Requests the capture time in every packet of a transceiver. Only Chrome supports this request. Call the function
+ * before the negotiation.
  *
  * @param {RTCRtpTransceiver} transceiver
  */

@@ -181,8 +181,8 @@ describe('an error names the option, the given value and the allowed values', ()
 
   for (const data of ['all', 7, true, []]) {
     test(`${JSON.stringify(data)} as the argument or as recordConfig`, () => {
-      assert.match(refusal(data).message, /^the argument: .* give an object/);
-      assert.match(refusal({ recordConfig: data }).message, /^recordConfig: .* give an object/);
+      assert.match(refusal(data).message, /^the argument: .* use an object/);
+      assert.match(refusal({ recordConfig: data }).message, /^recordConfig: .* use an object/);
     });
   }
 

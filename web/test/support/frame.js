@@ -1,8 +1,8 @@
 /** FakeFrame: a fake VideoFrame with any format and content. */
 
 /**
- * A fake VideoFrame. Its copyTo works like Chrome's: the visible part of the frame is written in the requested layout,
- * and layouts that do not fit are rejected.
+ * A fake VideoFrame. FakeFrame's copyTo works like Chrome's: the visible part of the frame is written in the
+ * requested layout, and layouts that do not fit are rejected.
  */
 export class FakeFrame {
   timestamp = 0;

@@ -4,7 +4,7 @@
  */
 
 export const SAMPLE_RATE = 48_000;
-/** Capacity in audio frames. It is a power of two, so that the frame count may wrap around. */
+/** Capacity in audio frames. The capacity is a power of two, so that the frame count may wrap around. */
 const FRAMES = 65_536;
 const CHANNELS = 2;
 const HEADER = 8;

@@ -115,7 +115,7 @@ export class Cadence {
     const before = this.#latencies.at(-1);
     if (before !== undefined && Math.abs(now - time - before) > JUMP) this.#restart();
     // If a frame arrives much sooner after the previous frame than their capture times suggest, the previous frame was
-    // buffered. Its latency says nothing about the sender, so discard the measurements.
+    // buffered. The latency of a buffered frame says nothing about the sender, so discard the measurements.
     if (this.#frames < WAITED && now - this.#arrived < (time - this.#raw) / 2) this.#latencies = [];
     this.#arrived = now;
     this.#updateMediaTime(time);

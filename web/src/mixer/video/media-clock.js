@@ -1,6 +1,6 @@
 /** MediaClock: returns when each of a participant's frames was captured, in ms on the sender's clock. */
 
-/** RTP's video clock counts 90 ticks per millisecond, in 32 bits. */
+/** RTP's video clock is a 32-bit counter of 90 ticks per millisecond. */
 const RTP_PER_MS = 90;
 
 /** The clock for one stream of frames. */
@@ -14,7 +14,8 @@ export class MediaClock {
    * @param {VideoFrame} frame
    */
   read(frame) {
-    // Chrome fact 15: only frames that arrived over WebRTC have an RTP time. Their other timestamps can't be used.
+    // Chrome fact 15: only frames that arrived over WebRTC have an RTP time. The other timestamps of these frames
+    // can't be used.
     const { rtpTimestamp } = frame.metadata();
     if (rtpTimestamp === undefined) return frame.timestamp / 1000;
     // Bitwise operators convert the difference to a signed 32-bit number, which covers 6.6 hours in either direction.

@@ -283,7 +283,7 @@ function interpolate(from, to, wide, high) {
   }
 }
 
-/** Maximum number of cached tables. There is one table per pair of sizes. */
+/** Maximum number of cached tables. Each pair of sizes has its own table. */
 const REMEMBERED = 64;
 /** @type {Map<string, Int32Array>} */
 const remembered = new Map();

@@ -23,8 +23,8 @@ const TRIES = 20;
 const RETRY_AFTER = 50;
 
 /**
- * One connection with perfect negotiation. It sends our tracks if the other side subscribes, and receives the other
- * side's tracks.
+ * One connection with perfect negotiation. The connection sends our tracks if the other side subscribes, and receives
+ * the other side's tracks.
  */
 class Peer {
   #connection;
@@ -35,7 +35,8 @@ class Peer {
   #gathered = Promise.withResolvers();
   #handling = createQueue();
   /**
-   * The transceivers of our audio and video. There is one per kind, since a connection never drops a transceiver.
+   * The transceivers of our audio and video. There is one transceiver per kind, since a connection never drops a
+   * transceiver.
    *
    * @type {Map<string, RTCRtpTransceiver>}
    */

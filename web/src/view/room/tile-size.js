@@ -3,8 +3,8 @@
 /** Pixels between tiles. The value must equal `gap` in style.css. */
 const GAP = 12;
 /**
- * The heights that can be requested. There are only a few, so that resizing a window does not constantly cause
- * renegotiation.
+ * The heights that can be requested. There are only a few heights, so that resizing a window does not constantly
+ * cause renegotiation.
  */
 const STEPS = [180, 360, 540, 720];
 const FRAME_RATE = 30;
