@@ -78,7 +78,7 @@ check: setup-dev ## Check the format, lint rules, types and layers of the Python
 docs: setup-dev ## Build the documentation site in build/site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-gallery: setup-dev ## Make the screenshots for docs/gallery.md
+gallery: setup-dev ## Take the screenshots for docs/gallery.md
 	$(BIN)/python scripts/gallery.py
 
 lock: setup-dev ## Pin the newest compatible versions in requirements.lock

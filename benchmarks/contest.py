@@ -219,7 +219,7 @@ def _beginning(contestant: str, form: Form) -> dict[str, Any]:
 
 
 def _measured(report: Report) -> dict[str, Any]:
-    """Return the values of a report that become part of a run."""
+    """Return the values that a run copies from a report."""
     media = report.media
     video = media.video if media else None
     videos = [one.video for one in report.participants if one.video]

@@ -35,7 +35,7 @@ def write_page(results: dict[str, Any]) -> Path:
 
 
 def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each form of recording with the results of all contestants, the lowest CPU usage first."""
+    """Return each form of recording with the results of all contestants, lowest CPU usage first."""
     forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for run in results["runs"]:
         forms[Form(**run["form"]).label][run["contestant"]].append(run)

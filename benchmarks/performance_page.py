@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = "<!-- benchmarks: begin -->"
 _END: Final = "<!-- benchmarks: end -->"
-# Number of scenes on the page, which are the scenes with promised limits.
+# Number of scenes on the page, which shows only scenes with promised limits.
 _SHOWN: Final = 2
 
 

@@ -99,7 +99,7 @@ def verifying(seconds: float) -> float:
 def growth(minutes: float, *, bitrate: int, log: Callable[[str], None]) -> float:
     """Return the memory growth of Chrome and Python, in MB per hour, while three participants are recorded.
 
-    The first minutes do not count, because caches and pools are still being filled.
+    The first minutes are not measured, because caches and pools are still being filled.
     """
     config = RecordConfig(
         record_name="hour", record_video_quality="720p", record_video_frame=30, video_bits_per_second=bitrate

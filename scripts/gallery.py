@@ -1,4 +1,4 @@
-"""Make the screenshots for docs/gallery.md: the page, a recording in the player, and its report.
+"""Take the screenshots for docs/gallery.md: the page, a recording in the player, and its report.
 
 Three participants meet in a real Chrome. One participant is silent for a while without being muted, and the report
 contains a finding about it.
@@ -78,7 +78,7 @@ def _screenshot(page: Page, path: Path, **options: Any) -> None:
 
 
 def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
-    """Record for ten seconds, including two seconds in which one participant is silent, and make screenshots."""
+    """Record for ten seconds, including two seconds in which one participant is silent, and take screenshots."""
     page.locator("#record-name").fill("standup")
     page.locator("#quality").select_option("720")
     page.locator("#start").click()
