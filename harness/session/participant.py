@@ -316,7 +316,7 @@ class Participant(MediaControls):
             raise
 
     def _raise_if_lost(self) -> None:
-        """Raise RecordingError once, with the saved recording, if the recording broke or the page crashed."""
+        """Raise RecordingError with the part that was saved if the recording or the page failed; raise it only once."""
         if self.state == "closed":
             return
         if self._page.crashed:

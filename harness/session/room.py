@@ -217,7 +217,7 @@ class Room:
         return [recording for participant in self.participants for recording in participant.recordings]
 
     def wait(self, *, seconds: float) -> None:
-        """Wait, and handle events of pages and browsers in the meantime.
+        """Wait while handling events from pages and browsers.
 
         Args:
             seconds: Time to wait.

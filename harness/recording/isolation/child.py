@@ -194,8 +194,8 @@ def confine(*, files: int | None = None, seconds: float | None = None, writes: b
     """
     # The parent handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Linux counts writable private memory toward this limit. If psutil does not report how much is in use, the limit
-    # includes the libraries' memory.
+    # Linux counts writable private memory toward this limit, so it is added to the memory that the process already
+    # uses. Where psutil does not report that memory, the loaded libraries count toward the limit.
     in_use: int = getattr(psutil.Process().memory_info(), "data", 0)
     _limit(resource.RLIMIT_DATA, in_use + MEMORY)
     _limit(resource.RLIMIT_CORE, 0)

@@ -234,7 +234,7 @@ class Folder:
                     packets[packet.stream.type] += 1
         if packets != Counter(finished.packets):
             message = f"{path} was read back with {dict(packets)} packets instead of {finished.packets}."
-            raise recording_error(f"{message} The raw bytes stay at {self.raw}.")
+            raise recording_error(f"{message} The raw bytes were kept: {self.raw}.")
         self.raw.unlink(missing_ok=True)
 
 

@@ -80,7 +80,7 @@ class _Connection(web.RequestHandler):
 
     @property
     def idle(self) -> bool:
-        """Whether the connection is waiting for a request; aiohttp waits until a request's headers are complete."""
+        """Whether the connection is waiting for a request, or for the rest of a request's headers."""
         return self._waiter is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

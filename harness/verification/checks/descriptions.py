@@ -77,8 +77,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         measures="The check measures the time from each frame to the next, and finds gaps in the audio.",
         fails=(
             "The time between consecutive frames is not within `gap_ms` of a multiple of the frame duration.",
-            "More frames are missing than the manifest counts, because the file was changed after it was recorded.",
-            "More than `missed_percent` of the frames are missing, and the manifest counts all of them.",
+            "More frames are missing than the manifest reports, which means that the file was changed afterwards.",
+            "More than `missed_percent` of the frames are missing, even if the manifest reports all of them.",
             "The audio has a gap that is longer than `audio_gap`.",
         ),
         warns=(
@@ -251,7 +251,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "A complete recording is required, and there is no manifest.",
         ),
         warns=(
-            "No call stopped the recording: for example, its page or its browser crashed, or the disk was full.",
+            "The recording was not stopped normally: for example, the page or browser crashed, or the disk was full.",
             "An alarm was raised, for example because a connection stalled.",
         ),
         needs="The check needs a manifest. To require a complete recording, use `complete=True` in Python, or "

@@ -83,7 +83,7 @@ class StripSampler:
         rows = (np.arange(ROWS) + 0.5) / (9 * ROWS)
         indices = []
         for place in places:
-            # Sample three by three points in the middle of a cell, because scaling and coding blur its edges.
+            # Sample a grid of 3 x 3 points in the middle of the cell, because scaling and compression blur its edges.
             xs = place.x + columns[:, None] * place.width + offsets * place.width / COLUMNS / 5
             ys = place.y + rows[:, None] * place.height + offsets * place.height / (9 * ROWS) / 5
             x, y = np.clip(xs.astype(int), 0, stride - 1), np.clip(ys.astype(int), 0, height - 1)

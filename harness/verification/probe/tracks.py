@@ -100,7 +100,7 @@ class VideoDecoder:
 
     def __init__(self, stream: av.VideoStream) -> None:
         self.stream = stream
-        # Decoding is fastest with frame threads; open_media sets their number.
+        # Frame threading decodes fastest; open_media sets the number of threads.
         stream.thread_type = "AUTO"
         self._times = array("d")
         self._keyframes = array("d")

@@ -81,8 +81,8 @@ def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path:
 
     _, audio = packets_of(tmp_path / "finished.webm")
     times = {data: at for at, data in audio}
-    # The tolerance is 4 ms, because the zero is a median over 3 ms of jitter, and WebM stores times in whole
-    # milliseconds.
+    # The tolerance is 4 ms, because the start of the file is estimated as a median of times with up to 3 ms of jitter,
+    # and WebM stores times in whole milliseconds.
     shifts = [stamp - times[data] for stamp, data in zip(raw.audio_stamps, raw.audio, strict=True) if data in times]
     assert all(pytest.approx(RECORDER_AUDIO_DELAY, abs=4) == shift for shift in shifts)
     assert raw.audio[1:] == [data for _, data in audio]

@@ -436,7 +436,7 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     settled(active)
 
     assert active.folder.raw.exists()
-    assert "The raw bytes stay at" in caplog.text
+    assert "The raw bytes were kept: " in caplog.text
 
 
 def test_cleaning_does_not_wait_for_the_read_back(spool: Spool, audio_bytes: bytes) -> None:

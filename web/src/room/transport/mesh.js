@@ -266,11 +266,11 @@ export class Mesh extends Emitter {
   }
 
   subscribe() {
-    // The server forwards the message to the others.
+    // Nothing to do: in a mesh, the server forwards the message to the other participants.
   }
 
   announce() {
-    // The server forwards the message to the others.
+    // Nothing to do, for the same reason as in subscribe().
   }
 
   /** Sends our stream to every subscriber. @param {MediaStream} stream @param {PublishedSize} published */
