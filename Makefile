@@ -18,7 +18,7 @@ help: ## List the targets
 
 setup: $(PYTHON_READY) $(BROWSER_READY) ## Create .venv, and install the package and Chrome
 
-setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Run setup, and install the tools that tests and checks need
+setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Run setup, and install the tools for tests and checks
 
 record: setup ## Record three participants for ten seconds, and verify the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
@@ -34,7 +34,7 @@ MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=l
 # The page's own tests take seconds and run during the first Python tests. All failures are printed again at the end.
 # Test files with the marker `parallel` run in two processes. Then all other tests run one at a time.
 # pytest exits with code 5 if no tests are selected.
-test: setup-dev ## Run the quick form of every suite
+test: setup-dev ## Run every test suite in its quick form
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \
@@ -51,28 +51,28 @@ test: setup-dev ## Run the quick form of every suite
 	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
 	test $$parallel -eq 0 -o $$alone -eq 0
 
-test-thorough: setup-dev ## Run the full form of every test suite, one test at a time (more than an hour)
+test-thorough: setup-dev ## Run every test suite in its full form, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
 
-test-faults: setup-dev ## Test crashes, disconnects, full disks and stalls with all repetitions, and print each measurement with its limit (16 minutes)
+test-faults: setup-dev ## Run every crash, disconnect, full-disk and stall test with all its repetitions, and print each measurement with its limit (16 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py
 
 test-truth: setup-dev ## Insert every kind of fault into real recordings, and print which faults were detected (10 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
 
-test-security: setup-dev ## Run every security attack (on sockets, names, joins and addresses) with all repetitions, and print each measurement with its limit (8 minutes)
+test-security: setup-dev ## Run every simulated attack (on sockets, names, joins and addresses) with all its repetitions, and print each measurement with its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
 # Duration of the recording that `make soak` makes, in minutes.
 MINUTES ?= 30
 
-soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and print drift, timestamp order and memory (APPLICATION=1: in another application's page)
+soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and print drift, timestamp order and memory usage (APPLICATION=1: in another application's page)
 	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
-bench: setup-dev ## Compare speed and CPU usage with NERTC's and RecordRTC's own code (75 minutes; QUICK=1: 3 minutes)
+bench: setup-dev ## Compare speed and CPU usage with those of NERTC's and RecordRTC's own code (75 minutes; QUICK=1: 3 minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
-check: setup-dev ## Check the format, lint rules, types and layers of the Python code and the page
+check: setup-dev ## Check formatting, lint rules, types and import layers in the Python code and the page's code
 	scripts/check
 
 docs: setup-dev ## Build the documentation site in build/site/

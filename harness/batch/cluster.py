@@ -188,7 +188,7 @@ def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outco
 def _clear(client: Client, worker: str, folder: Path) -> None:
     """Remove a job's folder on a worker whose recordings have been fetched, but keep unfinished recordings."""
     if not _call(client, worker, _remove_folder, folder):
-        message = "%s: unfinished recordings remain on this worker in %s; run 'harness recover' there to try again."
+        message = "%s: unfinished recordings remain on this worker in %s; run 'harness recover' there to finish them."
         _log.warning(message, worker, folder / _RECORDINGS)
 
 
@@ -221,7 +221,7 @@ def _fetch_file(client: Client, worker: str, source: Path, target: Path) -> None
     piece = _call(client, worker, _read_piece, source, 0)
     if piece is None:
         return
-    with room_for("a recording of a worker", target), target.open("xb") as file:
+    with room_for("a worker's recording", target), target.open("xb") as file:
         while piece:
             file.write(piece)
             piece = _call(client, worker, _read_piece, source, file.tell()) if len(piece) == _PIECE else None
@@ -366,7 +366,7 @@ def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[
     try:
         found = client.run(_rescue, batch, on_error="ignore")
     except OSError as error:
-        _log.warning("Crashed workers' recordings can't be fetched: %s.", error)
+        _log.warning("Recordings of crashed workers can't be fetched: %s.", error)
         return
     for worker, rescued in found.items():
         for one in rescued:

@@ -221,8 +221,8 @@ def start_playwright() -> Playwright:
     except PlaywrightError as error:
         if "asyncio loop" in str(error):
             message = (
-                "The harness is synchronous, but this thread runs an asyncio loop. Call it from a separate thread "
-                "(loop.run_in_executor with an executor of one thread)."
+                "The harness is synchronous, but this thread is running an asyncio event loop. Call it from a separate "
+                "thread (loop.run_in_executor with a single-threaded executor)."
             )
         else:
             message = f"Playwright does not start: {gist(error)} Reinstall it: pip install --force-reinstall playwright"

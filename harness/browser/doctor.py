@@ -107,7 +107,9 @@ class DoctorReport(BaseModel):
         table = Table.grid(padding=(0, 2))
         table.add_row("browser", escape(f"{self.executable} ({self.how_found})") if self.executable else "none")
         table.add_row("version", self.version or "unknown")
-        table.add_row("sandbox", {True: "on", False: "off: it can't start here", None: "unknown"}[self.sandbox])
+        table.add_row(
+            "sandbox", {True: "on", False: "off: it does not work on this machine", None: "unknown"}[self.sandbox]
+        )
         table.add_row("codecs", _listed(self.codecs))
         table.add_row("mixer", _listed(self.mixer))
         if self.capacity:
@@ -231,8 +233,8 @@ def _listed(things: dict[str, bool]) -> str:
 
 def _speed(codec: str, times: float) -> str:
     if times < 1:
-        return f"[red]{codec} {times:g}x: too slow, use a smaller size or 15 fps[/]"
-    return f"{codec} {times:g}x" if times >= _COMFORTABLE else f"[yellow]{codec} {times:g}x: barely[/]"
+        return f"[red]{codec} {times:g}x: too slow; use a smaller size or 15 fps[/]"
+    return f"{codec} {times:g}x" if times >= _COMFORTABLE else f"[yellow]{codec} {times:g}x: barely fast enough[/]"
 
 
 def _in_gigabytes(size: int | None) -> str:

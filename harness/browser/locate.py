@@ -23,7 +23,7 @@ _CHANNELS: Final = {
     "msedge": ("/opt/microsoft/msedge/msedge", "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge"),
 }
 _ON_PATH: Final = ("chromium", "chromium-browser", "google-chrome")
-OR_NAME_ONE: Final = "or choose a Chrome or Chromium with --executable PATH or CHROME_PATH"
+OR_NAME_ONE: Final = "or select an installed Chrome or Chromium with --executable PATH or CHROME_PATH"
 _SANDBOX_SECONDS: Final = 20
 
 
@@ -60,7 +60,7 @@ def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | N
         if version is not None:
             return Browser(Path(path), channel, version, how)
         silent.append(f"{path} does not start")
-    found = "; ".join(silent) or "Playwright has no Chromium, and no chrome, msedge or chromium is installed"
+    found = "; ".join(silent) or "neither Playwright's Chromium nor chrome, msedge or chromium is installed"
     message = f"No Chrome found: {found}. Install one with 'harness browser install', {OR_NAME_ONE}."
     raise SetupError(message)
 
@@ -68,11 +68,11 @@ def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | N
 def _named(name: str, how: str) -> Browser:
     path = shutil.which(name)
     if path is None:
-        message = f"{how}: {name} is not a program; use the path of a Chrome or Chromium."
+        message = f"{how}: {name} is not an executable program; give the path of Chrome or Chromium."
         raise SetupError(message)
     version = _version(path)
     if version is None:
-        message = f"{how}: {name} does not answer --version as Chrome does; use the path of a Chrome or Chromium."
+        message = f"{how}: {name} does not answer --version as Chrome does; give the path of Chrome or Chromium."
         raise SetupError(message)
     return Browser(Path(path), None, version, how)
 

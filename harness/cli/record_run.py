@@ -54,7 +54,8 @@ class RecordOrder:
         name = self.config.record_name
         if name is not None and safe_stem(name) != name:
             print_message(
-                f"The file will be named {safe_stem(name)!r}, because {name[:60]!r} is not a safe name on every system."
+                f"The file will be named {safe_stem(name)!r}, because {name[:60]!r} is not a safe file name on every "
+                "system."
             )
 
 

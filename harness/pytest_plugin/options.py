@@ -38,13 +38,16 @@ _OPTIONS: Final = {
     ),
     "recordings-expect": (
         "FILE",
-        "TOML file with limits and expectations for the verify_recording fixture, as for 'harness verify --expect'.",
+        (
+            "TOML file with limits and expectations for the verify_recording fixture, in the format of "
+            "'harness verify --expect'."
+        ),
     ),
     "room-sfu": (
         "janus=WS",
         (
-            "SFU that forwards the room fixture's media, as for 'harness record --sfu'. Access tokens for the SFU "
-            "are signed with HARNESS_SFU_SECRET."
+            "Address of the SFU that forwards the room fixture's media, in the same form as for "
+            "'harness record --sfu'. Access tokens for the SFU are signed with HARNESS_SFU_SECRET."
         ),
     ),
     "room-connect": (

@@ -134,7 +134,7 @@ def _publish(partial: Path, target: Path) -> None:
 
 
 def _exists(target: Path) -> ConfigError:
-    return ConfigError(f"{target} already exists and is not overwritten; give another name with --output.")
+    return ConfigError(f"{target} already exists and will not be overwritten; give another name with --output.")
 
 
 def _not_written(target: Path, error: OSError) -> HarnessError:
@@ -147,12 +147,12 @@ def _not_written(target: Path, error: OSError) -> HarnessError:
 
 
 def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> HarnessError:
-    reason = failure.message if failure else "the decoder reported no reason"
+    reason = failure.message if failure else "the decoder gave no reason"
     match failure:
         case Failure(kind="system", number=int() as number, message=refusal):
             return _not_written(target, OSError(number, refusal))
         case Failure(kind="memory"):
-            reason = f"it needs more than {MEMORY / 1e9:g} GB"
+            reason = f"it needs more than {MEMORY / 1e9:g} GB of memory"
         case Failure(kind="fault", message=fault):
             reason = f"this is a bug in the harness ({fault})"
     return ConfigError(f"{source} can't be converted to {to}: {reason}.")

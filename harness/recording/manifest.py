@@ -87,7 +87,7 @@ class Manifest(BaseModel):
     def _without_events_after(self, stored: list[Event]) -> Self:
         dropped = self.timeline.events[len(stored) :]
         at = dropped[0].at if dropped else 0.0
-        message = f"The manifest has no room for {len(dropped)} more events: the timeline is empty from {at:.3f} s on."
+        message = f"The manifest is full, so {len(dropped)} events from {at:.3f} s on are missing."
         present = {event.participant for event in stored if event.event == "join"}
         timeline = Timeline(
             members=tuple(member for member in self.timeline.members if member.name in present),
@@ -123,7 +123,7 @@ class Manifest(BaseModel):
             first = error.errors(include_url=False)[0]
             where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"
             reason = first["msg"].removeprefix("Value error, ")
-            message = f"{path} is not a valid manifest; at {where}: {reason}."
+            message = f"{path} is not a valid manifest: {reason} (at {where})."
             raise ConfigError(message) from error
 
 

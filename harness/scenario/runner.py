@@ -252,7 +252,7 @@ class _ScenarioRun:
             self._expect(one, before, after)
 
     def _expect(self, one: WaitExpectation, before: _Elapsed, after: _Elapsed) -> None:
-        """Add an expectation to every recording that includes the participant and ran during the whole wait.
+        """Add an expectation to every recording that includes the participant and ran for the whole wait.
 
         Raises StepTimeout if there is no such recording.
         """
@@ -265,7 +265,7 @@ class _ScenarioRun:
                 count += 1
         if not count:
             message = (
-                f"No recording that includes {one.participant} ran during the whole wait, so the expectation can't be "
+                f"No recording that includes {one.participant} ran for the whole wait, so the expectation can't be "
                 "checked."
             )
             raise StepTimeout(message)

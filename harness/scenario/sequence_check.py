@@ -81,7 +81,7 @@ class SequenceCheck:
         if step.state == "paused" and name not in self.paused:
             return f"{name}'s recording is not paused, so this state is never reached"
         if step.state == "cleaned" and name not in self.cleaned:
-            return f"{name}'s recording has not been cleaned, so this state is never reached"
+            return f"there is no earlier 'clean' step for {name}'s recording, so this state is never reached"
         if step.event == "downloaded" and name not in self.downloaded:
             return f"{name} has not downloaded this recording, so this event never occurs"
         return None
@@ -159,4 +159,4 @@ def problems(scenario: Scenario) -> Iterator[tuple[int, str]]:
         if problem := check.problem(step):
             yield number, problem
     if not check.recorded:
-        yield len(scenario.steps) - 1, 'no participant records; add a step { start = "NAME" }'
+        yield len(scenario.steps) - 1, 'no step starts a recording; add { start = "NAME" }'

@@ -147,10 +147,14 @@ class WaitFor(Step):
     """The scenario waits for a recording to reach a length, state or event; the step fails after ``timeout``."""
 
     verb = "wait_for"
-    wait_for: Name = Field(description="The participant who records.")
-    elapsed: Positive | None = Field(default=None, description="Length of the recording, in seconds, without pauses.")
+    wait_for: Name = Field(description="Name of the participant who records.")
+    elapsed: Positive | None = Field(
+        default=None, description="Length of the recording to wait for, in seconds, without pauses."
+    )
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
-    event: RecordingEvent | None = Field(default=None, description="A recording event that occurs after the start.")
+    event: RecordingEvent | None = Field(
+        default=None, description="Event to wait for; only events since the recording started count."
+    )
     timeout: Positive = Field(default=30.0, description="Maximum time to wait, in seconds.")
 
     @model_validator(mode="after")

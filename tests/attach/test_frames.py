@@ -63,5 +63,5 @@ def test_window_opened_by_the_page_is_not_attached(room: Room, enter: Enter, sit
 
     with pytest.raises(InvalidStateError, match="not in a call"):
         alice.start_media_recording()
-    with pytest.raises(ConfigError, match="attach before it loads anything"):
+    with pytest.raises(ConfigError, match="attach to a page before it loads anything"):
         room.attach(opened.value, "bob")

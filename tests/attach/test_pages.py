@@ -81,7 +81,7 @@ def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None
     """A loaded page may already have connections that the harness did not see."""
     page.goto("data:text/html,<h1>An application</h1>")
 
-    with pytest.raises(ConfigError, match="attach before it loads anything"):
+    with pytest.raises(ConfigError, match="attach to a page before it loads anything"):
         room.attach(page, "alice")
 
 

@@ -130,7 +130,7 @@ def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
     result = run_harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
     assert 3 == result.returncode
-    assert "use the path of a Chrome" in result.stderr
+    assert "give the path of Chrome" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -222,7 +222,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
         os.sched_setaffinity(0, processors)
 
     assert "16 participants at 1280x720, 15 fps need about" in warning
-    assert re.search(r"and (it has|other programs use [\d.]+ of) 1\. ", warning)
+    assert re.search(r"and (it has only|other programs use [\d.]+ of its) 1\. ", warning)
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:

@@ -48,4 +48,4 @@ def test_a_missing_browser_is_reported_and_not_raised(tmp_path: Path) -> None:
 
     assert not report.ok
     assert [requirement.what for requirement in report.missing] == ["a browser"]
-    assert "[nothing] is not a program" in rendered(report)
+    assert "[nothing] is not an executable program" in rendered(report)

@@ -111,7 +111,7 @@ def test_a_page_of_another_origin_changes_nothing_even_with_a_token(public_serve
         return result
 
     assert (404, "This recording does not exist, or it has been deleted.\n") == delete(public_server.url)
-    refusal = "This server accepts WebSockets and changes only from its own pages.\n"
+    refusal = "This server accepts WebSocket connections and write requests only from its own pages.\n"
     assert (403, refusal) == delete("https://evil.example")
     assert delete("null") == delete("https://evil.example")
 

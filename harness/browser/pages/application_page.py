@@ -46,7 +46,8 @@ class ApplicationPage(DrivenPage):
         require_chromium_context(page.context)
         if page.url != "about:blank":
             message = (
-                f"The page has already loaded {page.url}: attach before it loads anything, so that nothing is missed."
+                f"The page has already loaded {page.url}: attach to a page before it loads anything, "
+                "so that nothing is missed."
             )
             raise ConfigError(message)
         super().__init__(page, url)

@@ -45,7 +45,7 @@ def require_chromium(name: str) -> None:
     if name != "chromium":
         message = (
             f"{name} can't record a room: it has no MediaStreamTrackProcessor, which the mixer needs. "
-            "Use Chromium, Chrome or Edge: Playwright's browser type 'chromium', with pytest --browser chromium."
+            "Use Chromium, Chrome or Edge (Playwright's browser type 'chromium'; for pytest, --browser chromium)."
         )
         raise not_supported(message)
 

@@ -102,7 +102,9 @@ class NertcApp:
             with self.page.expect_download(timeout=_DOWNLOAD_WITHIN) as begun:
                 self._call("downloadMediaRecording")
         except PlaywrightTimeout:
-            message = f"No download started within {_DOWNLOAD_WITHIN // 1000} s of downloadMediaRecording."
+            message = (
+                f"No download started within {_DOWNLOAD_WITHIN // 1000} s after downloadMediaRecording was called."
+            )
             raise StepTimeout(message) from None
         path = reserve(self._folder, Path(begun.value.suggested_filename).stem)
         begun.value.save_as(path)

@@ -109,6 +109,6 @@ def room_for(what: str, where: Path) -> Iterator[None]:
             raise
         message = (
             f"No space for {what} at {where}: the disk is full. Free some space; "
-            "the recording so far is kept in the spool, and 'harness recover' finishes it."
+            "the recording so far is kept in the spool, and 'harness recover' can finish it."
         )
         raise disk_full(message) from error

@@ -73,13 +73,13 @@ class Child:
             )
         except OSError as error:
             self._close_errors()
-            message = f"The process that reads media can't be started by {sys.executable}: {error.strerror}."
+            message = f"The process that reads media ({sys.executable}) can't be started: {error.strerror}."
             raise SetupError(message) from error
 
     def failed_to_start(self, why: str) -> SetupError:
         """Return the error for a child that never became ready; ``why`` is used if the child reported no reason."""
         return SetupError(
-            f"The process that reads media, {sys.executable}, did not start: {self._reason() or why}. "
+            f"The process that reads media ({sys.executable}) did not start: {self._reason() or why}. "
             "The installation is the problem, not the file: run 'harness doctor', or reinstall the harness."
         )
 
@@ -131,7 +131,7 @@ class ConnectedChild(Child):
         try:
             why = "" if is_ready(self.deadline(_READY_WITHIN)) else "it gave no reason"
         except ConnectionError:
-            why = "it ended and gave no reason"
+            why = "it ended without giving a reason"
         except TimeoutError:
             why = "it was not ready in time"
         except BaseException:

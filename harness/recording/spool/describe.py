@@ -166,7 +166,7 @@ class _LogContents:
             unreadable += lines.skipped
         self.notes += _unreadable_lines(unreadable, "log")
         if dropped:
-            self.notes.append(f"the manifest has no room for {dropped} more events")
+            self.notes.append(f"the manifest is full, so {dropped} events are missing")
 
 
 def _unreadable_lines(lines: int, of: str) -> list[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.recording.finalize.copy import Finished
     from harness.recording.recording import Recording
 
-KILLED: Final = "the recording program ended before the recording was stopped"
+KILLED: Final = "the program that was recording ended before the recording was stopped"
 NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
 # Maximum sizes of a recording's facts and log, in bytes. The log grows by about 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
@@ -99,7 +99,10 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
     message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
     try:
         if foreign := folder.remove(*stems, _own_stem(folder)):
-            message = f"{message} {folder.path} is kept because {foreign[0].name} in it is not part of a recording."
+            message = (
+                f"{message} {folder.path} is kept because it contains {foreign[0].name}, "
+                "which is not part of a recording."
+            )
     except OSError as error:
         message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
@@ -108,7 +111,7 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
 def _left(path: Path, error: Exception) -> Recovery:
     """Return the result for a folder that stays unchanged."""
     why = str(error) or type(error).__name__
-    return Recovery(path, None, _line(f"{path} can't be recovered and is not changed: {why}"))
+    return Recovery(path, None, _line(f"{path} can't be recovered, and was left unchanged: {why}"))
 
 
 def _line(text: str) -> str:
@@ -138,7 +141,7 @@ def _check(folder: Folder) -> None:
                 message = f"{path} is neither a regular file nor a folder, so it can't be part of a recording."
                 raise recording_error(message)
     if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
-        raise recording_error(f"{folder.raw} is a sparse file, which a recording never creates.")
+        raise recording_error(f"{folder.raw} is a sparse file, so it can't be part of a recording.")
     for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):
         if path.exists() and path.stat().st_size > most:
             raise recording_error(f"{path} is too large to be read ({path.stat().st_size} bytes).")
@@ -203,7 +206,7 @@ def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> 
 def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
     """Publish a file with its own timestamps under the name ``recovered-ID``."""
     finished = copy_as_stamped(source, folder.partial)
-    reason = f"{why}, so it has the timestamps of its raw bytes, and its participants are unknown"
+    reason = f"{why}, so the recording has the timestamps of its raw bytes, and its participants are unknown"
     known = _facts_as_stamped(folder, source, facts, finished)
     return _publish_described(folder, known, finished, reason, recordings, timed=False)
 

@@ -46,7 +46,8 @@ class RequestGuard:
             raise web.HTTPMisdirectedRequest(text="This server does not accept requests for this host name.\n")
         is_socket = request.path in _SOCKETS
         if (is_socket or request.method not in {"GET", "HEAD"}) and not self._is_own_page(request):
-            raise web.HTTPForbidden(text="This server accepts WebSockets and changes only from its own pages.\n")
+            message = "This server accepts WebSocket connections and write requests only from its own pages.\n"
+            raise web.HTTPForbidden(text=message)
         return await (self._handle_socket if is_socket else self._handle_plain)(request, handler)
 
     def _is_own_page(self, request: web.Request) -> bool:
@@ -64,7 +65,7 @@ class RequestGuard:
     async def _handle_socket(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         client = client_of(request.remote)
         if self._sockets[client] >= self._limits.connections:
-            message = f"Too many connections from your address: at most {self._limits.connections}.\n"
+            message = f"Too many connections from your address: at most {self._limits.connections} are allowed.\n"
             raise web.HTTPTooManyRequests(text=message)
         self._sockets[client] += 1
         try:

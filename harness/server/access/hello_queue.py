@@ -101,7 +101,7 @@ class HelloQueue:
         except TimeoutError as error:
             self._give_back(place)
             self._log.warning("Connections were refused because too many others had not sent hello.")
-            text = "Too many connections have not sent hello; try again in a moment.\n"
+            text = "Too many connections have not yet sent hello; try again in a moment.\n"
             raise web.HTTPServiceUnavailable(text=text) from error
         except asyncio.CancelledError:
             self._give_back(place)

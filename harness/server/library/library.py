@@ -123,7 +123,7 @@ class Library:
         try:
             recording = active.publish_copy(self.folder)
         except OSError as error:
-            what = f"{active.name} can't be published in {self.folder}, and stays in the spool"
+            what = f"{active.name} can't be published in {self.folder}, so it stays in the spool"
             raise file_failure(what, error) from error
         if recording is not None:
             item.recording = recording

@@ -82,7 +82,7 @@ class Signaling:
         limits; if it is None, no limits apply.
         """
         if is_too_deep(text, self._limits.json_depth):
-            return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]
+            return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} levels deep.")]
         try:
             message = SIGNAL.validate_json(text)
         except ValidationError as error:

@@ -181,7 +181,7 @@ class ActiveRecording:
 
     def size_error(self, part: str, max_bytes: int) -> RecordingError:
         """Return the error for a recording that ends because one of its parts reached the maximum size."""
-        self._end_reason = "it had reached the maximum size that the server accepts"
+        self._end_reason = "it reached the maximum size that the server accepts"
         message = f"{part} would exceed the {max_bytes} bytes that the server accepts, so the recording was ended."
         return spool_error(message)
 
@@ -287,7 +287,7 @@ class ActiveRecording:
                 # The library may already have published the recording when it ended.
                 recording = publish(manifest, self.path, folder) if manifest and not self.published_as else None
             except OSError as error:
-                what = f"{self.path.name} can't be published in {folder}, and stays in the spool"
+                what = f"{self.path.name} can't be published in {folder}, so it stays in the spool"
                 raise file_failure(what, error) from error
             self.clean()
             return recording

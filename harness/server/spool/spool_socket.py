@@ -159,7 +159,7 @@ class SpoolSockets:
 
     def _parse(self, text: str) -> SpoolMessage:
         if is_too_deep(text, self._limits.json_depth):
-            problem = f"Malformed message: nested more than {self._limits.json_depth} deep."
+            problem = f"Malformed message: nested more than {self._limits.json_depth} levels deep."
             raise spool_error(problem)
         try:
             return SPOOL.validate_json(text)

@@ -34,7 +34,7 @@ class StatisticsLog:
         """Store the statistics of one connection, or drop them."""
         line = encode_line(statistics.model_dump(exclude={"type"}))
         if self._dropped or self._lines.size + len(line) > self._max_bytes:
-            self._drop(statistics.time, f"they have reached {self._max_bytes} bytes")
+            self._drop(statistics.time, f"they have reached the limit of {self._max_bytes} bytes")
             return
         try:
             self._lines.append_line(line)

@@ -68,8 +68,8 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         percent = 100 * lost / (lost + video.times.size)
         few = percent <= limits.missed_percent
         text = (
-            f"{_frames(lost)} missing ({percent:.1f} %; limit: {limits.missed_percent:g} %) because the machine was "
-            "too busy, as the manifest reports."
+            f"{_frames(lost)} missing ({percent:.1f} %; limit: {limits.missed_percent:g} %). According to the "
+            "manifest, the machine was too busy."
         )
         yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
 

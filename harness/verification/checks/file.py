@@ -53,7 +53,7 @@ def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     if streams.structure and not streams.structure.cues:
         yield "Cues", "none", f"{name} has no Cues, so players can't seek."
     if not streams.seekable:
-        yield "seekable", "not seekable", f"A seek to the middle of {name} fails or ends in the wrong place."
+        yield "seekable", "not seekable", f"Seeking to the middle of {name} fails or ends in the wrong place."
 
 
 def _empty_tracks(streams: Streams) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _tracks(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     if audio is None:
         yield "audio", "none", f"{evidence.path.name} contains no audio."
     if codecs and recording.codec not in codecs and not evidence.converted:
-        message = f"{evidence.path.name} contains {codecs[0]}, but {recording.codec} was recorded."
+        message = f"{evidence.path.name} contains {codecs[0]}, but it was recorded as {recording.codec}."
         yield recording.codec, codecs[0], message
 
 

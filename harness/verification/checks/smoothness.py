@@ -85,8 +85,8 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         if offset is None:
             if one.own_voice and total(intersection(one.visible, one.audible)) > _UNMEASURED:
                 text = (
-                    f"The A/V offset of {one.name}, who is visible and audible, can't be measured: no usable burst was "
-                    "found in the audio."
+                    f"The A/V offset of {one.name}, who is visible and audible, can't be measured: no usable burst of "
+                    "the marker's tone was found in the audio."
                 )
                 yield Finding(check="av-offset", ok=True, warning=True, participant=one.name, message=text)
             continue

@@ -93,7 +93,7 @@ def test_chrome_path_without_a_program_is_refused(machine: Path, monkeypatch: py
     write_program(machine, "chromium")
     monkeypatch.setenv("CHROME_PATH", "/nowhere/chrome")
 
-    with pytest.raises(SetupError, match="CHROME_PATH: /nowhere/chrome is not a program"):
+    with pytest.raises(SetupError, match="CHROME_PATH: /nowhere/chrome is not an executable program"):
         locate()
 
 

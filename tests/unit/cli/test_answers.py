@@ -81,8 +81,12 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
         (("record", "--recordings", "b\udcff"), 2, "--recordings: 'b\ufffd' is not valid UTF-8"),
         (("record", "--sfu-room", "b\udcff"), 2, "--sfu-room: 'b\ufffd' is not valid UTF-8"),
         (("run", "scenario.toml", "missing.toml"), 2, "missing.toml can't be read"),
-        (("run", "scenario.toml", "scenario.toml", "--executable", "/missing"), 3, "/missing is not a program"),
-        (("record", "--executable", "/missing"), 3, "/missing is not a program"),
+        (
+            ("run", "scenario.toml", "scenario.toml", "--executable", "/missing"),
+            3,
+            "/missing is not an executable program",
+        ),
+        (("record", "--executable", "/missing"), 3, "/missing is not an executable program"),
     ],
 )
 def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:

@@ -119,7 +119,7 @@ def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
-    with pytest.raises(ConfigError, match="already exists and is not overwritten; give another name"):
+    with pytest.raises(ConfigError, match="already exists and will not be overwritten; give another name"):
         convert(tmp_path / "take.webm", "mp4")
 
     assert "mine" == (tmp_path / "take.mp4").read_text()

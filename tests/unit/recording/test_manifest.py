@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parallel
 
 
 def recording(path: Path) -> Recording:
-    """Return the facts of a recording at ``path``."""
+    """Return the recording's facts file at ``path``."""
     return Recording(
         id="r1",
         path=path,

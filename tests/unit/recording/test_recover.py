@@ -155,7 +155,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
     left, recovered = sorted(recover(tmp_path), key=lambda one: one.recording is not None)
 
     assert left.recording is None
-    assert f"{odd} can't be recovered and is not changed: " in str(left)
+    assert f"{odd} can't be recovered, and was left unchanged: " in str(left)
     assert 1 == len(str(left).splitlines())
     assert (odd / "lock").is_dir()
     assert recovered.recording is not None
@@ -340,7 +340,7 @@ def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes)
     (left,) = recover(tmp_path)
 
     assert left.recording is None
-    assert f"{tmp_path / FOLDER} can't be recovered and is not changed: it is a link" in str(left)
+    assert f"{tmp_path / FOLDER} can't be recovered, and was left unchanged: it is a link" in str(left)
     assert "mine" == (project / "important.txt").read_text()
     with pytest.raises(RecordingError, match="is a link, so recordings would be stored somewhere else"):
         begun(tmp_path, audio_bytes)
@@ -367,5 +367,5 @@ def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
 
     (left,) = recover(tmp_path)
 
-    assert "is a sparse file, which a recording never creates" in str(left)
+    assert "is a sparse file, so it can't be part of a recording" in str(left)
     assert active.folder.raw.exists()

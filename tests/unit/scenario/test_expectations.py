@@ -76,7 +76,7 @@ def expecting(verb: str, what: str) -> str:
         (['wait_for = "alice", state = "paused"'], "alice's recording is not paused, so this state is never reached"),
         (
             ['wait_for = "alice", state = "cleaned"'],
-            "alice's recording has not been cleaned, so this state is never reached",
+            "there is no earlier 'clean' step for alice's recording, so this state is never reached",
         ),
         (
             ['wait_for = "alice", event = "downloaded"'],
@@ -134,13 +134,13 @@ def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
 def test_expectation_without_a_recording_fails_the_step(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
-    """The step fails if no recording ran during the whole wait, for example because a recording ended by itself."""
+    """The step fails if no recording ran for the whole wait, for example because a recording ended by itself."""
     run = _ScenarioRun(
         Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )
     run._recorders["alice"] = "all"
 
-    with pytest.raises(StepTimeout, match="No recording that includes bob ran during the whole wait"):
+    with pytest.raises(StepTimeout, match="No recording that includes bob ran for the whole wait"):
         run._expect(WaitExpectation(participant="bob", audible=True), before, after)
 
     assert {} == run.requirements

@@ -137,7 +137,7 @@ def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: st
         ('{ join = "a" }, { start = "a" }, { leave = "a" }, { mute = "a" }', "a has left the room"),
         ('{ join = "a" }, { download = "a" }', "a has no recording"),
         ('{ join = "a" }, { join = "a" }', "a has already joined"),
-        ('{ join = "a" }, { wait = 1 }', "no participant records"),
+        ('{ join = "a" }, { wait = 1 }', "no step starts a recording"),
         (
             '{ join = "a" }, { start = "a" }, { wait_for = "a" }',
             "exactly one of 'elapsed', 'state' and 'event'",

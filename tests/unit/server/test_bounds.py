@@ -55,7 +55,9 @@ def test_statistics_beyond_the_limit_are_dropped_and_the_recording_continues(
     manifest = active.finish_with_manifest()
 
     assert "finished" == active.state
-    assert ("The WebRTC statistics are no longer stored: they have reached 20000 bytes.",) == manifest.alarms
+    assert (
+        "The WebRTC statistics are no longer stored: they have reached the limit of 20000 bytes.",
+    ) == manifest.alarms
     stored = statistics_of(active.path).read_text().splitlines()
     assert 0 < len(stored) < 20
     assert any(f"{50 - len(stored)} lines of statistics were dropped" in line for line in caplog.messages)

@@ -137,7 +137,7 @@ def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> Non
     assert report.ok
     assert ["gap"] == [finding.check for finding in report.warnings]
     assert report.warnings[0].message.startswith(
-        "2 frames are missing (2.2 %; limit: 5 %) because the machine was too busy"
+        "2 frames are missing (2.2 %; limit: 5 %). According to the manifest, the machine was too busy."
     )
 
 

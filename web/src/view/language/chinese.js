@@ -7,7 +7,7 @@ export const CHINESE = {
     '本页面需要启用 JavaScript。录制请使用 Chrome、Edge 或 Chromium。',
   'Recording room': '录制房间',
   Language: '语言',
-  'Enter your name to join. Every participant can record the whole room into one WebM file.':
+  'Enter your name to join. Any participant can record the whole room to a single WebM file.':
     '输入名字即可加入。每位参与者都可以将整个房间录制成一个 WebM 文件。',
   'Your name': '你的名字',
   'Join with': '加入方式',
@@ -101,9 +101,9 @@ export const CHINESE = {
   'Finalizing the file.': '正在生成文件。',
   'There is no finished file.': '没有已完成的录制文件。',
   'Download or discard the recording.': '请下载或清除此录制文件。',
-  "The recording ended early. The recorded part is in this room's list.":
+  "The recording ended early. The recorded part is in this room's list of recordings.":
     '录制提前结束，已录制的部分在本房间的列表中。',
-  "The recording is in this room's list. Press Download to save a copy.":
+  "The recording is in this room's list of recordings. Press Download to save a copy.":
     '录制文件已在本房间的列表中。点击“下载”可保存到本机。',
   'Downloading.': '正在下载。',
   'Downloaded. Discard the recording when you no longer need it.': '已下载。不再需要时，可以清除此录制文件。',
@@ -188,7 +188,7 @@ export const CHINESE_PATTERNS = [
   [/^The spool failed: (.+)\.$/, '服务器保存录制时出错：$1。'],
   [/^This browser can't record (video|audio)(\S+).*$/, '此浏览器无法录制 $1$2。'],
   [
-    /^(.+) can't be published in .+, and stays in the spool: .+$/,
+    /^(.+) can't be published in .+, so it stays in the spool: .+$/,
     '无法发布 $1，它仍保留在服务器的缓存目录中。',
   ],
   [/^(.+) could not be read back; it stays in the spool\.$/, '无法读回 $1，它仍保留在服务器的缓存目录中。'],

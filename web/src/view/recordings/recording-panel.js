@@ -42,8 +42,8 @@ const STATUS = {
 };
 
 /** The status texts for a published recording that failed, and for one that was stopped. */
-const CUT_OFF = "The recording ended early. The recorded part is in this room's list.";
-const LISTED = "The recording is in this room's list. Press Download to save a copy.";
+const CUT_OFF = "The recording ended early. The recorded part is in this room's list of recordings.";
+const LISTED = "The recording is in this room's list of recordings. Press Download to save a copy.";
 
 /**
  * Emits `state` when the state or the elapsed time has changed.
