@@ -169,7 +169,7 @@ def examine(
 
     memory_free, disk_free = psutil.virtual_memory().available, _disk_free(Path(recordings))
     if memory_free < _FREE_MEMORY_BYTES:
-        remedy = "a room of three participants needs 1 GB; close other programs"
+        remedy = "a room of three participants needs 1 GB of free memory; close other programs"
         missing.append(MissingRequirement(what="memory", remedy=remedy))
     if disk_free is not None and disk_free < _FREE_DISK_BYTES:
         missing.append(

@@ -99,8 +99,8 @@ class SequenceCheck:
             last = one.start if one.end is None else one.end
             if step.duration is not None and last > step.duration + limits.duration:
                 return (
-                    f"an expectation for {one.participant} ends at {last:g} s, after the expected length of "
-                    f"{step.duration:g} s"
+                    f"an expectation for {one.participant} ends at {last:g} s, but the recording's expected "
+                    f"length is {step.duration:g} s"
                 )
         return None
 

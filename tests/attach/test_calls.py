@@ -57,7 +57,7 @@ def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: En
 
     assert ["alice"] == [one.name for one in report.participants]
     # Only the application can mute its own tracks.
-    with pytest.raises(InvalidStateError, match="belong to the application"):
+    with pytest.raises(InvalidStateError, match="controlled by the application"):
         bob.mute()
 
 

@@ -64,7 +64,7 @@ download = "alice"
 
 def rescued(errors: str) -> list[Path]:
     """Return the recordings of crashed workers that the batch reported on standard error."""
-    return [Path(path) for path in re.findall(r"A worker crashed; (\S+) \(", errors)]
+    return [Path(path) for path in re.findall(r"A worker crashed; its recording (\S+) \(", errors)]
 
 
 def recorded_size(worker: subprocess.Popen[str]) -> int:

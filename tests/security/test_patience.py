@@ -138,7 +138,7 @@ def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(audio_byt
         (published,) = server.publish(tmp_path / "kept")
 
     assert last["message"] == f"No message arrived for {idle:g} s; the recording was ended."
-    assert published.recovered == f"its page sent nothing for {idle:g} s"
+    assert published.recovered == f"the page sent nothing for {idle:g} s"
     assert Manifest.read(published.manifest).alarms == ("The page has stopped sending data.",)
 
 
@@ -183,7 +183,7 @@ def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: P
         asyncio.run(record(server))
         (published,) = server.publish(tmp_path / "kept")
 
-    assert published.recovered == "its page sent nothing for 0.5 s"
+    assert published.recovered == "the page sent nothing for 0.5 s"
 
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])

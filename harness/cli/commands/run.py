@@ -214,7 +214,7 @@ def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
 
 
 def _print_rescued(recording: Recording) -> None:
-    print_message(f"A worker crashed; {recording.path} ({recording.duration:.1f} s) was saved.")
+    print_message(f"A worker crashed; its recording {recording.path} ({recording.duration:.1f} s) was saved.")
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def _normal_ipv6(text: str) -> str:
         message = "it has a scheme" if "://" in text else "it has a port"
         raise ValueError(message)
     if "%" in text:
-        message = "browsers cannot open an address with a zone"
+        message = "browsers can't open an IPv6 address with a zone"
         raise ValueError(message)
     try:
         address = ipaddress.IPv6Address(text)
@@ -65,7 +65,7 @@ def _normal_name(name: str) -> str:
         message = "it is empty"
         raise ValueError(message)
     if not name.isascii():
-        message = "write it in the form that begins with xn--"
+        message = "write it in its ASCII form, which begins with xn--"
         raise ValueError(message)
     if len(name) > _LONGEST_NAME:
         message = f"it is longer than {_LONGEST_NAME} characters"

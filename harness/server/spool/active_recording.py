@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # The reason that is stored if a recording's page disconnected before anybody stopped the recording.
-GONE: Final = "its page disconnected before it was stopped"
+GONE: Final = "the page disconnected before the recording was stopped"
 
 State = Literal["recording", "ending", "finished", "failed", "cleaned"]
 
@@ -187,7 +187,7 @@ class ActiveRecording:
 
     def silence_error(self, seconds: float) -> RecordingError:
         """Return the error for a recording that ends because its page sent nothing for this many seconds."""
-        self._end_reason = f"its page sent nothing for {seconds:g} s"
+        self._end_reason = f"the page sent nothing for {seconds:g} s"
         return spool_error(f"No message arrived for {seconds:g} s; the recording was ended.")
 
     # ---- finishing --------------------------------------------------------------------------------------------------

@@ -255,7 +255,7 @@ class SpoolSockets:
 
 def _add_chunk(active: ActiveRecording, data: bytes, *, max_bytes: int) -> None:
     if len(data) < _CHUNK.size:
-        message = f"A chunk of {len(data)} bytes is too short for its header."
+        message = f"A chunk of {len(data)} bytes is too short to contain its header."
         raise spool_error(message)
     _, number, offset = _CHUNK.unpack_from(data)
     content = memoryview(data)[_CHUNK.size :]

@@ -43,7 +43,7 @@ def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     if streams.container != expected:
         yield expected, streams.container, f"The container of {name} is {streams.container} instead of {expected}."
     if streams.duration is None:
-        yield "Duration", "none", f"{name} has no Duration, so players can't show its length."
+        yield "Duration", "none", f"{name} has no Duration element, so players can't show its length."
     empty = [*_empty_tracks(streams)]
     for kind in empty:
         yield f"{kind} packets", "none", f"The {kind} track of {name} contains nothing that can be decoded."
@@ -51,7 +51,7 @@ def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
         # The index refers to frames, so it can't be checked without them.
         return
     if streams.structure and not streams.structure.cues:
-        yield "Cues", "none", f"{name} has no Cues, so players can't seek."
+        yield "Cues", "none", f"{name} has no Cues element, so players can't seek."
     if not streams.seekable:
         yield "seekable", "not seekable", f"Seeking to the middle of {name} fails or ends in the wrong place."
 

@@ -25,7 +25,7 @@ def check_target(target: Path, signature: bytes) -> None:
         start = file.read(len(signature))
     if start and start.lower() != signature:
         kind = "an HTML page" if signature == PAGE else "an XML file"
-        message = f"{target} exists and is not {kind}, so it is not overwritten. Specify another file."
+        message = f"{target} exists and is not {kind}, so it will not be overwritten. Specify another file."
         raise ConfigError(message)
 
 

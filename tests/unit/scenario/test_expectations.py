@@ -55,7 +55,7 @@ def expecting(verb: str, what: str) -> str:
         ),
         (
             [expecting('download = "alice", duration = 5', 'participant = "bob", visible = true, from = 30')],
-            "an expectation for bob ends at 30 s, after the expected length of 5 s",
+            "an expectation for bob ends at 30 s, but the recording's expected length is 5 s",
         ),
         (
             ['pause = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],

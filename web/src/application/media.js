@@ -215,4 +215,4 @@ const device = (kind, deviceId, label) => {
 };
 
 const belongsToApplication = () =>
-  invalidState('Screen sharing and devices belong to the application; change them in the application.');
+  invalidState('Screen sharing and devices are controlled by the application; change them there.');

@@ -156,7 +156,7 @@ export class Devices extends Emitter {
   /** Throws if the microphone and camera belong to an application. */
   #checkOurs() {
     if (this.media?.kind === 'application') {
-      throw invalidState('Microphone and camera belong to the application; switch them in the application.');
+      throw invalidState('Microphone and camera are controlled by the application; switch them there.');
     }
   }
 
