@@ -186,7 +186,7 @@ class Chrome:
             return launch(**options())
         except PlaywrightError as error:
             message = (
-                f"{self.found.executable} ({self.found.how_found}) does not start: {gist(error)} "
+                f"{self.found.executable} ({self.found.how_found}) failed to start: {gist(error)} "
                 "Run 'harness doctor' for details, or choose another browser with --executable PATH or CHROME_PATH."
             )
             raise SetupError(message) from error
@@ -225,7 +225,9 @@ def start_playwright() -> Playwright:
                 "thread (loop.run_in_executor with a single-threaded executor)."
             )
         else:
-            message = f"Playwright does not start: {gist(error)} Reinstall it: pip install --force-reinstall playwright"
+            message = (
+                f"Playwright failed to start: {gist(error)} Reinstall it: pip install --force-reinstall playwright"
+            )
         raise SetupError(message) from error
     except Exception as error:
         # Playwright raises a bare Exception if its driver exits immediately.

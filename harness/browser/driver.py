@@ -27,7 +27,7 @@ class DriverProblem:
             remedy = f"Install it as root: apt-get install {self.package}"
         else:
             remedy = "Reinstall Playwright: pip install --force-reinstall playwright"
-        return f"Playwright's driver does not start: {self.reason}. {remedy}"
+        return f"Playwright's driver failed to start: {self.reason}. {remedy}"
 
 
 def driver_problem() -> DriverProblem | None:

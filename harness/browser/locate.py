@@ -59,7 +59,7 @@ def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | N
         version = _version(path)
         if version is not None:
             return Browser(Path(path), channel, version, how)
-        silent.append(f"{path} does not start")
+        silent.append(f"{path} failed to start")
     found = "; ".join(silent) or "neither Playwright's Chromium nor chrome, msedge or chromium is installed"
     message = f"No Chrome found: {found}. Install one with 'harness browser install', {OR_NAME_ONE}."
     raise SetupError(message)

@@ -118,7 +118,7 @@ class SequenceCheck:
         if name not in self.known:
             return self._unknown(name)
         if name in self.crashed:
-            return f"{name}'s page has crashed; its recording is saved without a download"
+            return f"{name}'s page has crashed; the recording is saved without a download"
         if isinstance(step, Clean):
             self.cleaned.add(name)
         if isinstance(step, Download | Clean | WaitFor):

@@ -148,5 +148,5 @@ def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1.2.3.4\necho no libnss3 >&2\nexit 127\n')
     broken.chmod(0o755)
 
-    with pytest.raises(SetupError, match=r"does not start: .*no libnss3.*--executable"), Chrome(broken):
+    with pytest.raises(SetupError, match=r"failed to start: .*no libnss3.*--executable"), Chrome(broken):
         pass

@@ -151,7 +151,7 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
         messages = asyncio.run(guess(server))
 
     assert messages[0] == "Not admitted: the token or code is wrong, already used or expired."
-    assert messages[-1] == "Too many wrong codes from your address: wait a second before the next one."
+    assert messages[-1] == "Too many wrong codes from your address: wait a second before trying again."
     assert ["A client is trying many wrong codes: only 0.1 per second from its address are checked."] == [
         line for line in caplog.messages if "codes" in line
     ]

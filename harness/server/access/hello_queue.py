@@ -153,6 +153,6 @@ class HelloQueue:
                 due -= 1
                 place.given_up = True
                 place.socket.abort()
-                self._log.warning("Connections that had not sent hello were closed while others waited.")
+                self._log.warning("Connections that had not sent hello were closed to make room for others.")
             elif self._timer is None:
                 self._timer = loop.call_later(_PATIENCE - silent, self._make_room)

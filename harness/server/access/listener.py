@@ -205,7 +205,7 @@ class Listener:
         if self._clients[client] >= min(most // 2, self.limits.connections + _BESIDES_SOCKETS):
             if self._end_idle(client):
                 return True
-            self.log.warning("Connections were refused because one address had too many.")
+            self.log.warning("Connections were refused because one address had too many open connections.")
             return False
         if len(self._slots) < most and wire.fileno() < self._highest:
             return True

@@ -147,7 +147,7 @@ class Signaling:
         if not isinstance(message, Hello):
             return [refusal(connection, "The first message must be hello.")]
         if message.code is not None and not may_try_code:
-            return [refusal(connection, "Too many wrong codes from your address: wait a second before the next one.")]
+            return [refusal(connection, "Too many wrong codes from your address: wait a second before trying again.")]
         if message.role == "viewer":
             return self._viewers.admit(connection, message)
         if message.resume:
@@ -159,7 +159,7 @@ class Signaling:
         if token is None:
             return [not_admitted(connection, wrong_code=hello.code is not None)]
         if client is not None and not self._joins.accept((token.room, client)):
-            return [refusal(connection, "Too many joins from your address: wait a second before the next one.")]
+            return [refusal(connection, "Too many joins from your address: wait a second before trying again.")]
         room = self.rooms.get(token.room)
         if room is None:
             if len(self.rooms) >= self._limits.rooms:

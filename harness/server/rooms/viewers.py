@@ -66,7 +66,7 @@ class Viewers:
                 self.remove(connection)
                 return []
             case _:
-                return [refusal(connection, "A viewer cannot send messages to the room.")]
+                return [refusal(connection, "Viewers can't send messages to the room.")]
 
     def remove(self, connection: int) -> None:
         """Forget a connection that has ended, if it belonged to a viewer."""

@@ -65,7 +65,7 @@ def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
     monkeypatch.setattr("os.geteuid", lambda: user)
     program = Program(tmp_path, sandbox=works)
 
-    with pytest.raises(SetupError, match="does not start"):
+    with pytest.raises(SetupError, match="failed to start"):
         Chrome(program.path).open()
 
     assert starts == [describe(start) for start in program.starts]

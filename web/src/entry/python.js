@@ -85,7 +85,7 @@ function forwardEvent(name, detail) {
 async function answer(client, name, argument) {
   try {
     const call = CALLS.find((known) => known === name);
-    if (!call) throw new Error(`There is no call named ${name}.`);
+    if (!call) throw new Error(`There is no method named ${name}.`);
     const callable = /** @type {Record<string, (argument: unknown) => unknown>} */ (
       /** @type {unknown} */ (client)
     );

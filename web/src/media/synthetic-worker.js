@@ -45,7 +45,7 @@ class Painter {
     this.#image = imageAt(width, height, imageBytes(width, height));
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext('2d', { willReadFrequently: true });
-    if (!context) throw new Error('This browser has no 2D canvas.');
+    if (!context) throw new Error('This browser does not support 2D canvas.');
     drawBackdrop(context, this.name, this.marker, this.screen);
     const { data } = context.getImageData(0, 0, width, height);
     fromRgba(data, width * 4, this.#memory, this.#backdrop);

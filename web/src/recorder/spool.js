@@ -290,7 +290,7 @@ export class Spool extends Emitter {
     if (this.bytes - this.acknowledged > BACKLOG) {
       this.#fail(
         cacheError(
-          'The server accepts no more data: 64 MB are waiting to be sent. The server keeps the data that it acknowledged.',
+          'The server is no longer accepting data: 64 MB are waiting to be sent. The server keeps the data it acknowledged.',
         ),
       );
     }
@@ -309,4 +309,4 @@ export class Spool extends Emitter {
  * @property {Error} failed
  */
 
-const closed = () => cacheError('The spool is closed. The server keeps the data that it acknowledged.');
+const closed = () => cacheError('The spool is closed. The server keeps the data it acknowledged.');

@@ -96,7 +96,7 @@ describe('an answer', () => {
       const answer = await harness.call(name, {});
 
       assert.deepEqual(
-        { ok: false, error: { name: 'Error', code: null, message: `There is no call named ${name}.` } },
+        { ok: false, error: { name: 'Error', code: null, message: `There is no method named ${name}.` } },
         answer,
       );
     });

@@ -154,9 +154,9 @@ export const CHINESE = {
   'The server is not acknowledging data.': '服务器没有确认收到数据。',
   'The audio system has stalled.': '音频系统已停滞。',
   'The recording was not finalized, so there is nothing to download.': '录制文件没有生成，因此无法下载。',
-  'The spool is closed. The server keeps the data that it acknowledged.':
+  'The spool is closed. The server keeps the data it acknowledged.':
     '与服务器的录制连接已关闭。服务器会保留已确认收到的数据。',
-  'The server accepts no more data: 64 MB are waiting to be sent. The server keeps the data that it acknowledged.':
+  'The server is no longer accepting data: 64 MB are waiting to be sent. The server keeps the data it acknowledged.':
     '服务器不再接收数据：已有 64 MB 等待发送。服务器会保留已确认收到的数据。',
   'This recording does not exist, or it has been deleted.': '此录制文件不存在，或已被删除。',
 };
