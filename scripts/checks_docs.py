@@ -22,7 +22,8 @@ HEAD: Final = """# Report and checks
 
 A report is the result of verifying one file. The function `verify` and the fixture `verify_recording` return a report.
 The commands `harness verify`, `harness record`, `harness run` and `harness convert` print reports. A report can also be
-written as [HTML](output-files.md#html-report), [JUnit XML](output-files.md#junit-xml) or [JSON](output-files.md#report).
+written as [HTML](output-files.md#html-report), [JUnit XML](output-files.md#junit-xml) or
+[JSON](output-files.md#report).
 
 ## Result
 
@@ -37,23 +38,24 @@ A report consists of findings. Each finding is one result of a check, for the wh
 A warning means that something could not be checked, that a busy machine dropped a few frames, or that the recording is
 not complete. `complete=True` turns the warnings about an incomplete recording into failures.
 
-A check reports at most eleven findings of the same kind. If there are more, the last finding states how many were left out.
+A check reports at most eleven findings of the same kind. If there are more, the last finding states how many were left
+out.
 
 ## Markers and manifest
 
 A synthetic participant sends *markers* in video and audio. In the video, a strip of cells encodes the participant's
 number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. Markers allow
 the harness to measure when each participant is visible and audible, which frames are repeated or skipped, and the A/V
-offset. Participants with a real camera or a video file have no markers. Such participants are covered only by the checks
-of the whole file, and the check `presence` warns about this.
+offset. Participants with a real camera or a video file have no markers. For such participants, only the checks
+of the whole file run, and the check `presence` reports a warning.
 
-The *manifest* next to the file specifies what the file should contain: participants, their times and tiles, size and frame
-rate. Without a manifest, fewer checks run, and a warning lists the checks that did not run.
+The *manifest* next to the file specifies what the file should contain: participants, their times and tiles, size and
+frame rate. Without a manifest, fewer checks run, and a warning lists the checks that did not run.
 
 ## Measurements of a participant
 
-The table in the terminal has one row for each synthetic participant. In Python, `report.participant("alice")` returns the
-same measurements.
+The table in the terminal has one row for each synthetic participant. In Python, `report.participant("alice")` returns
+the same measurements.
 
 | column | in Python and JSON | unit | meaning |
 | --- | --- | --- | --- |
@@ -67,13 +69,13 @@ same measurements.
 | | `drift_ppm` | ppm | How fast the A/V offset grows, measured over at least one minute. |
 | | `delay_ms` | ms | Time from the capture of a frame to the frame's time in the file. |
 
-A `-` means that there is no value, because the participant was not present or the value could not be measured. In Python
-and JSON, times are intervals with a start and an end. A participant who is not in a manifest is named after their marker,
-for example `marker 5`.
+A `-` means that there is no value, because the participant was not present or the value could not be measured. In
+Python and JSON, `present`, `frozen` and `audible` are lists of intervals, each with a start and an end. A participant
+who is not in a manifest is named after their marker, for example `marker 5`.
 
 ## Change limits
 
-The tables below list the default of each limit and the reason for it. A larger limit is more tolerant.
+The tables below list the default of each limit and the reason for it. A larger limit makes a check more tolerant.
 
 In Python, pass [`Limits`](reference.md#harness.Limits):
 
@@ -83,8 +85,9 @@ from harness import Limits, verify
 report = verify("recordings/standup.webm", limits=Limits(av_offset_ms=120, repeated_percent=1))
 ```
 
-On the command line and in pytest, use an expectations file. The file can contain limits with the same names, the expected
-duration, and [expectations](reference.md#harness.Expectation) of when participants should be visible or audible.
+On the command line and in pytest, use an expectations file. The file can contain limits with the same names, the
+expected duration, and [expectations](reference.md#harness.Expectation) that state when participants should be visible
+or audible.
 
 ```toml
 # expect.toml

@@ -33,24 +33,25 @@ REST: Final = """## Exit codes
 | code | meaning |
 | --- | --- |
 | 0 | Every check passed. |
-| 1 | A check failed, a scenario failed, or a recording broke. |
+| 1 | A check failed, a scenario failed, or a recording failed. |
 | 2 | The command was used incorrectly: an option, a scenario or a file is not valid. |
 | 3 | The environment lacks something, for example Chrome. |
-| 129, 130, 143 | SIGHUP, Ctrl-C or SIGTERM interrupted the command. The recording so far is finished first, and its path is printed. |
+| 129, 130, 143 | SIGHUP, Ctrl-C or SIGTERM interrupted the command. The recording in progress is finished first, and its path is printed. |
 
-If `harness verify` gets only one file and can't read it, the exit code is 2. If one of several files can't be read, its
-report counts as failed, the other files are still verified, and the exit code is 1.
+If `harness verify` is given only one file and can't read it, the exit code is 2. If one of several files can't be read,
+its report counts as failed, the other files are still verified, and the exit code is 1.
 
-If a scenario of `harness run` can't start, or if its worker process crashes, the scenario counts as failed (exit code 1),
-and the other scenarios still run. If no scenario can start, and the reason is the same for all of them, the exit code is
-the one for that reason.
+If a scenario of `harness run` can't start, or if its worker process crashes, the scenario counts as failed (exit code
+1), and the other scenarios still run. If no scenario can start, and the reason is the same for all of them, that reason
+determines the exit code.
 
 ## JSON output
 
-With `--json`, a command prints exactly one JSON object to stdout. `ok` is true if nothing failed. If anything other than a
-check fails, `ok` is false and `error` contains the message that is also printed to stderr, and other keys may be missing.
-If an option is not valid, the usage is printed to stderr, and nothing to stdout. If a report file (`--html`, `--junit`)
-can't be written, the other files and the JSON object are still written, and `error` gives the reason.
+With `--json`, a command prints exactly one JSON object to stdout. `ok` is true if nothing failed. If anything other
+than a check fails, `ok` is false, `error` contains the message that is also printed to stderr, and other keys may be
+missing. If an option is not valid, the usage is printed to stderr, and nothing is printed to stdout. If a report file
+(`--html`, `--junit`) can't be written, the other files and the JSON object are still written, and `error` gives the
+reason.
 
 | command | keys of the object |
 | --- | --- |

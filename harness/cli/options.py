@@ -129,7 +129,7 @@ ConnectOption = Annotated[
         envvar="HARNESS_CONNECT",
         help=(
             "Connect to a remote browser started with 'playwright run-server --unsafe', for example ws://HOST:3000. "
-            "Repeat to spread participants over several browsers."
+            "Repeat the option to spread participants over several browsers."
         ),
         metavar="WS",
     ),

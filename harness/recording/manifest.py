@@ -1,4 +1,4 @@
-"""A recording's manifest is a JSON file with the recording's facts, configuration and timeline."""
+"""A recording's manifest is a JSON file with the recording's properties, configuration and timeline."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def finite(value: Any) -> Any:
 
 
 class Manifest(BaseModel):
-    """A recording's facts, configuration and timeline, stored next to the recording."""
+    """A recording's properties, configuration and timeline, stored next to the recording."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     """Version of the format."""
     recording: Recording
-    """The facts of the recording."""
+    """Properties of the recording."""
     room: Text | None = None
     """Name of the room; None if unknown."""
     config: Annotated[dict[str, Any], AfterValidator(finite)]
@@ -54,7 +54,7 @@ class Manifest(BaseModel):
     versions: dict[Text, Text]
     """Versions of the harness, Chrome, Playwright and Python, and the platform."""
     timeline: Timeline
-    """The participants, and the events during the recording."""
+    """The participants, and the events that happened during the recording."""
     ticks: Count = 0
     """Number of frames that the mixer should have written."""
     ticks_missed: Count = 0

@@ -62,7 +62,7 @@ class Recording(BaseModel):
     download_ms: Moment | None = None
     """Time that the download took, in milliseconds; None if the browser did not download the file."""
     recovered: Text | None = None
-    """Reason why the recording ended without a stop call; None if a call stopped the recording."""
+    """Reason why the recording was not stopped normally; None if it was stopped normally."""
 
     @property
     def files(self) -> tuple[Path, Path, Path]:

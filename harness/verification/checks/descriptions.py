@@ -52,7 +52,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         "the manifest.",
     ),
     "size": CheckDescription(
-        measures="The check compares the width and height of every frame, in pixels.",
+        measures="The check reads the width and height of every frame, in pixels.",
         fails=(
             (
                 "The size of a frame differs from the size in the manifest. Without a manifest, every frame must "
@@ -74,7 +74,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         needs="The check needs a video track, and a manifest with the requested frame rate.",
     ),
     "gap": CheckDescription(
-        measures="The check measures the time from each frame to the next, and finds gaps in the audio.",
+        measures="The check measures the time from each frame to the next, and looks for gaps in the audio.",
         fails=(
             "The time between consecutive frames is not within `gap_ms` of a multiple of the frame duration.",
             "More frames are missing than the manifest reports, which means that the file was changed afterwards.",
@@ -104,10 +104,10 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         ),
         limits=("black", "edge"),
         needs="The check needs a video track. The check has no result if no participant should be visible for long "
-        "enough.",
+        "enough to be checked.",
     ),
     "silent": CheckDescription(
-        measures="The check finds intervals in which the whole audio is silent.",
+        measures="The check finds intervals in which the audio track is completely silent.",
         fails=(
             (
                 "With a manifest that lists synthetic participants: the audio is silent for longer than "
@@ -121,7 +121,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         ),
         limits=("silent", "edge"),
         needs="The check needs an audio track. The check has no result if no participant should be audible for long "
-        "enough.",
+        "enough to be checked.",
     ),
     "presence": CheckDescription(
         measures="The check determines when each participant is visible and audible, and whether the participant's "
@@ -205,7 +205,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         "shorter recording.",
     ),
     "duration": CheckDescription(
-        measures="The check measures when the last frame and the audio end, in seconds.",
+        measures="The check measures the times at which the last frame and the audio end, in seconds.",
         fails=(
             (
                 "The end of the file differs by more than `duration` from the expected duration, from the "
@@ -235,8 +235,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         measures="The check compares the SHA-256 of the file with the one in the manifest.",
         fails=(
             (
-                "The SHA-256 differs from the one in the manifest: the file was changed, or it belongs to "
-                "another manifest."
+                "The SHA-256 differs from the one in the manifest: the file was changed, or the manifest belongs to "
+                "a different file."
             ),
             "The manifest can't be read.",
         ),
@@ -244,14 +244,14 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         "converted file differ from those of the recording.",
     ),
     "complete": CheckDescription(
-        measures="The check uses the manifest to determine whether a call stopped the recording, and whether an alarm "
-        "was raised during the recording.",
+        measures="The check uses the manifest to determine whether the recording was stopped normally, and whether an "
+        "alarm was raised during the recording.",
         fails=(
             "A complete recording is required, and one of the warnings below applies.",
             "A complete recording is required, and there is no manifest.",
         ),
         warns=(
-            "The recording was not stopped normally: for example, the page or browser crashed, or the disk was full.",
+            "The recording was not stopped normally. For example, the page or browser crashed, or the disk was full.",
             "An alarm was raised, for example because a connection stalled.",
         ),
         needs="The check needs a manifest. To require a complete recording, use `complete=True` in Python, or "

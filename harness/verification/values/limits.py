@@ -25,8 +25,8 @@ class Limits(ReportModel):
     frame_rate_percent: float = Field(
         default=1.0,
         ge=0,
-        description="Maximum difference from the requested frame rate, in percent. Clocks differ by far less than 1 %, "
-        "but a mixer that writes 30.3 fps instead of 30 fps fails.",
+        description="Maximum difference from the requested frame rate, in percent. The clocks of two machines differ "
+        "by far less than 1 %, but a mixer that writes 30.3 fps instead of 30 fps exceeds the limit.",
     )
     gap_ms: float = Field(
         default=1.0,
@@ -80,13 +80,14 @@ class Limits(ReportModel):
         default=5.0,
         ge=0,
         description="Maximum share of a participant's frames that may be repeated or skipped, in percent. Our mixer "
-        "has a phase-locked queue and repeats or skips 0.1 %. Mixers without such a queue repeat or skip 2 to 21 %.",
+        "has a phase-locked queue and repeats or skips 0.1 % of the frames. Mixers without such a queue repeat or skip "
+        "2 to 21 %.",
     )
     repeated_frames: int = Field(
         default=10,
         ge=0,
         description="Number of repeated and skipped frames that are always tolerated. The mixer's queue needs 45 "
-        "frames to lock, and frames that are repeated or skipped before then matter in short files.",
+        "frames to lock, and in a short file, the frames repeated or skipped before then are a large share.",
     )
     av_offset_ms: float = Field(
         default=200.0,
@@ -103,8 +104,8 @@ class Limits(ReportModel):
     drift_ppm: float = Field(
         default=100.0,
         ge=0,
-        description="Maximum drift between a participant's audio and video, in ppm. Clocks stay within 20 ppm of each "
-        "other. A drift of 100 ppm is 0.36 s per hour.",
+        description="Maximum drift between a participant's audio and video, in ppm. The clocks of two machines stay "
+        "within 20 ppm of each other. A drift of 100 ppm is 0.36 s per hour.",
     )
     duration: float = Field(
         default=0.2,

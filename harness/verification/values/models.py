@@ -35,7 +35,7 @@ class Gaps(ReportModel):
     p95: float
     """95th percentile in milliseconds."""
     max: float
-    """Longest time in milliseconds."""
+    """Maximum in milliseconds."""
 
 
 class Video(ReportModel):
@@ -88,7 +88,7 @@ class Media(ReportModel):
     container: Words
     """Container format detected from the file's bytes, for example ``webm``, ``matroska`` or ``mp4``."""
     duration: float
-    """Time in seconds at which both video and audio have ended."""
+    """Time at which both video and audio have ended, in seconds."""
     seekable: bool
     """Whether the file has Duration and Cues, and seeking to the middle of the file works."""
     size: int
@@ -130,7 +130,7 @@ class ParticipantVideo(ReportModel):
 
 
 class ParticipantAudio(ReportModel):
-    """Intervals in which a participant's audio is in the file, or missing from it."""
+    """Intervals in which a participant is audible or not audible in the file."""
 
     audible: tuple[Interval, ...]
     """Intervals in which the participant is audible, each with start and end in seconds."""
