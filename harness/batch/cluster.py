@@ -1,6 +1,6 @@
-"""Run a batch on a Dask cluster (https://distributed.dask.org); each worker runs one scenario per browser.
+"""Run a batch on a Dask cluster (https://distributed.dask.org).
 
-Each scenario is one task that uses one unit of the worker's ``browser`` resource. This process fetches the recordings
+Each scenario is one task, which uses one unit of its worker's ``browser`` resource. This process fetches the recordings
 from the workers' disks one at a time and in pieces, so that they never fill up its memory. If a worker crashes, another
 worker runs its scenario again. The crashed worker's recordings are fetched at the end, if another worker is still
 running on the same machine.
@@ -157,7 +157,7 @@ def _ended(
 ) -> Iterator[tuple[ScenarioJob, _Played | Outcome | None]]:
     """Remove the jobs that have ended, and yield each with its result, which is None if the job never started.
 
-    Their futures are dropped, because otherwise Dask would repeat a finished job if its worker crashed later.
+    The jobs' futures are dropped, because otherwise Dask would repeat a finished job if its worker crashed later.
     """
     from distributed.scheduler import KilledWorker
 
@@ -186,7 +186,7 @@ def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outco
 
 
 def _clear(client: Client, worker: str, folder: Path) -> None:
-    """Remove a job's folder on a worker whose recordings have been fetched, but keep unfinished recordings."""
+    """Remove a job's folder on a worker after its recordings have been fetched, but keep unfinished recordings."""
     if not _call(client, worker, _remove_folder, folder):
         message = "%s: unfinished recordings remain on this worker in %s; run 'harness recover' there to finish them."
         _log.warning(message, worker, folder / _RECORDINGS)
@@ -316,7 +316,7 @@ def _play(job: ScenarioJob, batch: str) -> _Played | None:
 
 
 def _private_folder(batch: str, job: ScenarioJob) -> Path:
-    """Create a folder for a job, closed to other users of this machine, and return it.
+    """Create a folder for a job that other users of this machine can't access, and return it.
 
     Raises SetupError if the batch's folder belongs to another user, or can't be created.
     """
@@ -349,7 +349,7 @@ def _read_piece(path: Path, offset: int) -> bytes | None:
 
 
 def _remove_folder(folder: Path) -> bool:
-    """Remove a job's folder; if its spool still contains a recording, keep the folder and return False."""
+    """Remove a job's folder, unless its spool still contains a recording; in that case, return False."""
     if any((folder / _RECORDINGS / SPOOL).glob("*")):
         return False
     shutil.rmtree(folder, ignore_errors=True)

@@ -89,12 +89,12 @@ Job = ScenarioJob | RescueJob
 
 
 def scenario_job_of(job: Job) -> ScenarioJob:
-    """Return the job itself, or the original job if the given job is a ``RescueJob``."""
+    """Return the original job of a ``RescueJob``; return any other job unchanged."""
     return job.scenario_job if isinstance(job, RescueJob) else job
 
 
 def _recover(recordings: Path, room: str) -> list[str]:
-    """Finish a room's recordings after its process has ended; return the reasons why some can't be finished."""
+    """Finish a room's recordings after its process has ended; return the reason for each that can't be finished."""
     end = time.monotonic() + _RECOVERED_WITHIN
     while True:
         lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}

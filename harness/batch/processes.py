@@ -35,7 +35,7 @@ _ENDED_WITHIN: Final = 5.0
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
-    """Return how many of the most CPU-intensive scenarios this machine can run in parallel (at least 1)."""
+    """Return how many scenarios (at least 1) this machine can run in parallel, even the most CPU-intensive ones."""
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
 
@@ -246,7 +246,7 @@ def _end_with(parent: int) -> None:
 
 
 class _Parent:
-    """The worker's side of the connection to the parent."""
+    """The worker's end of the connection to the parent."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -264,7 +264,7 @@ class _Parent:
         return None
 
     def should_end(self) -> bool:
-        """Return whether the parent has requested that recordings in progress be finished."""
+        """Return whether the parent has asked the worker to finish its recordings in progress."""
         if not self._ending and self._connection.poll():
             # While a job runs, this request is the only message that the parent sends.
             self._ending = True
@@ -285,5 +285,5 @@ class _ToParent(QueueHandler):
         super().__init__(parent)  # type: ignore[arg-type]
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a log record whose message is already formatted."""
+        """Send a log record, whose message has already been formatted, to the parent."""
         self.queue.send(record)  # type: ignore[attr-defined]

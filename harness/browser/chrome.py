@@ -79,8 +79,8 @@ def launch_options(
     """Return the keyword arguments for Playwright's ``chromium.launch``.
 
     ``headed`` shows a window; ``fake_devices`` provides Chrome's own test video and beep as camera and microphone. If
-    ``sandbox`` is None, the sandbox is enabled if a test shows that it works; the test runs once per process and takes
-    less than a second. A warning is logged once if the sandbox is disabled.
+    ``sandbox`` is None, a test decides whether to enable the sandbox; the test runs once per process and takes less
+    than a second. A warning is logged once if the sandbox is disabled.
     """
     if sandbox is None:
         sandbox = sandbox_works(browser.executable)
@@ -116,10 +116,11 @@ def _warn_of_missing_sandbox() -> None:
 
 @contextlib.contextmanager
 def steady_driver() -> Iterator[None]:
-    """Make a Playwright driver that starts in this context ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
+    """Make Playwright drivers started in this context ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
 
-    A terminal or supervisor signals the whole process group, but Python must decide how to respond. When Python closes
-    the driver or crashes, the driver terminates Chrome, which runs in a separate process group, and exits.
+    A terminal or supervisor sends signals to the whole process group, but only the Python process should respond to
+    them. When the Python process closes the driver or crashes, the driver terminates Chrome, which runs in a separate
+    process group, and exits.
     """
     with _environment_lock:
         before = os.environ.get("NODE_OPTIONS")
@@ -137,8 +138,8 @@ class Chrome:
     """A context manager that launches Chrome and closes it at the end; ``close`` can be called twice.
 
     ``executable`` is a program to use instead of the default browsers (see ``locate``), ``headed`` shows a window, and
-    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that is launched. Only the
-    thread that opened a Chrome may use it.
+    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is set to the browser that is launched.
+    Only the thread that opened a Chrome may use it.
 
     Raises SetupError if no browser is found, or if the browser does not start.
     """
@@ -204,7 +205,7 @@ class Chrome:
             self._playwright.stop()
 
     def new_context(self, **options: Any) -> BrowserContext:
-        """Return a new browser context (Playwright's ``new_context``); closing the browser closes it."""
+        """Return a new browser context (Playwright's ``new_context``), which closes together with the browser."""
         return self._browser.new_context(**options)
 
     @property
@@ -237,7 +238,7 @@ def start_playwright() -> Playwright:
 
 
 def gist(error: PlaywrightError) -> str:
-    """Return the first line of Playwright's message, plus the browser's last error lines if the message quotes them."""
+    """Return the first line of Playwright's message, and the browser's last lines on stderr if it contains any."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     last_lines = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
     first = (

@@ -1,4 +1,4 @@
-"""Estimate before a recording whether the processors are fast enough for it, since late frames are lost."""
+"""Estimate, before a recording starts, whether the processors are fast enough; if not, frames would be lost."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class CpuBudget:
 
 
 def fitting(needs: Iterable[float]) -> int:
-    """Return how many recordings the processors can handle at the same time, given how many each one needs."""
+    """Return how many recordings can run at the same time, given how many processors each of them needs."""
     available = _OF_A_FREE_ONE * processors() / _slowness()
     return sum(together <= available for together in accumulate(needs))
 
 
 def needed(participants: int, config: RecordConfig) -> float:
-    """Return how many processors of the reference machine a recording needs, including those for its browsers."""
+    """Return how many processors a recording and its browsers need, measured in processors of the reference machine."""
     width, height = config.size
     pixels = 0 if config.record_type == "audio" else width * height * config.record_video_frame
     return _PER_RECORDING + _PER_PARTICIPANT * participants + _PER_MEGAPIXEL * pixels / 1e6

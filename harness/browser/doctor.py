@@ -1,4 +1,4 @@
-"""Check what this machine can record, what is missing, and how to get it."""
+"""Find out what this machine can record, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ _FIND_SUPPORT: Final = """([types, names]) => ({
 
 
 class MissingRequirement(BaseModel):
-    """Something that recording needs but this machine lacks."""
+    """Something that is required for recording but missing on this machine."""
 
     model_config = ConfigDict(frozen=True)
 
     what: str
     """Name of the missing requirement."""
     remedy: str
-    """How to meet the requirement."""
+    """Instructions for meeting the requirement."""
 
 
 class DoctorReport(BaseModel):
-    """What ``harness doctor`` found on this machine; a value of None means that it is unknown."""
+    """The results of ``harness doctor`` on this machine; None means that a value is unknown."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +65,7 @@ class DoctorReport(BaseModel):
     channel: str | None
     """Playwright's channel for the browser, for example ``chrome``."""
     how_found: str | None
-    """How the browser was found."""
+    """Description of where the browser was found."""
     version: str | None
     """Version of the browser."""
     sandbox: bool | None
@@ -88,7 +88,7 @@ class DoctorReport(BaseModel):
     python: str
     """Version of Python."""
     platform: str
-    """Operating system and machine."""
+    """Operating system and processor architecture."""
     versions: dict[str, str]
     """Versions of the harness and of its most important packages."""
     missing: tuple[MissingRequirement, ...]

@@ -25,11 +25,12 @@ _LAST_LINES: Final = 4
 
 
 def install() -> Browser:
-    """Return a browser, installing one if none is found; if a browser exists, this is quick and prints nothing.
+    """Return a browser, installing one if necessary; if one is already installed, this is quick and prints nothing.
 
     Installs Playwright's Chromium or, as root on Debian, the package chromium. The installers print to stderr.
 
-    Raises SetupError, which lists everything that was tried and what to do.
+    Raises SetupError if no browser can be installed; its message lists everything that was tried and explains what to
+    do.
     """
     _complete_driver()
     bundled = _bundled()
@@ -53,7 +54,7 @@ def install() -> Browser:
 
 
 def _complete_driver() -> None:
-    """Install libraries that Playwright's driver lacks, if this is Debian and the user is root.
+    """Install missing libraries that Playwright's driver needs, if this is Debian and the user is root.
 
     Raises SetupError if the driver still does not start.
     """
@@ -90,7 +91,7 @@ def _methods() -> Iterator[list[list[str]]]:
 
 
 def _is_debian() -> bool:
-    """Return whether this is Debian or a derivative other than Ubuntu, whose chromium package only installs a snap."""
+    """Return whether this is Debian or a derivative, except Ubuntu, whose chromium package only installs a snap."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:

@@ -92,7 +92,7 @@ def _usual_places(bundled: str | None) -> Iterator[tuple[str, str | None, str]]:
 
 
 def _version(executable: str) -> str | None:
-    """Return the program's version, or None if it is not a Chrome or does not start (like Ubuntu's stub for a snap)."""
+    """Return the program's version, or None if it is not Chrome or does not start (for example Ubuntu's snap stub)."""
     try:
         answer = ask_version(executable)
     except (OSError, subprocess.SubprocessError):
@@ -106,7 +106,7 @@ def _version(executable: str) -> str | None:
 
 @functools.cache
 def sandbox_works(executable: Path) -> bool:
-    """Return whether this browser starts with its sandbox; each browser is tested only once.
+    """Return whether this browser can start with its sandbox enabled; the result is cached for each browser.
 
     Root can never use the sandbox (Chrome fact 24); other users can't if the kernel or the container forbids user
     namespaces.

@@ -33,7 +33,8 @@ class RemoteChromes:
     machine's loopback interface, where the room is served; media flow directly between browsers. ``executable`` is
     Chrome's path on the server's machine.
 
-    Raises SetupError if a server does not answer, has a different Playwright version, or ignores our switches.
+    Raises SetupError if a server does not answer, has a different Playwright version, or ignores our command-line
+    switches.
     """
 
     def __init__(

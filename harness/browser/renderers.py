@@ -1,4 +1,4 @@
-"""Lower the CPU priority of pages that only send, so that recording pages come first."""
+"""Lower the CPU priority of pages that only send, so that pages that record get CPU time first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Renderers:
         return new
 
     def yield_to_others(self, renderers: Iterable[int]) -> None:
-        """Lower the priority of these processes on Linux, once per process at most; this can't be undone."""
+        """Lower the priority of these processes, on Linux only and at most once per process; this can't be undone."""
         for renderer in set(renderers) - self._lowered:
             self._lowered.add(renderer)
             # The process of a closed page no longer exists.
@@ -51,7 +51,7 @@ def _running() -> set[int]:
 
 
 def _raise_niceness(thread: int) -> None:
-    """Raise the nice value of a thread; on Linux each thread has its own value, which new threads inherit."""
+    """Raise a thread's nice value; on Linux, every thread has its own value, and new threads inherit it."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(thread)
         process.nice(process.nice() + _ADDED_NICENESS)

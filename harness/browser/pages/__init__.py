@@ -1,4 +1,4 @@
-"""Wrap each page that Python drives in a page object.
+"""Define the page objects through which Python controls pages.
 
 Input: a Playwright page.  Output: one method for each call into the page, with plain data as arguments and results.
 Called by ``harness.session``.

@@ -31,13 +31,13 @@ _NO_MODULE: Final = "dynamically imported module"
 
 
 class ApplicationPage(DrivenPage):
-    """A page of another application; it is prepared before it loads, and stays open when this object is closed.
+    """A page of another application; hooks are installed before it loads, and it stays open after ``close``.
 
-    If ``owned`` is true, the page is closed together with its context instead. ``url`` is our server's URL; ``script``
+    If ``owned`` is true, ``close`` closes the page and its context instead. ``url`` is our server's URL; ``script``
     runs first in each of the page's frames. The page's content security policy is bypassed. When the page first needs
     our server, its origin gets permission to access servers on this machine.
 
-    Raises ConfigError for a page that has already loaded something, and NotSupportedError for other browsers.
+    Raises ConfigError if the page has already loaded something, and NotSupportedError if the browser is not Chromium.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
@@ -63,7 +63,7 @@ class ApplicationPage(DrivenPage):
         self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function in the frame that contains the call; ``leave`` does nothing if no frame is awake."""
+        """Call a function in the frame that contains the call; skip ``leave`` if no frame has loaded our code."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
         # If somebody has called grant_permissions since the page was attached, Playwright has denied all permissions
@@ -81,7 +81,10 @@ class ApplicationPage(DrivenPage):
             raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
-        """Detach from the page; if it stays open, it loses its hooks when it reloads. It is safe to call this twice."""
+        """Detach from the page; if the page stays open, our hooks remain in it until it reloads.
+
+        It is safe to call this twice.
+        """
         undo, self._undo = self._undo, []
         if self._owned and not self.page.is_closed():
             self._guard(self.page.context.close)
@@ -112,7 +115,7 @@ class ApplicationPage(DrivenPage):
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame with the most connections, which contains the call; awake frames have priority."""
+        """Return the frame with the most connections, which contains the call; prefer frames with our code loaded."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:
@@ -124,7 +127,7 @@ class ApplicationPage(DrivenPage):
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
-        """Return the frames that can use WebRTC, each with its number of connections and whether it is awake."""
+        """Return the frames that can use WebRTC, each with its connections' number and whether our code is loaded."""
         found = []
         for frame in self.page.frames:
             # Skip frames that are being removed.

@@ -1,4 +1,4 @@
-"""DrivenPage is a page that Python calls (entry/python.js), with plain data as arguments and results."""
+"""DrivenPage lets Python call functions of a page (entry/python.js), with plain data as arguments and results."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ConsoleLine:
 class DrivenPage:
     """A participant's open page.
 
-    Calls return the page's answer; an error in the page is raised as the corresponding Python error. ``url`` is our
+    Calls return the function's result; an error in the page is raised as the corresponding Python error. ``url`` is our
     server's URL. ``log`` contains the last lines of the page's console, and ``console`` contains more lines with their
     times. ``downloads`` are the downloads from our server that have not been collected yet. ``on_event`` is called with
     the name and details of each recording event, or with anything else that a script in the page reports.
@@ -115,7 +115,7 @@ class DrivenPage:
         return self._browser_lost or not browser.is_connected()
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function of the page without waiting; the returned function waits for the answer and returns it.
+        """Call a function of the page without waiting; the returned function waits for the result and returns it.
 
         Calls that are started on several pages run at the same time.
         """
@@ -130,13 +130,13 @@ class DrivenPage:
         )
 
     def _ready(self) -> Frame:
-        """Wait until the frame can be called, and return it."""
+        """Wait until functions in the page's frame can be called, and return the frame."""
         # The page's modules are deferred, so they have run when the DOM is ready.
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         return self.page.main_frame
 
     def call(self, name: str, argument: object = None) -> Any:
-        """Make a call and return its answer."""
+        """Call a function of the page, and return its result."""
         return self.begin(name, argument)()
 
     def next_download(self, *, seconds: float = 30.0) -> Download:
@@ -160,7 +160,7 @@ class DrivenPage:
             raise disk_full(message) from error
 
     def wait(self, seconds: float) -> None:
-        """Wait, and handle the page's events while waiting."""
+        """Wait while handling the page's events."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
@@ -210,7 +210,7 @@ class DrivenPage:
             self.page.remove_listener(event, handler)
 
     def _allow(self, *permissions: str, origin: str, setting: str = "granted") -> None:
-        """Grant permissions, by their W3C names, to pages of an origin; the setting "prompt" revokes them.
+        """Grant permissions, given by their W3C names, to pages of an origin; the setting "prompt" revokes them.
 
         Other permissions are not changed, whereas Playwright's ``grant_permissions`` denies every permission that it
         does not name. Raises PlaywrightError for a permission that this Chrome does not know.
@@ -227,7 +227,7 @@ class DrivenPage:
             session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 
     def _prepare_network(self) -> None:
-        """Prepare network emulation, since Chrome accepts rules only before the first connection is made."""
+        """Prepare network emulation, because Chrome accepts rules only until the first connection is made."""
         self._network = self.page.context.new_cdp_session(self.page)
         self.emulate_network()
 

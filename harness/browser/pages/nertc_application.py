@@ -44,13 +44,13 @@ _CALL: Final = """async ([name, argument]) => {{
 class NertcApp:
     """The four recording calls of NERTC's own SDK, in an application that uses it.
 
-    Each SDK error is raised as the harness's error for the same NERTC code.
+    Each error of the SDK is raised as the harness's error with the same NERTC code.
 
     Args:
         page: The Playwright page in which the application has created the SDK's client.
         client: JavaScript expression for the SDK's client in the page.
-        recordings: Folder for downloads. A downloaded file gets the name that the SDK suggests, made safe. Existing
-            files are never overwritten.
+        recordings: Folder for downloads. A downloaded file gets the name that the SDK suggests, without unsafe
+            characters. Existing files are never overwritten.
     """
 
     page: Page

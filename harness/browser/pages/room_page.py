@@ -43,7 +43,7 @@ class RoomPage(DrivenPage):
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function of the page; access to a camera is granted first, as nobody can answer the prompt."""
+        """Call a function of the page; grant camera access first if needed, because nobody can answer the prompt."""
         if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
             self._guard(lambda: self._allow("camera", "microphone", origin=self._url))
         return super().begin(name, argument)
@@ -51,7 +51,7 @@ class RoomPage(DrivenPage):
     def _ready(self) -> Frame:
         """Return the page's frame once its modules have run; if the page failed to load, reload it.
 
-        Loading fails if the network changes at that moment, for example because the machine has just started.
+        Loading fails if the network changes in the meantime, for example because the machine has just started.
         """
         frame = super()._ready()
         tries = 0
