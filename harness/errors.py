@@ -7,7 +7,7 @@ HarnessError
   PageError              a call to the page failed; see .code, .name and .page_log
     InvalidStateError    a valid call was made at the wrong moment
     NotSupportedError    the browser can't record as requested
-    RecordingError       the recording broke by itself; .recording is the part that was saved
+    RecordingError       the recording failed; .recording is the part that was saved
       DiskFullError      the disk is full
   VerificationError      a recording failed its checks; raised by Report.raise_for_failures()
 """
@@ -31,11 +31,11 @@ class ConfigError(HarnessError):
 
 
 class SetupError(HarnessError):
-    """The environment lacks something. The message says what is missing and how to get it."""
+    """Something that the harness requires is missing. The message says what is missing and how to get it."""
 
 
 class StepTimeout(HarnessError):
-    """A wait timed out. The message says what was waited for, how long, and what was found instead."""
+    """A wait timed out. The message says what the wait was for, how long it lasted, and what was found instead."""
 
 
 class PageError(HarnessError):
@@ -58,7 +58,7 @@ class PageError(HarnessError):
 
 
 class InvalidStateError(PageError):
-    """A call was made at the wrong time: outside a room, or without a recording in the right state (NERTC 10454)."""
+    """A call was made at the wrong time: outside a room, or while no recording was in the right state (NERTC 10454)."""
 
 
 class NotSupportedError(PageError):
@@ -66,7 +66,7 @@ class NotSupportedError(PageError):
 
 
 class RecordingError(PageError):
-    """The recording broke by itself (NERTC 10452, 10453)."""
+    """The recording failed (NERTC 10452, 10453)."""
 
     recording: Recording | None = None
     """The part of the recording that was saved; None if nothing was saved."""
@@ -96,7 +96,7 @@ def disk_full(message: str) -> DiskFullError:
 
 
 def recording_error(message: str, *, page_log: Sequence[str] = ()) -> RecordingError:
-    """Return the error for a recording that broke by itself (NERTC 10453, RECORDING_ERROR)."""
+    """Return the error for a recording that failed while it was running (NERTC 10453, RECORDING_ERROR)."""
     return RecordingError(message, code=10453, page_log=page_log)
 
 

@@ -1,4 +1,4 @@
-"""Provide context managers that start a server, a Chrome and a room together."""
+"""Provide context managers that start a server, Chrome and a room together."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_room(
     port: int = 0,
     **where: Unpack[VenueOptions],
 ) -> AbstractContextManager[Room]:
-    """Start a server on loopback and a Chrome, and open an empty room.
+    """Start a server on the loopback interface, launch Chrome, and open an empty room.
 
     Use ``open_room`` in a ``with`` statement, which provides the room. At the end of the block, recordings that were
     not downloaded are saved, and the room, the browser and the server are closed.
@@ -112,7 +112,7 @@ def attach(
     block. To attach several participants to one call, use ``open_room`` and ``Room.attach``.
 
     Args:
-        page: Playwright's page, in any Chrome.
+        page: Playwright's page, which can belong to any running Chrome.
         name: Name of the participant.
         media: Camera and microphone of the application: ``"own"`` for the browser's devices, ``"synthetic"`` for video
             and audio that ``verify`` recognizes, or the path of a video file.
@@ -175,7 +175,7 @@ def _summarize(path: Path) -> ReportSummary:
 
 
 def versions(chrome: str | None = None) -> dict[str, str]:
-    """Return the versions to store in a manifest; ``chrome`` is None if participants use their own browsers."""
+    """Return the version numbers to store in a manifest; ``chrome`` is None if participants use their own browsers."""
     return {
         "harness": metadata.version("recording-harness"),
         **({"chrome": chrome} if chrome else {}),

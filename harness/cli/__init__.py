@@ -1,4 +1,4 @@
-"""Provide the command-line interface. Each command has its own module and calls the library.
+"""Provide the command-line interface. Each command has its own module, which calls the library.
 
 In: arguments, options and HARNESS_ environment variables.  Out: reports on stdout, messages on stderr, an exit code.
 Called by ``python -m harness`` and the ``harness`` program.

@@ -114,7 +114,7 @@ def read_script(path: Path) -> JoinScript:
 
 
 def _failure(path: Path, error: Exception, name: str | None = None) -> str:
-    """Return a one-line message with the line of the script that failed, and the reason."""
+    """Return a one-line message that names the line of the script that failed, and the reason."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     participant = f" for {name}" if name else ""

@@ -18,7 +18,7 @@ _OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
-    """The program's interruption: ``exit_code`` is 129, 130 or 143 after a signal, and None before."""
+    """The program's interruption: ``exit_code`` is None until a signal arrives, and then 129, 130 or 143."""
 
     exit_code: int | None = None
 
@@ -74,7 +74,7 @@ def quiet_interrupts() -> Iterator[None]:
 
 
 def _discard_output(output: int) -> None:
-    """Redirect an output stream to the null device, because its terminal is closed and writing to it would fail."""
+    """Redirect an output stream to the null device, because writing to its closed terminal would fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, output)
     os.close(null)
@@ -83,7 +83,7 @@ def _discard_output(output: int) -> None:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """If a module is being imported, end the program; otherwise raise KeyboardInterrupt, so that files are cleaned up.
 
-    If an exception were raised during an import, the import system might print it, or the module might swallow it.
+    An exception that is raised during an import might be printed by the import system, or swallowed by the module.
     """
     del number
     inner = frame

@@ -1,4 +1,4 @@
-"""Define the program: its commands, its exit codes, and how it prints errors."""
+"""Define the program with its commands and exit codes, and print its errors."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def run() -> None:
 
 
 def _escape_unencodable() -> None:
-    """Make stdout accept any text: write bytes in file names unchanged, and escape other unencodable text."""
+    """Make stdout accept any text: write bytes in file names unchanged, and escape other text that can't be encoded."""
 
     def encode(error: UnicodeError) -> tuple[str | bytes, int]:
         try:

@@ -25,7 +25,7 @@ _Given = TypeVar("_Given")
 
 
 class _JsonOutput:
-    """Remembers whether JSON output is requested, and whether it has been printed."""
+    """Stores whether JSON output was requested, and whether it has already been printed."""
 
     requested = False
     printed = False
@@ -161,7 +161,7 @@ def stdout() -> Console:
 
 
 def print_message(message: str) -> None:
-    """Print a message on stderr, on one line."""
+    """Print a message on stderr as a single line."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(shown(f"harness: {message}"), markup=False)
 
 
@@ -178,7 +178,7 @@ def progress() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def writable() -> Iterator[None]:
-    """If a file can't be written, raise ConfigError with the file and the reason."""
+    """Raise ConfigError with the file's name and the reason if a file can't be written."""
     try:
         yield
     except OSError as error:
@@ -219,7 +219,7 @@ class ReportFiles:
 
 
 def print_path(console: Console, path: Path) -> None:
-    """Print a file's path unchanged for other programs; on a terminal, replace unprintable characters."""
+    """Print a file's path: unchanged for other programs, with unprintable characters replaced on a terminal."""
     text = str(path)
     console.print(printable(text) if console.is_terminal else text, soft_wrap=True, markup=False)
 
@@ -234,7 +234,7 @@ def print_reports(console: Console, recordings: Sequence[Recording], reports: Se
 def print_json(output: dict[str, Any], *, error: str | None = None) -> None:
     """Print a command's JSON output; control characters, and characters that can't be encoded, are escaped.
 
-    ``error`` is the reason if something other than a check failed; it sets ``ok`` to false in the output.
+    ``error`` is the reason for a failure other than a failed check; it sets ``ok`` to false in the output.
     """
     if error is not None:
         output = {**output, "ok": False, "error": error}

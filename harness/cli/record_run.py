@@ -69,7 +69,7 @@ class RecordResult:
 
     @property
     def ok(self) -> bool:
-        """Whether something was recorded, and every report passed."""
+        """Whether at least one recording was made and every report passed."""
         return bool(self.reports) and all(report.ok for report in self.reports)
 
 
@@ -112,7 +112,7 @@ class RecordRun:
         self._task = bar.add_task("Joining", total=None)
 
     def run(self) -> None:
-        """Make all participants join; start, stop, download and clean the first participant's recording."""
+        """Make all participants join, let the first one record, download the recording, and delete its other copies."""
         self._join()
         if self._interruption:
             return

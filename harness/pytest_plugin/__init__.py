@@ -106,7 +106,7 @@ class LaunchLayer:
 
 @pytest.fixture(scope="session")
 def recordings(pytestconfig: pytest.Config) -> Path:
-    """Return the folder for finished recordings, which pytest-playwright never clears, unlike ``--output``."""
+    """Return the folder for finished recordings; unlike the ``--output`` folder, pytest-playwright never clears it."""
     return _folder(pytestconfig)
 
 
@@ -144,7 +144,7 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
 
 @pytest.fixture(scope="session")
 def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequest) -> Iterator[RoomServer]:
-    """Return the server that serves the page and receives recordings; all tests of a session share it."""
+    """Return the server that serves the page and receives recordings; all tests in a session share it."""
     # Browsers other than Chrome are refused before they are launched, because they might not be installed.
     require_chromium(browser_name)
     browser: Browser = request.getfixturevalue("browser")
@@ -166,7 +166,8 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test. The ``room`` marker's participants join it, and leave when the test ends.
+    """Return a room for this test. The participants named in the ``room`` marker join the room, and leave it when the
+    test ends.
 
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.

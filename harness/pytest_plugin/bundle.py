@@ -62,7 +62,7 @@ class Bundle:
             self._timeline += [{"time": time, "source": source, "message": text} for time, text in lines]
 
     def _new_path(self, participant: Participant, suffix: str) -> Path:
-        """Return an unused path for a participant's file, because two names can result in the same safe name."""
+        """Return an unused path for a participant's file, because two participants can have the same safe name."""
         names = numbered(safe_stem(participant.name))
         return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 
@@ -73,7 +73,7 @@ class Bundle:
         participant.page.screenshot(path=self._new_path(participant, "png"))
 
     def add_recording(self, recording: Recording) -> None:
-        """Add a recording, its manifest and statistics, and its report in HTML and JSON."""
+        """Add a recording to the folder, with its manifest, its statistics, and its report in HTML and JSON."""
         copy = self.folder / recording.path.name
         for path in recording.files:
             if path.exists():
@@ -113,7 +113,7 @@ class Bundle:
 
 
 def _show_page(participant: Participant) -> None:
-    """Make a page draw its tiles, because it does not draw them if its window is not shown."""
+    """Make a page draw its tiles for a screenshot; it does not draw them by itself if its window is not shown."""
     participant.page.evaluate("() => window.harness.show()")
 
 
@@ -134,7 +134,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 class _Clock:
-    """Converts times in a recording to UTC by adding the pauses, which the file does not contain."""
+    """Converts times in a recording's file to UTC by adding the pauses, because the file does not contain them."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._start = datetime.fromisoformat(manifest.recording.started_at)

@@ -66,7 +66,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def option_value(config: pytest.Config, name: str) -> str | None:
-    """Return an option's value from the command line or pytest's configuration, or None if neither of them sets it."""
+    """Return an option's value from the command line or pytest's configuration, or None if it is set in neither."""
     value: str | None = config.getoption(f"--{name}") or config.getini(name.replace("-", "_"))
     return value or None
 
@@ -102,7 +102,7 @@ class RoomRequest:
 
     @classmethod
     def of(cls, node: pytest.Item) -> RoomRequest:
-        """Return the request in the marker that is closest to the test; raises ConfigError if the marker is invalid."""
+        """Return the room that the marker closest to the test requests; raises ConfigError if the marker is invalid."""
         marker = node.get_closest_marker("room")
         if marker is None:
             return cls()

@@ -1,4 +1,4 @@
-"""Write a batch's index page, which lists every scenario with its recordings and their results, and works offline."""
+"""Write a batch's index page, which lists every scenario with its recordings and results, and can be read offline."""
 
 from __future__ import annotations
 

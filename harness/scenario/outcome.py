@@ -61,7 +61,7 @@ class Outcome:
 
 
 def reason_of(error: Exception) -> str:
-    """Return an error's message; for an unexpected error, it includes the type and the location in the code."""
+    """Return an error's message; for an unexpected error, also include its type and the place in the code."""
     if isinstance(error, HarnessError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SequenceCheck:
-    """Goes through the steps in order, and tracks which participants are in the room and which are recording."""
+    """Goes through the steps in order, and tracks which participants are in the room and which of them record."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -87,7 +87,7 @@ class SequenceCheck:
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Mark the recording as ended, and return why an expectation is impossible, or None if all are possible."""
+        """Mark the recording as ended, and return why an expectation can't be met, or None if all of them can."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()

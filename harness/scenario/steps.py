@@ -43,7 +43,7 @@ def _media(given: str, info: ValidationInfo) -> str:
 
 
 class Step(ReportModel):
-    """One step of a scenario; ``label`` replaces the step's text in the progress table and in errors."""
+    """One step of a scenario; if ``label`` is set, it replaces the step's text in the progress table and in errors."""
 
     verb: ClassVar[str]
     label: str | None = Field(default=None, description="Name of this step in the progress table and in errors.")
@@ -73,7 +73,7 @@ class Join(Step):
 
 
 class Leave(Step):
-    """Participants leave, and their own recordings end."""
+    """Participants leave, which ends the recordings that they are making."""
 
     verb = "leave"
     leave: Names
@@ -201,7 +201,7 @@ class RecordOptions(ReportModel):
 
 
 class Start(Step, RecordOptions):
-    """A participant starts a recording; a recording in progress ends once the new one has started, and is kept."""
+    """A participant starts a recording; the participant's earlier recording, if any, then ends and is kept."""
 
     verb = "start"
     start: Name
@@ -247,7 +247,7 @@ class Clean(Step):
 
 
 class Network(Step):
-    """The participants' network becomes worse, or normal again if no options are set. Signaling is not affected."""
+    """The participants' network gets worse, or returns to normal if no options are set. Signaling is not affected."""
 
     verb = "network"
     network: Names
@@ -315,7 +315,7 @@ class Scenario(ReportModel):
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
 
     def with_max_wait(self, seconds: float) -> Scenario:
-        """Return the scenario with every ``wait`` limited to ``seconds``, for a quick trial."""
+        """Return a copy of the scenario in which no ``wait`` is longer than ``seconds``, for a quick trial run."""
         steps = tuple(
             step.model_copy(update={"wait": min(step.wait, seconds)}) if isinstance(step, Wait) else step
             for step in self.steps
@@ -337,7 +337,7 @@ class Scenario(ReportModel):
 
     @property
     def needs(self) -> float:
-        """The CPU use of the scenario's most expensive recording, in CPUs of the reference machine."""
+        """How many processors of the reference machine the scenario's most CPU-intensive recording needs."""
         starts = [step for step in self.steps if isinstance(step, Start)]
         configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
         return max(needed(self.participants, config) for config in configs)

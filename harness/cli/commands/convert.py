@@ -89,7 +89,7 @@ def convert(
 
 
 def _first(warnings: list[str]) -> list[str]:
-    """Return the first warnings, and a line that reports how many more there are."""
+    """Return the first few warnings, and a line that reports how many more there are."""
     more = len(warnings) - _SHOWN
     return [
         *warnings[:_SHOWN],

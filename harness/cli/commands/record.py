@@ -197,7 +197,7 @@ def record(
 
 
 def _raise_for_failure(interruption: Interruption, failure: HarnessError | None, report_files: ReportFiles) -> None:
-    """End the program if it was interrupted, or if something other than a check failed."""
+    """End the program if it was interrupted, or if the run failed for a reason other than a failed check."""
     if interruption:
         if reason := str(failure) if failure else report_files.error:
             print_message(reason)

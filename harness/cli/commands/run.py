@@ -155,7 +155,7 @@ def run(
 
 
 def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> int:
-    """Return how many scenarios to run in parallel, and print a message if this number is less than ``workers``."""
+    """Return how many scenarios to run in parallel, and print a message if they are fewer than ``workers``."""
     from harness.batch.processes import admitted
 
     if limited and (fits := admitted(scenarios, workers)) < workers:
