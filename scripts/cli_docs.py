@@ -33,9 +33,9 @@ REST: Final = """## Exit codes
 | code | meaning |
 | --- | --- |
 | 0 | Every check passed. |
-| 1 | A check failed, a scenario failed, or a recording failed. |
+| 1 | A check, a scenario or a recording failed. |
 | 2 | The command was used incorrectly: an option, a scenario or a file is not valid. |
-| 3 | The environment lacks something, for example Chrome. |
+| 3 | Something that the harness requires is missing, for example Chrome. |
 | 129, 130, 143 | SIGHUP, Ctrl-C or SIGTERM interrupted the command. The recording in progress is finished first, and its path is printed. |
 
 If `harness verify` is given only one file and can't read it, the exit code is 2. If one of several files can't be read,

@@ -166,8 +166,7 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test. The participants named in the ``room`` marker join the room, and leave it when the
-    test ends.
+    """Return a room for this test. The participants in the ``room`` marker join it, and leave when the test ends.
 
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.

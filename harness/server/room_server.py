@@ -58,7 +58,7 @@ class RoomServer:
     """Serves the page, signaling and the spool.
 
     ``recordings`` is the folder that contains the spool; ``versions`` is written into every manifest. ``options``
-    specify where and how the server listens. ``library`` lists and publishes the recordings of the public room.
+    specify where and how the server listens. ``library`` lists and publishes the public room's recordings.
 
     Entering the context finishes and publishes recordings that an earlier crash left in the spool, and logs a warning
     for each one.
@@ -188,9 +188,9 @@ class RoomServer:
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
 
     def detach(self, room: str, name: str) -> None:
-        """Revoke the rights that ``attach`` granted to a page once no page with that name is attached.
+        """Detach one page with this name; after the last one, revoke the rights that ``attach`` granted.
 
-        Does nothing if no page with that name is attached.
+        Does nothing if no page with this name is attached.
         """
 
         def revoke() -> None:
@@ -222,7 +222,7 @@ class RoomServer:
         return published
 
     def expel(self, room: str, member: str) -> None:
-        """Remove the member with this id immediately, because the member's page has crashed or closed."""
+        """Remove the member with this id without waiting for a reconnect, because the page has crashed or closed."""
         self._run(lambda: self._web_app.signal_sockets.expel(room, member))
 
     def recording_at(self, url: str) -> ActiveRecording | None:

@@ -35,7 +35,7 @@ class RecordingStatus:
 
     state: Literal["none", "new", "recording", "paused", "stopped", "failed", "cleaned"]
     """State of the recording. ``"none"`` means that there was no recording yet, ``"new"`` that a recording is starting,
-    ``"failed"`` that it broke by itself, and ``"cleaned"`` that ``clean_media_recording`` was called."""
+    ``"failed"`` that it failed while it was running, and ``"cleaned"`` that ``clean_media_recording`` was called."""
     id: str | None
     """Identifier of the recording; None if there is no recording."""
     elapsed: float
@@ -99,7 +99,7 @@ class Participant(MediaControls):
 
     @property
     def alive(self) -> bool:
-        """Whether calls to the page are still possible: the page is open and has not crashed."""
+        """Whether the page can still be called, because it is open and has not crashed."""
         return self._page.alive
 
     @property
@@ -171,7 +171,7 @@ class Participant(MediaControls):
         self._call("cleanMediaRecording")
 
     def pause_media_recording(self) -> None:
-        """Pause the recording. The file will not contain the time until ``resume_media_recording``.
+        """Pause the recording. The file does not contain the time from this call until ``resume_media_recording``.
 
         Raises:
             InvalidStateError: No recording is in progress, or it is already paused.
@@ -222,7 +222,7 @@ class Participant(MediaControls):
         ``join_all(..., emulate_network=[name])``.
 
         Args:
-            loss_percent: Share of packets to drop, in percent.
+            loss_percent: Percentage of packets to drop.
             latency_ms: Additional delay in milliseconds.
             kbps: Maximum throughput in kilobits per second. By default the throughput is not limited.
 
@@ -240,7 +240,7 @@ class Participant(MediaControls):
         self._page.crash()
 
     def wait(self, seconds: float) -> None:
-        """Wait, and handle the page's events in the meantime.
+        """Wait while handling the page's events.
 
         Args:
             seconds: Time to wait.
@@ -248,7 +248,7 @@ class Participant(MediaControls):
         self._page.wait(seconds)
 
     def leave(self) -> None:
-        """Leave the room. A recording in progress ends, but can still be downloaded and cleaned."""
+        """Leave the room. A recording in progress ends, but its file can still be downloaded or deleted."""
         if self.state == "joined":
             self._call("leave")
             self.state = "left"
@@ -256,8 +256,8 @@ class Participant(MediaControls):
     def close(self) -> None:
         """Leave the room, save recordings that were not downloaded, and close the page.
 
-        ``close`` can be called more than once. If a step fails, the other steps are still done, and the first error is
-        raised at the end.
+        ``close`` can be called more than once. If a step fails, the other steps are still carried out, and the first
+        error is raised at the end.
         """
         if self.state == "closed":
             return
@@ -302,7 +302,7 @@ class Participant(MediaControls):
         return self._context.server.has_recording(recording, room=self._context.room, participant=self.name)
 
     def _call(self, name: str, argument: object = None) -> Any:
-        """Call a function in the page; if a recording broke or the page crashed, the error contains the saved part."""
+        """Call a function in the page; if a recording failed or the page crashed, the error contains the saved part."""
         try:
             return self._page.call(name, argument)
         except RecordingError as error:

@@ -40,17 +40,17 @@ class RecordingEvents:
         self._failure: dict[str, Any] | None = None
 
     def on(self, event: str, handler: Handler) -> None:
-        """Call ``handler`` with each ``event``'s detail; raises ConfigError if no event has this name."""
+        """Call ``handler`` with the details of each ``event``; raises ConfigError if no event has this name."""
         one_of("event", event, EVENTS)
         self._handlers[event].append(handler)
 
     def pop_failure(self) -> dict[str, Any] | None:
-        """Return the detail of a recording's failure, and discard it; return None if no recording broke by itself."""
+        """Return the details of a recording's failure, and discard them; return None if no recording failed."""
         failure, self._failure = self._failure, None
         return failure
 
     def receive(self, name: str, *reported: object) -> None:
-        """Pass an event from a participant's page to its handlers; also log a stall as a warning."""
+        """Pass an event from a participant's page to the event's handlers; if it is a stall, also log a warning."""
         match reported:
             case (str(event), dict(detail)) if event in EVENTS and self._is_known(detail.get("id")):
                 if event == "recording-stalled":

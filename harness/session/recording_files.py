@@ -33,7 +33,7 @@ class RecordingFiles:
         self._stop_to_file: dict[str, float] = {}
 
     def store_stop_duration(self, finished: dict[str, Any]) -> None:
-        """Store how long it took to complete the file after the recording was stopped, for the manifest."""
+        """Store, for the manifest, how long it took to complete the file after the recording was stopped."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
     def collect(self, download: Download, began: float) -> Recording:
@@ -67,7 +67,7 @@ class RecordingFiles:
         return recording
 
     def save_rest(self, participant: str) -> list[Recording]:
-        """Publish the participant's recordings that are only in the spool; return them, oldest first."""
+        """Publish those of the participant's recordings that exist only in the spool; return them, oldest first."""
         context = self._context
         saved = context.server.publish(context.recordings, room=context.room, participant=participant)
         self.recordings.extend(saved)

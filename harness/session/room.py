@@ -32,7 +32,7 @@ from harness.session.media import Media
 # How long it may take until every subscriber receives a new participant's video and audio, in seconds.
 JOINED_WITHIN: Final = 20.0
 _POLL_INTERVAL: Final = 0.05
-# How long a wait may take to notice that a recording broke, in seconds.
+# How long a wait may take to notice that a recording failed, in seconds.
 _NOTICED_WITHIN: Final = 0.5
 
 
@@ -58,7 +58,7 @@ class Room:
         watched: bool = False,
         record_config: RecordConfig | None = None,
     ) -> None:
-        """Create a room that uses the given server and browser contexts, and does not close them.
+        """Create a room that uses the given server and browser contexts but does not close them.
 
         ``server`` serves the page, ``new_context`` creates browser contexts, and ``recordings`` is the folder for
         recordings. ``record_config`` is the default for every recording. If ``watched`` is true, the pages are shown in
@@ -74,7 +74,7 @@ class Room:
         self._renderers_of: dict[Participant, frozenset[int]] = {}
 
     def __enter__(self) -> Self:
-        """Return the room, which is already open."""
+        """Return the room itself, which is already open."""
         return self
 
     def __exit__(
@@ -167,7 +167,7 @@ class Room:
     def enter(self, name: str, *, media: Media = "synthetic", **options: Any) -> Participant:
         """Return a participant with a new, empty page, in which ``participant.page.goto`` can open another application.
 
-        In contrast to ``attach``, the page is closed when the room closes.
+        In contrast to ``attach``, this page is closed when the room closes.
 
         Args:
             name: Name of the participant.
@@ -206,7 +206,7 @@ class Room:
         return participant
 
     def _yield_processor_to(self, recording: Participant) -> None:
-        """Lower the priority of all other pages, because the recording page drops frames without enough CPU time."""
+        """Lower the priority of all other pages, because the recording page drops frames if it lacks CPU time."""
         for participant, renderers in self._renderers_of.items():
             if participant is not recording:
                 self._renderers.yield_to_others(renderers)
@@ -223,8 +223,8 @@ class Room:
             seconds: Time to wait.
 
         Raises:
-            RecordingError: A recording broke, or its page or the browser crashed. The error's ``recording`` is the part
-                that was saved.
+            RecordingError: A recording failed, or its page or the browser crashed. The error's ``recording`` is the
+                part that was saved.
         """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -246,7 +246,7 @@ class Room:
 
         Raises:
             StepTimeout: ``condition()`` was not true within ``timeout`` seconds.
-            RecordingError: A recording broke, or its page or the browser crashed.
+            RecordingError: A recording failed, or its page or the browser crashed.
         """
         end = time.monotonic() + timeout
         while not condition():

@@ -1,4 +1,4 @@
-"""Run all steps of a teardown, even if some of them raise."""
+"""Run all steps of a teardown, even if some of them raise exceptions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def run_every_step(steps: Iterable[Callable[[], object]]) -> None:
-    """Run all steps in order, even if some of them raise, and raise the first error at the end."""
+    """Run all steps in order, even if some of them raise exceptions, and raise the first exception at the end."""
     first: BaseException | None = None
     for step in steps:
         try:

@@ -1,4 +1,4 @@
-"""Define a room's venue: the browsers that open its pages, and the routes that its media take."""
+"""Define a room's venue: the browsers in which its pages are opened, and the routes that its media take."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Venue:
         object.__setattr__(self, "connect", tuple(self.connect))
 
     def starting_at(self, turn: int) -> Self:
-        """Return the venue with a different remote browser first, so that a batch's rooms are spread evenly."""
+        """Return a copy that uses a different remote browser first, so that a batch's rooms are spread evenly."""
         first = turn % max(1, len(self.connect))
         return replace(self, connect=(*self.connect[first:], *self.connect[:first]))
 
@@ -46,8 +46,8 @@ class VenueOptions(TypedDict, total=False):
     """The fields of ``Venue`` as keyword arguments, each of which may be omitted."""
 
     executable: str | os.PathLike[str] | None
-    """Path of the Chrome to use; with ``connect``, a path on the remote browser's machine. By default, the harness
-    searches for an installed Chrome."""
+    """Path of the Chrome to use. If ``connect`` is set, this is a path on the remote browser's machine. By default, the
+    harness searches for an installed Chrome."""
     headed: bool
     """Whether to show the browser windows. The default is False."""
     connect: Sequence[str]

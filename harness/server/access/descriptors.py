@@ -14,7 +14,7 @@ _RESERVE: Final = 96
 
 
 def raise_soft_limit() -> None:
-    """Raise the soft limit on file descriptors to the hard limit, but no higher than a server can use."""
+    """Raise the soft limit on file descriptors to the hard limit, but no higher than a server could ever need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_NEEDED if hard == resource.RLIM_INFINITY else min(hard, _MAX_NEEDED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -30,7 +30,7 @@ def max_for_connections() -> int:
 
 
 def enough_for_recording() -> bool:
-    """Return whether enough descriptors are free to start another recording and still finish the running ones.
+    """Return whether enough descriptors are free to start another recording and to finish all running ones.
 
     The system assigns the lowest free number, so the number of a newly opened file shows how many are in use.
     """

@@ -76,7 +76,7 @@ class RequestGuard:
             self._sockets += Counter()
 
     async def _is_new_address(self, host: str | None) -> bool:
-        """Return whether the host is an address that has been assigned to this machine since the last check."""
+        """Return whether the host is an address that this machine has been assigned since the last check."""
         now = asyncio.get_running_loop().time()
         if self._read_addresses is None or now < self._read_again_at:
             return False

@@ -1,4 +1,4 @@
-"""HelloQueue limits how many unidentified connections are read at a time, and shares their places among clients."""
+"""HelloQueue limits how many unidentified connections are read at a time, and is fair to all clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 
 @dataclass(eq=False)
 class _Place:
-    """A connection that has not sent hello; ``since`` is the event loop's time when it was given a place."""
+    """A place for a connection that has not sent ``hello``; ``since`` is the event loop's time when it was assigned."""
 
     client: str
     socket: PageSocket
@@ -38,9 +38,9 @@ class HelloQueue:
     """Waits for the first message on each new connection to one path.
 
     The first message from an unidentified client may be large, and it is held in memory until it is complete. Therefore
-    the server reads only ``ServerLimits.unidentified`` connections at a time, and the others wait. When all places are
-    taken, a client with fewer places than another client gets one of that client's places. Otherwise the connection
-    that has held its place longest loses it if it has been silent for two seconds.
+    only ``ServerLimits.unidentified`` connections have a place, which means that the server reads from them, and the
+    others wait. When all places are taken, a client with fewer places than another client gets one of that client's
+    places. Otherwise the connection that has held its place longest loses it if it has been silent for two seconds.
     """
 
     def __init__(self, limits: ServerLimits, log: RareLog) -> None:
@@ -51,7 +51,7 @@ class HelloQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
-        """Open a connection when its turn comes, and return its first message; if it is lost, return a closing message.
+        """Open a connection when its turn comes, and return its first message, or a closing message if it is lost.
 
         Raises LimitError if no message arrives in time, or HTTPServiceUnavailable if no place becomes free in time.
         """
@@ -68,7 +68,7 @@ class HelloQueue:
                 raise LimitError(message) from error
 
     async def close(self) -> None:
-        """Close every connection that has not sent hello."""
+        """Close every connection that has not sent ``hello``."""
         await asyncio.gather(*(place.socket.hang_up() for place in self._held))
 
     @contextlib.asynccontextmanager
@@ -112,7 +112,7 @@ class HelloQueue:
                 reads.resume_reading()
 
     def _give_back(self, place: _Place) -> None:
-        """Free a place that was assigned too late to be used."""
+        """Release a place that was assigned to a connection after it had stopped waiting."""
         if place in self._held:
             self._held.remove(place)
             self._call_next()
@@ -131,7 +131,7 @@ class HelloQueue:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Abort silent connections, and connections whose client has many places, if others are waiting."""
+        """Abort silent connections, and connections of clients with many places, if others are waiting."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

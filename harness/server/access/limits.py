@@ -45,22 +45,22 @@ class ServerLimits:
       sends one message per second for each other participant, and a few other messages.
     - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of up to twenty times as many. Pings
       do not count as messages, so a connection that sends only pings counts as silent.
-    - ``connections``: sockets from one IPv4 address, or from one IPv6 /64 network.
+    - ``connections``: WebSockets from one IPv4 address, or from one IPv6 /64 network.
     - ``request_within``: how soon a new connection must have sent a complete request.
     - ``rooms``, ``participants`` (per room), ``viewers`` (in all rooms together), ``recordings`` (in progress per
       room), ``name`` (characters).
     - ``recording_bytes``: the maximum size of a recording; a recording that reaches this size is stopped and finished.
       ``notes_bytes`` is the maximum size of the log of ticks and events; a recording whose log is full is stopped as
       well. The same limit applies to a recording's statistics, and later statistics are dropped.
-    - ``recordings_each``: recordings that a participant can have in progress. A page makes only one at a time, but the
-      next recording can begin before the previous one has ended, and a page that lost its connection can still resume
-      its recording.
-    - ``unidentified``: connections that have not sent hello, for each kind of socket; further connections wait.
+    - ``recordings_each``: recordings that a participant can have in progress. A page makes only one recording at a
+      time, but it can begin the next one before the previous one has ended, and a recording whose connection was lost
+      still counts, because it can be resumed.
+    - ``unidentified``: connections that have not sent ``hello`` yet, for each kind of socket; further connections wait.
     - ``joins``: joins to a room per second from one address, with bursts of up to twenty times as many.
     - ``wrong_codes``: wrong codes per second from one address, with bursts of up to twenty times as many. Further codes
       are refused without being checked.
     - ``unsent``: bytes that can be queued for a room member who does not read them.
-    - ``hello_within``: how soon a new connection must send hello.
+    - ``hello_within``: how soon a new connection must send ``hello``.
     - ``begins``: recordings that a participant can start per second, with bursts of up to twenty times as many.
       Whenever a recording starts, the server sends the list of recordings to all members of the room.
     - ``begins_within``: how soon a page that has announced a recording must send the first byte or start the recorder.
@@ -159,7 +159,7 @@ class Rate:
 
 
 class Rates:
-    """Applies a rate limit to each client separately, and forgets clients that have been quiet long enough."""
+    """Applies a rate limit to each client separately, and forgets a client once its full burst is available again."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second

@@ -1,7 +1,7 @@
-"""Listener accepts connections as long as enough file descriptors are left for recordings.
+"""Listener accepts connections only while enough file descriptors are left for recordings.
 
-asyncio's own server accepts every connection. When the process runs out of file descriptors, asyncio logs each attempt,
-and recordings can't be finished.
+asyncio's own server accepts every connection. When the process then runs out of file descriptors, asyncio logs every
+failed attempt, and recordings can't be finished.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Slot:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's request handler for one connection, with a deadline for the first request and a callback at the end."""
+    """aiohttp's request handler for one connection, with a deadline for the first request and a callback on close."""
 
     def __init__(self, listener: Listener, slot: _Slot, server: web.Server, *, request_within: float) -> None:
         super().__init__(
@@ -196,7 +196,7 @@ class Listener:
             self.forget(slot)
 
     def _has_room(self, client: str, wire: socket.socket) -> bool:
-        """Return whether one more connection can stay open, after closing an idle one if necessary.
+        """Return whether a new connection can stay open; if necessary, close an idle one to make this possible.
 
         The system assigns the lowest free number, so the descriptor number of the new connection shows how many are in
         use. Each response may need another descriptor for a file.
@@ -215,7 +215,7 @@ class Listener:
         return False
 
     def _end_idle(self, client: str | None) -> bool:
-        """End the oldest idle connection from a client, or from any client if None; return whether there was one."""
+        """End the oldest idle connection from a client (None: from any client), and return whether there was one."""
         idle = (slot for slot in self._slots if client in {None, slot.client} and slot.idle)
         slot = next(idle, None)
         if slot is None:

@@ -18,6 +18,6 @@ MarkerNumber = Annotated[int, Field(ge=0, lt=MARKERS)]
 
 
 class Message(BaseModel):
-    """A message from a page; fields that are not declared are refused."""
+    """A message from a page; a message with undeclared fields is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

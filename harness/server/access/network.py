@@ -29,8 +29,8 @@ _IPV6_PREFIX: Final = 64
 def normal_host(name: str) -> str:
     """Return a host in its normal form: lower case, no trailing dot, IPv6 addresses compressed and without brackets.
 
-    An IPv4 address in IPv6 notation is converted to IPv4 notation. Raises ValueError with the reason for anything that
-    is not a host.
+    An IPv4 address in IPv6 notation is converted to IPv4 notation. Raises ValueError with the reason if the text is not
+    a valid host.
     """
     if name.startswith("[") != name.endswith("]"):
         message = "a bracket is missing"
@@ -84,7 +84,7 @@ def _normal_name(name: str) -> str:
 
 
 def parse_host(option: str) -> str:
-    """Return the host of ``--host`` in its normal form; raises ConfigError for a host that no browser could open."""
+    """Return the value of ``--host`` in its normal form; raises ConfigError for a host that no browser could open."""
     try:
         return normal_host(option)
     except ValueError as error:
@@ -96,7 +96,7 @@ def parse_host(option: str) -> str:
 
 
 def normal_authority(text: str | None) -> str | None:
-    """Return the normal form of a host with or without a port (RFC 9110, Host), or None for anything else."""
+    """Return the normal form of a Host header (RFC 9110), with or without a port, or None if it is not valid."""
     match = _AUTHORITY.fullmatch(text or "")
     if match is None or int(match[2] or 0) > _LARGEST_PORT:
         return None
@@ -121,7 +121,7 @@ def normal_origin(text: str | None) -> str | None:
 
 
 def authorities_of(origin: str) -> frozenset[str]:
-    """Return all normal forms of an origin's Host header, since clients can send or omit the default port."""
+    """Return all normal forms of an origin's Host header, because clients may include or omit the default port."""
     parts = urlsplit(origin)
     usual = PORTS.get(parts.scheme)
     if usual is None or parts.port not in {None, usual}:

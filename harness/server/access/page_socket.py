@@ -1,4 +1,4 @@
-"""PageSocket is a page's WebSocket on which every wait has a time limit and pings are rate-limited."""
+"""PageSocket is a page's WebSocket, with a time limit on every wait and a rate limit on pings."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class PageSocket(web.WebSocketResponse):
         return message
 
     async def send_message(self, message: Mapping[str, Any]) -> None:
-        """Send a message as JSON, and disconnect the page if it does not read it in time.
+        """Send a message as JSON, and disconnect the page if it does not read the message in time.
 
         Sending on a lost connection raises no error; the next read detects the loss.
         """
@@ -136,7 +136,7 @@ class PageSocket(web.WebSocketResponse):
             raise LimitError(problem)
 
     async def _hang_up_on_flood(self) -> None:
-        """Close the connection without reading any more; aiohttp would read a whole flood to find the close frame."""
+        """Close the connection without reading on; aiohttp would first read everything that a client floods it with."""
         transport = self._request.transport
         if transport is None or self.closed:
             return

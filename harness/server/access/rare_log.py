@@ -14,7 +14,7 @@ _EVERY: Final = 60.0
 
 
 class RareLog:
-    """Logs each message at most once per minute, and appends how often the message was suppressed.
+    """Logs each message at most once per minute, and appends how often it was suppressed in the meantime.
 
     ``clock`` is in seconds.
     """

@@ -86,7 +86,7 @@ class Admission:
         self._hosts = frozenset().union(*map(authorities_of, self._origins))
 
     def host_allowed(self, host: str | None) -> bool:
-        """Return whether a request's Host header names this server; any other host may indicate DNS rebinding."""
+        """Return whether a request's Host header names this server; a different name may indicate DNS rebinding."""
         return normal_authority(host) in self._hosts
 
     def origin_allowed(self, origin: str | None) -> bool:
@@ -109,7 +109,7 @@ class Admission:
             self.application_key = None
 
     def offers_key(self, protocols: str | None) -> bool:
-        """Return whether a socket offers the key as a subprotocol (RFC 6455), which appears in no URL or log."""
+        """Return whether a socket offers the key as a subprotocol (RFC 6455), which keeps it out of URLs and logs."""
         offered = [name.strip().encode(errors="replace") for name in (protocols or "").split(",")]
         key = self.application_key
         return key is not None and any(secrets.compare_digest(one, key.encode()) for one in offered)

@@ -133,7 +133,7 @@ class Library:
             raise active.error or recording_error(f"{active.name} could not be read back; it stays in the spool.")
 
     def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
-        """Mark a recording that has ended as published, or as failed with a reason."""
+        """After a recording has ended, mark it as published, or as failed with a reason."""
         item = self._items.get(active.id)
         if item is None:
             return
@@ -178,7 +178,7 @@ class Library:
         self._notify()
 
     def _forget_old_reports(self) -> None:
-        """Forget all but the newest reports; pages can request a new verification."""
+        """Forget all but the newest reports; pages can have a recording verified again."""
         verified = [item for item in self._items.values() if item.summary]
         for item in verified[:-_MAX_REPORTS]:
             item.verification = None

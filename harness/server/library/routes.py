@@ -88,7 +88,7 @@ class LibraryRoutes:
         return item, item.recording
 
     def _item(self, request: web.Request, *roles: Role) -> Item:
-        """Return the requested item if the page has one of the roles; other pages don't learn whether it exists."""
+        """Return the requested item if the page has one of the roles; don't reveal to other pages whether it exists."""
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         token = self._admission.redeem(secret, *roles) if scheme == "Bearer" else None
         if token is None or token.room != self._library.room:

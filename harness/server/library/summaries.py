@@ -43,7 +43,7 @@ class Summaries:
 
 
 async def _run_in_daemon_thread(work: Callable[[], ReportSummary]) -> ReportSummary:
-    """Run a function in a daemon thread, so that it does not keep the program from exiting."""
+    """Run a function in a daemon thread, so that it does not prevent the program from exiting."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[ReportSummary] = loop.create_future()
 

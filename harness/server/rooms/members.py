@@ -1,4 +1,4 @@
-"""Members and rooms: names, markers, and the messages that members have not acknowledged yet."""
+"""Define rooms and their members, with names, markers, and the messages that members have not acknowledged yet."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Backlog:
     overflowed: bool = False
 
     def add(self, text: str) -> None:
-        """Store a message until the member acknowledges it; if the backlog overflows, all messages are dropped."""
+        """Store a message until the member acknowledges it; if the backlog overflows, drop all stored messages."""
         if self.overflowed:
             return
         self.messages.append(text)
@@ -47,7 +47,7 @@ class Backlog:
             self.size = 0
 
     def acknowledge(self, received_seq: int) -> None:
-        """Forget the first ``received_seq`` messages after the welcome message, which the member has received."""
+        """Forget the first ``received_seq`` messages after the welcome message; the member has received them."""
         while self.received_seq < received_seq and self.messages:
             self.size -= len(self.messages.popleft())
             self.received_seq += 1
@@ -138,7 +138,7 @@ class Room:
             del self.markers_by_name[next(iter(self.markers_by_name))]
 
     def add_event(self, time: float, event: Literal["join", "leave", "renumbered"], member: Member) -> MemberEvent:
-        """Store a member's join, or forget it when the member leaves; return the event for the recordings."""
+        """Store a member's join, or forget it when the member leaves; return the event to add to recordings."""
         happened = MemberEvent(time, event, TimelineMember(name=member.name, marker=member.visible_marker))
         if event == "join":
             self.joins[member.id] = happened

@@ -23,7 +23,7 @@ Subscriptions = Annotated[dict[Short, VideoSize], Field(max_length=256)] | None
 
 
 class Hello(Message):
-    """The first message, with the participant's name, media, and token or code; viewers receive only the recordings.
+    """The first message, with the participant's name, media, and token or code; a viewer only receives the recordings.
 
     To resume a lost connection, a page sends the resume token as ``resume``, and the number of messages it has received
     as ``received_seq``.

@@ -80,7 +80,7 @@ class SignalSockets:
         await asyncio.gather(self._hellos.close(), *(queue.close() for queue in self._queues.values()))
 
     async def expel(self, room: str, member_id: str) -> None:
-        """Remove a member whose page has crashed or closed."""
+        """Remove the member whose page has crashed or closed."""
         self._deliver(self._signaling.expel(room, member_id))
 
     async def _receive_messages(self, socket: PageSocket, number: int, request: web.Request) -> None:

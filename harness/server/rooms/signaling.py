@@ -1,6 +1,6 @@
 """Signaling is a pure state machine for the rooms: it turns received messages into outgoing messages and does no I/O.
 
-A lost connection can be resumed for a limited time. Both sides count the messages (all but hello, welcome, ping, pong
+A lost connection can be resumed for a limited time. Both sides count the messages (except hello, welcome, ping, pong
 and error), and store each message until the other side has acknowledged it. When the connection is resumed, both sides
 send the unacknowledged messages again.
 """
@@ -76,7 +76,7 @@ class Signaling:
     def receive(
         self, connection: int, text: str, *, may_try_code: bool = True, client: str | None = None
     ) -> list[Outgoing]:
-        """Handle a message; a malformed message closes only the connection that it arrived on.
+        """Handle a message; if it is malformed, close only the connection on which it arrived.
 
         If ``may_try_code`` is false, codes are refused without being checked. ``client`` identifies the client for the
         limits; if it is None, no limits apply.
@@ -115,7 +115,7 @@ class Signaling:
         return [] if member is None else self._remove(member, reason)
 
     def mark_lost(self, connection: int) -> Member | None:
-        """Mark a connection as lost, and return its member, who can reconnect, or None if no member was using it."""
+        """Mark a connection as lost; return its member, who can reconnect, or None if it did not belong to a member."""
         self._viewers.remove(connection)
         member = self._members.pop(connection, None)
         if member is not None:

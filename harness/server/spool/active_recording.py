@@ -40,7 +40,8 @@ def _ignore(_: ActiveRecording) -> None:
 class ActiveRecording:
     """One recording in the spool.
 
-    - ``state`` changes from "recording" through "ending" to "finished" or "failed". Any state can change to "cleaned".
+    - ``state`` changes from "recording" through "ending" to "finished" or "failed". Any state can change to "cleaned",
+      which means that the spool's copy was deleted.
     - ``on_end`` is called once, in any thread, when the finished file is safe on disk, or when the recording has
       failed.
     - ``on_track`` is called in the finalizer's thread when the first packet of a track is found.
@@ -110,7 +111,7 @@ class ActiveRecording:
 
     @property
     def growing_file(self) -> GrowingFile:
-        """The object that notifies the finalizer of new bytes."""
+        """The object through which the finalizer is notified of new bytes."""
         return self._finalizer.growing_file
 
     @property
@@ -125,7 +126,7 @@ class ActiveRecording:
 
     @property
     def expects_data(self) -> bool:
-        """Whether the page should be sending bytes or ticks now."""
+        """Whether the page is expected to send bytes or ticks now."""
         return self.is_unfinished and self.log.recorder in {"started", "resumed"}
 
     @property
@@ -152,7 +153,7 @@ class ActiveRecording:
         self.growing_file.grew()
 
     def add_ticks(self, first: int, written: list[float | None]) -> None:
-        """Store the times of the mixer's ticks, and notify the finalizer, which is waiting for them."""
+        """Store the times of the mixer's ticks, and notify the finalizer, which waits for them."""
         self.log.add_ticks(first, written)
         self.growing_file.grew()
 
@@ -219,7 +220,7 @@ class ActiveRecording:
         return manifest
 
     def wait_until_safe(self) -> None:
-        """Wait until the finished file has been read back, successfully or not."""
+        """Wait until reading back the finished file has succeeded or failed."""
         if self._settling is not None:
             self._settling.join()
 

@@ -30,7 +30,7 @@ _GRACE: Final = 30.0
 
 
 class RoomPresence(Protocol):
-    """The interface through which recordings find out who is in a room."""
+    """The interface through which recordings find out which members are in a room."""
 
     def joins(self, room: str) -> list[MemberEvent]:
         """Return the join events of a room's current members."""
@@ -86,7 +86,7 @@ class Connections:
         self._tasks: set[asyncio.Future[None]] = set()
 
     def socket_of(self, active: ActiveRecording) -> PageSocket | None:
-        """Return a recording's connection, or None if it has none at the moment."""
+        """Return a recording's current connection, or None if it has none."""
         return self._sockets.get(active.id)
 
     def resume_token(self, active: ActiveRecording) -> str:

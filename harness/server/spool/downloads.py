@@ -94,7 +94,7 @@ class Downloads:
         return f"/video-files/{self._issue(address)}/{quote(path.name)}"
 
     def revoke(self, path: Path) -> None:
-        """Revoke all URLs of a deleted file, since another file may get the same name."""
+        """Revoke all URLs of a deleted file, because a new file may get the same name."""
         self._addresses = {key: address for key, address in self._addresses.items() if address.path != path}
 
     def recording_at(self, key: str) -> ActiveRecording | None:

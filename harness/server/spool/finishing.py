@@ -91,7 +91,7 @@ class Settling:
         self._thread = threading.Thread(target=self._run, name=f"settle {facts.id}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, which will call ``on_done`` at its end."""
+        """Start the thread, which calls ``on_done`` at its end."""
         self._thread.start()
 
     def wait_for_manifest(self) -> Manifest | None:
@@ -119,7 +119,7 @@ class Settling:
 
 
 def finish_error(name: str, error: Exception) -> HarnessError:
-    """Return the error for a failed recording, whose raw bytes are kept for the next recovery."""
+    """Return the error for a recording that can't be finished; its raw bytes are kept for the next recovery."""
     if isinstance(error, HarnessError):
         return error
     what = f"The recording {name} can't be finished"

@@ -83,7 +83,7 @@ class EventMessage(Message):
 
 
 class Statistics(Message):
-    """The WebRTC statistics of the connection to a participant at ``time``, in ms on the room's clock.
+    """The WebRTC statistics for the connection to a participant at ``time``, in ms on the room's clock.
 
     Each entry of ``report`` is one statistics object with the names and units of the W3C's webrtc-stats.
     """
@@ -95,7 +95,7 @@ class Statistics(Message):
 
 
 class End(Message):
-    """Reports that the recording has ended, and how many chunks and bytes the page has sent."""
+    """Reports that the recording has ended, and how many chunks and bytes the page sent in total."""
 
     type: Literal["end"]
     chunks: Count

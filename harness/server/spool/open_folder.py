@@ -63,7 +63,7 @@ class JsonLines:
 def encode_line(content: Mapping[str, Any]) -> bytes:
     """Return a line of a log.
 
-    No character uses more bytes than in the page's message, because readers reject lines that are too long.
+    No character takes more bytes than it took in the page's message, because readers reject lines that are too long.
     """
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
@@ -81,7 +81,7 @@ class OpenFolder:
 
     @classmethod
     def create(cls, folder: Folder, facts: Facts) -> Self:
-        """Create and lock the folder, write the facts and open the files; on failure, remove everything again.
+        """Create and lock the folder, store the recording's properties, and open the files; on failure, undo all this.
 
         Raises DiskFullError if the disk is full, and RecordingError for other failures.
         """

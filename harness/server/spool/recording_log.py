@@ -1,4 +1,4 @@
-"""RecordingLog stores a recording's events, as many as fit into the manifest."""
+"""RecordingLog stores as many of a recording's events as fit into the manifest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RecorderPhase = Literal["new", "started", "paused", "resumed", "stopped"]
 
 @dataclass
 class EventBudget:
-    """Counts how much of the manifest a recording's events use, separately for each source of events."""
+    """Counts how much of the manifest a recording's events take up, separately for each source of events."""
 
     dropped: int = 0
     _page_events: int = 0
@@ -43,7 +43,7 @@ class EventBudget:
     _unlisted: set[str] = field(default_factory=set)
 
     def accept_page_event(self, size: int) -> bool:
-        """Count an event from the page that uses ``size`` bytes of the manifest, and return whether to store it.
+        """Count an event from the page that takes up ``size`` bytes of the manifest, and return whether to store it.
 
         After the first dropped event, all later events are dropped, because a leave without its join would be wrong.
         """
@@ -72,7 +72,7 @@ class EventBudget:
         return False
 
     def accept_alarm(self, size: int) -> bool:
-        """Count an alarm from the server that uses ``size`` bytes of the manifest, and return whether to store it."""
+        """Count an alarm from the server that takes up ``size`` bytes of the manifest; return whether to store it."""
         self._alarm_bytes += size
         return self._alarm_bytes <= SERVER_ALARMS
 
@@ -80,8 +80,8 @@ class EventBudget:
 class RecordingLog:
     """The log of one recording, from which the manifest is written.
 
-    With ``presence_from_server``, join and leave events come from the server's room. Without it, the page reports them,
-    because it is recording a call in another application.
+    If ``presence_from_server`` is true, join and leave events come from the server's room. If it is false, the page
+    reports them, because it is recording a call in another application.
     """
 
     def __init__(self, lines: JsonLines, facts: Facts, *, presence_from_server: bool) -> None:

@@ -21,7 +21,7 @@ MAX_STATISTICS: Final = 900_000_000
 
 
 class StatisticsLog:
-    """Stores WebRTC statistics in ``lines`` up to ``max_bytes``; ``log`` gets an alarm once any are dropped."""
+    """Stores WebRTC statistics in ``lines`` up to ``max_bytes``; if any are dropped, adds an alarm to ``log``."""
 
     def __init__(self, lines: JsonLines, log: RecordingLog, name: str, max_bytes: int) -> None:
         self._lines = lines
