@@ -1,8 +1,8 @@
-"""Measure speed and CPU usage of the harness and of other recorders, and compare them with the promised limits.
+"""Measure the speed and CPU usage of the harness and other recorders, and compare them with the promised limits.
 
-Run with ``python -m benchmarks`` on an otherwise idle machine. The contestants alternate within each repeat, and each
-repeat starts with a different contestant, so other load on the machine affects all contestants equally. CPU usage is
-compared within pairs of runs.
+Run with ``python -m benchmarks`` on an otherwise idle machine. The contestants (the harness and the other recorders)
+take turns within each repeat, and each repeat starts with a different contestant, so other load on the machine affects
+all contestants equally. CPU usage is compared only between runs of the same repeat.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GROWTH: Final = tuple(Form(people=people) for people in (1, 2, 9, 16))
 
 
 def main() -> int:
-    """Measure, write the results and print the table; return 1 if a limit is not met."""
+    """Run the benchmarks, write the results and print the table; return 1 if a limit is not met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--quick", action="store_true", help="Run only the main comparison, which takes less than three minutes."
@@ -72,7 +72,7 @@ def save(results: dict[str, Any], runs: list[Run]) -> None:
 
 
 def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # noqa: FBT001
-    """Return all measurements except those of the mixers, each with its key in the results, shortest first."""
+    """Return all measurements except those of the mixers, quickest first, each with its key in the results."""
     if quick:
         return [("first_frame_ms", lambda: suites.first_frame(2))]
     return [
@@ -97,7 +97,7 @@ def log(line: str) -> None:
 
 
 def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT001
-    """Measure every form of recording with alternating contestants. A contestant that fails is logged and skipped."""
+    """Measure every kind of recording; the contestants take turns. Failed recordings are logged and skipped."""
     plan: list[tuple[Form, tuple[str, ...], int]] = [
         (MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)
     ]
@@ -126,7 +126,7 @@ def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> l
 
 
 def rooms(arena: Arena) -> dict[str, float | None]:
-    """Return the number of rooms that the harness records at full frame rate, divided by NERTC's number.
+    """Return how many rooms the harness can record at full frame rate, as a multiple of NERTC's number.
 
     Each room has three participants and is recorded at 360p15.
     """
@@ -157,7 +157,7 @@ def _most_rooms(arena: Arena, contestant: str, form: Form) -> int:
 
 
 def ratios(runs: list[Run]) -> dict[str, float | None]:
-    """Return the median ratios of the harness's CPU usage to the others', for four participants at 720p30."""
+    """Return the median ratio of the harness's CPU usage to each other contestant's, for four participants (720p30)."""
     found: dict[str, float | None] = {}
     for suffix, form in (("", MAIN), ("_webrtc", REMOTE)):
         for contestant in ("floor", "nertc-shipped", "nertc-webm", "nertc-whole", "recordrtc"):

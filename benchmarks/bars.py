@@ -20,7 +20,7 @@ REMOTE: Final = Form(scene="webrtc")
 
 @dataclass(frozen=True)
 class Promise:
-    """A limit for one value in the results: ``bar`` is the maximum, or with ``at_least`` the minimum.
+    """A limit for one value in the results: ``bar`` is the maximum, or the minimum if ``at_least`` is true.
 
     ``keys`` is the path of the value in the results.
     """

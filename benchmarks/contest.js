@@ -31,7 +31,7 @@ const NAMES = [
   'oscar',
   'paul',
 ];
-/** Slice length, in ms, of all recorders except the harness's. */
+/** MediaRecorder's timeslice in ms, for all recorders except the harness's. */
 const SLICE = 1000;
 
 const { client } = window;
@@ -73,7 +73,7 @@ class Floor {
   end = () => finishPlainly(this);
 }
 
-/** Records like `startMediaRecording`, but with the sources in `participants` instead of the room's. */
+/** Like `startMediaRecording`, but records the sources in `participants` instead of the room's. */
 class Ours {
   async begin(plan, scene) {
     const mixer = new Mixer(plan);
@@ -151,7 +151,7 @@ class Nertc {
   }
 }
 
-/** Plays a participant, and returns the properties that NERTC's mixer reads: the video element and the audio. */
+/** Plays a participant's media, and returns what NERTC's mixer reads: the video element and the audio. */
 async function played({ videoTrack, audioTrack }) {
   const dom = document.createElement('video');
   dom.muted = true;

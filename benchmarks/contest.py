@@ -48,7 +48,7 @@ NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heid
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """The form of a recording: number of participants (``people``), local or remote scene, size and frame rate."""
+    """The parameters of a recording: number of participants (``people``), local or remote, size and frame rate."""
 
     scene: Scene = "local"
     people: int = 4
@@ -57,7 +57,7 @@ class Form:
 
     @property
     def label(self) -> str:
-        """A short description of the form."""
+        """A short description of these parameters."""
         where = "in the page" if self.scene == "local" else "over WebRTC"
         return f"{self.people} participants {where}, {self.quality}{self.frame_rate}"
 
@@ -66,8 +66,9 @@ class Form:
 class Run:
     """One recording by one contestant, with its CPU and memory usage and the measurements of ``verify``.
 
-    Runs with the same ``repeat`` follow each other directly. ``repeated`` and ``skipped`` are the worst participant's
-    percentages, or None if no participant has markers. ``psnr`` compares the recorded frames with their sources, in dB.
+    Runs with the same ``repeat`` are made one right after another. ``repeated`` and ``skipped`` are percentages of the
+    worst participant's frames, or None if no participant has markers. ``psnr`` compares the recorded frames with their
+    sources, in dB.
     """
 
     contestant: str
@@ -88,13 +89,13 @@ class Run:
     psnr: float | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the run as plain data."""
+        """Return the run as data that can be converted to JSON."""
         return asdict(self)
 
 
 @contextmanager
 def open_arena() -> Iterator[Arena]:
-    """Install the other contestants into a scratch folder, and open a Chrome for all contestants."""
+    """Install the other contestants into a scratch folder, and open one Chrome instance for all contestants."""
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *PEERS]
         subprocess.run([str(ROOT / "scripts" / "with-node"), *install], cwd=folder, check=True, capture_output=True)
@@ -103,7 +104,7 @@ def open_arena() -> Iterator[Arena]:
 
 
 class Arena:
-    """A Chrome in which the contestants record one at a time, each in its own rooms."""
+    """A Chrome instance in which the contestants record one at a time, each in its own rooms."""
 
     def __init__(self, chrome: Chrome, folder: Path) -> None:
         self._chrome = chrome
@@ -111,7 +112,7 @@ class Arena:
         self._files = 0
 
     def run(self, contestant: str, form: Form, *, repeat: int, seconds: float) -> Run:
-        """Measure one contestant's recording for ``seconds`` seconds; raises HarnessError if the recording fails."""
+        """Let one contestant record for ``seconds`` seconds, and measure it; raises HarnessError if that fails."""
         with self._rooms(1, form) as (room,):
             alice = self._prepare(room, contestant, form)
             self._begin(alice, contestant, form)
@@ -183,7 +184,7 @@ class Arena:
         alice.page.evaluate("(options) => contest.begin(options)", _beginning(contestant, form))
 
     def _end(self, alice: Participant, contestant: str) -> tuple[Path, float]:
-        """Stop and download the recording; return its path, and the time from stop to complete file in ms."""
+        """Stop and download the recording; return its path, and how many ms passed until the file was complete."""
         self._files += 1
         path = self._folder / f"{self._files}-{contestant}.webm"
         with alice.page.expect_download() as download:
@@ -219,7 +220,7 @@ def _beginning(contestant: str, form: Form) -> dict[str, Any]:
 
 
 def _measured(report: Report) -> dict[str, Any]:
-    """Return the values that a run copies from a report."""
+    """Return the values of a report that are stored in a ``Run``."""
     media = report.media
     video = media.video if media else None
     videos = [one.video for one in report.participants if one.video]

@@ -13,7 +13,8 @@ from tests.support.processes import memory_by_process
 class Cost:
     """CPU and memory usage.
 
-    ``cores`` is our CPU time per second, ``foreign`` is that of all other programs, and ``memory`` is our PSS in MB.
+    ``cores`` is the CPU time per second of this process and its children, ``foreign`` is that of all other programs,
+    and ``memory`` is the PSS of this process and its children in MB.
     """
 
     seconds: float

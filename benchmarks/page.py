@@ -1,4 +1,4 @@
-"""Write the results as an offline HTML page with the promised limits, and every contestant's CPU usage with plots."""
+"""Write the results as an offline HTML page with the promised limits, and plots of every contestant's CPU usage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_page(results: dict[str, Any]) -> Path:
 
 
 def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each form of recording with the results of all contestants, lowest CPU usage first."""
+    """Return each kind of recording with the results of all contestants, lowest CPU usage first."""
     forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for run in results["runs"]:
         forms[Form(**run["form"]).label][run["contestant"]].append(run)

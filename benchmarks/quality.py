@@ -27,7 +27,7 @@ _FULL_SCALE: Final = 255
 def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
     """Return the median PSNR, in dB, of a file's frames compared with the luma of their sources.
 
-    The order of ``sources`` is the order of the tiles. The result is None if no tile has the same size as its source.
+    ``sources`` must be in the order of the tiles. The result is None if no tile has the same size as its source.
     """
     originals = [_luma(one) for one in sources]
     found = []

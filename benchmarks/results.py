@@ -1,4 +1,4 @@
-"""Compute ratios of paired runs, print measured values with their limits, and store the results in a file."""
+"""Compute ratios between runs, print the measured values with their limits, and store the results in a file."""
 
 from __future__ import annotations
 

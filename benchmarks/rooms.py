@@ -1,4 +1,4 @@
-"""Measure the CPU, memory and network usage of rooms with different sizes, as a mesh and through an SFU.
+"""Measure the CPU, memory and network usage of rooms of different sizes, as a mesh and through an SFU.
 
 Run with ``python -m benchmarks.rooms``, which prints a Markdown table with "mesh / Janus" in each cell. One participant
 records at 360p and 15 fps. In the second half of the table, two more participants receive everybody's media. The values
@@ -35,7 +35,7 @@ _WARM: Final = 2.0
 
 @contextlib.contextmanager
 def routes(*, sfu: bool) -> Iterator[Routes]:
-    """Return the routes of a room; with ``sfu``, run Janus until the context ends."""
+    """Return the routes of a room; if ``sfu`` is true, run Janus until the context exits."""
     if not sfu:
         yield Routes()
         return
@@ -44,7 +44,7 @@ def routes(*, sfu: bool) -> Iterator[Routes]:
 
 
 def cost(count: int, receivers: int, seconds: float, *, sfu: bool) -> tuple[float, float, float, float, float]:
-    """Measure a room: cores in use, cores used by Janus, MB, Mbit/s, and the highest percentage of repeated frames."""
+    """Return a room's usage: total cores, Janus's cores, MB, Mbit/s, and the highest percentage of repeated frames."""
     names = [f"p{number}" for number in range(count)]
     with (
         tempfile.TemporaryDirectory(prefix="rooms") as folder,
@@ -66,7 +66,7 @@ def cost(count: int, receivers: int, seconds: float, *, sfu: bool) -> tuple[floa
 
 
 def _relaying() -> float:
-    """Return the CPU time in seconds that Janus has used so far, or 0 without Janus."""
+    """Return the CPU time in seconds that Janus has used so far, or 0 if Janus is not running."""
     below = psutil.Process().children(recursive=True)
     return sum(sum(process.cpu_times()[:2]) for process in below if process.name() == "janus")
 

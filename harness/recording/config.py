@@ -39,7 +39,7 @@ class RecordConfig:
     """The options of a recording (NERTC's ``recordConfig``).
 
     Raises:
-        ConfigError: A value is not valid.
+        ConfigError: An option has an invalid value.
     """
 
     record_type: RecordType = "video"
@@ -54,7 +54,7 @@ class RecordConfig:
     """Frame rate of the video, in frames per second."""
     layout: Layout = "grid"
     """Arrangement of the tiles. ``"grid"`` uses equal tiles. ``"speaker"`` shows the shared screen or the loudest
-    participant in a large tile, and all others in a strip."""
+    participant in a large tile, and all others in a row below it."""
     names: bool = True
     """Whether each tile shows the participant's name."""
     codec: Codec = "vp9"

@@ -261,7 +261,7 @@ class _VideoEncoder:
 
 
 class _AudioEncoder:
-    """Encodes the audio from time zero, fills its gaps with silence, and reports each of them to ``send``."""
+    """Encodes the audio from time zero, fills its gaps with silence, and reports each gap to ``send``."""
 
     def __init__(
         self, source: AudioStream, output: OutputContainer, to: Target, send: Callable[[Message], None]
@@ -300,7 +300,7 @@ class _AudioEncoder:
             self._mux()
 
     def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
-        """Insert silence before a frame in pieces; a single piece would use too much memory in the resampler."""
+        """Insert silence before a frame in several pieces, because the resampler would need too much memory for one."""
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (

@@ -27,7 +27,7 @@ _MOST_PIECES: Final = 100_000
 
 @dataclass(frozen=True)
 class Headroom:
-    """Free bytes required after a download: below ``low``, an alarm is raised; below ``least``, an error is raised."""
+    """Minimum free bytes after a download: fewer than ``low`` raise an alarm, fewer than ``least`` an error."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB
@@ -47,7 +47,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def stored_bytes(path: Path) -> int:
-    """Return how many bytes a file occupies on the disk; a sparse file can claim any size and take days to read."""
+    """Return how many bytes a file occupies on disk; a sparse file can claim to be so large that reading takes days."""
     info = path.stat()
     # File systems that do not count blocks report 0.
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)

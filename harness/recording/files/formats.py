@@ -1,4 +1,4 @@
-"""Open media files with safe options in every supported version of PyAV."""
+"""Open media files with safe options, using any supported version of PyAV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
     class Readable(Protocol):
-        """A readable object that supports only ``read``, like a pipe."""
+        """A file-like object that supports only ``read``, like a pipe."""
 
         def read(self, size: int, /) -> bytes:
             """Return up to ``size`` bytes."""
@@ -39,11 +39,11 @@ def open_media(
     container: str | None = None,
     options: dict[str, str] | None = None,
 ) -> InputContainer:
-    """Open a media file or a readable object with a limited number of decoder threads.
+    """Open a media file or a file-like object with a limited number of decoder threads.
 
-    ``container`` is FFmpeg's name for the only format to try, and ``options`` are passed to FFmpeg; use them only for
-    files that the harness wrote. Without options, FFmpeg opens only media containers, and never opens other files that
-    a container refers to.
+    ``container`` is FFmpeg's name for the only format to try. ``options`` are passed to FFmpeg. Use ``options`` only
+    for files that the harness wrote. Without options, FFmpeg opens only media containers, and never opens other files
+    that a container refers to.
 
     Raises FFmpegError or ValueError if the source is not a media file.
     """

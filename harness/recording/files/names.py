@@ -66,8 +66,8 @@ def reserve(folder: Path, stem: str) -> Path:
     """Create an empty recording in ``folder`` under the first free name, and return its absolute path.
 
     The name is the stem, or ``stem-2``, ``stem-3`` and so on. A name is free if no recording, manifest or statistics
-    file uses it, not even as a dangling link. If the folder does not exist, it is created. Nothing is overwritten, even
-    if other processes reserve names in the folder at the same time.
+    file uses it. A dangling symbolic link also uses a name. If the folder does not exist, it is created. Nothing is
+    overwritten, even if other processes reserve names in the folder at the same time.
 
     Raises SetupError if no file can be created in the folder.
     """
@@ -124,7 +124,7 @@ def _trimmed(stem: str) -> str:
 
 
 def _cut(stem: str) -> str:
-    """Shorten the stem to fit, without separating combining marks or joined emoji from their base characters."""
+    """Shorten the stem to fit, without splitting joined emoji or separating combining marks from base characters."""
     short = stem.encode()[:_LONGEST].decode(errors="ignore")
     end = len(short)
     if end == len(stem):

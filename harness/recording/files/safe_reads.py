@@ -34,7 +34,7 @@ def read_whole(path: Path, what: str, most: int) -> bytes:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Return the text of a file; raises ConfigError for the same reasons as read_whole, or if it is not UTF-8."""
+    """Return the text of a file; raises ConfigError in the same cases as read_whole, or if the text is not UTF-8."""
     try:
         text = read_whole(path, what, _LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:

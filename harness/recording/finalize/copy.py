@@ -1,4 +1,4 @@
-"""Copy raw bytes, as they arrive, into a complete, seekable WebM file with every video packet on its own tick."""
+"""Copy raw bytes, as they arrive, into a complete, seekable WebM file, and give each video packet its tick's time."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        """The tracks of which at least one packet has arrived."""
+        """The tracks for which at least one packet has arrived."""
         return tuple(sorted(self.stamps))
 
 
@@ -236,7 +236,7 @@ class _Copy:
             self._add(packet)
 
     def outstanding(self) -> int | None:
-        """Return the number of frames that the mixer wrote before the recorder stopped, but that have not arrived."""
+        """Return how many frames that the mixer wrote before the recorder stopped have not yet arrived."""
         self._lines.read(self._grid)
         return self._grid.outstanding if self._grid else None
 
@@ -311,5 +311,5 @@ class _Copy:
 
 
 def _stamp(packet: Packet) -> float:
-    """Return a packet's timestamp, in ms from the recording's own zero."""
+    """Return a packet's timestamp in ms, counted from MediaRecorder's zero."""
     return float((packet.pts or 0) * (packet.time_base or _MILLISECOND) * 1000)

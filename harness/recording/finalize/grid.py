@@ -37,7 +37,7 @@ class Grid:
     """Assigns a tick to each video packet.
 
     ``step`` is in milliseconds. A tick has a number and a write time in ms on the page's clock; a packet is represented
-    by its timestamp in ms from the recording's own zero.
+    by its timestamp in ms, counted from MediaRecorder's zero.
     """
 
     def __init__(self, step: float, recorder_started: float | None = None) -> None:
@@ -58,7 +58,7 @@ class Grid:
 
     @property
     def expected(self) -> int:
-        """The number of ticks that the file should have, from the first placed packet until the recorder stopped."""
+        """The number of ticks that the file should cover, from the first placed packet until the recorder stopped."""
         if self.first is None:
             return 0
         return max(self._last, self._last_before_stop()) - self.first + 1
@@ -82,7 +82,7 @@ class Grid:
 
     @property
     def zero_on_page(self) -> float | None:
-        """The first placed packet's write time without jitter, in ms on the page's clock; None without ticks."""
+        """The first placed packet's write time without jitter, in ms on the page's clock; None if there is no tick."""
         return None if self._lag is None or not self._times else self.zero - self._lag
 
     @property
@@ -103,7 +103,7 @@ class Grid:
         return self._settle()
 
     def end(self) -> list[tuple[float, int]]:
-        """Place and return the packets that still wait for their ticks; no more ticks follow."""
+        """Place and return the packets that are still waiting for their ticks, since no more ticks will follow."""
         self.ended = True
         return self._settle()
 
@@ -144,7 +144,7 @@ class Grid:
         return number
 
     def _nearest(self, written: float) -> int:
-        """Return the tick with the nearest write time, assuming a constant tick rate outside of the log."""
+        """Return the tick with the nearest write time, assuming a constant tick rate outside the log."""
         if not self._times:
             return round(written / self.step)
         after = bisect_left(self._times, written)
@@ -157,7 +157,7 @@ class Grid:
         return self._numbers[nearer]
 
     def _has_enough(self) -> bool:
-        """Return whether enough packets have arrived, and the log covers them for every candidate first tick.
+        """Return whether enough packets have arrived, and whether the log covers them for every candidate first tick.
 
         Later packets are not considered, because they can be ahead of the log during the whole recording.
         """

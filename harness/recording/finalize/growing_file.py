@@ -55,7 +55,7 @@ class GrowingFile:
         self._call_back(self._changes)
 
     def wait_for(self, more: Callable[[], bool], on_idle: Callable[[], None]) -> None:
-        """Wait until ``more()`` is true or no more bytes will be written; call ``on_idle()`` before callbacks."""
+        """Wait until ``more()`` is true or no more bytes will be written; call ``on_idle()`` before any callbacks."""
         while True:
             changes = self._changes
             if more() or self._ended:
@@ -67,7 +67,7 @@ class GrowingFile:
                 self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - called in this iteration
 
     def _call_back(self, changes: int) -> None:
-        """Call the callbacks that were added before or at change number ``changes``."""
+        """Call the callbacks that were registered up to change number ``changes``."""
         with self._changed:
             due = [callback for added, callback in self._callbacks if added <= changes]
             self._callbacks = [later for later in self._callbacks if later[0] > changes]
@@ -78,7 +78,8 @@ class GrowingFile:
 class TailReader:
     """Reads a growing file like a pipe: reading blocks at the end until more bytes arrive or the file has ended.
 
-    ``on_idle`` is called while the reader blocks, before the callbacks of ``GrowingFile.call_when_read``.
+    ``on_idle`` is called when the reader blocks, just before the callbacks registered with
+    ``GrowingFile.call_when_read``.
     """
 
     def __init__(self, path: Path, growing_file: GrowingFile, on_idle: Callable[[], None] = lambda: None) -> None:
@@ -103,5 +104,5 @@ class TailReader:
         return self._pending
 
     def close(self) -> None:
-        """Close the file. It is safe to call this method twice."""
+        """Close the file. This method can safely be called twice."""
         self._file.close()

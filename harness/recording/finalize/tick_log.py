@@ -38,7 +38,7 @@ class RecorderLine(_Line):
 
 
 class TicksLine(_Line):
-    """The times at which the mixer wrote its ticks, starting with number ``first``, in ms on the page's clock."""
+    """The times at which the mixer wrote its ticks, starting with tick number ``first``, in ms on the page's clock."""
 
     first: Annotated[int, Field(ge=0, le=2**53)]
     written: list[Moment | None]
@@ -209,13 +209,13 @@ class Pauses:
         return self._excess[bisect_right(self._cut_starts, time)]
 
     def cuts(self, zero: float) -> tuple[Cut, ...]:
-        """Return all finished pauses as cuts in the file, which begins at ``zero``."""
+        """Return all finished pauses as cuts in the file; ``zero`` is the start of the file."""
         spans = zip(self._cut_starts, self._starts, self._ends, strict=True)
         return tuple(Cut((at - zero) / 1000, (end - start) / 1000) for at, start, end in spans)
 
 
 class Log:
-    """Reads the log while it grows, and passes ticks and states to the grid.
+    """Reads the log while it grows, and passes ticks and states to a ``Grid``.
 
     ``step`` is the time between ticks in ms, or 0 without video. MediaRecorder's timestamps do not advance during a
     pause, so ticks in a pause are dropped, and the pause is subtracted from the numbers and times of later ticks.
@@ -232,7 +232,7 @@ class Log:
         self._line_lost = False
 
     def read(self, grid: Grid | None) -> None:
-        """Read the new lines, and pass their ticks to the grid, if any."""
+        """Read the new lines, and pass their ticks to ``grid`` unless it is None."""
         for line in self._lines:
             self._handle_line(parse_line(line), grid)
 
@@ -247,8 +247,9 @@ class Log:
     def excess(self, stamp: float, zero_on_page: float) -> float:
         """Return how many ms of the pauses before a timestamp remain after whole ticks are subtracted.
 
-        Pauses are cut from the video by whole ticks, but from the audio to the millisecond, so audio must be moved by
-        this amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's clock.
+        Pauses are cut from the video in whole ticks, but from the audio to the exact millisecond, so the audio must be
+        moved by this amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's
+        clock.
         """
         return self._pauses.excess_at(stamp + zero_on_page)
 

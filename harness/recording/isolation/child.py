@@ -151,7 +151,7 @@ class ConnectedChild(Child):
 
 
 class CpuDeadline:
-    """Limits the work of a process by its CPU time, so that nothing fails just because the machine is busy.
+    """Limits a process's CPU time instead of its real time, so that nothing fails just because the machine is busy.
 
     ``seconds`` is the CPU time that the process can use from now on. A process that uses no CPU time for half a minute
     also exceeds the deadline.
