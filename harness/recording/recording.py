@@ -23,7 +23,7 @@ Count = Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]
 
 
 class Recording(BaseModel):
-    """The facts of a finished recording."""
+    """The facts about a finished recording."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

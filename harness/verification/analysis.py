@@ -48,11 +48,11 @@ class ProgressReporter:
         self._reported = 0.0
 
     def on_frame(self, frame: Frame) -> None:
-        """Advance to the time of a frame."""
+        """Report progress up to the time of a frame."""
         self._advance(frame.at)
 
     def on_audio(self, block: AudioBlock) -> None:
-        """Advance to the time of a block of audio."""
+        """Report progress up to the time of a block of audio."""
         self._advance(block.at)
 
     def _advance(self, at: float) -> None:

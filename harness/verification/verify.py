@@ -27,13 +27,13 @@ class VerifyOptions(TypedDict, total=False):
     manifest: Path | str | None
     """Path of the manifest. The default is the file ``NAME.manifest.json`` next to the recording, if it exists."""
     duration: float | None
-    """Expected duration in seconds, which is compared in addition to the durations in manifest and container."""
+    """Expected duration in seconds, which is checked in addition to the durations in the manifest and the container."""
     limits: Limits | None
     """Limits of the checks. The default is ``Limits()``."""
     expect: Sequence[Expectation]
-    """Expectations of which participants are visible or audible, and when, in addition to the manifest."""
+    """Expectations about which participants are visible or audible, and when, in addition to the manifest."""
     complete: bool
-    """Whether the report fails if no call stopped the recording, or if an alarm was raised during the recording. By
+    """Whether the report fails if the recording was not stopped normally, or if an alarm was raised during it. By
     default, these findings are only warnings."""
     redact: bool | str
     """Whether to leave out all names of participants and files, and all video, so that the report can be shared. A
@@ -43,8 +43,8 @@ class VerifyOptions(TypedDict, total=False):
 def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) -> Report:
     """Verify a recording: compare the contents of the file with its manifest and the options, and return the report.
 
-    The file is read in a separate process with limits on memory and time. If the file's media can't be read, the report
-    has failed.
+    The file is read in a separate process with limits on memory and time. If the file's media can't be read, a failed
+    report is returned.
 
     Args:
         recording: The recording, or the path of any media file.
@@ -100,7 +100,7 @@ def verify_safely(
 
 
 def check_options(duration: float | None, limits: Limits, expect: Sequence[Expectation]) -> None:
-    """Raise ConfigError for options that no recording can meet."""
+    """Raise ConfigError for options that no recording can satisfy."""
     if duration is not None and not 0 <= duration < float("inf"):
         message = f"duration: {duration!r} is not valid; specify 0 seconds or more."
         raise ConfigError(message)

@@ -84,7 +84,7 @@ class Child:
         )
 
     def end(self) -> None:
-        """Kill the process, which has nothing to clean up; do not wait for it if it hangs in a disk access."""
+        """Kill the process, which has nothing to clean up, and don't wait for it if a disk access hangs."""
         self._close_errors()
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -126,7 +126,7 @@ class ConnectedChild(Child):
         """Wait until the child is ready; ``is_ready`` receives the first message within a deadline, and checks it.
 
         ``is_ready`` can raise TimeoutError and ConnectionError. If the child does not become ready, the process is
-        ended and SetupError is raised.
+        killed and SetupError is raised.
         """
         try:
             why = "" if is_ready(self.deadline(_READY_WITHIN)) else "it gave no reason"
@@ -153,8 +153,8 @@ class ConnectedChild(Child):
 class CpuDeadline:
     """Limits a process's CPU time instead of its real time, so that nothing fails just because the machine is busy.
 
-    ``seconds`` is the CPU time that the process can use from now on. A process that uses no CPU time for half a minute
-    also exceeds the deadline.
+    ``seconds`` is the CPU time that the process can use from now on. The deadline also expires if the process uses no
+    CPU time for half a minute.
     """
 
     def __init__(self, pid: int, seconds: float) -> None:
@@ -169,7 +169,7 @@ class CpuDeadline:
         return time.monotonic() - self._began
 
     def wait(self) -> float:
-        """Return how many seconds to wait before the next call; raises TimeoutError when the time is used up."""
+        """Return how many seconds to wait before calling this again; raises TimeoutError when the time is used up."""
         now, used = time.monotonic(), self._cpu_time(self._last)
         if used > self._last:
             self._last, self._moved = used, now
@@ -189,8 +189,8 @@ class CpuDeadline:
 def confine(*, files: int | None = None, seconds: float | None = None, writes: bool = False) -> None:
     """Permanently limit this process: at most MEMORY more bytes, no core file, and no writing to files.
 
-    ``files`` is the maximum number of open files, and ``seconds`` is the maximum CPU time since the process started.
-    ``writes`` allows writing to files.
+    ``files`` is the maximum number of open files, and ``seconds`` is the maximum CPU time since the process started. If
+    ``writes`` is true, the process may write to files.
     """
     # The parent handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -211,7 +211,7 @@ def confine(*, files: int | None = None, seconds: float | None = None, writes: b
 def exit_with_parent(connection: int, clean_up: Callable[[], object] = lambda: None) -> None:
     """Exit as soon as the parent has closed its end of the connection, even if a decoder never returns.
 
-    ``connection`` is the file descriptor of this process's end; ``clean_up`` is called before the exit.
+    ``connection`` is the file descriptor of this process's end; ``clean_up`` is called before exiting.
     """
 
     def watch() -> None:

@@ -31,8 +31,8 @@ def describe(
 ) -> Manifest:
     """Write the manifest and the statistics of the finished file in ``folder``, and return the manifest.
 
-    ``recovered`` is the reason why the recording was not stopped, or None. If ``timed`` is false, the file has the
-    timestamps of its raw bytes, and the log is not used because its times differ.
+    ``recovered`` is the reason why the recording was not stopped normally, or None. If ``timed`` is false, the file has
+    the timestamps of its raw bytes, and the log is not used because its times differ from these timestamps.
     """
     path = folder.finished(facts.stem)
     manifest_of(path).unlink(missing_ok=True)
@@ -86,7 +86,7 @@ def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str |
 
 
 def _write_statistics(source: Path, target: Path, zero_ms: float | None, finished: Finished) -> list[str]:
-    """Copy the WebRTC statistics, if any, and convert their times to file times; return notes about losses.
+    """Copy the WebRTC statistics, if any, and convert their times to file times; return messages about lost lines.
 
     If ``zero_ms`` is None, the first line gets the time 0.
     """
@@ -117,9 +117,9 @@ def _write_statistics(source: Path, target: Path, zero_ms: float | None, finishe
 class _LogContents:
     """The events, participants and recorder states in a log.
 
-    ``zero`` is the file's zero in ms on the room's clock; if it is None, the log is not read. The times of ``events``
-    are file times in seconds; ``states`` are MediaRecorder's states, with times in ms on the page's clock. ``notes``
-    report how many lines could not be read.
+    ``zero`` is the start of the file in ms on the room's clock; if it is None, the log is not read. The times of
+    ``events`` are file times in seconds; ``states`` are MediaRecorder's states, with times in ms on the page's clock.
+    ``notes`` report how many lines could not be read.
     """
 
     def __init__(self, log: Path, zero: float | None, finished: Finished) -> None:
@@ -170,7 +170,7 @@ class _LogContents:
 
 
 def _unreadable_lines(lines: int, of: str) -> list[str]:
-    """Return a note that reports how many lines of a file could not be read, or no note if all lines were readable."""
+    """Return a message about how many lines of a file could not be read, or none if all lines were readable."""
     return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
 
 
@@ -185,7 +185,7 @@ def _statistics_line(line: bytes) -> dict[str, Any] | None:
 
 
 def _config_of(facts: Facts) -> RecordConfig:
-    """Return the configuration, or only its type if another version wrote options that this version refuses."""
+    """Return the configuration, or only its record type if another version wrote options that this version rejects."""
     try:
         return RecordConfig.from_page(facts.config)
     except (ConfigError, TypeError):

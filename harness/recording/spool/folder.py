@@ -92,11 +92,11 @@ class Folder:
         return sorted(path for path in found if path not in ours)
 
     def finished(self, stem: str) -> Path:
-        """Return the path of the finished file; it is in a subfolder because its name can be "recording" or "raw"."""
+        """Return the path of the finished file, in a subfolder because its name may be "recording" or "raw"."""
         return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:
-        """Lock the folder and return the lock, which is held until it is closed; ``new`` creates the lock file.
+        """Lock the folder and return the lock, which is held until it is closed. ``new`` creates a lock file.
 
         Raises BlockingIOError if another process holds the lock, and FileNotFoundError if the lock file does not exist.
         """
@@ -113,7 +113,7 @@ class Folder:
         return lock
 
     def make(self) -> BinaryIO:
-        """Create the folder and return its lock; raises RecordingError if the spool is a link."""
+        """Create the folder and return its lock; raises RecordingError if the spool is a symbolic link."""
         if self.path.parent.is_symlink():
             message = f"{self.path.parent} is a link, so recordings would be stored somewhere else; remove the link."
             raise spool_error(message)
@@ -134,10 +134,11 @@ class Folder:
         raise spool_error(message)
 
     def remove(self, *stems: str) -> list[Path]:
-        """Remove the recording's files and the folder; the lock must be held. Returns the foreign files.
+        """Remove the recording's files and the folder; the lock must be held.
 
-        ``stems`` are the possible names of the finished file. If there are foreign files, they stay, and so does the
-        folder. The lock is removed last, so that no other process recovers a partially removed folder.
+        ``stems`` are the possible names of the finished file. Files that don't belong to the recording are not removed
+        but returned, and the folder is kept if there are any. The lock is removed last, so that no other process
+        recovers a partially removed folder.
         """
         foreign = self.foreign(*stems)
         if any(path.parent == self.results for path in foreign):

@@ -25,7 +25,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     that became known later. ``complete`` must be on the same file system as ``folder``.
 
     Raises RecordingError if ``complete`` is not the file that the server finished, and DiskFullError if the disk is
-    full. If anything fails, ``complete`` stays where it is, and all other files are removed.
+    full. If anything fails, ``complete`` stays where it is, and all files that this function created are removed.
     """
     before = manifest.recording
     if sha256_of(complete) != before.sha256:

@@ -49,11 +49,11 @@ class Recovery:
 
 
 def recover(recordings: Path) -> list[Recovery]:
-    """Finish every abandoned recording in the spool of ``recordings``, and publish it there.
+    """Finish every abandoned recording in the spool of the folder ``recordings``, and publish it in that folder.
 
-    Unreadable lines of a recording's log and statistics are skipped and counted. If its facts or log are missing or
-    damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw bytes. Foreign files stay in the
-    recording's folder. A folder without readable media also stays, and is reported in one line.
+    Unreadable lines of a recording's log and statistics are skipped and counted. If a recording's facts or log are
+    missing or damaged, it is named ``recovered-ID`` and has the timestamps of its raw bytes. Files that don't belong to
+    a recording stay in its folder. A folder without readable media is also kept, and is reported in one line.
     """
     root = recordings / FOLDER
     if root.is_symlink():
@@ -187,7 +187,7 @@ def _publish_described(
 
 
 def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
-    """Publish the finished file of a folder without raw bytes; their absence shows that the file has been read back."""
+    """Publish a finished file whose raw bytes were removed, which shows that the file was read back."""
     path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
     if not _has_bytes(path):
         path = _finished_files(folder)[0]
@@ -204,7 +204,7 @@ def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> 
 
 
 def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
-    """Publish a file with its own timestamps under the name ``recovered-ID``."""
+    """Publish a file that has the timestamps of its raw bytes, under the name ``recovered-ID``."""
     finished = copy_as_stamped(source, folder.partial)
     reason = f"{why}, so the recording has the timestamps of its raw bytes, and its participants are unknown"
     known = _facts_as_stamped(folder, source, facts, finished)
@@ -212,7 +212,7 @@ def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: 
 
 
 def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
-    """Return the facts for a file with its own timestamps; if no facts are stored, read them from the file."""
+    """Return the facts for a file with the timestamps of its raw bytes; read them from the file if none are stored."""
     ended = source.stat().st_mtime
     clocks: dict[str, Any] = {
         "stem": _own_stem(folder),

@@ -50,7 +50,7 @@ CHECKS: Final = (
 
 
 def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
-    """Return the findings of all checks in order; without a manifest, also a warning that lists the missing checks."""
+    """Return the findings of all checks in order. Without a manifest, add a warning that lists the skipped checks."""
     findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
     ran = {finding.check for finding in findings}
     missing = [check.name for check in CHECKS if check.name not in ran]

@@ -187,7 +187,7 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
-    """Check whether the file has the SHA-256 that its manifest states."""
+    """Check whether the file has the SHA-256 hash that its manifest states."""
     if error := evidence.manifest_error:
         yield Finding(check="hash", ok=False, expected="a manifest", got="damaged", message=error)
     if evidence.manifest is None or evidence.sha256 is None:

@@ -88,7 +88,7 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:
-    """Return the end of an expectation, but at most the end of the recording, which may be slightly too short."""
+    """Return when an expectation ends, or when the recording ends if that is earlier."""
     duration = evidence.media.duration
     return duration if expected.end is None else min(expected.end, duration)
 
@@ -195,7 +195,10 @@ def _summary(participant: MeasuredParticipant, evidence: Evidence) -> str:
 
 
 def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check that nobody unexpected is in the file. A local recording may contain only the recording participant."""
+    """Check that no unexpected participant is in the file.
+
+    A local recording may contain only the recording participant.
+    """
     if evidence.manifest is None or _lost_its_members(evidence.manifest):
         return
     allowed = {one.marker for one in _allowed_participants(evidence)}

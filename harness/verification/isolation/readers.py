@@ -1,6 +1,6 @@
 """A pool of child processes that read files, so that a hostile file can neither hang nor crash the caller.
 
-An idle process waits for the next request. Readers end when the caller's process exits or crashes, because their
+An idle process waits for the next request. Readers exit when the caller's process exits or crashes, because their
 connections close.
 """
 
@@ -84,7 +84,7 @@ class _ReaderPool:
         reader.end()
 
     def end(self) -> None:
-        """End all readers, including those that are still reading."""
+        """Stop all readers, including those that are still reading."""
         if self._owner == os.getpid():
             for reader in (*self._idle, *self._busy):
                 reader.end()
@@ -97,7 +97,7 @@ atexit.register(_POOL.end)
 
 
 def analyze_in_child(request: VerifyRequest) -> Report:
-    """Return the report on a file. If the file hangs or crashes its reader, the report has failed.
+    """Return the report on a file. If the file hangs or crashes its reader, a failed report is returned.
 
     Raises OSError if the file can't be read, and SetupError if the reader process can't be started.
     """

@@ -1,10 +1,10 @@
 """The markers in synthetic audio: a tone for each participant, and a burst every second.
 
-Marker ``m`` has a tone of ``300 + 50 (m mod 16)`` Hz that never stops: while the tone is in the file, the participant
-is audible. A burst starts every second, when the counter in the video is a multiple of 30. The burst is a chirp of 80
-ms that rises by 240 Hz around ``1350 + 300 (m mod 16)`` Hz and is faded in and out. A matched filter locates the start
-of each burst to within a millisecond, even while all participants are audible. ``web/src/media/synthetic.js`` generates
-the audio that this module analyzes.
+Marker ``m`` has a continuous tone of ``300 + 50 (m mod 16)`` Hz. The participant is audible while this tone is in the
+file. A burst starts every second, when the counter in the video is a multiple of 30. The burst is a chirp of 80 ms that
+rises by 240 Hz around ``1350 + 300 (m mod 16)`` Hz and is faded in and out. A matched filter locates the start of each
+burst to within a millisecond, even while all participants are audible. ``web/src/media/synthetic.js`` generates the
+audio that this module analyzes.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class AudioAnalysis:
     """The markers and levels in the audio, in steps of 50 ms.
 
     ``steps`` holds the start and end of each step in seconds (two columns); steps are contiguous where there is audio.
-    ``tones`` holds the amplitude of each voice's tone (16 columns), which is 0 if the tone is not above the noise.
-    ``levels`` holds the RMS level of the whole mix. ``bursts`` holds the start times of each voice's bursts in seconds,
-    in order.
+    ``tones`` holds the amplitude of each of the 16 tones (one column each), which is 0 if the tone is not above the
+    noise. ``levels`` holds the RMS level of the mixed audio. ``bursts`` holds the start times of each tone's bursts in
+    seconds, in order.
     """
 
     steps: NDArray[np.float64]
@@ -63,7 +63,7 @@ class AudioAnalysis:
 
 
 def burst(voice: int) -> NDArray[np.complex128]:
-    """Return a voice's burst at 48 kHz as an analytic signal of amplitude 1, whose real part is played."""
+    """Return one of the 16 kinds of burst at 48 kHz as an analytic signal of amplitude 1, whose real part is played."""
     at = np.arange(round(BURST_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     phase = (BURSTS[voice] - SWEEP) * at + SWEEP / BURST_SECONDS * at**2
     fade = 0.5 - 0.5 * np.cos(2 * np.pi * at / BURST_SECONDS)
@@ -71,7 +71,7 @@ def burst(voice: int) -> NDArray[np.complex128]:
 
 
 class BurstDetector:
-    """Finds all voices' bursts in a block of audio, with one Fourier transform and a narrow band for each voice."""
+    """Finds all bursts in a block of audio, with one Fourier transform and a narrow band for each of the 16 kinds."""
 
     _WIDTH: Final = 1024
     _HALF_BAND: Final = 200.0
@@ -90,7 +90,7 @@ class BurstDetector:
         self._valid = (_BLOCK - templates.shape[1]) // self._stride
 
     def find(self, block: NDArray[np.float32]) -> list[list[tuple[float, float]]]:
-        """Return (start in samples, amplitude) for each voice's bursts that are completely inside the block."""
+        """Return (start in samples, amplitude) for each kind of burst, if the burst is completely inside the block."""
         band = np.fft.rfft(block)[self._bins]
         scale = self._WIDTH / _BLOCK
         signal = np.fft.ifft(band, self._WIDTH, axis=1) * scale
@@ -113,7 +113,7 @@ class BurstDetector:
 
 
 class AudioMarkerDetector:
-    """Detects tones and bursts and measures the level of the mix, block by block."""
+    """Detects tones and bursts, and measures the level of the mixed audio, block by block."""
 
     def __init__(self) -> None:
         self._burst_detector = BurstDetector()
@@ -200,7 +200,7 @@ class AudioMarkerDetector:
 
 
 def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts at least half a second apart. If bursts are closer, all but the loudest are echoes."""
+    """Return the times of bursts that are at least half a second apart. Of closer bursts, only the loudest counts."""
     kept: list[tuple[float, float]] = []
     for at, size in sorted(found):
         if not kept or at - kept[-1][0] >= _BURSTS_APART:

@@ -46,7 +46,7 @@ class MarkerTrack:
 
 
 class MarkerReader:
-    """Reads every synthetic participant's strips, in the tiles that the timeline lists and in all usual grids.
+    """Reads every synthetic participant's strips, in the tiles that the timeline lists and in all usual grid layouts.
 
     ``size`` is the frame size that the layout was made for, in pixels. If the file has a different size, which another
     check reports, the tiles are scaled.
@@ -84,7 +84,7 @@ class MarkerReader:
                 self._found[marker.number].append(len(self._times) - 1, marker, in_own_tile=in_own_tile)
 
     def finish(self) -> dict[int, MarkerTrack]:
-        """Return each marker's track, without strips that passed their CRC by chance, and free the strips' memory."""
+        """Return each marker's track, without strips whose CRC matched by chance, and free the strips' memory."""
         times = np.array(self._times)
         confirmed = (_confirmed(marker, times, self._found.pop(marker)) for marker in sorted(self._found))
         return {
@@ -94,7 +94,7 @@ class MarkerReader:
         }
 
     def _sampler_for(self, first: int, last: int, frame: Frame) -> StripSampler:
-        """Return the sampler for the layouts from ``first`` up to ``last``, which reads tiles first and then grids."""
+        """Return the sampler for the layouts from ``first`` up to ``last``, reading their tiles before the usual grids."""
         wide, high = self._size or (frame.width, frame.height)
         across, down = frame.width / wide, frame.height / high
         owners: defaultdict[Place, set[str]] = defaultdict(set)
@@ -108,7 +108,7 @@ class MarkerReader:
 
 
 class _Found:
-    """Stores the strips of one marker in 13 bytes each, because a day contains 2.6 million strips per participant."""
+    """Stores each strip of one marker in 13 bytes, because a day of video has 2.6 million strips per participant."""
 
     def __init__(self) -> None:
         self.frames = array("I")

@@ -1,4 +1,4 @@
-"""The markers in synthetic video: a strip of bright and dark cells with the participant, a counter and the time.
+"""The markers in synthetic video: a strip of bright and dark cells that encode the participant, a counter and the time.
 
 Synthetic video is 16:9. The strip spans the full width at the top of the video, in two rows of 32 cells, each width/32
 wide and height/18 high. Row by row, the cells encode 64 bits, most significant bit first. A bright cell is 1, a dark
@@ -42,7 +42,7 @@ _LEAST_CONTRAST: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The content of one strip: the participant's number, the counter, the capture time in milliseconds."""
+    """The content of one strip: the participant's number, the counter, and the capture time in milliseconds."""
 
     number: int
     counter: int
@@ -93,7 +93,7 @@ class StripSampler:
         self._indices = np.array(indices, dtype=np.intp).reshape(len(places), _BITS, -1)
 
     def read(self, luma: NDArray[np.uint8]) -> list[Marker | None]:
-        """Return the marker at each place, or None."""
+        """Return the marker at each place, or None for a place without a readable marker."""
         if not self._indices.size:
             return []
         return decode_strips(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32))

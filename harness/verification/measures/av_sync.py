@@ -66,7 +66,7 @@ def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDA
 
 
 def spread(values: NDArray[np.float64]) -> Spread | None:
-    """Return the median and the 95th percentile of values in milliseconds, or None without values."""
+    """Return the median and the 95th percentile of values in milliseconds, or None if there are no values."""
     if not values.size:
         return None
     return Spread(median=round(float(np.median(values)), 2), p95=round(float(np.percentile(np.abs(values), 95)), 2))

@@ -44,7 +44,7 @@ def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
 def count_uneven(
     track: MarkerTrack, *, period: float, frozen: Sequence[Interval], pauses: Sequence[float] = ()
 ) -> tuple[int, int]:
-    """Return how many of the sender's frames were repeated and skipped, except by exact frame rate conversion.
+    """Return how many of the sender's frames were repeated and skipped for reasons other than exact rate conversion.
 
     ``frozen`` intervals are reported separately and do not count. During ``pauses`` the sender continued, but was not
     recorded. Exact conversion keeps the counter within a band of fixed width around the file's time. Whenever the
@@ -101,7 +101,7 @@ def _sender_step(track: MarkerTrack) -> float:
 
 
 def _band(step: float, tick: float) -> float:
-    """Return the maximum deviation in an exact conversion, in counts.
+    """Return how far the counter can deviate in an exact conversion, in counts.
 
     ``step`` and ``tick`` are the counts per frame of the sender and of the file.
     """

@@ -25,7 +25,7 @@ class Evidence:
 
     ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
     is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if a manifest states the
-    expected value. The whole video is black during ``black``, the whole mix is silent during ``silent``, and frames are
+    expected value. The video is completely black during ``black``, nobody is audible during ``silent``, and frames are
     missing during ``video_gaps``.
     """
 
@@ -51,12 +51,12 @@ class Evidence:
 
     @property
     def video_missing(self) -> list[Interval]:
-        """Intervals in which the whole video is black or missing, which the checks of single participants ignore."""
+        """Intervals with completely black or missing video, which checks of individual participants ignore."""
         return _widened((*self.black, *self.video_gaps))
 
     @property
     def audio_missing(self) -> list[Interval]:
-        """Intervals in which the whole audio is silent or missing, which the checks of single participants ignore."""
+        """Intervals with completely silent or missing audio, which checks of individual participants ignore."""
         return _widened((*self.silent, *(self.streams.audio.gaps if self.streams.audio else ())))
 
     @property

@@ -39,7 +39,7 @@ _VARYING_FRAMES: Final = 0.25
 
 
 def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
-    """Return the frame rate that the frame times are expected to match, in frames per second, or None without frames.
+    """Return the frame rate that the frame times are expected to match, in fps, or None if there are no frames.
 
     The rate is measured over the whole file, because single gaps of 16 and 17 ms can't distinguish 60 from 59.94 fps.
     """
@@ -99,17 +99,17 @@ def media_duration(streams: Streams, rate: float | None) -> float:
 
 
 def video_end(video: VideoFacts | None, rate: float | None) -> float:
-    """Return the time at which the last frame ends, in seconds, or 0 without frames."""
+    """Return the time at which the last frame ends, in seconds, or 0 if there are no frames."""
     return float(video.times[-1]) + 1 / rate if video and video.times.size and rate else 0.0
 
 
 def black_intervals(content: FrameContentDetector, rate: float | None) -> tuple[Interval, ...]:
-    """Return the intervals in which the whole video is black."""
+    """Return the intervals in which the video is completely black."""
     return tuple(spans(content.black.tolist(), lasting=1 / rate, bridge=_CLOSE)) if rate else ()
 
 
 def silent_intervals(audio: AudioAnalysis | None) -> tuple[Interval, ...]:
-    """Return the intervals in which the whole mix is silent."""
+    """Return the intervals in which the audio is completely silent."""
     if audio is None:
         return ()
     quiet = audio.steps[audio.levels < _SILENCE]

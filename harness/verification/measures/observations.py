@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Observations:
     """Everything that the detectors found in one file.
 
-    ``audio`` is None without audio. ``rate`` is in frames per second. ``zero_ms`` is the room's time at the start of
-    the file, if the manifest states it. ``pauses`` holds (time in the file, duration) for each pause, in seconds.
+    ``audio`` is None if the file has no audio. ``rate`` is in frames per second. ``zero_ms`` is the room's time at the
+    start of the file, if the manifest states it. ``pauses`` holds (time in the file, duration) for each pause, in
+    seconds.
     """
 
     marker_tracks: dict[int, MarkerTrack]

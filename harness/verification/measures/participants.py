@@ -44,9 +44,9 @@ _NOT_VISIBLE: Final = ParticipantVideo(
 class MeasuredParticipant:
     """A synthetic participant, with the values that the checks need in addition to the ``report``.
 
-    ``known`` is true if the manifest names the marker. ``in_own_tile`` holds the intervals in which the video is
+    ``known`` is true if the manifest lists the marker. ``in_own_tile`` holds the intervals in which the video is
     visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
-    false if another marker uses the same voice (there are 16), so it is unknown which participant is audible.
+    false if another marker uses the same tone (there are only 16), so it is unknown which participant is audible.
     """
 
     marker: int
@@ -152,7 +152,7 @@ def _audio_report(audible: list[Interval], observations: Observations) -> Partic
 
 
 def _audible(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
-    """Return the intervals in which a voice's tone is audible."""
+    """Return the intervals in which one of the 16 tones is audible."""
     if audio is None or not audio.tones[:, voice].any():
         return []
     tone = audio.tones[:, voice]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class UnreadableError(Exception):
-    """The file contains nothing that could be analyzed; the message gives the reason."""
+    """The file contains nothing that can be analyzed; the message gives the reason."""
 
 
 class VideoSink(Protocol):
@@ -135,7 +135,7 @@ def _packets(
 ) -> Iterator[av.Packet[Any] | None]:
     """Yield the packets, followed by the empty packets that flush the decoders.
 
-    None stands for an error in the container.
+    If the container has an error, None is yielded in place of a packet.
     """
     if not streams:
         return

@@ -1,4 +1,4 @@
-"""The thumbnails of a report's page, decoded in a confined child process, because a recording may be hostile.
+"""The thumbnails on a report's page, decoded in a confined child process, because a recording may be hostile.
 
 The child prints one line for each thumbnail, a JPEG in base64, and exits. The parent limits the child's run time.
 """
@@ -36,7 +36,7 @@ _PROGRAM: Final = "from harness.verification.report.filmstrip import main; main(
 def filmstrip(path: Path, duration: float) -> list[str]:
     """Return evenly spaced thumbnails of a recording of ``duration`` seconds, as data URLs.
 
-    Thumbnails are missing if they can't be decoded within ten seconds of CPU time.
+    Thumbnails that can't be decoded within ten seconds of CPU time are omitted.
     """
     child = Child(_PROGRAM, str(path), str(duration), stdout=subprocess.PIPE)
     timeout = threading.Timer(_TIMEOUT, child.process.kill)

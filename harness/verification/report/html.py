@@ -40,7 +40,7 @@ _SHORTEST: Final = 0.1
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar for an interval in a lane: start and width in plot units, kind and text."""
+    """A bar that shows an interval in a participant's timeline: start and width in plot units, kind and text."""
 
     x: float
     width: float
@@ -59,7 +59,7 @@ class Lane:
 
 
 def write_html(report: Report, target: Path) -> None:
-    """Write the report to ``target``. The page plays the recording from a relative address."""
+    """Write the report to ``target``. The page plays the recording from a relative URL."""
     write_report(target, PAGE, as_html(report, target))
 
 
@@ -118,7 +118,7 @@ def _has_thumbnails(report: Report) -> bool:
 
 
 def clock(seconds: float) -> str:
-    """Return a time in a file as a player shows it: 0:07.2, 12:30.0, 1:02:03.0."""
+    """Return a time in a file in the format that video players use: 0:07.2, 12:30.0, 1:02:03.0."""
     minutes, rest = divmod(round(max(0.0, seconds), 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
@@ -128,7 +128,7 @@ def clock(seconds: float) -> str:
 
 
 def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) -> list[Lane]:
-    """Return a lane for each participant, with the findings about that participant only."""
+    """Return a timeline for each participant, with the findings about that participant only."""
     events: defaultdict[str | None, list[Event]] = defaultdict(list)
     if report.curves and report.curves.manifest:
         for event in report.curves.manifest.timeline.events:
@@ -172,7 +172,7 @@ def _bar(at: Interval, duration: float, kind: str, text: str) -> Bar:
 
 
 def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
-    """Return (position in the plot, time, kind, text) for each event that the lanes do not show."""
+    """Return (position in the plot, time, kind, text) for each event that the participants' timelines do not show."""
     if curves is None or curves.manifest is None:
         return []
     events = ((event, _event_text(event)) for event in curves.manifest.timeline.events)
@@ -184,7 +184,7 @@ def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
 
 
 def _event_text(event: Event) -> str | None:
-    """Return the text of an event, or None for an event that the lanes show."""
+    """Return the text of an event, or None for an event that the participants' timelines show."""
     name = event.participant
     match event.event:
         case "join":

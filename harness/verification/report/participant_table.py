@@ -17,7 +17,7 @@ NOTHING: Final = "-"
 
 
 def cells(one: ParticipantReport) -> tuple[str, ...]:
-    """Return a participant's values as texts, one for each column."""
+    """Return a participant's values as text, one string for each column."""
     video, audio, offset = one.video, one.audio, one.av_offset_ms
     return (
         _seconds(one.present),

@@ -55,7 +55,7 @@ class Report(ReportModel):
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """All findings that are warnings, although the check passed."""
+        """All warnings: findings of checks that passed, but found something worth reporting."""
         return tuple(finding for finding in self.findings if finding.warning)
 
     @property
@@ -128,7 +128,7 @@ class Report(ReportModel):
         return {key: values[key] for key in ("ok", "path", "media", "participants", "findings")}
 
     def __repr__(self) -> str:
-        """Return a one-line summary for failed assertions."""
+        """Return a one-line summary for the messages of failed assertions."""
         failed = "; ".join(finding.message for finding in self.failures[:_MOST_MESSAGES])
         warned = "; ".join(finding.message for finding in self.warnings[:_MOST_MESSAGES])
         passed = f"passed with {warnings_of(self)}: {warned}" if warned else "passed"

@@ -40,7 +40,10 @@ def check_targets(*, html: Path | None = None, junit: Path | None = None) -> Non
 
 
 def write_report(target: Path, signature: bytes, content: str) -> None:
-    """Write a report, and create its folder if necessary. Raises OSError, and ConfigError as ``check_target`` does."""
+    """Write a report, and create its folder if necessary.
+
+    Raises OSError if writing fails, and ConfigError in the same cases as ``check_target``.
+    """
     check_target(target, signature)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(encodable(content), encoding="utf-8")

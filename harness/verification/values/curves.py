@@ -70,7 +70,7 @@ class Curves:
     offsets: Mapping[str, Curve] = field(default_factory=dict)
     """A/V offset in milliseconds, for each participant."""
     delays: Mapping[str, Curve] = field(default_factory=dict)
-    """Time from the capture of a frame to its time in the file, in milliseconds, for each participant."""
+    """Time from the capture of a frame until it appears in the file, in milliseconds, for each participant."""
     connections: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     """WebRTC statistics, for each measurement and participant."""
 

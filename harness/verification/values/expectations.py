@@ -30,13 +30,14 @@ class Expectation(ReportModel):
     participant: Words
     """Name of the participant."""
     visible: bool | None = None
-    """True if the participant must be visible during the whole interval, False if never visible, None to skip this."""
+    """True if the participant must always be visible in the interval, False if never, None if this is not checked."""
     audible: bool | None = None
-    """True if the participant must be audible during the whole interval, False if never audible, None to skip this."""
+    """True if the participant must always be audible in the interval, False if never, None if this is not checked."""
     start: Seconds = Field(default=0.0, validation_alias="from")
-    """Start of the interval in seconds. The name in an expectations file is ``from``."""
+    """Start of the interval in seconds. In an expectations file, this key is called ``from``."""
     end: Seconds | None = Field(default=None, validation_alias="to")
-    """End of the interval in seconds; None for the end of the recording. The name in an expectations file is ``to``."""
+    """End of the interval in seconds; None for the end of the recording. In an expectations file, this key is called
+    ``to``."""
 
     @model_validator(mode="after")
     def _expects_something(self) -> Self:
@@ -80,11 +81,11 @@ class Expected(ReportModel):
     duration: Seconds | None = None
     """Expected duration in seconds; None if it is not checked."""
     complete: bool = False
-    """Whether the report fails if no call stopped the recording, or if an alarm was raised during the recording."""
+    """Whether the report fails if the recording was not stopped normally, or if an alarm was raised during it."""
     limits: Limits = Limits()
     """Limits of the checks."""
     expect: tuple[Expectation, ...] = ()
-    """Expectations of which participants are visible or audible, and when."""
+    """Expectations about which participants are visible or audible, and when."""
 
     @model_validator(mode="after")
     def _is_verifiable(self) -> Self:

@@ -21,7 +21,7 @@ _SHOWN: Final = 3
 class ReportModel(BaseModel):
     """Base class of frozen values. Times are positions in the file in seconds, unless a name contains ``ms``.
 
-    All numbers are finite, since JSON has no other numbers.
+    All numbers are finite, since JSON can't represent infinity and NaN.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -142,7 +142,8 @@ class ParticipantReport(ReportModel):
     """Measurements of one synthetic participant in the file."""
 
     name: Words
-    """Name of the participant. If no manifest contains a name for the marker, the name is for example ``marker 5``."""
+    """Name of the participant. If no manifest contains a name for the marker, the name is, for example, ``marker
+    5``."""
     present: tuple[Interval, ...]
     """Intervals in which the participant is visible or audible, each with start and end in seconds."""
     video: ParticipantVideo | None
@@ -155,7 +156,7 @@ class ParticipantReport(ReportModel):
     """How fast the A/V offset grows, in ppm (microseconds per second); None if the measurement covers less than a
     minute."""
     delay_ms: Spread | None
-    """Time from the capture of a frame to the frame's time in the file, in milliseconds; None if it could not be
+    """Time from the capture of a frame until the frame appears in the file, in milliseconds; None if it could not be
     measured."""
 
     def is_audible(self, start: float, end: float) -> bool:
@@ -177,7 +178,7 @@ class ParticipantReport(ReportModel):
         return self.video is not None and _covers(self.video.visible, start, end)
 
     def __repr__(self) -> str:
-        """Return a one-line summary for failed assertions."""
+        """Return a one-line summary for the messages of failed assertions."""
         parts = [f"present {_during(self.present)}"]
         if self.audio:
             parts.append(f"audible {_during(self.audio.audible)}")
