@@ -51,7 +51,7 @@ def _python() -> str:
 
 
 def _page() -> str:
-    """Return the percentages of lines and branches that ran under Node, and how many files need a browser."""
+    """Return the percentages of lines and branches that ran under Node, and how many files run only in browsers."""
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "web" / "src").rglob("*.js")}
     try:
         reports = PAGE.read_text(encoding="utf-8").split("end_of_record")

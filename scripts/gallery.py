@@ -1,7 +1,7 @@
 """Take the screenshots for docs/gallery.md: the page, a recording in the player, and its report.
 
-Three participants meet in a real Chrome. One participant is silent for a while without being muted, and the report
-contains a finding about it.
+Three participants meet in a real Chrome browser. One participant is silent for a while without being muted, and the
+report contains a finding about it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _QUALITY = 82
 
 
 def main() -> int:
-    """Take all screenshots; they replace the old ones only if the report has no finding except the planted one."""
+    """Take all screenshots; they replace the old ones only if the report has no unintended finding."""
     with (
         tempfile.TemporaryDirectory() as new,
         tempfile.TemporaryDirectory() as temporary,

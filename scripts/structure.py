@@ -90,7 +90,7 @@ def classes(path: Path) -> Iterator[Measure]:
 
 
 def functions(path: Path) -> Iterator[Measure]:
-    """Yield each function in a Python file with its number of parameters, except for the commands.
+    """Yield each function in a Python file, except the program's commands, with its number of parameters.
 
     For JavaScript, ESLint's rule max-params does the same.
     """

@@ -76,12 +76,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(scope="session")
 def goals() -> Goals:
-    """Return the table of promised figures, which is printed when all tests have run."""
+    """Return the table of promised limits, which is printed when all tests have run."""
     return GOALS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of promised figures, and append each failure to the file that FAILURES specifies."""
+    """Print the table of promised limits, and append each failure to the file that FAILURES specifies."""
     if GOALS.rows:
         terminalreporter.section("promised and measured figures")
         for line in GOALS.table():

@@ -1,7 +1,7 @@
 """Verify recordings: measure what a file really contains, and check it against manifest, limits and expectations.
 
-In: the path of a file, and the caller's expectations.  Out: a Report. A failed check does not raise an error. Used by
-the command line, the pytest plugin, scenarios, the server's library, and user code.
+Input: the path of a file, and the caller's expectations. Output: a Report. A failed check does not raise an error. Used
+by the command line, the pytest plugin, scenarios, the server's library, and user code.
 """
 
 from harness.verification.report.report import Report

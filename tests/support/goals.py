@@ -1,4 +1,4 @@
-"""The table of promised figures, to which each test adds its measurement and the limit for it."""
+"""The table of promised limits: each test adds its measurement and the limit for it."""
 
 import os
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ FULL = os.environ.get("HARNESS_FULL") == "1"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table of promised figures."""
+    """A row of the table of promised limits."""
 
     what: str
     bar: str
@@ -26,7 +26,7 @@ class Goals:
     strict: bool = FULL
 
     def measured(self, what: str, *, bar: str, figure: str, met: bool) -> None:
-        """Add a measurement and its limit; in the full form, the test fails if the limit is exceeded."""
+        """Add a measurement and its limit; if ``strict`` is true, the test fails if the limit is not met."""
         self.rows.append(Row(what, bar, figure, met))
         assert met or not self.strict, f"{what}: {figure}, but the limit is {bar}."
 

@@ -27,7 +27,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
-    """Return all Chrome processes of one kind below this process, except ``besides``; the newest is last.
+    """Return all descendants of this process that are Chrome processes of one kind, except ``besides``, newest last.
 
     ``kind`` is a part of the command line, such as ``--type=renderer`` or ``network.mojom.NetworkService``. The kind
     "browser" means the main process, which has no type.
@@ -44,7 +44,7 @@ def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> li
 
 
 def memory_by_process() -> dict[str, float]:
-    """Return how much memory Chrome's processes, its driver and this process ("Python") use, in MB."""
+    """Return how much memory Chrome's processes, Playwright's driver and this process ("Python") use, in MB."""
     me = psutil.Process()
     found = {"Python": me.memory_full_info().pss / MB}
     for process in me.children(recursive=True):

@@ -16,7 +16,7 @@ def run_harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[st
 
 @contextlib.contextmanager
 def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the program in its own process group, which is ended afterwards."""
+    """Run the program in its own process group, which is stopped afterwards."""
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Verify recordings in tests, whatever the speed of the machine."""
+"""Verify recordings in tests, regardless of how fast the machine is."""
 
 from pathlib import Path
 from typing import Any

@@ -77,7 +77,7 @@ def _planes(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """Join blocks of audio. Packet timestamps are a few ms off, so only a gap shifts the blocks after it."""
+    """Join blocks of audio. Packet timestamps are off by a few ms, so blocks are only shifted after a real gap."""
     joined: list[NDArray[np.float32]] = []
     end = 0
     for start, piece in pieces:

@@ -1,4 +1,4 @@
-"""Reports are correct: each planted fault fails only the right check, and clean files pass."""
+"""Reports are correct: each planted fault makes only the right check fail, and files without faults pass."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Handle files and text from untrusted sources: disk space, names, encodings, media formats.
 
-In: unchecked paths, text and bytes.  Out: safe names, content of limited size, opened media, clear errors. Called by
-every part of the harness that accesses the disk.
+Input: unchecked paths, text and bytes. Output: safe names, content of limited size, opened media, clear errors. Called
+by every part of the harness that accesses the disk.
 """

@@ -1,5 +1,5 @@
 """Apply the rules: each check turns measured values into findings.
 
-In: the Evidence and the Limits.  Out: Findings, for failed and passed checks alike.
-Called by ``analysis.py``; ``catalogue.py`` lists every check.
+Input: the Evidence and the Limits. Output: Findings, for failed and passed checks alike. Called by ``analysis.py``;
+``catalogue.py`` lists every check.
 """

@@ -1,5 +1,5 @@
 """Find the markers of synthetic participants in frames and audio.
 
-In: decoded frames and audio.  Out: the time, place and content of each marker. Called by ``analysis.py``; ``measures``
-uses the result.
+Input: decoded frames and audio. Output: the time, place and content of each marker. Called by ``analysis.py``;
+``measures`` uses the result.
 """

@@ -90,7 +90,7 @@ class BurstDetector:
         self._valid = (_BLOCK - templates.shape[1]) // self._stride
 
     def find(self, block: NDArray[np.float32]) -> list[list[tuple[float, float]]]:
-        """Return (start in samples, amplitude) for each kind of burst, if the burst is completely inside the block."""
+        """Return, for each kind of burst, (start in samples, amplitude) of the bursts completely inside the block."""
         band = np.fft.rfft(block)[self._bins]
         scale = self._WIDTH / _BLOCK
         signal = np.fft.ifft(band, self._WIDTH, axis=1) * scale

@@ -94,7 +94,7 @@ class MarkerReader:
         }
 
     def _sampler_for(self, first: int, last: int, frame: Frame) -> StripSampler:
-        """Return the sampler for the layouts from ``first`` up to ``last``, reading their tiles before the usual grids."""
+        """Return the sampler for the layouts from ``first`` up to ``last``; it reads tiles before grids."""
         wide, high = self._size or (frame.width, frame.height)
         across, down = frame.width / wide, frame.height / high
         owners: defaultdict[Place, set[str]] = defaultdict(set)

@@ -1,5 +1,5 @@
 """Define the types that all stages share; this package imports none of the stages.
 
-In: numbers and text.  Out: frozen values (models, findings, limits, expectations, intervals).
-Called by every stage of the verification.
+Input: numbers and text. Output: frozen values (models, findings, limits, expectations, intervals). Called by every
+stage of the verification.
 """

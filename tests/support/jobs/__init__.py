@@ -1,4 +1,4 @@
 """Work that tests run in other processes: tasks for a confined process, and scenario jobs for a batch.
 
-No task or job needs a browser. Each name describes how the task or job ends.
+No task or job needs a browser. Each task or job is named after the way it ends.
 """

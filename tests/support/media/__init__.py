@@ -1,4 +1,4 @@
-"""Video and audio for tests: planned scenes with known faults, long recordings, and second opinions about a file.
+"""Video and audio for tests: scenes with known faults, long recordings, and other programs' reports on a file.
 
 Each scene is written as a real WebM file with a manifest. The tests of recording, verification and faults use these
 modules.

@@ -38,7 +38,7 @@ _PAUSE: Final = threading.Event()
 
 @dataclass(frozen=True)
 class Slice:
-    """A slice from the page: its bytes, and when the mixer wrote its ticks, starting with number ``first``."""
+    """A slice from the page: its bytes, and when the mixer wrote its ticks, starting with tick number ``first``."""
 
     data: bytes
     first: int
@@ -46,7 +46,7 @@ class Slice:
 
 
 class EndlessRecording:
-    """A recording of any length, with ``rate`` frames per second of at least ``frame_bytes`` bytes."""
+    """A recording of any length, with ``rate`` frames per second of at least ``frame_bytes`` bytes each."""
 
     def __init__(self, folder: Path, *, rate: Literal[15, 30], frame_bytes: int = 0) -> None:
         self.rate = rate

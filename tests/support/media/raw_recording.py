@@ -38,8 +38,8 @@ CLUSTER: Final = b"\x1f\x43\xb6\x75"
 class Raw:
     """A raw recording like Chrome's, and its packets.
 
-    The stamps are in ms from the recording's zero; ``written`` contains the times at which the ticks were written,
-    starting with tick 0.
+    All timestamps are in ms, counted from MediaRecorder's zero; ``written`` contains the times at which the ticks were
+    written, starting with tick 0.
     """
 
     data: bytes
@@ -104,7 +104,7 @@ def encode_video(media: OutputContainer) -> list[AnyPacket]:
 
 
 def encode_audio(media: OutputContainer) -> list[AnyPacket]:
-    """Return the packets of a tone; each lasts 60 ms like Chrome's."""
+    """Return the packets of a tone; each packet lasts 60 ms, as in Chrome."""
     stream = media.add_stream("libopus", rate=48_000, layout="mono", options={"frame_duration": str(AUDIO_PACKET)})
     packets: list[AnyPacket] = []
     for number in range(AUDIO_PIECES):

@@ -70,7 +70,7 @@ def recording_of(path: Path, scene: Scene, *, duration: float) -> Recording:
 
 
 def timeline_of(scene: Scene) -> Timeline:
-    """Return a scene's timeline: all participants are present from the start, and hidden and muted as planned."""
+    """Return a scene's timeline: all participants are present from the start, and are hidden and muted as planned."""
     places = grid_tiles(len(scene.participants), scene.width, scene.height)
     layout = tuple(
         Tile(participant=one.name, x=x, y=y, width=width, height=height)

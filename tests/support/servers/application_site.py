@@ -1,4 +1,4 @@
-"""Serve applications that are independent of the harness, over https with strict policies and a message relay."""
+"""Serve applications that are independent of the harness, with HTTPS, strict security policies and a message relay."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STRICT: Final = {
 
 
 class Site(Served):
-    """The applications' site, over https at localhost; it serves the folder ``sdk`` at /sdk."""
+    """The applications' site, at https://localhost; it serves the folder ``sdk`` at /sdk."""
 
     def __init__(self, *, sdk: Path | None = None, strict: bool = True) -> None:
         super().__init__(host="localhost", certificate=_certificate())

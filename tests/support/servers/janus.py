@@ -62,7 +62,7 @@ def own_address() -> str | None:
 
 
 class Janus:
-    """A running Janus; ``kill`` and ``start`` are for tests of Janus failures."""
+    """A running Janus server; ``kill`` and ``start`` are for tests in which Janus fails."""
 
     def __init__(self, folder: Path) -> None:
         self.secret = secrets.token_hex(16)
