@@ -63,10 +63,10 @@ const publish = () =>
     success: (jsep) => publisher.send({ message: { request: 'publish' }, jsep }),
   });
 
-/** The connection on which all participants are received. Renegotiations run one at a time. */
+/** The connection over which we receive all participants. Renegotiations run one at a time. */
 let subscriber;
 let turn = Promise.resolve();
-/** The streams that are received over the connection. */
+/** The streams that we receive over the connection. */
 let streams = [];
 let started = () => undefined;
 function subscribe(added) {

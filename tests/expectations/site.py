@@ -1,4 +1,4 @@
-"""Site: a loopback server for pages with the headers that a test specifies."""
+"""Site: a loopback server that serves pages with the headers that a test specifies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 
 
 class Site(Served):
-    """A loopback server for the test page, other texts that a test provides, and a WebSocket.
+    """A loopback server for the test page, a WebSocket, and any texts that a test adds.
 
     The isolated page is at ``url``. The WebSocket at ``/socket`` returns the first byte of each message as text.
     """

@@ -1,4 +1,4 @@
-"""Check that the listed Chrome facts, their tests and the comments that cite them agree."""
+"""Check that the list of Chrome facts matches the tests and the comments that cite the facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about downloads, as Python sees them."""
+"""Facts about downloads, as observed from Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLICK = """([name, times]) => {
 
 
 def downloaded(page: Page, name: str = "standup.webm") -> Download:
-    """Make the page download a few bytes under this file name."""
+    """Make the page download a file with this name and a few bytes of content."""
     with page.expect_download() as download:
         page.evaluate(CLICK, [name, 1])
     return download.value

@@ -83,7 +83,7 @@ def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
 
 
 def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: Site) -> None:
-    """Fact 28: wait_for_function raises EvalError when it evaluates an expression again; a function works."""
+    """Fact 28: under this CSP, wait_for_function can't evaluate an expression twice (EvalError); functions work."""
     page.goto(site.serve("/strict", "<!doctype html>", STRICT))
     # The condition must be false at first: Playwright's first check uses evaluate, which works under every CSP.
     later = "(window.checks = (window.checks ?? 0) + 1) > 1"
@@ -96,7 +96,7 @@ def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: S
 
 
 def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, site: Site) -> None:
-    """Fact 29: worker-src 'self' blocks workers from blobs; isolation also blocks scripts without isolation headers."""
+    """Fact 29: worker-src 'self' blocks workers from blobs; isolated pages reject workers without isolation headers."""
     page.goto(site.serve("/strict", "<!doctype html>", ISOLATED | STRICT))
     site.serve("/part.js", "export const answer = 'works';", ISOLATED)
     module = "import { answer } from './part.js'; postMessage(answer);"
@@ -148,7 +148,7 @@ def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) ->
 
 
 def test_fact_40_a_download_link_fires_beforeunload(page: Page, site: Site) -> None:
-    """Fact 40: a download link fires `beforeunload`, which makes applications hang up, unless it opens a new window."""
+    """Fact 40: unless a download link opens a new window, it fires `beforeunload`, which makes applications hang up."""
     page.goto(site.serve("/left", "<!doctype html>", {}))
     address = site.serve("/file", "bytes", {"Content-Disposition": "attachment"}).replace("127.0.0.1", "localhost")
     script = """([href, target]) => new Promise((resolve) => {

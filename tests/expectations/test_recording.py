@@ -107,7 +107,8 @@ def test_fact_03_media_recorder_timestamps_frames_on_arrival(page: Page, tmp_pat
     )
 
     recording = read_recording(recorded, tmp_path)
-    # The tolerance allows for frames that a busy machine delivers late. By their timestamps, the frames span 90 s.
+    # The tolerance allows for frames that a busy machine delivers late. According to their own timestamps, the frames
+    # span 90 s.
     assert elapsed == pytest.approx(recording.times[-1] - recording.times[0], abs=5)
 
 
@@ -174,7 +175,7 @@ def test_fact_04_a_track_without_data_keeps_the_file_empty(page: Page) -> None:
 
 
 def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) -> None:
-    """Fact 5: when a microphone ends, recording its track stops, but recording an audio destination continues."""
+    """Fact 5: when a microphone's track ends, its recorder stops, but an audio destination's recorder continues."""
     direct, mixed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -226,7 +227,7 @@ def test_fact_09_a_recording_without_a_timeslice_has_an_index(page: Page, tmp_pa
 
     recording = read_recording(recorded, tmp_path)
     assert recording.structure is not None
-    # The file's duration either includes the last frame's duration or ends at its timestamp.
+    # The file's duration may or may not include the duration of the last frame.
     assert recording.times[-1] == pytest.approx(recording.structure.duration, abs=0.1)
     assert recording.structure.seek_head
     assert recording.structure.cues

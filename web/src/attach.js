@@ -1,6 +1,6 @@
 /**
- * The main module on another application's page: builds a client from its parts and returns the calls for Python. The
- * page's own scripts can't see the client.
+ * The main module on another application's page: builds a client from its parts and returns the calls that Python can
+ * make. The page's own scripts can't see the client.
  */
 
 import { ApplicationMedia } from './application/media.js';
@@ -24,7 +24,7 @@ import { unsupported } from './client/support.js';
  */
 export async function attach(hooks, { url, key, token, media, videoFile }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
-  // The key allows a page from another origin to open our sockets. The key is sent as a subprotocol, never in a URL.
+  // The key allows a page from another origin to open our sockets. It is sent as a subprotocol, never in a URL.
   const protocols = ['recording-harness', key];
   const client = new Client({
     unsupported,
@@ -38,8 +38,9 @@ export async function attach(hooks, { url, key, token, media, videoFile }) {
     createSpool: () => new Spool(socket('/spool'), protocols),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
     tileSizes,
-    // Chrome fact 40: a download link fires `beforeunload`, which may make the page hang up. The page's content
-    // security policy may also forbid frames. A new window is safe, and it closes when the download begins.
+    // Chrome fact 40: a download link fires `beforeunload`, which may make the page hang up. A download in a frame
+    // would avoid this, but the page's content security policy may forbid frames. Use a new window instead, which
+    // closes when the download begins.
     download: ({ url: path, name }) => download({ url: new URL(path, url).href, name }, '_blank'),
   });
   keepCollecting();

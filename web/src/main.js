@@ -48,7 +48,9 @@ const createClient = () =>
 
 const page = /** @type {Window & {NERTC?: unknown, client?: Client, harness?: unknown}} */ (window);
 
-/** Creates a client as in NERTC's guide. After joining, the client is available as `window.client`. */
+/**
+ * Creates a client in the way that NERTC's guide describes. After joining, the client is available as `window.client`.
+ */
 const createOwn = () => {
   const made = createClient();
   made.listen('joined', () => {

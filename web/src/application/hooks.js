@@ -1,8 +1,8 @@
 /**
- * hooks.js runs first in every frame of another application's page. It tracks the page's peer connections and the
- * tracks that they send, and replaces camera and microphone if Python requests that. The script loads attach.js when a
- * call begins. hooks.js is a classic script, since it must run before the page's own scripts, which can't detect it.
- * Python defines `HARNESS` before hooks.js runs.
+ * hooks.js runs in every frame of another application's page, before the page's own scripts, which can't detect it. It
+ * is a classic script, since a module would run too late. The script tracks the page's peer connections and the tracks
+ * that they send, and replaces the camera and the microphone if Python requests it. When a call begins, it loads
+ * attach.js. Python defines `HARNESS` before hooks.js runs.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
@@ -33,7 +33,7 @@
     /** Loads attach.js into the page. @returns {Promise<AttachedPage>} */
     wake() {
       this.#awake ??= this.#wake().catch((error) => {
-        // Let the next call try again.
+        // Let the next call of `wake` try again.
         this.#awake = null;
         throw error;
       });
@@ -50,8 +50,8 @@
       const url = `${HARNESS.url}/src/attach.js`;
       const load = (/** @type {string} */ address) =>
         /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
-      // The first import may fail while the frame is being created, so try again. If the host name only looked local,
-      // the page needs the permission now.
+      // The first import may fail while the frame is still being created. It also fails if the host name only looked
+      // local, since the page then needs the permission after all. Try again in both cases.
       const module = await load(url).catch(async () => {
         await scope.harnessMayReach();
         return load(`${url}?again`);
@@ -100,7 +100,7 @@
   Native.prototype.constructor = Followed;
 
   /**
-   * Calls `then` after each call of a method, without the page being able to detect it.
+   * Calls `then` after each call of a method, in a way that the page can't detect.
    *
    * @param {object} prototype
    * @param {string} name
@@ -152,8 +152,8 @@
     const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
     methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {
       async apply(native, self, /** @type {[MediaStreamConstraints | undefined]} */ args) {
-        // If attach.js can't be loaded, the page continues as it would without the harness, and Python receives the
-        // error from its next call.
+        // If attach.js can't be loaded, the page works as it would without the harness, and Python's next call fails
+        // with the error.
         await hooks.wake().catch(() => undefined);
         if (hooks.camera) return answer(hooks.camera, args[0]);
         const answered = /** @type {unknown} */ (Reflect.apply(native, self, args));

@@ -4,7 +4,7 @@ import { COLUMNS, ROWS, decode } from '../shared/marker.js';
 
 /**
  * Number of frames without a marker after which a participant counts as unidentified. The second number applies while
- * one of our participants is missing.
+ * one of our own participants has not been identified in the call yet.
  */
 const FRAMES = 45;
 const MISSING_FRAMES = 150;
@@ -16,8 +16,8 @@ const MIDDLE = 128;
  *
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal
- * @param {() => boolean} isSomebodyMissing whether one of our participants is missing, in which case more frames are
- * read, since the first ones may be too blurred
+ * @param {() => boolean} isSomebodyMissing whether one of our own participants has not been identified yet; if so, more
+ * frames are read, since the first ones may be too blurred
  * @returns {Promise<number | null>}
  */
 export async function readMarker(track, signal, isSomebodyMissing) {

@@ -9,8 +9,8 @@ const MICROPHONE_ID = 'harness-microphone';
 const GROUP = 'harness';
 
 /**
- * Emits `changed` when the application sends different tracks or switches its tracks on or off. Only the application
- * can switch its tracks.
+ * Emits `changed` when the application sends different tracks or switches its tracks on or off. We can't switch its
+ * tracks on or off.
  *
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}
@@ -114,7 +114,8 @@ class VirtualCamera {
   }
 
   share() {
-    // A separate screen would need a second painter, so the shared screen is the camera's video under another name.
+    // A real screen image would have to be painted by a second worker, so the shared screen is the camera's video with
+    // another label.
     const [track] = this.#media.stream.getVideoTracks();
     return Promise.resolve(new MediaStream(track ? [this.#deviceTrack(track, {}, 'screen')] : []));
   }
@@ -133,8 +134,8 @@ class VirtualCamera {
   }
 
   /**
-   * Returns a clone of a track that behaves like a device's track: a generator's own track has no size before its first
-   * frame.
+   * Returns a clone of a track that behaves like a device's track. For example, it has a size from the start, while a
+   * generator's own track has no size before its first frame.
    *
    * @param {MediaStreamTrack} track
    * @param {MediaTrackConstraints} constraints

@@ -113,7 +113,11 @@ export class RemoteParticipants extends Emitter {
     this.#findLate(connection);
   }
 
-  /** Finds tracks that were announced before we listened, and tracks that have returned. @param {RTCPeerConnection} connection */
+  /**
+   * Finds tracks that were announced before we started listening, and tracks that have returned.
+   *
+   * @param {RTCPeerConnection} connection
+   */
   #findLate(connection) {
     if (BROKEN.has(connection.connectionState)) return;
     for (const { receiver, currentDirection } of connection.getTransceivers()) {
@@ -172,7 +176,7 @@ export class RemoteParticipants extends Emitter {
         this.#removeAll(connection);
         continue;
       }
-      // Between offer and answer, a track that is returning still looks as if it had ended.
+      // Between an offer and its answer, a track that is about to return still looks as if it had ended.
       if (connection.signalingState !== 'stable') continue;
       for (const participant of participants.values()) this.#checkTracks(participant, participants);
       this.#findLate(connection);
@@ -228,8 +232,8 @@ const BROKEN = new Set(['disconnected', 'failed', 'closed']);
 const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
 
 /**
- * Returns whether a transceiver no longer receives. Before the first answer it has no direction, and media may still
- * arrive.
+ * Returns whether a transceiver has stopped receiving. Before the first answer, a transceiver has no direction, but it
+ * may already receive media.
  *
  * @param {RTCRtpTransceiver} transceiver
  */

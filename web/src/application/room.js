@@ -1,5 +1,5 @@
 /**
- * ApplicationRoom: another application's call, as one of its pages sees it.
+ * ApplicationRoom: another application's call, as seen by one of its pages.
  *
  * Input: the application's peer connections, through hooks.js and participants.js, and our own signaling, which
  * provides the names of our attached participants and the room's clock. Output: CallRoomEvents. The client uses this
@@ -152,8 +152,8 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Resolves when all participants in the call have been identified and received; fails with a StepTimeout that names
-   * the missing participants.
+   * Resolves when all participants in the call have been identified and their media has arrived; fails with a
+   * StepTimeout that names the missing participants.
    */
   async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
@@ -181,8 +181,8 @@ export class ApplicationRoom extends Emitter {
 
   /** @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
-    // Announce that we hung up: the other participants' connections may take long to notice, and the application's
-    // server may not report it.
+    // Announce when we hang up, since the other participants' connections may take a long time to notice, and the
+    // application's server may not report it.
     this.#signaling.send({ type: 'state', ...state, connected: this.#hooks.connections.size > 0 });
   }
 

@@ -1,6 +1,6 @@
 /**
- * ActiveRecording: one recording, from its first byte until it is discarded. Recordings creates each
- * ActiveRecording together with its stages.
+ * ActiveRecording: one recording, from its first byte until it is discarded. The class Recordings creates each
+ * ActiveRecording together with its mixer, spool and recorder.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -12,7 +12,10 @@ import { Watchdog } from '../shared/watchdog.js';
 
 /** How long a recording may wait for steady video from all participants before it begins, in ms. */
 const SETTLE = 1500;
-/** How long a tick's frame takes to reach the recorder, in ms. Pausing waits this long, so that no frame is lost. */
+/**
+ * How long a tick's frame takes to reach the recorder, in ms. Pausing and resuming wait this long, so that no frame is
+ * lost.
+ */
 const BETWEEN_TICKS = 10;
 const WATCH_EVERY = 250;
 /** How often WebRTC's statistics are read, in ms. */
@@ -112,7 +115,7 @@ export class ActiveRecording extends Emitter {
   }
 
   /**
-   * Begins to record these sources; resolves when the server has received data from every track.
+   * Starts recording these sources; resolves when the server has received data from every track.
    *
    * @param {Source[]} sources
    * @param {RoomAccess} room

@@ -14,7 +14,7 @@ import { Subscriber } from './subscriptions.js';
 
 /**
  * @typedef {object} Parts a client's parts, which the main modules create
- * @property {() => string | null} unsupported why this browser can't record, or null
+ * @property {() => string | null} unsupported the reason why this browser can't record, or null if it can
  * @property {() => CallRoom} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, videoFile: string | null}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('../mixer/mixer.js').Mixer} createMixer
@@ -40,7 +40,7 @@ import { Subscriber } from './subscriptions.js';
  * @property {string | null} [videoFile] the path of the video file on the server
  * @property {DeviceIds} [devices] the camera and microphone to use
  * @property {Subscriptions} [subscriptions] the participants to receive as soon as we have joined; none by default
- * @property {number} [timeout] how long to wait until every subscriber has received us, in ms; 20 s by default
+ * @property {number} [timeout] how long to wait until every subscriber has received our media, in ms; 20 s by default
  */
 
 /**
@@ -244,7 +244,7 @@ export class Client extends Emitter {
     const media = await this.#parts
       .openMedia(kind, { name: this.name, marker, clock, devices, videoFile })
       .catch((error) => {
-        // We don't stay in the room if the media can't be opened.
+        // If the media can't be opened, leave the room again.
         room.leave();
         throw error;
       });

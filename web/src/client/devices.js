@@ -124,8 +124,8 @@ export class Devices extends Emitter {
   }
 
   /**
-   * Switches a device off when its track ends by itself, so that silence or the placeholder replaces it. When the user
-   * stops sharing the screen with the browser's own button, the camera returns.
+   * Switches a device off when its track ends by itself, so that silence or the placeholder replaces it. If the user
+   * stops sharing the screen with the browser's own button, switches back to the camera.
    *
    * @param {MediaStreamTrack} track
    */
@@ -153,7 +153,7 @@ export class Devices extends Emitter {
     readState();
   }
 
-  /** Throws if the microphone and camera belong to an application. */
+  /** Throws if an application controls the microphone and camera. */
   #checkOurs() {
     if (this.media?.kind === 'application') {
       throw invalidState('Microphone and camera are controlled by the application; switch them there.');

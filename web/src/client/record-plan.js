@@ -22,7 +22,7 @@ const OPTIONS = [
 ];
 const AUDIO_BITS = 128_000;
 /**
- * Maximum length of a name, in characters as the server counts them. The value must equal the limit in
+ * Maximum length of a name, in characters, counted in the same way as on the server. The value must equal the limit in
  * harness/recording/config.py.
  */
 const LONGEST_NAME = 1000;
@@ -93,8 +93,8 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
 }
 
 /**
- * Returns a bitrate at which a 4x4 grid stays readable. Below 1280x720 and 30 fps, the bitrate falls more slowly than
- * the pixel rate.
+ * Returns a bitrate at which the tiles of a 4x4 grid stay readable. Below 1280x720 and 30 fps, the bitrate falls more
+ * slowly than the pixel rate.
  *
  * @param {number} most @param {number} width @param {number} height @param {number} frameRate
  */

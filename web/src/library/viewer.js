@@ -34,7 +34,7 @@ export class Viewer extends Emitter {
   }
 
   /**
-   * Starts viewing; if the server refuses, fails with its error.
+   * Starts viewing; fails with the server's error if the server refuses.
    *
    * @param {string} code the join code or the view code
    */

@@ -8,7 +8,7 @@ import { GRAY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';
 
-/** How long the ball flashes after a chirp begins, in marker counts. */
+/** How long the ball flashes after a chirp begins, in counts of the marker's counter. */
 const FLASH = 4;
 
 /** @typedef {import('../shared/i420.js').I420Image} I420Image */
@@ -174,7 +174,7 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
       if (!painted) self.postMessage('painted');
       painted = true;
     });
-    // All painters count from the same origin, so that the counter continues when a new video replaces the old one.
+    // Every worker counts from the same origin, so that the counter continues when a new video replaces the old one.
     void ticker.run(message.origin);
   } else if (painter && message.type === 'fit') {
     painter.fit(message);

@@ -119,7 +119,7 @@ export class SyntheticMedia {
   }
 }
 
-/** A painter in a worker, and the track with the painted frames. */
+/** A worker that paints frames, and the track that the frames are written to. */
 class SyntheticVideo {
   #worker = startWorker(new URL('./synthetic-worker.js', import.meta.url));
 
@@ -200,7 +200,7 @@ class SyntheticAudio {
     this.#voice.gain.setTargetAtTime(on ? RAISED : 1, this.#context.currentTime, 0.01);
   }
 
-  /** Continues the audio in a new track, as a new microphone would. */
+  /** Continues the audio in a new track, as if the microphone had been replaced. */
   renew() {
     this.#voice.disconnect();
     this.track.stop();

@@ -2,8 +2,8 @@
  * Mixer: mixes all participants' tracks into one continuous stream, since the recorder's tracks must not change (Chrome
  * facts 1, 2).
  *
- * Input: the client's sources, one per participant. Output: `stream` for the recorder, and events about ticks, layout and
- * alarms. The video is mixed in a worker (video/worker.js), the audio in an AudioContext (audio/mixer.js).
+ * Input: the client's sources, one per participant. Output: `stream` for the recorder, and events about ticks, layout
+ * and alarms. The video is mixed in a worker (video/worker.js), and the audio in an AudioContext (audio/mixer.js).
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -17,16 +17,16 @@ import { percentile } from './percentile.js';
 
 /**
  * How often the skew between a participant's video and audio is read, in ms, and the number of readings that are kept.
- * At the start and after a gap, WebRTC catches up. While the latest readings differ from the others by more
- * than SKEW_CHANGES, in ms, only the latest readings are used.
+ * At the start and after a gap, WebRTC catches up, which changes the skew. While the latest readings differ from the
+ * others by more than SKEW_CHANGES, in ms, only the latest readings are used.
  */
 const SKEW_EVERY = 100;
 const SKEWS = 25;
 const LAST_SKEWS = 3;
 const SKEW_CHANGES = 25;
 /**
- * How often the speaker is chosen, in ms; how many times as loud as the current speaker a new one must be;
- * and how many times in a row the new speaker must be chosen.
+ * How often the speaker is chosen, in ms; the factor by which a new speaker must be louder than the current one; and
+ * how many times in a row the choice must be repeated before the new speaker gets the large tile.
  */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;

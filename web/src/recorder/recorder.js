@@ -169,7 +169,8 @@ export class Recorder extends Emitter {
       await given;
       return this.#spool.outstanding();
     };
-    // The recorder must be stopped even if this request fails. The spool reports the reason when it ends.
+    // The recorder must be stopped even if this request fails. The reason for the failure is reported when the spool
+    // ends the recording.
     return Promise.race([ask().catch(() => null), deadline]);
   }
 

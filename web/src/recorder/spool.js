@@ -14,7 +14,7 @@ import { parse } from '../shared/json.js';
 const READY_WITHIN = 10_000;
 const HEADER = 16;
 const CHUNK = 1;
-/** How long and how often to try to reconnect, in ms. The server waits for 30 s. */
+/** How long to keep trying to reconnect, and how often to try, in ms. The server waits for 30 s. */
 const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
 /** Maximum backlog in bytes before the recording fails: about three minutes at 2.5 Mbps. */
@@ -93,7 +93,7 @@ export class Spool extends Emitter {
     this.#chunks += 1;
     this.bytes += blob.size;
     // Chrome fact 18: WebSocket.send sends blobs in order. If the blobs were read here, they might be sent out of
-    // order, since their promises resolve out of order.
+    // order, since the promises for their content may resolve out of order.
     this.#post(new Blob([header, blob]));
   }
 
@@ -227,7 +227,7 @@ export class Spool extends Emitter {
   /**
    * Drops the messages that the server has acknowledged.
    *
-   * @param {number} ackedSeq number of messages since the recording began
+   * @param {number} ackedSeq number of messages that the server has received since the recording began
    */
   #onAcked(ackedSeq) {
     this.#outbox.splice(0, ackedSeq - this.#ackedSeq);

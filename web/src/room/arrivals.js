@@ -48,7 +48,7 @@ export class Arrivals extends Emitter {
     this.#subscribers.set(id, Promise.withResolvers());
   }
 
-  /** Stops waiting for a subscriber, who has received our media or has left. @param {string} id */
+  /** Stops waiting for a subscriber who has received our media or has left. @param {string} id */
   confirm(id) {
     this.#subscribers.get(id)?.resolve();
   }
@@ -73,8 +73,8 @@ export class Arrivals extends Emitter {
   }
 
   /**
-   * Resolves when we receive every participant that we subscribe to; fails with a StepTimeout that names the missing
-   * participants.
+   * Resolves when we receive media from every participant that we subscribe to; fails with a StepTimeout that names the
+   * missing participants.
    */
   async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
@@ -96,11 +96,15 @@ export class Arrivals extends Emitter {
     for (const participant of this.#participants.values()) void this.watch(participant);
   }
 
-  /** Waits for a participant's first frame and audio while we subscribe to them. @param {Participant} participant */
+  /**
+   * Waits for a participant's first frame and audio as long as we subscribe to them.
+   *
+   * @param {Participant} participant
+   */
   async watch(participant) {
     while (this.#isAwaited(participant) && this.#participants.get(participant.id) === participant) {
       const stats = await this.#stats(participant.id);
-      // A parallel call may have been waiting for the same participant.
+      // Another call of `watch` may have been waiting for the same participant.
       if (stats && !participant.received && isReceiving(stats, participant.info)) {
         participant.received = true;
         this.emit('received', participant);

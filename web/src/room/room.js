@@ -1,5 +1,5 @@
 /**
- * Room: our own room as one page sees it, with the participants, their tracks, and their subscriptions to our tracks.
+ * Room: our own room as seen by one page, with the participants, their tracks, and their subscriptions to our tracks.
  *
  * Input: the server's messages (signaling.js) and the tracks of one transport (transport/). Output: CallRoomEvents. The
  * client uses this class through the interface CallRoom.
@@ -112,7 +112,11 @@ export class Room extends Emitter {
     await this.#arrivals.receivedByAll(timeout);
   }
 
-  /** Announces the participants to receive, with their sizes; returns at once. @param {Subscriptions} subscriptions */
+  /**
+   * Announces which participants we subscribe to, and at which sizes; returns at once.
+   *
+   * @param {Subscriptions} subscriptions
+   */
   subscribe(subscriptions) {
     this.#arrivals.subscriptions = subscriptions;
     this.#signaling.send({ type: 'subscribe', subscriptions });
@@ -124,7 +128,11 @@ export class Room extends Emitter {
     return this.#arrivals.allReceived();
   }
 
-  /** Announces whether our microphone and camera are on, and whether the video is our screen. @param {{audio: boolean, video: boolean, screen: boolean}} state */
+  /**
+   * Announces whether our microphone and camera are on, and whether our video is a shared screen.
+   *
+   * @param {{audio: boolean, video: boolean, screen: boolean}} state
+   */
   announce(state) {
     this.#signaling.send({ type: 'state', ...state });
     this.#transport?.announce(state);
@@ -148,8 +156,9 @@ export class Room extends Emitter {
   /**
    * Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know.
    *
-   * Capture times are available from the first packet. The statistics, which other browsers also provide, contain the
-   * value only after some seconds.
+   * The value comes from the packets' capture times if they are available, and otherwise from the statistics. Capture
+   * times are available from the first packet, while the statistics contain the value only after some seconds. However,
+   * other browsers provide only the statistics.
    *
    * @param {string} id
    */

@@ -1,6 +1,6 @@
 /**
- * Signaling: the page's end of the /signal socket, which carries hello, welcome, messages, and pings, from
- * which the room's clock is estimated.
+ * Signaling: the page's end of the /signal socket. The socket carries hello, welcome, messages and pings. The pings are
+ * used to estimate the room's clock.
  *
  * A lost connection is resumed. Both sides count the room's messages (all except hello, welcome, ping, pong and error)
  * and store each message until the other side has acknowledged it. After a reconnect, they send the unacknowledged
@@ -20,7 +20,7 @@ const QUICK_PINGS = 8;
 const QUICK_MS = 40;
 const CALM_MS = 5000;
 const WELCOME_WITHIN = 10_000;
-/** How long and how often to try to reconnect, in ms. The server waits for 10 s. */
+/** How long to keep trying to reconnect, and how often to try, in ms. The server waits for 10 s. */
 const RECONNECT_FOR = 9000;
 const RECONNECT_EVERY = 250;
 /** The close code of a connection that was lost (RFC 6455). */
@@ -45,8 +45,8 @@ const NOT_JOINING = {
 };
 
 /**
- * Emits `message` with each message from the server after the welcome, `clock` when the clock estimate improves, `lost`
- * and `resumed` when the connection is lost and resumed, and `closed` when it has ended for good.
+ * Emits `message` with each message that the server sends after the welcome, `clock` when the clock estimate improves,
+ * `lost` and `resumed` when the connection is lost and resumed, and `closed` when it has ended for good.
  *
  * @extends {Emitter<{message: FromServer, clock: void, lost: void, resumed: void, closed: void}>}
  */
@@ -105,7 +105,7 @@ export class Signaling extends Emitter {
       return await within(
         this.#welcome.promise,
         WELCOME_WITHIN,
-        () => `The server at ${this.url} did not admit us within 10 s.`,
+        () => `The server at ${this.url} was not ready within 10 s.`,
       );
     } catch (error) {
       this.close();

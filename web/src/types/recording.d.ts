@@ -36,7 +36,7 @@ interface RecordOptions {
 }
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls return undefined, and our calls return values
-   that NERTC programs ignore. No other return type fits both. */
+   that NERTC programs ignore. No return type except `any` fits both. */
 
 /** The recording calls under NERTC's names. The type is assignable to the Client type of NERTC's SDK. */
 interface MediaRecordingCalls {

@@ -37,7 +37,7 @@ type CallRoomEvents = {
   closed: void;
 };
 
-/** A room as the client uses it: our own room, or another application's call as one of its pages sees it. */
+/** A room as the client uses it: our own room, or another application's call as seen by one of its pages. */
 interface CallRoom extends Emitter<CallRoomEvents> {
   readonly id: string;
   readonly name: string;
@@ -65,8 +65,8 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   /** Throws an InvalidStateError if there is nothing to record. */
   checkRecordable(): void;
   /**
-   * Resolves when we receive every participant that we subscribe to; fails with a StepTimeout that names the missing
-   * participants.
+   * Resolves when we receive media from every participant that we subscribe to; fails with a StepTimeout that names the
+   * missing participants.
    */
   allReceived(): Promise<void>;
   /** Returns the join events for a recording that starts now: for all participants, or only for us. */
@@ -118,8 +118,8 @@ interface Transport extends Emitter<TransportEvents> {
   /** Closes the connection to a participant who left. */
   remove(id: string): void;
   /**
-   * Returns how long a participant's video and audio take to arrive, in ms by kind. Only the difference between the two
-   * times is exact.
+   * Returns how long a participant's video and audio take to arrive, in ms, by kind. Only the difference between the
+   * two times is exact.
    */
   travelTimes(id: string): Partial<Record<string, number>>;
   resumePlayback(id: string): void;

@@ -66,8 +66,8 @@ export class DeviceChoice extends Emitter {
   }
 
   /**
-   * Lists the browser's devices. With `ask`, the browser may ask the user for permission. Without permission, devices
-   * have no names.
+   * Lists the browser's devices. If `ask` is true, the browser may ask the user for permission. Without permission,
+   * devices have no names.
    *
    * @param {{ask?: boolean}} [options]
    */

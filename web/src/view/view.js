@@ -130,7 +130,7 @@ export class View {
 
   #render() {
     const client = this.#client;
-    // A browser that can't record can still join, so the warning is shown before the join.
+    // A browser that can't record can still join, so warn its user before they join.
     setText(this.#warning, this.#language.translateMessage(this.#unsupported));
     const room = client.state === 'joined' ? client.room : null;
     this.#lobby.hidden = room !== null;
@@ -167,7 +167,7 @@ export class View {
 
   #renderRecordings() {
     const recordings = this.#shown ? this.#shown.recordings : this.#viewer.recordings;
-    // Update the player first, since it returns the focus to the list.
+    // Update the player before the list, since closing the player returns the focus to the list.
     this.#player.render(recordings ?? []);
     this.#recordings.render(recordings);
     const viewing = !this.#shown && recordings !== null;

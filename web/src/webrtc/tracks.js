@@ -6,8 +6,8 @@
  */
 
 /**
- * Bits per pixel and frame of the video that is sent. The value is generous, so that the recording has the camera's
- * quality.
+ * Bitrate of the video that we send, in bits per pixel and frame. The value is generous, so that the recording has the
+ * camera's quality.
  */
 const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
@@ -20,7 +20,12 @@ const FRESH = 500;
 /** Milliseconds from the NTP epoch (1900) to the Unix epoch (1970). */
 const NTP_EPOCH = 2_208_988_800_000;
 
-/** Returns the video size of a device's stream from the track's settings. @param {MediaStream} stream @returns {VideoSize} */
+/**
+ * Returns the video size of a device's stream, as reported by the track's settings.
+ *
+ * @param {MediaStream} stream
+ * @returns {VideoSize}
+ */
 export function videoSizeOf(stream) {
   const { width = 1280, height = 720, frameRate = 30 } = stream.getVideoTracks()[0]?.getSettings() ?? {};
   return { width, height, frameRate };
@@ -60,7 +65,7 @@ export async function statisticsOf(receivers) {
 }
 
 /**
- * Returns how long the latest video and audio took from capture to arrival in the track, in ms by kind. A kind is
+ * Returns how long the latest video and audio took from capture to arrival in the track, in ms, by kind. A kind is
  * omitted if its packets contain no capture time, or if no packets arrive.
  *
  * @param {RTCRtpReceiver[]} receivers
@@ -80,7 +85,7 @@ export function travelTimesOf(receivers) {
 }
 
 /**
- * Requests the capture time in every packet of a transceiver. Only Chrome supports this request. Call the function
+ * Requests the capture time in every packet of a transceiver. Only Chrome supports this request. Call this function
  * before the negotiation.
  *
  * @param {RTCRtpTransceiver} transceiver

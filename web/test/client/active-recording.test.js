@@ -170,7 +170,7 @@ test('a download completes when the server has sent the last byte', async (conte
     return Promise.resolve();
   });
 
-  // Waiting for the server's message must begin before the browser requests the file.
+  // The recording must start waiting for the server's message before the browser requests the file.
   assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);
   assert.deepEqual([true, recording.finished], [recording.downloaded, finished]);
 });

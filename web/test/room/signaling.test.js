@@ -45,7 +45,7 @@ const pings = (socket) =>
     message.type === 'ping' ? [message.sent] : [],
   );
 
-/** Answers the last ping; the room's clock shows 1000 ms. @param {FakeSocket} socket */
+/** Answers the last ping with a room time of 1000 ms. @param {FakeSocket} socket */
 const pong = (socket) =>
   socket.deliver({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, acked_seq: 0 });
 

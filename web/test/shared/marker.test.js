@@ -27,7 +27,7 @@ function crc16(bits) {
 /** @param {number[]} bits */
 const number = (bits) => bits.reduce((value, bit) => value * 2 + bit, 0);
 
-/** Reads a strip in the same way as the verification. @param {Uint8Array} cells */
+/** Reads a strip in the same way as `verify`. @param {Uint8Array} cells */
 function decode(cells) {
   const bits = [...cells];
   return {

@@ -22,7 +22,8 @@ const METER = 8192;
 const FADE = 0.03;
 
 /**
- * Delays audio. A new delay fades in on a second tap, since a gradual change of the first tap would shift the pitch.
+ * Delays audio. A new delay is set on a second delay node and then faded in, since changing the first node's delay
+ * gradually would shift the pitch.
  */
 class Delay {
   #taps;
@@ -183,7 +184,7 @@ export class AudioMixer {
     this.#resume();
   }
 
-  /** The mixed track, which stays the same even if a microphone ends (Chrome fact 5). */
+  /** The mixed track, which stays the same even if a microphone's track ends (Chrome fact 5). */
   get track() {
     return /** @type {MediaStreamTrack} */ (this.#destination.stream.getAudioTracks()[0]);
   }
@@ -254,8 +255,8 @@ export class AudioMixer {
 
   async close() {
     for (const id of [...this.#channels.keys()]) this.remove(id);
-    // The worker releases its tracks and then ends by itself. If the worker were terminated, the tracks would still be
-    // locked to readers that never read.
+    // The worker releases its tracks and then ends by itself. If we terminated the worker instead, the tracks would
+    // stay locked by readers that no longer read.
     this.#reading?.worker.postMessage({ type: 'end' });
     if (this.#context.state !== 'closed') await this.#context.close();
   }
@@ -269,8 +270,8 @@ export class AudioMixer {
   }
 
   /**
-   * Resumes a suspended audio system. Remote audio stops when the system is suspended (Chrome fact 6), so it must be
-   * played again.
+   * Resumes a suspended audio system. Remote audio stops when the system is suspended (Chrome fact 6), so its playback
+   * must be restarted afterwards.
    */
   #resume() {
     if (this.#context.state === 'suspended') this.#context.resume().then(this.#onResumed, () => undefined);

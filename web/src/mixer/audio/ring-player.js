@@ -1,6 +1,6 @@
 /**
- * RingPlayer: plays a ring at a fixed distance behind the ring's writer, so that audio is played `delay` ms after it
- * arrives.
+ * RingPlayer: plays audio from a ring buffer, at a fixed distance behind the writer. The distance is set so that audio
+ * is played `delay` ms after it arrives.
  *
  * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms. The fill level of
  * this buffer is random at first and then stays constant. RingPlayer instead keeps the average distance at
@@ -69,7 +69,7 @@ export class RingPlayer {
    * Writes the next audio frames to both channels.
    *
    * @param {Float32Array} left
-   * @param {Float32Array} right the right channel, as long as `left`
+   * @param {Float32Array} right the right channel, which has the same length as `left`
    */
   render(left, right) {
     const { written } = this.#ring;
@@ -101,7 +101,12 @@ export class RingPlayer {
     this.#since += count;
   }
 
-  /** Measures the mean distance and corrects it if it deviates. @param {number} written @param {number} count */
+  /**
+   * Measures the mean distance, and corrects it if it differs too much from the target.
+   *
+   * @param {number} written
+   * @param {number} count
+   */
   #checkDistance(written, count) {
     this.#unwritten = written === this.#written ? this.#unwritten + count : 0;
     this.#written = written;
@@ -129,7 +134,7 @@ export class RingPlayer {
     this.#starved = 0;
   }
 
-  /** Moves the read position forward or back. @param {number} frames */
+  /** Moves the read position forward or backward. @param {number} frames */
   #movePosition(frames) {
     this.#before = this.#at;
     this.#fading = FADE;

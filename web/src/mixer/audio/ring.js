@@ -1,6 +1,6 @@
 /**
- * Ring: a buffer of a little over a second in shared memory. A worker writes a track's audio to it, and a worklet plays
- * it.
+ * Ring: a ring buffer in shared memory, which holds a little over a second of audio. A worker writes a track's audio to
+ * it, and a worklet plays the audio.
  */
 
 export const SAMPLE_RATE = 48_000;
@@ -10,14 +10,17 @@ const CHANNELS = 2;
 const HEADER = 8;
 
 /**
- * A ring buffer of stereo audio. One thread writes. Each reader has its own position, which is counted in the same way
- * as `written`.
+ * A ring buffer of stereo audio. Only one thread writes to it. Each reader has its own position, which is counted in
+ * the same way as `written`.
  */
 export class Ring {
   #written;
   #channels;
 
-  /** @param {SharedArrayBuffer} [buffer] the memory of a ring on another thread; new memory by default */
+  /**
+   * @param {SharedArrayBuffer} [buffer] the memory of a ring that another thread has created; by default, new memory is
+   * allocated
+   */
   constructor(buffer = new SharedArrayBuffer(HEADER + CHANNELS * FRAMES * 4)) {
     this.buffer = buffer;
     this.#written = new Int32Array(buffer, 0, 1);

@@ -1,4 +1,4 @@
-/** Reads the audio of remote tracks as it arrives, and writes it to rings, which worklets play. */
+/** Reads the audio of remote tracks as it arrives, and writes it to ring buffers, from which worklets play it. */
 
 import { keepCollecting } from '../../shared/garbage.js';
 import { Ring } from './ring.js';

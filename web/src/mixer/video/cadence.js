@@ -2,9 +2,9 @@
  * Cadence: a queue that shows each of a participant's frames exactly once. The queue follows the sender's clock instead
  * of the arrival times.
  *
- * If each tick simply showed the latest frame, 2 to 21 % of the frames would be repeated or skipped, depending on the
- * phase. Instead, each frame has a smoothed media time, and a playout offset determines the tick at which the frame is
- * due. The offset stays constant as long as frames arrive in time.
+ * If each tick simply showed the latest frame, 2 to 21 % of the frames would be repeated or skipped, depending on when
+ * they arrive relative to the ticks. Instead, each frame has a smoothed media time, and a playout offset determines the
+ * tick at which the frame is due. The offset stays constant as long as frames arrive in time.
  */
 
 import { percentile } from '../percentile.js';
@@ -15,7 +15,7 @@ import { percentile } from '../percentile.js';
  */
 const LOCAL_LOCK = 120;
 const REMOTE_LOCK = 250;
-/** Number of frames needed to estimate the period, and to make the lock firm. */
+/** Number of frames needed to set the offset for the first time (the lock), and to confirm it (the firm lock). */
 const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
 /** Number of initial frames that may have waited in the track's own buffer. */
@@ -28,8 +28,8 @@ const INTERVALS = 25;
 const FLOOR = 60;
 const CAP = 220;
 /**
- * How much longer than needed frames may wait once the lock is firm, in ms. A correction would skip frames, so the
- * offset relaxes slowly.
+ * How much longer than necessary frames may wait when the lock is confirmed, in ms. Correcting the offset at once would
+ * skip frames, so it is reduced slowly.
  */
 const SPARE = 150;
 /** Number of ticks between checks of whether the offset can be reduced. */
@@ -80,7 +80,7 @@ export class Cadence {
   #frames = 0;
   #late = 0;
   #ticks = 0;
-  /** The shorter of the tick period and the frame period if the longer is a multiple of it, otherwise 0. */
+  /** The shorter of the tick period and the frame period if it divides the longer one, otherwise 0. */
   #cycle = 0;
   #step;
 
@@ -198,7 +198,7 @@ export class Cadence {
     }
   }
 
-  /** Sets, corrects and relaxes the offset. @param {number} due */
+  /** Sets the offset, corrects it, and slowly reduces it if frames wait too long. @param {number} due */
   #updateOffset(/** @type {number} */ due) {
     if (!this.#lockedAt) {
       if (this.#period && this.#mediaTimeSeen >= this.#firstLock && this.#latencies.length >= LEAST_FRAMES) {
@@ -208,7 +208,7 @@ export class Cadence {
     }
     if (this.#late >= LATE_FRAMES) this.#lockOffset(due);
     else if (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK) this.#confirmLock(due);
-    // The period is now known more accurately than it was at the lock.
+    // The period is now known more accurately than when the offset was set.
     else if (!this.#cycle) this.#centerOffset(due, EXACT);
     if (this.#ticks % RELAX_EVERY === 0) {
       this.#late = 0;
@@ -256,7 +256,7 @@ export class Cadence {
   }
 
   /**
-   * Returns the shorter of the tick period and the frame period if the longer is a multiple of it, otherwise 0.
+   * Returns the shorter of the tick period and the frame period if it divides the longer one, otherwise 0.
    *
    * @param {number} tolerance
    */

@@ -4,7 +4,7 @@ import { blit, chroma, fromRgba, imageAt, imageBytes } from '../../shared/i420.j
 
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
-/** Allocates images in one block of memory, by first fit. Adjacent free pieces are merged. */
+/** Allocates images in one block of memory, using first fit. Adjacent free pieces are merged. */
 export class Arena {
   /** The free pieces of memory, in ascending order. @type {{start: number, bytes: number}[]} */
   #free;
@@ -47,7 +47,8 @@ export class Arena {
 /** Copies frames from several participants in parallel. */
 export class FrameReader {
   /**
-   * Unused scratch buffers; there are as many buffers in total as conversions have run in parallel.
+   * Scratch buffers that are not in use. A new buffer is created only if a conversion starts while all others are in
+   * use.
    *
    * @type {Uint8Array[]}
    */
@@ -209,8 +210,8 @@ let scratch = new Uint8Array(0);
 /** @param {Plane} from @param {Plane} to */
 function scale(from, to) {
   let source = from;
-  // The size of the source in pixels of the halved plane. An odd last line is included, although it is not
-  // part of any pair.
+  // The exact size of the source, in pixels of the halved plane. It includes an odd last line, although that line is
+  // not part of any pair.
   let wide = from.width;
   let high = from.height;
   while (source.width >= 2 * to.width && source.height >= 2 * to.height) {
@@ -256,12 +257,12 @@ function halve(from, to) {
 }
 
 /**
- * Scales a plane by bilinear interpolation.
+ * Scales a plane using bilinear interpolation.
  *
  * @param {Plane} from
  * @param {Plane} to
- * @param {number} wide
- * @param {number} high the height of `from` in pixels, including an odd last line; `wide` is its width
+ * @param {number} wide the exact width of `from` in pixels, including any odd last column
+ * @param {number} high the exact height of `from` in pixels, including any odd last line
  */
 function interpolate(from, to, wide, high) {
   const { data } = from;

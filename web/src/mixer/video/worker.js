@@ -204,7 +204,12 @@ class VideoMixer {
     if (this.#written.length * this.#step >= REPORT_EVERY) this.flush();
   }
 
-  /** Assigns the tiles, and draws each participant's last image or placeholder. @param {number} due */
+  /**
+   * Assigns a tile to each participant and redraws it: the participant's last frame, or a placeholder if there is no
+   * live video.
+   *
+   * @param {number} due
+   */
   #arrangeTiles(due) {
     this.#relayout = false;
     const { width, height } = this.#composite;
@@ -258,8 +263,8 @@ class VideoMixer {
   }
 
   /**
-   * Returns the image that can be written unchanged, or null. This is the image of the only participant, if it has the
-   * size of the recording and no label.
+   * Returns the image that can be written unchanged, or null. There is such an image only if there is one participant
+   * whose image has the size of the recording and no label.
    */
   #wholeFrame() {
     const [only] = this.#sources.values();

@@ -9,8 +9,8 @@ import { parse } from '../../shared/json.js';
 
 const PLUGIN = 'janus.plugin.videoroom';
 /**
- * How often to send a keepalive, in ms. Janus ends a session after a minute of silence, or earlier, depending on its
- * configuration.
+ * How often to send a keepalive, in ms. Janus ends a session after a minute without requests, or earlier, depending on
+ * its configuration.
  */
 const KEEPALIVE_EVERY = 5000;
 const ANSWERED_WITHIN = 10_000;
@@ -56,7 +56,7 @@ export class Handle {
   }
 
   /**
-   * Sends each of the connection's candidates when it is found, and finally the end of candidates.
+   * Sends each of the connection's ICE candidates when it is found, and finally announces that there are no more.
    *
    * @param {RTCPeerConnection} connection
    */
@@ -87,7 +87,8 @@ export class Session extends Emitter {
   #id = 0;
   #number = 0;
   /**
-   * The pending requests, by transaction. If `acknowledged` is set, the request is answered only by an acknowledgment.
+   * The pending requests, by transaction. If `acknowledged` is set, the acknowledgment is the only answer to the
+   * request.
    *
    * @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>}
    */
@@ -185,7 +186,7 @@ export class Session extends Emitter {
   #refusal({ code, reason }) {
     if (code !== REFUSED) return new JanusError(reason, code);
     const remedy =
-      "HARNESS_SFU_SECRET must equal Janus's token_auth_secret, and the clocks of both servers must be correct";
+      "HARNESS_SFU_SECRET must match Janus's token_auth_secret, and the clocks of both servers must be correct";
     return new HarnessError('ConfigError', `Janus at ${this.url} rejected the token (${reason}): ${remedy}.`);
   }
 

@@ -52,7 +52,7 @@ export class Janus extends Emitter {
   /** The room's id: a string if this Janus server uses strings, otherwise a number. @type {number | string} */
   #room;
   /**
-   * All participants in Janus's room, by feed. Only participants who publish can be received.
+   * All participants in Janus's room, by feed. We can receive media only from participants who publish.
    *
    * @type {Map<FeedId, {profile: Profile, publishes: boolean}>}
    */

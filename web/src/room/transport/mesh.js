@@ -23,8 +23,8 @@ const TRIES = 20;
 const RETRY_AFTER = 50;
 
 /**
- * One connection with perfect negotiation. The connection sends our tracks if the other side subscribes, and receives
- * the other side's tracks.
+ * A peer connection that uses perfect negotiation. The connection sends our tracks if the other side subscribes, and
+ * receives the other side's tracks.
  */
 class Peer {
   #connection;
@@ -47,7 +47,7 @@ class Peer {
 
   /**
    * @param {object} options
-   * @param {boolean} options.polite whether we roll back our offer if both sides offer at once
+   * @param {boolean} options.polite whether we roll back our offer if both sides make one at the same time
    * @param {RTCConfiguration} options.configuration
    * @param {(data: SignalData) => void} options.send
    * @param {(track: MediaStreamTrack) => void} options.onTrack

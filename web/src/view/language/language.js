@@ -86,7 +86,7 @@ export class Language extends Emitter {
     return english;
   }
 
-  /** Returns the text of an error, even if its message is empty. @param {unknown} error */
+  /** Returns a text that describes an error, even if the error has no message. @param {unknown} error */
   describeError(error) {
     if (!(error instanceof Error)) return this.translateMessage(String(error));
     if (error instanceof TypeError && /fetch/i.test(error.message)) return this.t(NO_ANSWER);

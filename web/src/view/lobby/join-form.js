@@ -72,8 +72,8 @@ export class JoinForm extends Emitter {
     this.#devices = find(document, 'join-devices', HTMLDetailsElement);
     this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
     this.#devices.addEventListener('toggle', () => void this.#listDevices());
-    // The problem text disappears while the user types. If it disappeared later, the button would move away from the
-    // mouse pointer.
+    // Remove the problem text as soon as the user types. If it were removed only when the user presses the button, the
+    // button would move away from the mouse pointer.
     this.#form.addEventListener('input', () => {
       this.showProblem('');
       this.#render();

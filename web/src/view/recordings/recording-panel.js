@@ -7,8 +7,8 @@ import { clockTime, fileSize, find, length, setText } from '../page.js';
 /** How often time, size and health are updated while recording, in ms. */
 const UPDATE_EVERY = 250;
 /**
- * A value is marked as bad if the frame rate is below this fraction of the requested frame rate, or if the backlog
- * exceeds this number of bytes.
+ * The frame rate is marked as bad if it is below this fraction of the requested rate, and the backlog is marked as bad
+ * if it exceeds this number of bytes.
  */
 const LOW_FRAME_RATE = 0.95;
 const LARGE_BACKLOG = 1_000_000;
@@ -226,7 +226,7 @@ export class RecordingPanel extends Emitter {
     return state === 'stopped' ? LISTED : state === 'broken' ? CUT_OFF : STATUS[state];
   }
 
-  /** Returns this recording's entry in the room's list, or null if the recording isn't published. */
+  /** Returns this recording's entry in the room's list of recordings, or null if the recording isn't published. */
   #publishedItem() {
     const { recording, room } = this.#client;
     return room?.recordings?.find(({ id, state }) => id === recording?.id && state === 'published') ?? null;

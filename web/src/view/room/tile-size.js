@@ -10,8 +10,8 @@ const STEPS = [180, 360, 540, 720];
 const FRAME_RATE = 30;
 
 /**
- * Returns the number of columns and the tile width with which 16:9 tiles best fill an area. Without a height, the page
- * scrolls: one or two tiles are placed in one column, and more tiles in two columns.
+ * Returns the number of columns and the tile width with which 16:9 tiles best fill an area. If `height` is null, the
+ * page scrolls: one or two tiles are placed in one column, and more tiles in two columns.
  *
  * @param {number} count
  * @param {number} width CSS pixels

@@ -140,7 +140,7 @@ export class Tiles extends Emitter {
     for (const [id, tile] of this.#tiles) tile.showLevel(loudness.get(id) ?? 0);
   }
 
-  /** Plays all participants on another speaker output. @param {string} speaker its deviceId */
+  /** Plays all participants' audio on another speaker output. @param {string} speaker its deviceId */
   async setSpeaker(speaker) {
     this.#speaker = speaker;
     await Promise.all([...this.#tiles.values()].map((tile) => tile.setSpeaker(speaker)));

@@ -142,7 +142,7 @@ describe('after the lock', () => {
   });
 
   test('a period that was estimated incorrectly at the lock is corrected', () => {
-    // The first 45 frames from this sender seem to arrive 1 % too fast, so the rates seem not to match.
+    // The first 45 frames from this sender seem to arrive 1 % too fast, so the rates do not seem to match.
     const { shown } = simulate({ fps: 60, rate: 15, jitter: 20, shake: 4, seconds: 25, seed: 12 });
 
     assert.deepEqual(
