@@ -106,7 +106,7 @@ def attach(
     media: Media = "own",
     recordings: str | os.PathLike[str] = "recordings",
 ) -> Iterator[Participant]:
-    """Attach to another application's page before the page loads, and provide its participant.
+    """Attach to another application's page before it loads, and provide a participant that represents the page.
 
     Use ``attach`` in a ``with`` statement. The application is not changed, and its page stays open at the end of the
     block. To attach several participants to one call, use ``open_room`` and ``Room.attach``.

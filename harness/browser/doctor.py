@@ -71,9 +71,9 @@ class DoctorReport(BaseModel):
     sandbox: bool | None
     """Whether the browser's sandbox works on this machine."""
     codecs: dict[str, bool]
-    """Whether the browser's MediaRecorder supports vp8, vp9, av1 and opus."""
+    """For each of vp8, vp9, av1 and opus, whether the browser's MediaRecorder supports it."""
     mixer: dict[str, bool]
-    """Whether the browser has each API that the mixer needs."""
+    """For each API that the mixer needs, whether the browser has it."""
     capacity: dict[str, float]
     """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time. Below 1, frames are
     lost. Empty with ``--quick``."""
@@ -211,7 +211,7 @@ def _versions() -> dict[str, str]:
 
 
 def _disk_free(folder: Path) -> int | None:
-    """Return the free bytes on the disk of a folder, which need not exist yet."""
+    """Return the free space, in bytes, on the disk of a folder that may not exist yet."""
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     try:
         return shutil.disk_usage(existing).free

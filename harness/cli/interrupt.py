@@ -81,7 +81,7 @@ def _discard_output(output: int) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """If a module is being imported, end the program; otherwise raise KeyboardInterrupt, so that files are cleaned up.
+    """If a module is being imported, end the program; otherwise raise KeyboardInterrupt, so that cleanup code runs.
 
     An exception that is raised during an import might be printed by the import system, or swallowed by the module.
     """

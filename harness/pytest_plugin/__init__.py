@@ -93,7 +93,7 @@ class LaunchLayer:
     def browser_type_launch_args(
         browser_type_launch_args: dict[str, Any], browser_name: str, playwright: Playwright
     ) -> dict[str, Any]:
-        """Return the harness's launch arguments, overridden by pytest-playwright's arguments."""
+        """Return the harness's launch arguments; if pytest-playwright sets the same argument, its value is used."""
         if browser_name != "chromium":
             return browser_type_launch_args
         theirs = browser_type_launch_args

@@ -32,7 +32,7 @@ _BUNDLE: Final = "recording_bundle"
 
 @dataclass(frozen=True)
 class TestArtifacts:
-    """The recordings made in a test's room, and the failure folder if the test has one."""
+    """The recordings made in a test's room, and the test's failure folder if it has one."""
 
     # Without this, pytest would collect the class, because its name begins with "Test".
     __test__ = False
@@ -45,7 +45,7 @@ _ARTIFACTS: Final = pytest.StashKey[TestArtifacts]()
 
 
 def store_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Store the recordings made in a test's room, and the failure folder if the test has already failed.
+    """Store, in the test item, the recordings of a test's room, and the failure folder if the test has already failed.
 
     Recordings are kept or removed only at the very end of the test, because a later fixture teardown may also fail.
     """

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def without_folders(text: str, recordings: Path) -> str:
-    """Return a message in which the paths of the recordings folder and its spool are removed."""
+    """Return the message without the paths of the recordings folder and its spool."""
     return text.replace(f"{recordings / FOLDER}/", "").replace(f"{recordings}/", "")

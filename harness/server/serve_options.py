@@ -30,7 +30,7 @@ class ServeOptions:
     - ``public_room``: a room that participants join without a token; they need ``join_code`` if one is set.
       ``view_code`` gives access to the room's recordings, but not to the room.
     - ``limits``: the limits on what the server accepts.
-    - ``routes``: the SFU and the TURN servers for the media. By default, media go directly from page to page.
+    - ``routes``: the SFU and the TURN servers for the media. By default, media is sent directly from page to page.
 
     Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or
     would have no effect. The messages refer to the options of ``harness serve``.

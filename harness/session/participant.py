@@ -34,8 +34,9 @@ class RecordingStatus:
     """The state of a participant's current recording."""
 
     state: Literal["none", "new", "recording", "paused", "stopped", "failed", "cleaned"]
-    """State of the recording. ``"none"`` means that there was no recording yet, ``"new"`` that a recording is starting,
-    ``"failed"`` that it failed while it was running, and ``"cleaned"`` that ``clean_media_recording`` was called."""
+    """State of the recording. ``"none"`` means that there has been no recording yet, ``"new"`` that a recording is
+    starting, ``"failed"`` that it failed while it was running, and ``"cleaned"`` that ``clean_media_recording`` was
+    called."""
     id: str | None
     """Identifier of the recording; None if there is no recording."""
     elapsed: float
@@ -86,7 +87,7 @@ class Participant(MediaControls):
 
     @property
     def recordings(self) -> list[Recording]:
-        """All recordings that were downloaded, or saved when the page closed, in order of time.
+        """All recordings that were downloaded, or saved when the page closed, in chronological order.
 
         The list includes automatic downloads.
         """
@@ -94,7 +95,7 @@ class Participant(MediaControls):
 
     @property
     def console(self) -> list[ConsoleLine]:
-        """The latest lines of the page's console, up to 2000, in order of time."""
+        """The latest lines of the page's console, at most 2000, in chronological order."""
         return list(self._page.console)
 
     @property
@@ -264,7 +265,7 @@ class Participant(MediaControls):
         run_every_step((self._leave_if_alive, self._page.close, self._expel, self._detach, self._save_rest))
 
     def _begin_join(self, options: dict[str, Any]) -> Callable[[], None]:
-        """Start joining, and return a function that waits until every subscriber receives this participant."""
+        """Start joining, and return a function that waits until every subscriber receives this participant's media."""
         finish = self._page.begin("join", options)
 
         def finish_join() -> None:

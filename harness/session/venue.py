@@ -1,4 +1,4 @@
-"""Define a room's venue: the browsers in which its pages are opened, and the routes that its media take."""
+"""Define a room's venue: the browsers in which its pages are opened, and the routes for its media."""
 
 from __future__ import annotations
 

@@ -196,10 +196,10 @@ class DrivenPage:
             self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
-        """Close or release the page. It is safe to call this twice."""
+        """Close the page, or detach from it without closing it. It is safe to call this twice."""
 
     def _remove_listeners(self) -> None:
-        """Remove the binding that the page calls, and every event listener."""
+        """Remove every event listener, and the binding that the page calls."""
         self._binding.close()
         for event, handler in (
             ("console", self._on_console),
@@ -212,8 +212,8 @@ class DrivenPage:
     def _allow(self, *permissions: str, origin: str, setting: str = "granted") -> None:
         """Grant permissions, given by their W3C names, to pages of an origin; the setting "prompt" revokes them.
 
-        Other permissions are not changed, whereas Playwright's ``grant_permissions`` denies every permission that it
-        does not name. Raises PlaywrightError for a permission that this Chrome does not know.
+        Other permissions are not changed, whereas Playwright's ``grant_permissions`` denies every permission that is
+        not named in the call. Raises PlaywrightError for a permission that this Chrome does not know.
         """
         if self._permissions is None:
             # Ending a session revokes all permissions in its context, including those that other sessions granted, so

@@ -23,7 +23,7 @@ _TRIES: Final = 3
 
 
 class RoomPage(DrivenPage):
-    """Our own page, opened in a participant's browser context and closed with it.
+    """Our own page, which is opened in a participant's browser context and closed together with that context.
 
     ``watched`` makes the page draw its view, for a user who watches the window; ``emulate_network`` prepares the page
     for later network emulation.

@@ -96,7 +96,7 @@ class ServerLimits:
 
     @classmethod
     def parse(cls, given: Iterable[str]) -> Self:
-        """Parse limits in the form ``NAME=NUMBER``; numbers can end in k, M or G, and names can contain dashes.
+        """Parse limits in the form ``NAME=NUMBER``; numbers can end in k, M or G, and names can be written with dashes.
 
         Raises ConfigError for an unknown name or an invalid number.
         """

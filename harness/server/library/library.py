@@ -169,7 +169,7 @@ class Library:
             _log.info("A user deleted %s on the page.", item.recording.path)
 
     async def remove(self, item: Item) -> None:
-        """Remove a recording from the list, and delete the spool's copy, which its page could still download."""
+        """Remove a recording from the list, and delete the spool's copy, so that its page can't download it any more."""
         if item.recording is not None and item.active is not None:
             await asyncio.to_thread(item.active.clean)
         self._items.pop(item.id, None)

@@ -91,7 +91,7 @@ class Member:
 
     @property
     def visible_marker(self) -> int | None:
-        """The marker in the member's media, or None if the media are not synthetic."""
+        """The marker in the member's media, or None if the media is not synthetic."""
         return self.marker if self.synthetic else None
 
 

@@ -1,4 +1,4 @@
-"""Routes describes how media travel between pages (directly, or through TURN servers or an SFU), with credentials."""
+"""Routes describes how media is sent between pages (directly or through TURN servers or an SFU), with credentials."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class IceServer:
 
 @dataclass(frozen=True)
 class Routes:
-    """How media get from one participant to the others. By default, they go directly from page to page."""
+    """How media is sent from one participant to the others. By default, it is sent directly from page to page."""
 
     sfu: Sfu | None = None
     """The SFU that relays all media, or None."""

@@ -34,7 +34,7 @@ State = Literal["recording", "ending", "finished", "failed", "cleaned"]
 
 
 def _ignore(_: ActiveRecording) -> None:
-    """Do nothing; the default callback."""
+    """Do nothing; this is the default callback."""
 
 
 class ActiveRecording:

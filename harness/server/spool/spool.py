@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def _ignore(_: ActiveRecording) -> None:
-    """Do nothing; the default callback."""
+    """Do nothing; this is the default callback."""
 
 
 class Spool:
