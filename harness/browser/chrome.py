@@ -215,7 +215,7 @@ class Chrome:
 
 
 def start_playwright() -> Playwright:
-    """Start Playwright's driver so that it ignores signals; raises SetupError if it does not start."""
+    """Start Playwright's driver so that it ignores signals; raises SetupError if the driver does not start."""
     try:
         with steady_driver():
             return sync_playwright().start()

@@ -150,7 +150,7 @@ def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundl
 def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
     """Return the path of a recording's HTML report, which is in the failure folder or next to the recording.
 
-    Write the report if it is missing; return None if it can't be written.
+    If the report does not exist yet, write it; return None if that fails.
     """
     page = recording.path.with_suffix(".html")
     if bundle:

@@ -30,7 +30,7 @@ class Progress:
 class Outcome:
     """A scenario's result: its recordings, oldest first, and one report on each.
 
-    ``error`` contains the step that failed, and the reason. If the scenario could not start, ``failure`` is the
+    ``error`` names the step that failed, and the reason. If the scenario could not start, ``failure`` is the
     exception. ``seconds`` is how long the scenario took. ``interrupted`` is true if a user ended the scenario early.
     """
 

@@ -86,7 +86,7 @@ class Room:
     def join(
         self, name: str, *, media: Media = "synthetic", subscribe: bool = False, timeout: float = JOINED_WITHIN
     ) -> Participant:
-        """Add a participant to the room, and return when every subscriber has received its first video and audio.
+        """Add a participant, and return when every subscriber has received the participant's first video and audio.
 
         Args:
             name: Name of the participant.

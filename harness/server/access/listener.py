@@ -51,7 +51,7 @@ class _Slot:
 
     @property
     def idle(self) -> bool:
-        """Whether the connection is idle: it carries no WebSocket, and no request on it is being answered."""
+        """Whether the connection is idle: it is not a WebSocket, and no request on it is being answered."""
         return self.connection is None or self.connection.idle
 
     def end(self) -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Item:
     """One recording in the library.
 
-    ``active`` is set while it is in the spool, ``recording`` once it is published, and ``failure`` if it failed.
+    ``active`` is set while the recording is in the spool, ``recording`` once it is published, and ``failure`` if it
+    failed.
     """
 
     id: str

@@ -78,7 +78,7 @@ class Library:
             self._items[id_] = Item(id_, name, recording.participant, recording.recorder, recording=recording)
 
     def subscribe(self, listener: Callable[[list[dict[str, Any]]], None]) -> None:
-        """Call ``listener`` with the list whenever it changes, in the server's own thread."""
+        """Call ``listener`` with the list whenever the list changes, in the server's own thread."""
         self._listeners.append(listener)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -169,7 +169,7 @@ class Library:
             _log.info("A user deleted %s on the page.", item.recording.path)
 
     async def remove(self, item: Item) -> None:
-        """Remove a recording from the list, and delete the spool's copy, so that its page can't download it any more."""
+        """Remove a recording from the list, and delete the spool's copy, so that its page can no longer download it."""
         if item.recording is not None and item.active is not None:
             await asyncio.to_thread(item.active.clean)
         self._items.pop(item.id, None)

@@ -36,11 +36,11 @@ class RecordingList(Protocol):
         """The name of the room."""
 
     def subscribe(self, listener: Callable[[list[dict[str, Any]]], None]) -> None:
-        """Call ``listener`` with the list whenever it changes, in the server's own thread."""
+        """Call ``listener`` with the list whenever the list changes, in the server's own thread."""
 
 
 class SignalSockets:
-    """Handles the ``/signal`` connections, and sends the list of ``recordings`` to the room whenever it changes."""
+    """Handles the ``/signal`` connections, and sends the room its list of ``recordings`` when the list changes."""
 
     def __init__(
         self, signaling: Signaling, limits: ServerLimits, log: RareLog, recordings: RecordingList | None
@@ -103,7 +103,7 @@ class SignalSockets:
                 raise LimitError(problem) from error
 
     async def _wait_for_return(self, member: Member | None) -> None:
-        """Give a member time to reconnect, and remove the member if the connection is still lost."""
+        """Give a member time to reconnect, and remove the member if the connection is still lost afterwards."""
         if member is None:
             return
         lost_at = member.lost_at
