@@ -205,7 +205,7 @@ class Chrome:
             self._playwright.stop()
 
     def new_context(self, **options: Any) -> BrowserContext:
-        """Return a new browser context (Playwright's ``new_context``), which closes together with the browser."""
+        """Return a new browser context (Playwright's ``new_context``), which is closed together with the browser."""
         return self._browser.new_context(**options)
 
     @property

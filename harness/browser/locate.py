@@ -1,4 +1,4 @@
-"""Find an installation of Chrome for recording, and test whether its sandbox works."""
+"""Find a Chrome that can be used for recording, and test whether its sandbox works."""
 
 from __future__ import annotations
 

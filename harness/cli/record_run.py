@@ -74,7 +74,7 @@ class RecordResult:
 
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
-    """Record as ``order`` specifies, and verify every saved recording, even if a step failed."""
+    """Make the recording that ``order`` specifies, and verify every saved recording, even if a step failed."""
     from harness.browser.cpu_budget import CpuBudget
     from harness.launch import open_room_at
 

@@ -206,8 +206,8 @@ class RoomServer:
     def publish(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
         """Publish recordings in ``folder`` without downloading them, and delete the spool's copies.
 
-        ``room`` and ``participant`` select recordings; None selects all. If a recording can't be published, it stays in
-        the spool and a warning is logged; the others are still published.
+        ``room`` and ``participant`` select which recordings to publish; None selects all. If a recording can't be
+        published, it stays in the spool and a warning is logged; the others are still published.
         """
         published = []
         for active in self._call(lambda: list(self._spool.recordings.values())):

@@ -115,7 +115,7 @@ class ApplicationPage(DrivenPage):
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame with the most connections, which contains the call; prefer frames with our code loaded."""
+        """Return the frame with the most connections, which contains the call; frames with our code take precedence."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:
@@ -127,7 +127,7 @@ class ApplicationPage(DrivenPage):
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
-        """Return the frames that can use WebRTC, each with its connections' number and whether our code is loaded."""
+        """Return the frames that can use WebRTC, each with its connection count and whether it has loaded our code."""
         found = []
         for frame in self.page.frames:
             # Skip frames that are being removed.

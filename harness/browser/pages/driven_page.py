@@ -57,7 +57,7 @@ class ConsoleLine:
     time: float
     """Time of the message, in seconds since 1970-01-01 UTC."""
     kind: str
-    """Playwright's type of the message, for example ``"log"``, ``"warning"`` or ``"error"``."""
+    """Type of the message as reported by Playwright, for example ``"log"``, ``"warning"`` or ``"error"``."""
     text: str
     """Text of the message."""
 

@@ -26,7 +26,7 @@ _MAX_BYTES: Final = 1_000_000
 
 @dataclass
 class Backlog:
-    """The messages that a member has not acknowledged; after a lost connection, they are sent again."""
+    """The messages that a member has not acknowledged yet; they are sent again when the member reconnects."""
 
     messages: deque[str] = field(default_factory=deque)
     # Number of messages that the member has acknowledged.

@@ -131,7 +131,7 @@ class IceServer:
 
 @dataclass(frozen=True)
 class Routes:
-    """How media is sent from one participant to the others. By default, it is sent directly from page to page."""
+    """How media is sent from one participant to the others. By default, media is sent directly from page to page."""
 
     sfu: Sfu | None = None
     """The SFU that relays all media, or None."""

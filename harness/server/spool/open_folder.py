@@ -81,7 +81,7 @@ class OpenFolder:
 
     @classmethod
     def create(cls, folder: Folder, facts: Facts) -> Self:
-        """Create and lock the folder, store the recording's properties, and open the files; on failure, undo all this.
+        """Create and lock the folder, store the recording's properties, and open the files; undo everything on failure.
 
         Raises DiskFullError if the disk is full, and RecordingError for other failures.
         """

@@ -80,8 +80,8 @@ class EventBudget:
 class RecordingLog:
     """The log of one recording, from which the manifest is written.
 
-    If ``presence_from_server`` is true, join and leave events come from the server's room. If it is false, the page
-    reports them, because it is recording a call in another application.
+    If ``presence_from_server`` is true, join and leave events come from the server's room. Otherwise, the page reports
+    these events, because it is recording a call in another application.
     """
 
     def __init__(self, lines: JsonLines, facts: Facts, *, presence_from_server: bool) -> None:

@@ -31,7 +31,7 @@ class StatisticsLog:
         self._dropped = 0
 
     def add(self, statistics: Statistics) -> None:
-        """Store the statistics of one connection, or drop them."""
+        """Store the statistics of one connection, or drop them if the maximum size is reached."""
         line = encode_line(statistics.model_dump(exclude={"type"}))
         if self._dropped or self._lines.size + len(line) > self._max_bytes:
             self._drop(statistics.time, f"they have reached the limit of {self._max_bytes} bytes")
