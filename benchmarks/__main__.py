@@ -140,7 +140,7 @@ def rooms(arena: Arena) -> dict[str, float | None]:
 
 
 def _most_rooms(arena: Arena, contestant: str, form: Form) -> int:
-    """Return how many rooms one contestant can record in parallel with at least 99 % of the frame rate."""
+    """Return how many rooms one contestant can record in parallel while keeping at least 99 % of the frame rate."""
     held = 0
     while True:
         count = held + (1 if held < FEW_ROOMS else 2)
@@ -167,7 +167,7 @@ def ratios(runs: list[Run]) -> dict[str, float | None]:
 
 
 def file_figures(runs: list[Run]) -> dict[str, Any]:
-    """Return the measurements of ``verify`` for the harness's files with four participants at 720p30."""
+    """Return what ``verify`` measured in the harness's files with four participants at 720p30."""
     worst: Callable[[Run], float | None] = lambda run: max(run.repeated or 0.0, run.skipped or 0.0)  # noqa: E731
     return {
         "frame_rate": middle(runs, MAIN, "ours", lambda run: run.frame_rate),

@@ -64,7 +64,7 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One recording by one contestant, with its CPU and memory usage and the measurements of ``verify``.
+    """One recording by one contestant, with its CPU and memory usage and the measurements from ``verify``.
 
     Runs with the same ``repeat`` are made one right after another. ``repeated`` and ``skipped`` are percentages of the
     worst participant's frames, or None if no participant has markers. ``psnr`` compares the recorded frames with their

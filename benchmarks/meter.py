@@ -24,7 +24,7 @@ class Cost:
 
 
 class Meter:
-    """Measures Python, Playwright's driver and all Chrome processes, from the meter's creation until ``read``."""
+    """Measures Python, Playwright's driver and all Chrome processes, from its creation until ``read`` is called."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -46,5 +46,5 @@ class Meter:
 
 
 def _family() -> dict[int, float]:
-    """Return the CPU seconds of each process by PID."""
+    """Return the CPU seconds that each process has used, by PID."""
     return {number: times.user + times.system for number, times in family()}

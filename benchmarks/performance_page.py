@@ -20,7 +20,7 @@ _SHOWN: Final = 2
 
 
 def main() -> int:
-    """Write the table between the two comments; return 1 if the results or the comments are missing."""
+    """Write the table between the page's two comments; return 1 if the results or the comments are missing."""
     if not LATEST.exists():
         sys.stderr.write("There are no results yet. Run make bench first.\n")
         return 1

@@ -3,7 +3,7 @@
 Run with ``python -m benchmarks.rooms``, which prints a Markdown table with "mesh / Janus" in each cell. One participant
 records at 360p and 15 fps. In the second half of the table, two more participants receive everybody's media. The values
 include all processes (Python, Playwright's driver, Chrome, Janus) and all traffic on the loopback interface, which is
-nearly all media. Mesh and Janus are measured in alternation, and the values are medians over ``--repeats``.
+nearly all media. Mesh and Janus are measured alternately, and the values are medians of ``--repeats`` measurements.
 """
 
 from __future__ import annotations

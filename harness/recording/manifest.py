@@ -97,7 +97,7 @@ class Manifest(BaseModel):
         return self.model_copy(update={"timeline": timeline, "alarms": alarms})
 
     def as_text(self) -> bytes:
-        """Return the content of the manifest's file."""
+        """Return the content of the manifest file."""
         return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
 
     def write(self, path: Path) -> None:

@@ -44,11 +44,11 @@ class Recording(BaseModel):
     codec: Text
     """Codec of the video, or of the audio if there is no video."""
     width: Pixels | None
-    """Width of the video in pixels; None without video."""
+    """Width of the video in pixels; None if there is no video."""
     height: Pixels | None
-    """Height of the video in pixels; None without video."""
+    """Height of the video in pixels; None if there is no video."""
     frame_rate: Annotated[int, Field(gt=0, le=1000)] | None
-    """Requested frame rate in frames per second; None without video."""
+    """Requested frame rate in frames per second; None if there is no video."""
     duration: Seconds
     """Duration of the file in seconds."""
     size: Count

@@ -1,4 +1,4 @@
-"""Plant faults in real recordings: by remuxing packets where possible, otherwise by decoding and encoding."""
+"""Plant faults in real recordings: by remuxing packets where possible, otherwise by decoding and re-encoding."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def remuxed(
 def with_manifest(recording: Recording, path: Path, *, ticks_missed: int | None = None, **changes: Any) -> Recording:
     """Write a manifest for a file with a planted fault: the original manifest, with the facts of the new file.
 
-    Encoded media has a frame at every tick, so callers that encode set ``ticks_missed`` to 0.
+    Re-encoded media has a frame at every tick, so callers that re-encode set ``ticks_missed`` to 0.
     """
     manifest = Manifest.read(recording.manifest)
     facts = {"path": path, "manifest": manifest_of(path), "sha256": sha256_of(path), "size": path.stat().st_size}

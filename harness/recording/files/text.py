@@ -38,7 +38,7 @@ def encodable(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Make a message printable in a terminal, but keep its line breaks and tabs."""
+    """Make a message safe to print in a terminal, but keep its line breaks and tabs."""
     return "".join(part if part in "\n\t" else printable(part) for part in re.split("([\n\t])", text))
 
 

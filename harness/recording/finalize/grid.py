@@ -159,7 +159,7 @@ class Grid:
     def _has_enough(self) -> bool:
         """Return whether enough packets have arrived, and whether the log covers them for every candidate first tick.
 
-        Later packets are not considered, because they can be ahead of the log during the whole recording.
+        Later packets are not considered, because they can stay ahead of the log for the whole recording.
         """
         if len(self._waiting) < SETTLED or not self._times:
             return False

@@ -146,7 +146,7 @@ class FileClock:
             self._out.append(out)
 
     def place(self, at: float) -> float:
-        """Return the file time for ``at`` seconds of recording time; times in a pause map to its cut."""
+        """Return the file time for ``at`` seconds of recording time; times in a pause map to the position of its cut."""
         last = bisect_left(self._starts, at) - 1
         return at if last < 0 else max(self._cuts[last].at, at - self._out[last])
 
@@ -202,7 +202,7 @@ class Pauses:
         return time - self._out[over], self._ticks[over]
 
     def excess_at(self, time: float) -> float:
-        """Return how many ms of the pauses before a time remain after whole ticks are subtracted.
+        """Return what is left of the pauses before a time after subtracting whole ticks, in ms.
 
         Earlier pauses must already be subtracted from the given time.
         """
@@ -217,7 +217,7 @@ class Pauses:
 class Log:
     """Reads the log while it grows, and passes ticks and states to a ``Grid``.
 
-    ``step`` is the time between ticks in ms, or 0 without video. MediaRecorder's timestamps do not advance during a
+    ``step`` is the time between ticks in ms, or 0 if there is no video. MediaRecorder's timestamps do not advance during a
     pause, so ticks in a pause are dropped, and the pause is subtracted from the numbers and times of later ticks.
     """
 
@@ -245,7 +245,7 @@ class Log:
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return how many ms of the pauses before a timestamp remain after whole ticks are subtracted.
+        """Return what is left of the pauses before a timestamp after subtracting whole ticks, in ms.
 
         Pauses are cut from the video in whole ticks, but from the audio to the exact millisecond, so the audio must be
         moved by this amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's

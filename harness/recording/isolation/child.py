@@ -77,7 +77,7 @@ class Child:
             raise SetupError(message) from error
 
     def failed_to_start(self, why: str) -> SetupError:
-        """Return the error for a child that never became ready; ``why`` is used if the child reported no reason."""
+        """Return the error for a child that never became ready; ``why`` is the reason if the child reported none."""
         return SetupError(
             f"The process that reads media ({sys.executable}) did not start: {self._reason() or why}. "
             "The installation is the problem, not the file: run 'harness doctor', or reinstall the harness."
@@ -119,7 +119,7 @@ class ConnectedChild(Child):
             raise
 
     def deadline(self, seconds: float) -> CpuDeadline:
-        """Return a deadline that expires when the process has used ``seconds`` of CPU time from now on."""
+        """Return a deadline that expires when the process has used another ``seconds`` seconds of CPU time."""
         return CpuDeadline(self.process.pid, seconds)
 
     def wait_until_ready(self, is_ready: Callable[[CpuDeadline], bool]) -> None:

@@ -1,7 +1,7 @@
 """Folder represents a recording's folder in the spool, with its files, lock and facts.
 
 A folder contains a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, once the
-recording is finished, ``finished/``. The raw bytes are removed when the finished file has been synced to the disk and
+recording is finished, ``finished/``. The raw bytes are removed once the finished file has been synced to the disk and
 read back; until then, they are the only reliable copy. The folder contains everything that is known about a recording,
 so a recording left behind by a crash is finished in the same way as one that has just ended.
 """
@@ -219,8 +219,7 @@ class Folder:
     def settle(self, facts: Facts, finished: Finished, cancelled: threading.Event) -> None:
         """Sync the finished file to the disk, read it back, and then remove the raw bytes.
 
-        If the number of packets differs from the number that was written, nothing is removed, and RecordingError is
-        raised.
+        If the file does not have as many packets as were written, nothing is removed, and RecordingError is raised.
         """
         path = self.finished(facts.stem)
         _sync(path)

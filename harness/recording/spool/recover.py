@@ -109,7 +109,7 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
 
 
 def _left(path: Path, error: Exception) -> Recovery:
-    """Return the result for a folder that stays unchanged."""
+    """Return the result for a folder that is left unchanged."""
     why = str(error) or type(error).__name__
     return Recovery(path, None, _line(f"{path} can't be recovered, and was left unchanged: {why}"))
 

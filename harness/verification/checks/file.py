@@ -203,7 +203,7 @@ def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
 
 def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
-    """Report the problems in the manifest: a recording that was not stopped normally, and every alarm.
+    """Report the problems that the manifest mentions: a recording that was not stopped normally, and every alarm.
 
     These findings are warnings, unless the caller expects a complete recording.
     """

@@ -49,7 +49,7 @@ def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Evidence, limits: Limits) -> bool:
-    """Return whether the video freezes only because the participant left and the connection takes a while to end."""
+    """Return whether the video freezes only because the participant left and the connection takes a while to close."""
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False
     duration = evidence.media.duration

@@ -32,7 +32,7 @@ Series = defaultdict[str, dict[str, list[tuple[float, float]]]]
 
 
 class StatisticsRecord(BaseModel):
-    """WebRTC's statistics about the connection to a participant at one time."""
+    """WebRTC's statistics about the connection to a participant at one point in time."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -62,7 +62,7 @@ class Curves:
     duration: float
     """Duration of the file in seconds."""
     rate: float | None
-    """Frame rate at which frames are expected, in frames per second; None without video."""
+    """Expected frame rate in frames per second; None if there is no video."""
     level: Curve
     """Level of the mixed audio in dBFS."""
     gaps: Curve

@@ -38,8 +38,8 @@ CLUSTER: Final = b"\x1f\x43\xb6\x75"
 class Raw:
     """A raw recording like Chrome's, and its packets.
 
-    All timestamps are in ms, counted from MediaRecorder's zero; ``written`` contains the times at which the ticks were
-    written, starting with tick 0.
+    ``video_stamps`` and ``audio_stamps`` are in ms, counted from MediaRecorder's zero; ``written`` contains the times
+    at which the ticks were written, starting with tick 0.
     """
 
     data: bytes

@@ -30,7 +30,7 @@ STRICT: Final = {
 
 
 class Site(Served):
-    """The applications' site, at https://localhost; it serves the folder ``sdk`` at /sdk."""
+    """The applications' site, served over HTTPS on localhost; it serves the folder ``sdk`` at /sdk."""
 
     def __init__(self, *, sdk: Path | None = None, strict: bool = True) -> None:
         super().__init__(host="localhost", certificate=_certificate())
