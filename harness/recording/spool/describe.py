@@ -170,7 +170,7 @@ class _LogContents:
 
 
 def _unreadable_lines(lines: int, of: str) -> list[str]:
-    """Return a message about how many lines of a file could not be read, or none if all lines were readable."""
+    """Return a message about how many lines of a file could not be read, or nothing if all lines were readable."""
     return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
 
 

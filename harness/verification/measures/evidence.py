@@ -25,8 +25,8 @@ class Evidence:
 
     ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
     is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if a manifest states the
-    expected value. The video is completely black during ``black``, nobody is audible during ``silent``, and frames are
-    missing during ``video_gaps``.
+    expected value. The video is completely black during ``black``, the mixed audio is silent during ``silent``, and
+    frames are missing during ``video_gaps``.
     """
 
     path: Path

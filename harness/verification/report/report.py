@@ -55,7 +55,7 @@ class Report(ReportModel):
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """All warnings: findings of checks that passed, but found something worth reporting."""
+        """All warnings, which report problems that did not make a check fail."""
         return tuple(finding for finding in self.findings if finding.warning)
 
     @property
