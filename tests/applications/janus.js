@@ -1,6 +1,6 @@
 /* global adapter */
-// A call with Janus's client library, which receives all participants over one connection. If the URL contains `sizes`,
-// the page sends its video in three sizes (simulcast), otherwise in one.
+// A call with Janus's client library, which receives the media of all participants over one connection. If the URL
+// contains `sizes`, the page sends its video in three sizes (simulcast), otherwise in one.
 import Janus from '/lib/janus-gateway/npm/dist/janus.es.js';
 
 const { searchParams } = new URL(location.href);
@@ -63,7 +63,7 @@ const publish = () =>
     success: (jsep) => publisher.send({ message: { request: 'publish' }, jsep }),
   });
 
-/** The connection over which we receive all participants. Renegotiations run one at a time. */
+/** The connection over which we receive the media of all participants. Renegotiations run one at a time. */
 let subscriber;
 let turn = Promise.resolve();
 /** The streams that we receive over the connection. */

@@ -1,5 +1,6 @@
 /* global LivekitClient */
-// A call with LiveKit's client. One connection sends to the server, and a second one receives all participants.
+// A call with LiveKit's client. One connection sends media to the server, and a second one receives the media of all
+// participants.
 const { Room, RoomEvent, VideoPresets } = LivekitClient;
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');

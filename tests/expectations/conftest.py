@@ -30,7 +30,7 @@ def page(page: Page, site: Site) -> Page:
 
 @pytest.fixture(scope="session")
 def bare_chrome(browser_type: BrowserType, browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    """Return a second Chrome, which has fake devices but none of the harness's other switches."""
+    """Return a second Chrome, which was started with fake devices but without the harness's other switches."""
     devices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     browser = browser_type.launch(**{**browser_type_launch_args, "args": devices})
     yield browser

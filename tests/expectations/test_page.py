@@ -110,7 +110,7 @@ def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, si
 
 
 def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
-    """Fact 34: large blobs don't trigger garbage collection, but with our switch the page can request it."""
+    """Fact 34: large blobs don't trigger garbage collection, but with our switch, the page can request it."""
     left = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 40 }, () => new WeakRef(new Blob([new Uint8Array(1_000_000)])));

@@ -128,7 +128,7 @@ export class ApplicationRoom extends Emitter {
   }
 
   subscribe() {
-    // The application chooses the participants that it receives.
+    // The application chooses the participants that it subscribes to.
   }
 
   requestedSize() {

@@ -39,7 +39,7 @@ import { Subscriber } from './subscriptions.js';
  * @property {'synthetic' | 'camera' | 'video-file' | 'application'} [media]
  * @property {string | null} [videoFile] the path of the video file on the server
  * @property {DeviceIds} [devices] the camera and microphone to use
- * @property {Subscriptions} [subscriptions] the participants to receive as soon as we have joined; none by default
+ * @property {Subscriptions} [subscriptions] the participants to subscribe to as soon as we have joined; none by default
  * @property {number} [timeout] how long to wait until every subscriber has received our media, in ms; 20 s by default
  */
 

@@ -1,4 +1,4 @@
-/** Subscriber: chooses which participants we receive, the size of their video, and the size of our own video. */
+/** Subscriber: chooses whose media we receive, the size of the video that we receive, and the size of our own video. */
 
 /**
  * A recording's plan, and the participant in the large tile. @typedef {{plan: RecordPlan, speaker: string | null}}
@@ -6,7 +6,7 @@
  */
 
 /**
- * The size to subscribe to when only a participant's audio is needed. Every subscription requests a video size, and
+ * The video size to request when only a participant's audio is needed. Every subscription requests a video size, and
  * small video is cheap.
  */
 const SMALLEST = { width: 160, height: 90, frameRate: 15 };
@@ -62,7 +62,7 @@ export class Subscriber {
     this.fit();
   }
 
-  /** Sets the size of our video to the largest size that anybody subscribes to or that our recording needs. */
+  /** Sets the size of our video to the largest size that anybody requests or that our recording needs. */
   fit() {
     const sizes = [this.#ownSize, this.#room?.requestedSize() ?? null].filter((size) => size !== null);
     const size = sizes.toSorted((a, b) => pixels(b) - pixels(a))[0];

@@ -31,7 +31,8 @@ const CALLS = /** @type {const} */ ([
 const EVENTS = ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'stalled', 'failed'];
 
 /**
- * Returns `begin`, `finish` and `call` for a client. Python uses `begin` to run calls on several pages in parallel.
+ * Returns the functions `begin`, `finish` and `call` for a client. Python uses `begin` to run calls on several pages in
+ * parallel.
  *
  * @param {Client} client
  */

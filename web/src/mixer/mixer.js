@@ -52,7 +52,8 @@ const WATCH_EVERY = 250;
 /** @typedef {Source & {delay: number, skews: number[], audioWatchdog: Watchdog}} Entry */
 
 /**
- * Emits `ticks` with { first, written }, `event` with a RoomEvent, and `speaker` with an id. All times are page times.
+ * Emits `ticks` with { first, written }, `event` with a RoomEvent, and `speaker` with an id. All times are on the
+ * page's clock.
  *
  * @extends {Emitter<MixerEvents>}
  */

@@ -125,7 +125,10 @@ export class Spool extends Emitter {
     return /** @type {Extract<FromSpool, { type: 'finished' }>} */ (answer).recording;
   }
 
-  /** Requests the number of frames that were written before the recorder was stopped but have not arrived yet. */
+  /**
+   * Requests the number of frames that were written before the recorder was stopped but have not reached the server
+   * yet.
+   */
   async outstanding() {
     const answer = await this.#expect('outstanding', { type: 'outstanding' });
     return /** @type {Extract<FromSpool, { type: 'outstanding' }>} */ (answer).frames;

@@ -34,7 +34,8 @@ export class Participant {
 }
 
 /**
- * Returns the size at which these subscriptions include the participant `id`, or null if they don't.
+ * Returns the video size that these subscriptions request from the participant `id`, or null if they don't include the
+ * participant.
  *
  * @param {Subscriptions} subscriptions
  * @param {string} id

@@ -296,7 +296,7 @@ export class Room extends Emitter {
     this.emit('left', participant);
   }
 
-  /** Sends our video to a participant at the size to which they subscribe. @param {Participant} participant */
+  /** Sends our video to a participant at the size that they request. @param {Participant} participant */
   async #serve({ id, info }) {
     this.emit('requested');
     await this.#transport?.setRequestedSize(id, sizeFor(info.subscriptions, this.id));

@@ -24,7 +24,10 @@ interface LocalMedia {
   fit(size: VideoSize): void;
   /** Switches the video to the screen, or back to the camera; the new track replaces the old one in `stream`. */
   share(on: boolean): Promise<MediaStreamTrack>;
-  /** Switches to another device, or to the given one; the new track replaces the old one in `stream`. */
+  /**
+   * Switches to the given device, or to any other device if none is given; the new track replaces the old one in
+   * `stream`.
+   */
   replace(kind: 'audio' | 'video', deviceId?: string): Promise<MediaStreamTrack>;
   /** Raises the voice, or returns it to normal; throws if the media is not synthetic. */
   setSpeaking(on: boolean): void;

@@ -12,7 +12,7 @@ interface CallParticipant {
 /** A join or leave event that the page adds to the recording, since the server doesn't know about the event. */
 type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave'; participant: string };
 
-/** The events of a room. */
+/** The events that a room emits. */
 type CallRoomEvents = {
   joined: CallParticipant;
   left: CallParticipant;
@@ -25,7 +25,7 @@ type CallRoomEvents = {
   disconnected: CallParticipant;
   reconnected: CallParticipant;
   presence: PresenceEntry;
-  /** A participant has changed the size at which they subscribe to us. */
+  /** A participant has changed the video size that they request from us. */
   requested: void;
   /** The estimate of the room's clock has improved. */
   clock: void;
@@ -49,14 +49,14 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   readonly recordings: LibraryItem[] | null;
   readonly participants: ReadonlyMap<string, CallParticipant>;
   /**
-   * Whether join and leave events come from the server. Otherwise, the room emits all of these events as `presence`.
+   * Whether join and leave events come from the server. If not, the room emits all of these events as `presence`.
    */
   readonly presenceFromServer: boolean;
   join(hello: Omit<Extract<ToServer, { type: 'hello' }>, 'type'>): Promise<void>;
   /** Sends the media to every subscriber; resolves when all subscribers have received the first frame and audio. */
   publish(media: LocalMedia, timeout?: number): Promise<void>;
   subscribe(subscriptions: Subscriptions): void;
-  /** Returns the largest size at which a participant subscribes to us, or null if nobody does. */
+  /** Returns the largest video size that any participant requests from us, or null if nobody subscribes to us. */
   requestedSize(): VideoSize | null;
   /** Adapts the sent video to the current size of the published video. */
   refit(): Promise<void>;
@@ -109,7 +109,7 @@ interface Transport extends Emitter<TransportEvents> {
   subscribe(subscriptions: Subscriptions): void;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;
   publish(stream: MediaStream, size: PublishedSize): Promise<void>;
-  /** Sets the size at which a participant subscribes to us; pass null if they no longer subscribe. */
+  /** Sets the video size that a participant requests from us; pass null if they no longer subscribe. */
   setRequestedSize(id: string, size: VideoSize | null): Promise<void>;
   refit(): Promise<void>;
   /** Handles a participant's description or candidate, which the server has forwarded. */

@@ -1,5 +1,5 @@
 /**
- * The messages of the /signal socket. docs/protocol.md describes them, and harness/server/rooms/messages.py checks
+ * The messages on the /signal socket. docs/protocol.md describes them, and harness/server/rooms/messages.py checks
  * them.
  */
 

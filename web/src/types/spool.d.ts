@@ -1,5 +1,5 @@
 /**
- * The messages of the /spool socket. docs/protocol.md describes them, and harness/server/spool/messages.py checks them.
+ * The messages on the /spool socket. docs/protocol.md describes them, and harness/server/spool/messages.py checks them.
  */
 
 /** The page time at which the mixer wrote each tick, starting with tick number `first`; null for a skipped tick. */
@@ -49,7 +49,8 @@ type FromSpool =
   | { type: 'ready'; recording: string; resume: string; bytes: number; acked_seq: number }
   | { type: 'ack'; bytes: number; acked_seq: number; tracks: string[] }
   /**
-   * The number of frames that were written before the recorder was stopped but have not arrived yet; null if unknown.
+   * The number of frames that were written before the recorder was stopped but have not reached the server yet; null if
+   * unknown.
    */
   | { type: 'outstanding'; frames: number | null }
   | { type: 'finished'; recording: FinishedRecording }

@@ -73,7 +73,11 @@ class FakeSpool extends Emitter {
     this.calls.push(['chunk', blob.size]);
   }
 
-  /** The answers to requests for outstanding frames, in order. The last answer repeats. @type {(number | null)[]} */
+  /**
+   * The answers to requests for outstanding frames, in order. The last answer is repeated.
+   *
+   * @type {(number | null)[]}
+   */
   outstandingFrames = [0];
 
   outstanding() {

@@ -1,6 +1,6 @@
 /**
  * Janus: media through an SFU (https://janus.conf.meetecho.com/docs/videoroom). Each participant sends media once to
- * the SFU, and receives all other participants over one connection from the SFU.
+ * the SFU, and receives the media of all other participants over one connection from the SFU.
  *
  * Input: our stream, and messages from Janus. Output: TransportEvents. Room uses this class through the interface
  * Transport. Our server announces the participants in its own room. The profiles of participants from other servers are
@@ -59,7 +59,7 @@ export class Janus extends Emitter {
   #feeds = new Map();
   /** The ids of participants who joined through another server. @type {Set<string>} */
   #remote = new Set();
-  /** The size at which each participant subscribes to us. @type {Map<string, VideoSize>} */
+  /** The video size that each participant requests from us. @type {Map<string, VideoSize>} */
   #requested = new Map();
   /** @type {{stream: MediaStream, size: PublishedSize} | null} */
   #published = null;
@@ -135,7 +135,7 @@ export class Janus extends Emitter {
   }
 
   /**
-   * Sets the size at which a participant subscribes to us; pass null if they no longer subscribe.
+   * Sets the video size that a participant requests from us; pass null if they no longer subscribe.
    *
    * @param {string} id
    * @param {VideoSize | null} size
@@ -328,7 +328,7 @@ export class Janus extends Emitter {
     return undefined;
   }
 
-  /** Emits a connection state for each participant that we receive. @param {RTCPeerConnectionState} state */
+  /** Emits a connection state for each participant whose media we receive. @param {RTCPeerConnectionState} state */
   #emitStates(state) {
     for (const { profile } of this.#feeds.values()) this.emit('state', { id: profile.id, state });
   }

@@ -41,7 +41,7 @@ class Peer {
    * @type {Map<string, RTCRtpTransceiver>}
    */
   #transceivers = new Map();
-  /** The size at which the other side subscribes to us. @type {VideoSize | null} */
+  /** The video size that the other side requests from us. @type {VideoSize | null} */
   #requested = null;
   #playback = new MutedPlayback();
 
@@ -236,7 +236,7 @@ class Peer {
 export class Mesh extends Emitter {
   /** @type {Map<string, Peer>} */
   #peers = new Map();
-  /** The size at which each participant subscribes to us. @type {Map<string, VideoSize | null>} */
+  /** The video size that each participant requests from us. @type {Map<string, VideoSize | null>} */
   #requested = new Map();
   /** @type {MediaStream | null} */
   #stream = null;
@@ -281,7 +281,7 @@ export class Mesh extends Emitter {
   }
 
   /**
-   * Sets the size at which a participant subscribes to us; pass null if they no longer subscribe.
+   * Sets the video size that a participant requests from us; pass null if they no longer subscribe.
    *
    * @param {string} id
    * @param {VideoSize | null} size

@@ -137,7 +137,7 @@ export const CHINESE = {
     '与服务器断开连接的时间过长，录制已结束。服务器已保存收到的部分。',
   "The device can't be opened. Another program may be using it.": '无法打开该设备，它可能正被其他程序占用。',
 
-  // Messages of the client and the server.
+  // Messages from the client and the server.
   'Not admitted: there is no recording to resume.': '没有可以继续的录制。',
   'Not admitted: join the room first.': '请先加入房间。',
   'Nothing is being recorded; start a recording before stopping it.': '当前没有录制。请先开始录制，再停止。',

@@ -119,7 +119,7 @@ export class JoinForm extends Emitter {
 
   /**
    * Joins again with the same options when the server answers. Ends when we have joined, when the server refuses the
-   * join, or when the signal aborts.
+   * join, or when the signal is aborted.
    *
    * @param {AbortSignal} signal
    */
@@ -129,8 +129,8 @@ export class JoinForm extends Emitter {
     while (options && !signal.aborted) {
       const server = await readHealth();
       if (server?.ok && !signal.aborted) {
-        // Leaving ends a recording in progress. If the recording's connection has resumed, the server finalizes the
-        // file; otherwise, the server recovers the part that it received.
+        // Leaving ends a recording in progress. If the recording's connection has been resumed, the server finalizes
+        // the file; otherwise, the server recovers the part that it received.
         await this.#client.leave().catch(() => undefined);
         await this.#enter(options, recorded ? ENDED : '');
         return;
