@@ -50,7 +50,8 @@ def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) ->
 
 def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page, bare_page: Page, site: Site) -> None:
     """Fact 6: --autoplay-policy=no-user-gesture-required allows an AudioContext to start without a click."""
-    # Evaluating a script from Python counts as a click, so the page must create its AudioContext by itself.
+    # Evaluating a script from Python counts as a click, so the page must create its AudioContext without a call from
+    # Python.
     listening = site.serve("/listening", "<!doctype html><script>var context = new AudioContext()</script>", {})
     for one in (page, bare_page):
         one.goto(listening)
@@ -171,7 +172,7 @@ def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
 
 
 def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: Page) -> None:
-    """Fact 17: setParameters rejects parallel changes, and parameters read before another read or change."""
+    """Fact 17: setParameters rejects parallel changes, and parameters that were read before another read or change."""
     outcomes = page.evaluate(
         """async () => {
             const connection = new RTCPeerConnection();

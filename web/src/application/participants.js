@@ -1,4 +1,4 @@
-/** RemoteParticipants: groups the tracks that an application receives over its peer connections into participants. */
+/** RemoteParticipants: groups the tracks that an application receives over its peer connections by participant. */
 
 import { Emitter } from '../shared/events.js';
 import { MutedPlayback, statisticsOf } from '../webrtc/tracks.js';
@@ -77,7 +77,7 @@ export class RemoteParticipants extends Emitter {
    * @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>}
    */
   #participants = new Map();
-  /** Page time at which each connection was disconnected. @type {Map<RTCPeerConnection, number>} */
+  /** When each connection was disconnected, on the page's clock. @type {Map<RTCPeerConnection, number>} */
   #disconnectedAt = new Map();
   #hooks;
   #timer;

@@ -60,8 +60,8 @@ class IdentifiedParticipant {
  */
 export class ApplicationRoom extends Emitter {
   /**
-   * Always false: this page reports the joins and leaves that it sees in the call. The server only knows who has the
-   * page open.
+   * Always false: this page reports the joins and leaves that it sees in the call. The server knows only which
+   * participants have the page open.
    */
   presenceFromServer = false;
   /** @type {Map<string, IdentifiedParticipant>} */
@@ -72,7 +72,7 @@ export class ApplicationRoom extends Emitter {
   spoolToken = '';
   recordings = null;
   /**
-   * The attached participants, by id. Each marker belongs to one attached participant.
+   * The attached participants, by id. Each attached participant has a different marker.
    *
    * @type {Map<string, MemberInfo>}
    */

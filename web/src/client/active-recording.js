@@ -60,7 +60,7 @@ export class ActiveRecording extends Emitter {
   /** Every alarm, with the recorded time in ms at which it was raised. @type {{elapsed: number, message: string}[]} */
   alarms = [];
   health = new Health();
-  /** The page time at which the current pause began, and the total duration of all earlier pauses, in ms. */
+  /** When the current pause began, on the page's clock, and the total duration of all earlier pauses, in ms. */
   #pausedAt = 0;
   #paused = 0;
   #stoppedAt = 0;

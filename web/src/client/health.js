@@ -8,12 +8,16 @@ const WINDOW = 3000;
 const REPORTED_WITHIN = 700;
 
 export class Health {
-  /** Page times of the frames that the mixer wrote. @type {number[]} */
+  /** When the mixer wrote each of the latest frames, on the page's clock. @type {number[]} */
   #written = [];
-  /** The number of acknowledged bytes, and the page time of each update. @type {{at: number, bytes: number}[]} */
+  /**
+   * The number of acknowledged bytes at each update, and the time of the update on the page's clock.
+   *
+   * @type {{at: number, bytes: number}[]}
+   */
   #bytes = [];
 
-  /** @param {(number | null)[]} written the page time of each tick, or null for a skipped tick */
+  /** @param {(number | null)[]} written the time of each tick on the page's clock, or null for a skipped tick */
   addTicks(written) {
     for (const at of written) if (at !== null) this.#written.push(at);
     const end = this.#written.at(-1) ?? 0;

@@ -96,8 +96,8 @@ export class Recordings extends Emitter {
     const old = this.current;
     /** The recordings that were downloaded automatically. @type {(FinishedRecording | null)[]} */
     const downloaded = [];
-    // If a recording's connection has closed, the recording can't be downloaded. The server has published it or will
-    // recover it.
+    // If a recording's connection has closed, the recording can't be downloaded. The server has published the recording
+    // or will recover it.
     if (old?.state === 'stopped' && !old.downloaded && !old.spool.closed)
       downloaded.push(await this.#download(old));
     const recording = await this.#begin(plan, room);

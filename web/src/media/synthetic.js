@@ -1,8 +1,8 @@
 /**
  * SyntheticMedia: a moving image and a tone, both with markers that `verify` reads from the finished file.
  *
- * Input: name, marker and the room's clock. Output: a MediaStream. The main modules create it for synthetic
- * participants. The client uses every kind of media through the interface LocalMedia.
+ * Input: the participant's name and marker, and the room's clock. Output: a MediaStream. The main modules create a
+ * SyntheticMedia for each synthetic participant. The client uses every kind of media through the interface LocalMedia.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -57,7 +57,7 @@ export class SyntheticMedia {
   /**
    * Sets the room's clock; called when the estimate improves.
    *
-   * @param {number} offset room time minus page time, in ms
+   * @param {number} offset the room's clock minus the page's clock, in ms
    */
   setClock(offset) {
     this.#video.post({ type: 'clock', clockOffset: offset });
@@ -171,7 +171,8 @@ class SyntheticAudio {
   #nextBurst;
   #timer;
   /**
-   * The last readings of page time minus context time, in ms. The smallest reading is the most accurate.
+   * The latest differences between the page's clock and the context's clock, in ms. The smallest one is the most
+   * accurate.
    *
    * @type {number[]}
    */

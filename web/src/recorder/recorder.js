@@ -49,7 +49,7 @@ export class Recorder extends Emitter {
   #slices = [];
   /** Whether the server has received data from every track. */
   #begun = false;
-  /** The page time at which the recording started, in ms. */
+  /** When the recording started, in ms on the page's clock. */
   startedAt = 0;
 
   /** @param {MediaStream} stream @param {Spool} spool @param {RecordPlan} plan */

@@ -102,7 +102,10 @@ export class Spool extends Emitter {
     this.#post(JSON.stringify({ type: 'recorder', state, time }));
   }
 
-  /** @param {number} first @param {(number | null)[]} written the page time of each tick, or null for a skipped tick */
+  /**
+   * @param {number} first
+   * @param {(number | null)[]} written the time of each tick on the page's clock, or null for a skipped tick
+   */
   ticks(first, written) {
     this.#post(JSON.stringify({ type: 'ticks', first, written }));
   }

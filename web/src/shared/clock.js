@@ -4,20 +4,20 @@
  * Like every module in shared/, this module imports nothing from outside shared/, and any module may import it.
  */
 
-/** Returns the page time in ms, which is the same in the window and its workers. */
+/** Returns the time on the page's clock, in ms. The clock is the same in the window and its workers. */
 export const pageNow = () => performance.timeOrigin + performance.now();
 
 /** Estimates the room's clock from the ping with the shortest round trip. */
 export class RoomClock {
-  /** Room time minus page time, in ms. */
+  /** The room's clock minus the page's clock, in ms. */
   offset = 0;
   /** Maximum error of `offset`, in ms: half the shortest round trip. */
   error = Number.POSITIVE_INFINITY;
 
   /**
-   * @param {number} sent page time at which the ping was sent
-   * @param {number} answered room time at which the server answered
-   * @param {number} received page time at which the answer arrived
+   * @param {number} sent when the ping was sent, on the page's clock
+   * @param {number} answered when the server answered, on the room's clock
+   * @param {number} received when the answer arrived, on the page's clock
    * @returns {boolean} whether whether the estimate has improved
    */
   update(sent, answered, received) {
@@ -28,7 +28,11 @@ export class RoomClock {
     return true;
   }
 
-  /** Returns the room time in ms. @param {number} [page] the page time to convert; by default, the current time */
+  /**
+   * Returns the time on the room's clock, in ms.
+   *
+   * @param {number} [page] the time to convert, on the page's clock; by default, the current time
+   */
   room(page = pageNow()) {
     return page + this.offset;
   }

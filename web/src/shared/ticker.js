@@ -32,7 +32,11 @@ export class Ticker {
     this.origin = 0;
   }
 
-  /** Runs until `stop` is called. The first tick is due now, or at the page time `origin`. @param {number} [origin] */
+  /**
+   * Runs until `stop` is called. The first tick is due now, or at the time `origin` on the page's clock.
+   *
+   * @param {number} [origin]
+   */
   async run(origin = pageNow()) {
     this.origin = origin;
     let tick = 0;

@@ -2,7 +2,7 @@
  * The messages on the /spool socket. docs/protocol.md describes them, and harness/server/spool/messages.py checks them.
  */
 
-/** The page time at which the mixer wrote each tick, starting with tick number `first`; null for a skipped tick. */
+/** When the mixer wrote each tick, on the page's clock, starting with tick number `first`; null for a skipped tick. */
 interface TickLog {
   first: number;
   written: (number | null)[];

@@ -1,4 +1,4 @@
-/** Our own room, with a fake server's end of signaling and a fake mesh. */
+/** Our own room, with fakes of the mesh and of the server's end of signaling. */
 
 import assert from 'node:assert/strict';
 

@@ -96,7 +96,10 @@ class LocalAudio {
   }
 }
 
-/** A remote track, which a worker reads and a player plays with a fixed delay (ring-player.js). */
+/**
+ * The audio of a remote track. A worker reads the track, and a player plays its audio with a fixed delay
+ * (ring-player.js).
+ */
 class RemoteAudio {
   #worker;
   #id;

@@ -69,7 +69,7 @@ export class Cadence {
   /** The last frame's raw and smoothed media time, in ms on the sender's clock. */
   #raw = Number.NaN;
   #media = 0;
-  /** The page time at which the last frame arrived, in ms. */
+  /** When the last frame arrived, in ms on the page's clock. */
   #arrived = Number.NaN;
   /** @type {number[]} */
   #intervals = [];
@@ -95,8 +95,8 @@ export class Cadence {
   }
 
   /**
-   * Average time from a frame's arrival to its tick, in ms; 0 before the first lock. A frame that is due waits for the
-   * next tick: for half a period if the rates match, otherwise for any time up to a whole period.
+   * Average time from a frame's arrival to its tick, in ms; 0 until the offset has been set. A frame that is due waits
+   * for the next tick: for half a period if the rates match, otherwise for any time up to a whole period.
    */
   get delay() {
     if (!this.#lockedAt) return 0;
@@ -108,7 +108,7 @@ export class Cadence {
    *
    * @param {T} item
    * @param {number} time the frame's media time on the sender's clock, in ms
-   * @param {number} now the page time at which the frame arrived, in ms
+   * @param {number} now when the frame arrived, in ms on the page's clock
    * @returns {T | null} the item that was dropped because the queue was full, or null
    */
   push(item, time, now) {
@@ -132,7 +132,7 @@ export class Cadence {
    * Returns the frame that is due, and the frames that were skipped before it; null if the previous frame is shown
    * again.
    *
-   * @param {number} due the page time of the tick, in ms
+   * @param {number} due the time of the tick, in ms on the page's clock
    * @returns {{item: T, skipped: T[]} | null}
    */
   tick(due) {

@@ -170,7 +170,7 @@ function copyPlane(from, source, to, target, plane) {
 
 /**
  * Copies an image to a rectangle of another image, and scales it if the sizes differ. An image that is at least twice
- * as large as the rectangle is averaged down first, so that no small details are lost between samples.
+ * as large as the rectangle is first downscaled by averaging, so that no small details are lost between samples.
  *
  * @param {Uint8Array} memory the memory that contains both images
  * @param {I420Image} from

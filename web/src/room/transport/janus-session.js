@@ -87,7 +87,7 @@ export class Session extends Emitter {
   #id = 0;
   #number = 0;
   /**
-   * The pending requests, by transaction. If `acknowledged` is set, the acknowledgment is the only answer to the
+   * The pending requests, by transaction id. If `acknowledged` is set, the acknowledgment is the only answer to the
    * request.
    *
    * @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>}

@@ -49,7 +49,7 @@ export class Janus extends Emitter {
   #receiver = null;
   /** @type {Profile} */
   #profile;
-  /** The room's id: a string if this Janus server uses strings, otherwise a number. @type {number | string} */
+  /** The room's id: a string if this Janus server uses string ids, otherwise a number. @type {number | string} */
   #room;
   /**
    * All participants in Janus's room, by feed. We can receive media only from participants who publish.
@@ -296,7 +296,7 @@ export class Janus extends Emitter {
     if (profile && this.#remote.delete(profile.id)) this.emit('left', profile.id);
   }
 
-  /** Removes participants from other servers who did not return. */
+  /** Removes participants who joined through another server and did not return. */
   #removeMissing() {
     const here = new Set([...this.#feeds.values()].map(({ profile }) => profile.id));
     for (const id of [...this.#remote]) {
@@ -336,7 +336,7 @@ export class Janus extends Emitter {
 
 /**
  * Creates the room unless another participant has already created it. Returns the room's id, which is a string if this
- * Janus server uses strings.
+ * Janus server uses string ids.
  *
  * @param {Handle} handle
  * @param {FeedId} room

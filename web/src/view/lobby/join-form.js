@@ -21,7 +21,7 @@ const ENDED =
 const REFUSED_DEVICES =
   'Could not open a camera or microphone. Allow access in the browser, or join with synthetic video and audio.';
 
-/** Other reasons for a failed join, and the texts that the page shows for them. */
+/** Matches the messages of some failed joins, with the text that the page shows instead of each. */
 const EXPLANATIONS = /** @type {const} */ ([
   [/^The server at/, NO_ANSWER],
   [/^Could not open a camera/, REFUSED_DEVICES],

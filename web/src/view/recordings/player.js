@@ -16,7 +16,7 @@ export class Player {
   #item = null;
   /** Aborts the requests for the displayed recording. */
   #open = new AbortController();
-  /** The page times at which the URL was issued and at which the user was asked to confirm the deletion. */
+  /** When the URL was issued, and when the user was asked to confirm the deletion, on the page's clock. */
   #addressedAt = 0;
   #askedAt = 0;
   #verifying = false;

@@ -116,8 +116,8 @@ describe('a player', () => {
   });
 
   test('resumes soon after the track falls behind permanently, even if the delay changes in the meantime', () => {
-    // Starting with piece 200, every piece arrives 100 ms late, which is more than the delay. The delay changes
-    // constantly.
+    // Starting with piece 200, every piece arrives 100 ms late, which is more than the delay. The test also changes the
+    // delay constantly.
     const played = play({
       seconds: 6,
       delay: 25,
