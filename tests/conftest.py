@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 GOALS = Goals()
-# Examples have no deadline, because any of them can be slow on two busy cores. The quick form uses the same examples in
-# each run, and the full form uses random ones.
+# Hypothesis sets no deadline, because any example can be slow on two busy cores. The quick form uses the same examples
+# in each run; the full form uses random ones.
 settings.register_profile("steady", deadline=None, derandomize=not FULL, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register our markers, and increase Playwright's assertion timeout to suit two busy cores."""
-    # nohup makes child processes ignore SIGHUP, but some tests send this signal to them.
+    """Register our markers, and raise Playwright's assertion timeout, because a machine with two busy cores is slow."""
+    # If pytest runs under nohup, its child processes ignore SIGHUP, but some tests send them this signal.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     expect.set_options(timeout=20_000)
-    # A confined child can't report coverage, because it can't write files and is killed at the end.
+    # A confined child process can't report coverage, because it can't write files and is killed when it is done.
     child._ONE_THREAD["COVERAGE_PROCESS_CONFIG"] = ""
     config.addinivalue_line(
         "markers", "own_thread: runs in a separate thread, because the main thread has an event loop"
@@ -58,7 +58,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests without a browser first, because they are faster while no Chrome is open."""
+    """Run the tests that need no browser first, because they are faster while no Chrome is open."""
     items.sort(key=lambda item: "unit" not in item.path.parts or "browser" in getattr(item, "fixturenames", ()))
 
 
@@ -76,12 +76,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(scope="session")
 def goals() -> Goals:
-    """Return the table of promised limits, which is printed when all tests have run."""
+    """Return the table that compares measurements with their targets; it is printed after all tests."""
     return GOALS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of promised limits, and append each failure to the file that FAILURES specifies."""
+    """Print the table of measurements, and append each failure to the file that the variable FAILURES names."""
     if GOALS.rows:
         terminalreporter.section("promised and measured figures")
         for line in GOALS.table():
@@ -103,7 +103,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """Serve other applications with their calls over HTTPS, with strict security headers."""
+    """Serve other WebRTC applications over HTTPS, with strict security headers."""
     # This import is here because few tests need the site, and its imports are slow.
     from tests.support.servers.application_site import NODE_MODULES, Site
 

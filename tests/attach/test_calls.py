@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def test_participants_of_a_strict_application_are_recorded_and_identified(room: Room, enter: Enter, site: Site) -> None:
-    """The application uses https, cross-origin isolation, a content security policy and trusted types."""
+    """The application uses HTTPS, cross-origin isolation, a content security policy and trusted types."""
     alice, bob, carol = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob", "carol"))
     meet(room, alice, bob, carol)
 
@@ -56,7 +56,7 @@ def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: En
     report = check_recording(record_call(room, alice, recorder="local"))
 
     assert ["alice"] == [one.name for one in report.participants]
-    # Only the application can mute its own tracks.
+    # The harness can't mute Bob, because his tracks belong to the application.
     with pytest.raises(InvalidStateError, match="controlled by the application"):
         bob.mute()
 
@@ -123,14 +123,14 @@ def _livekit_query(name: str) -> str:
 
 @pytest.mark.thorough
 def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: Enter, site: Site) -> None:
-    """One connection carries everybody's tracks. Downloading a recording does not end the call.
+    """One connection carries all participants' tracks. Downloading a recording does not end the call.
 
     If LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, the test uses that LiveKit server instead of ours.
     """
     alice, bob = (enter(f"{site.url}/livekit.html?{_livekit_query(name)}", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     recording = record_call(room, alice)
-    # LiveKit's client hangs up when the user leaves the page; a download must not count as leaving.
+    # LiveKit's client hangs up when the user leaves the page, so a download must not look like leaving the page.
     assert ["bob"] == alice.others
     alice.start_media_recording(record_config=SMALL)
     room.wait(seconds=2)
@@ -149,7 +149,7 @@ def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: En
 
     report.raise_for_failures()
     again.raise_for_failures()
-    # Our slow server may cause a gap in the audio, but one of these intervals must be free of gaps.
+    # Our server is slow and may cause a gap in the audio, but at least one of these intervals must be free of gaps.
     assert any(report.participant("bob").is_audible(start, start + 0.7) for start in (0.7, 1.4, 2.1))
     assert not again.participant("bob").is_audible(3, 3.8)
     assert again.participant("bob").present[-1][1] == pytest.approx(left_at, abs=1)
@@ -168,7 +168,7 @@ _WIDTHS = """async () => {
 def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
     """All tracks arrive on one connection. Bob's video changes its size, and Dave joins after Carol leaves."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
-    # Only Bob sends three sizes, because two cores are too slow if all four participants do.
+    # Only Bob sends his video in three sizes, because two cores are too slow for four participants who all do this.
     sizes = {"bob": "&sizes"}
     alice, bob, carol = (
         enter(f"{site.url}/janus.html?me={name}&{server}{sizes.get(name, '')}", name)
@@ -191,7 +191,7 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
     carol.page.get_by_role("button", name="Leave").click()
     room.wait_for(lambda: alice.others == ["bob"], what="carol to leave", timeout=5)
     left_at = alice.get_media_recording().elapsed
-    # The server sends Dave's tracks in place of Carol's.
+    # After Carol has left, the server sends Dave's tracks on the transceivers that carried hers.
     dave = enter(f"{site.url}/janus.html?me=dave&{server}", "dave")
     meet(room, alice, bob, dave)
     joined_at = alice.get_media_recording().elapsed
@@ -228,7 +228,7 @@ def test_participant_without_a_marker_is_unidentified(
 
 @pytest.mark.thorough
 def test_video_file_becomes_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
-    """The application sends the video file, and the other participant's recording contains the file's marker."""
+    """The application sends the video file, so the other participant's recording contains the file's marker."""
     video_file = tmp_path / "camera.webm"
     write_media(
         video_file, Scene(participants=(PlannedParticipant(name="actor", marker=9),), width=640, height=360, seconds=8)

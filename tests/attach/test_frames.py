@@ -1,4 +1,4 @@
-"""Tests for calls in the frames and pop-up windows of an attached page."""
+"""Tests for calls in an attached page's frames and pop-up windows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.thorough
 def test_call_in_a_frame_of_the_same_site_is_recorded(room: Room, enter: Enter, site: Site) -> None:
-    """The harness records in the frame that has the WebRTC connections."""
+    """The harness records in the frame that holds the WebRTC connections."""
     alice, bob = enter(f"{site.url}/frames/same-site.html", "alice"), enter(f"{site.url}/frames/same-site.html", "bob")
     meet(room, alice, bob)
 
@@ -35,7 +35,7 @@ def test_call_in_a_frame_of_the_same_site_is_recorded(room: Room, enter: Enter, 
 
 
 def test_call_in_a_frame_of_another_site_is_recorded(room: Room, site: Site) -> None:
-    """The frame has its own process and content security policy; the room's browser contexts bypass the policy."""
+    """The frame has its own process. It also has its own content security policy, which the room's contexts bypass."""
     alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
     for one in (alice, bob):
         one.page.goto(f"{site.url}/frames/other-site.html")
@@ -47,7 +47,7 @@ def test_call_in_a_frame_of_another_site_is_recorded(room: Room, site: Site) -> 
 
 
 def test_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:
-    """A sandboxed frame can't use the camera or connect to its site, so it has no call."""
+    """A sandboxed frame can't use the camera or connect to its own site, so there is no call to record."""
     alice = enter(f"{site.url}/frames/sandboxed.html", "alice")
 
     with pytest.raises(InvalidStateError, match="not in a call"):
@@ -55,7 +55,7 @@ def test_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:
 
 
 def test_window_opened_by_the_page_is_not_attached(room: Room, enter: Enter, site: Site) -> None:
-    """A call in the new window is not the page's call, and the window loads before it can be attached."""
+    """A call in the new window is not the page's call, and the window is refused because it has already loaded."""
     alice = enter(f"{site.url}/empty.html", "alice")
     with alice.page.expect_popup() as opened:
         alice.page.evaluate("(url) => void window.open(url)", f"{site.url}/simple-peer.html?room=window")

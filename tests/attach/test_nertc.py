@@ -40,7 +40,7 @@ def sdk_page(sdk_site: Site, room: Room, new_context: Callable[..., BrowserConte
 
 
 def test_nertcs_own_recording_is_collected_and_verified(sdk_page: Page, tmp_path: Path) -> None:
-    """NERTC writes an MP4 with the suffix .webm. A refused second start still changes the video size."""
+    """NERTC writes an MP4 file with the suffix .webm. It refuses a second start, but still changes the video size."""
     app = NertcApp(sdk_page, recordings=tmp_path)
     large = RecordConfig(record_name="sdk", record_video_quality="720p", record_video_frame=30)
 
@@ -78,7 +78,7 @@ def test_sdk_error_is_raised_with_its_code(sdk_page: Page, tmp_path: Path, call:
 
 
 def test_join_calls_the_sdk(sdk_page: Page, tmp_path: Path) -> None:
-    """A real join needs an app key, so the test expects the SDK's error for a missing channel name."""
+    """Joining needs an app key that the test lacks, so the test expects the SDK's error for a missing channel name."""
     app = NertcApp(sdk_page, recordings=tmp_path)
 
     with pytest.raises(PageError, match="JOIN_WITHOUT_CHANNEL_NAME 10110"):

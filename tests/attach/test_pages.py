@@ -1,4 +1,4 @@
-"""Attached pages may crash, reload and navigate, and they stay open after they are released."""
+"""Tests for attached pages that crash, reload or navigate; a page stays open after the harness releases it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_recording_of_a_crashed_page_is_kept(room: Room, enter: Enter, site: Sit
 
 @pytest.mark.thorough
 def test_recording_of_a_reloaded_page_is_kept_and_the_page_records_again(room: Room, enter: Enter, site: Site) -> None:
-    """The reload ends the first recording, and then the reloaded page's call can be recorded."""
+    """Reloading a page ends its recording. Once the page has rejoined the call, it can record again."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -64,7 +64,7 @@ def test_recording_of_a_reloaded_page_is_kept_and_the_page_records_again(room: R
 
 @pytest.mark.thorough
 def test_navigation_inside_an_application_does_not_change_its_call(room: Room, enter: Enter, site: Site) -> None:
-    """Like a single-page application, the test changes the page's address without loading a new page."""
+    """The test changes the page's address without loading a new page, as a single-page application does."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -78,7 +78,7 @@ def test_navigation_inside_an_application_does_not_change_its_call(room: Room, e
 
 
 def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None:
-    """A loaded page may already have connections that the harness did not see."""
+    """A page that has loaded may have connections that the harness did not observe, so it can't be attached."""
     page.goto("data:text/html,<h1>An application</h1>")
 
     with pytest.raises(ConfigError, match="attach to a page before it loads anything"):
@@ -153,7 +153,7 @@ _FORGED = """async () => {
 
 
 def test_event_forged_by_the_application_has_no_effect(room: Room, enter: Enter, site: Site) -> None:
-    """Events forged in the page or in a frame are logged and otherwise ignored."""
+    """If a script in the page or in a frame forges an event, the event is logged and otherwise ignored."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     received: list[str] = []

@@ -1,4 +1,4 @@
-"""An attached page from the internet can reach the harness's server on this machine, and nothing else."""
+"""An attached page from the internet can reach the harness's server on this machine, but no local network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PERMISSION_STATE = "async (name) => (await navigator.permissions.query({ name })).state"
 
 
-# Responses of the simulated internet sites, by path.
+# The responses of the simulated internet sites, keyed by path.
 _RESPONSES = {
     "/": '<!doctype html><script src="/alone.js" type="module"></script><script>window.lax = true</script>',
     "/embeds": '<!doctype html><iframe src="https://call.example/" allow="camera; microphone"></iframe>',
@@ -41,7 +41,7 @@ _RESPONSES = {
 
 
 def _serve_internet_sites(context: BrowserContext) -> None:
-    """Serve all sites under .example and one under localhost, with a content security policy."""
+    """Simulate all sites under .example and the site app.localhost, with a content security policy."""
 
     def answer(route: Route) -> None:
         path = urlsplit(route.request.url).path
@@ -57,7 +57,7 @@ def _serve_internet_sites(context: BrowserContext) -> None:
     "granted", ["origin", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("nothing", "everywhere"))]
 )
 def test_internet_page_reaches_only_this_machine(room: Room, page: Page, granted: str) -> None:
-    """Only the attached site may access this machine, whatever other permissions the page's owner grants."""
+    """Only the attached site may access this machine, regardless of which other permissions the page's owner grants."""
     context = page.context
     _serve_internet_sites(context)
     alice = room.attach(page, "alice")
@@ -112,7 +112,7 @@ def test_call_in_an_internet_frame_reaches_this_machine(room: Room) -> None:
 
 @pytest.mark.thorough
 def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Page) -> None:
-    """The page's camera request waits until Python has granted the permission."""
+    """The page does not open its camera until Python has granted the permission to access this machine."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.goto("https://app.example/", wait_until="commit")
@@ -123,14 +123,15 @@ def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Pa
     check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
-# JavaScript that looks for three traces of the harness in the page, and for a bypassed content security policy.
+# JavaScript that looks for three traces of the harness in the page, and checks whether the page's content security
+# policy is bypassed.
 _TRACES = """() => [
   Symbol.for('recording-harness') in window, 'harnessEvent' in window, 'harnessMayReach' in window, 'lax' in window,
 ]"""
 
 
 def test_released_page_contains_no_trace_of_the_harness(room: Room, page: Page) -> None:
-    """The call continues. After the next load, the security policy is enforced, and only the owner's grants apply."""
+    """The call continues. After a reload, Chrome enforces the security policy, and only the owner's grants remain."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.context.grant_permissions(["camera", "microphone"])
@@ -152,7 +153,7 @@ def test_released_page_contains_no_trace_of_the_harness(room: Room, page: Page) 
 
 
 def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page) -> None:
-    """Over plain http, Chrome does not provide the APIs that recording requires."""
+    """On pages loaded over plain HTTP, Chrome does not provide the APIs that recording requires."""
     alice = room.attach(page, "alice")
     alice.page.route("http://application.test/", lambda route: route.fulfill(body="<h1>An application</h1>"))
     alice.page.goto("http://application.test/")
@@ -164,7 +165,7 @@ def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page)
 def test_page_that_cannot_reach_the_server_is_refused_with_the_remedy(
     room: Room, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
-    """The error mentions both possible reasons: Chrome blocks local connections, or no server answers."""
+    """The error gives both possible reasons: Chrome blocks local connections, or no server answers."""
     server = room._server
     script = server.attach(room.name, "alice", "synthetic").replace(server.url, "http://127.0.0.1:9")
     page = ApplicationPage(new_context(ignore_https_errors=True).new_page(), server.url, script)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_record_command_records_the_call_of_an_application(site: Site, tmp_path: Path) -> None:
-    """Two participants open the address, and a script joins the call for them. The report lists both participants."""
+    """Two participants open the URL, and a script joins the call for them. The report lists both participants."""
     (tmp_path / "join.py").write_text(
         "def join(page, name):\n"
         "    page.get_by_role('heading', name='A call with simple-peer').wait_for()\n"

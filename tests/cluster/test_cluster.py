@@ -1,4 +1,4 @@
-"""Batches run on a real Dask cluster, with a scheduler and workers in separate processes; one worker is killed."""
+"""Run batches on a real Dask cluster whose scheduler and workers are separate processes, and kill a worker."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SCENARIO_COUNT = 40 if FULL else 4
 ONE_SECOND_SIZE = 10_000
 # Size of a recording whose transfer takes a second or two, in bytes.
 LARGE = 400_000_000
-# How long the transfer of the large recording runs before the worker is killed, in seconds.
+# How long after the start of the large recording's transfer the worker is killed, in seconds.
 KILLED_AFTER = 0.5
 SCENARIO = """
 title = "{title}"
@@ -75,7 +75,7 @@ def recorded_size(worker: subprocess.Popen[str]) -> int:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """Run a scheduler without workers."""
+    """Start a Dask scheduler that has no workers yet."""
     cluster = Cluster()
     yield cluster
     cluster.close()
@@ -117,14 +117,14 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
     (tmp_path / "results.json").write_text(output)
 
     results = json.loads(output)
-    # The excused checks can fail because other recordings use the same processors at the same time.
+    # Failures of these checks are ignored, because other recordings use the same processors at the same time.
     assert [] == failed_findings(results, excused=BUSY_CHECKS), errors
     assert batch.returncode == (0 if results["ok"] else 1), errors
     titles = [one["title"] for one in results["scenarios"]]
     assert titles == [f"s{number:02}" for number in range(SCENARIO_COUNT)]
     assert all(one["error"] is None and len(one["recordings"]) == 1 for one in results["scenarios"])
     names = {path.name for path in (tmp_path / "recordings").glob("*.webm")}
-    # One scenario was played again, and its first recording was fetched as well.
+    # The killed worker's scenario was played again, and its first recording was fetched as well.
     assert names == {f"{title}.webm" for title in titles} | {path.name for path in rescued(errors)}
     assert len(rescued(errors)) == 1
     assert (tmp_path / "results.xml").read_text().count("<testsuite ") >= SCENARIO_COUNT
@@ -133,9 +133,9 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
 
 @dataclass(frozen=True, kw_only=True)
 class LargeRecordingJob(ScenarioJob):
-    """A job that returns a large recording immediately; its first worker crashes while the recording is fetched.
+    """A job that returns a large recording immediately. Its first worker crashes while the recording is being fetched.
 
-    Only the worker that creates the file ``crashed`` will crash.
+    The worker that succeeds in creating the file ``crashed`` crashes; the others do not.
     """
 
     crashed: Path
@@ -211,7 +211,7 @@ def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: 
 
 
 def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Cluster, tmp_path: Path) -> None:
-    """A recording that can't be stored stays on its worker, and the other scenarios' recordings are still fetched."""
+    """If a fetched recording can't be stored, it stays on its worker; other scenarios' recordings are still fetched."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
@@ -234,7 +234,7 @@ def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Clust
 def test_cluster_without_browsers_is_reported(
     cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """If a cluster has no browsers, the error contains the option that starts a Dask worker with browsers."""
+    """If no worker in the cluster has a browser, the error contains the option for starting a worker with browsers."""
     cluster.worker("--resources", "GPU=1")
 
     ran = run_harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)

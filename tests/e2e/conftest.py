@@ -1,4 +1,4 @@
-"""Fixtures for the end-to-end tests: shared rooms, browser pages, and a file reader independent of the harness."""
+"""Fixtures for the end-to-end tests: shared rooms, browser pages, and a file reader that does not use the harness."""
 
 import functools
 import secrets
@@ -21,7 +21,7 @@ from tests.support.reports import LENIENT_LIMITS
 
 @dataclass(frozen=True)
 class Observations:
-    """The data that PyAV reads from a file: codecs, frame sizes, and packet times in ms."""
+    """What PyAV reads from a file: codecs, frame sizes, and packet times in ms."""
 
     codecs: set[str]
     sizes: set[tuple[int, int]]
@@ -56,7 +56,7 @@ def read_back() -> Callable[[Path], Observations]:
 
 @pytest.fixture(scope="module")
 def _open_rooms(browser: Browser, room_server: RoomServer, recordings: Path) -> Iterator[Callable[..., Room]]:
-    """Yield a function that opens a room with the given participants, which stays open for all tests in a module."""
+    """Yield a function that opens a room with the given participants; the room stays open for all tests in a module."""
     rooms: dict[tuple[str, ...], Room] = {}
 
     def room_with(*names: str) -> Room:
@@ -107,7 +107,7 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer
 def visit(new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
     """Yield a function that opens a page in a new context.
 
-    The test fails if a page logs an error, unless the error contains the text ``unless``.
+    The test fails if a page logs an error, except for errors that contain the text in ``unless``.
     """
     contexts: list[BrowserContext] = []
     page_errors: list[str] = []

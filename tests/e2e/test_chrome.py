@@ -1,4 +1,4 @@
-"""Tests for launching Chrome, closing it, and shielding it from signals to the process group."""
+"""Tests for launching and closing Chrome, and for protecting it from signals to the process group."""
 
 import contextlib
 import os
@@ -70,7 +70,7 @@ def test_chrome_opens_a_page_and_knows_its_version() -> None:
 
 
 def test_chrome_disables_all_features_that_playwright_disables() -> None:
-    """Chrome honors only the last --disable-features; ours comes last and contains all of Playwright's features."""
+    """Chrome applies only the last --disable-features switch, which is ours and repeats Playwright's features."""
     with Chrome():
         line = processes.chrome_processes("browser")[-1].cmdline()
         first, last = (
@@ -83,7 +83,7 @@ def test_chrome_disables_all_features_that_playwright_disables() -> None:
 
 
 def test_a_browser_context_uses_one_process() -> None:
-    """A browser context has one renderer process for its page, and no spare process for pop-ups."""
+    """A browser context has one renderer process for its page, and no spare renderer."""
     others = processes.chrome_processes("--type=renderer")
     with Chrome() as browser:
         browser.new_context().new_page()
@@ -143,7 +143,7 @@ def test_signals_to_the_process_group_reach_only_python() -> None:
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:
-    """The error contains the browser's own error output and says how to fix the problem."""
+    """The error contains the browser's own error output and explains how to fix the problem."""
     broken = tmp_path / "chrome"
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1.2.3.4\necho no libnss3 >&2\nexit 127\n')
     broken.chmod(0o755)

@@ -52,7 +52,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     (recording,) = answer["recordings"]
     assert {"ok", "recordings", "reports"} == set(answer)
     assert [] == failed_findings(answer), result.stderr
-    # On a busy machine, the smoothness checks may fail, and then the exit code is 1.
+    # On a busy machine, the smoothness checks may fail; the exit code is then 1.
     assert (0 if answer["ok"] else 1) == result.returncode
     assert set(recording) == RECORDING
     assert REPORT == set(answer["reports"][0])
@@ -86,7 +86,7 @@ def test_an_invalid_option_exits_with_2_and_states_what_is_allowed(tmp_path: Pat
 def test_the_error_of_every_option_states_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, allowed: str
 ) -> None:
-    """The options are tested in this process, because starting the program for each one would take a second."""
+    """The options are tested in this process, because starting the program takes a second for each option."""
     monkeypatch.setattr(sys, "argv", ["harness", "record", option, value])
 
     with pytest.raises(SystemExit) as end:
@@ -126,7 +126,7 @@ def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
-    """The error says how to specify a different Chrome, and shows no traceback."""
+    """The error explains how to specify a different Chrome, and contains no traceback."""
     result = run_harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
     assert 3 == result.returncode
@@ -211,7 +211,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
     not hasattr(os, "sched_setaffinity"), reason="Only Linux can restrict a program to some processors."
 )
 def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: Path) -> None:
-    """One processor is too slow for sixteen participants at 720p."""
+    """With only one processor, the machine is too slow for sixteen participants at 720p."""
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(processors)})
     try:
@@ -226,7 +226,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
-    """The doctor's JSON lists the available codecs and any missing requirements."""
+    """The JSON output of ``harness doctor`` lists the available codecs and any missing requirements."""
     result = run_harness("doctor", "--quick", "--json", folder=tmp_path)
 
     answer = json.loads(result.stdout)

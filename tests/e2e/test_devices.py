@@ -19,7 +19,7 @@ SIZES = ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, hei
 
 
 def finish_and_verify(participant: Participant) -> Report:
-    """Stop, download and clean a recording, and return its report after checking that nothing failed."""
+    """Stop, download and clean a recording; return its report after checking that it contains no failures."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     participant.clean_media_recording()
@@ -125,7 +125,7 @@ def in_sync(report: Report, participant: str) -> bool:
 def test_a_recording_in_which_everything_changes_passes_the_file_checks(
     call: Report, read_back: Callable[[Path], Any]
 ) -> None:
-    """Every check that is not about a participant passes, and the video size never changes."""
+    """Every check that concerns the whole file passes, and the video size never changes."""
     assert [] == [finding.message for finding in call.failures if finding.participant is None]
     assert {(640, 360)} == read_back(call.path).sizes
 
@@ -140,7 +140,7 @@ def test_a_muted_microphone_leaves_silence_and_returns_in_sync(call: Report) -> 
 
 
 def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: Report) -> None:
-    """NERTC's guide advises against toggling the microphone, but after ten toggles, audio and video are in sync."""
+    """NERTC's guide advises against toggling the microphone. After ten toggles, audio and video are still in sync."""
     assert [True, *[False, True] * 10] == on_states(call, "audio", "ivan")
     assert [True, *[False, True] * 11] == on_states(call, "audio", "alice")
     assert [] == failures_of(call, "ivan")
@@ -149,7 +149,7 @@ def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: 
 
 
 def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) -> None:
-    """A camera that is off leaves a placeholder instead of its last frame, whether it is remote or Alice's own."""
+    """If a camera is off, its tile shows a placeholder instead of the last frame, for Carol as well as for Alice."""
     assert [True, False, True] == on_states(call, "video", "carol")
     assert [True, False, True, False, True] == on_states(call, "video", "alice")
     for name in ("alice", "carol"):
@@ -158,7 +158,7 @@ def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) ->
 
 @pytest.mark.parametrize("name", ["alice", "dave"])
 def test_a_replaced_device_is_recorded_to_the_end(call: Report, name: str) -> None:
-    """The recording participant, Alice, and Dave each switch to another microphone and camera."""
+    """Alice, who is recording, and Dave each switch to another microphone and camera."""
     assert call.participant(name).present[-1][1] > duration_of(call) - 0.5
     assert [] == failures_of(call, name)
 
@@ -182,7 +182,7 @@ def test_a_camera_that_changes_its_resolution_does_not_change_the_recording(call
 
 
 def test_a_participant_who_leaves_and_returns_is_the_same_participant(call: Report) -> None:
-    """A returning participant keeps the same name and marker, and is present in two intervals."""
+    """A participant who leaves and rejoins keeps the same name and marker, and is present in two intervals."""
     assert set(NAMES) == {one.name for one in call.participants}
     assert 2 == len(call.participant("grace").present)
     assert [] == failures_of(call, "grace")
@@ -215,7 +215,7 @@ def test_a_pause_is_not_in_the_recording(room: Room, read_back: Callable[[Path],
         assert "paused" == alice.get_media_recording().state
         room.wait(seconds=1)
         alice.resume_media_recording()
-    # The A/V offset can't be measured close to a cut.
+    # The A/V offset can't be measured close to the point at which the paused time was cut out.
     room.wait(seconds=2)
     elapsed = alice.get_media_recording().elapsed
 
@@ -265,7 +265,7 @@ def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None
 def test_only_our_own_page_gets_the_camera(
     browser_type: BrowserType, browser_type_launch_args: dict[str, Any], room_server: RoomServer, tmp_path: Path
 ) -> None:
-    """Our page can open the camera; another page can't, because nobody answers Chrome's permission prompt."""
+    """Our page can open the camera. Another site's page can't, because nobody answers Chrome's permission prompt."""
     asking = [switch for switch in browser_type_launch_args["args"] if switch != "--use-fake-ui-for-media-stream"]
     browser = browser_type.launch(
         **{**browser_type_launch_args, "args": [*asking, "--use-fake-device-for-media-stream"]}

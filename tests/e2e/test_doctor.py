@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
 def rendered(report: DoctorReport) -> str:
-    """Return the report as a terminal would show it."""
+    """Return the report as it would appear in a terminal."""
     text = io.StringIO()
     rich.console.Console(file=text, width=200).print(report)
     return text.getvalue()

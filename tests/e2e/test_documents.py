@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEPS = "quickstart.md"
-# Code blocks that this file does not run one by one, by document and language, each with the reason.
+# Code blocks that are not run separately by this file: the document and language of each, with the reason.
 TESTED_ELSEWHERE = {
     ("README.md", "console"): "run in order, below",
     ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install the package",
@@ -74,7 +74,7 @@ PYTHON = [
 
 
 def test_every_kind_of_code_block_is_run_or_listed() -> None:
-    """Every code block is either Python or listed above with the reason for not running it."""
+    """Every code block either contains Python or is listed above, with the reason why it is not run separately."""
     found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
 
     assert [] == [one for one in sorted(found) if one[1] != "python" and one not in TESTED_ELSEWHERE]
@@ -96,7 +96,7 @@ def test_a_python_block_runs_as_written(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("document", ["README.md", f"docs/{STEPS}"])
 def test_the_commands_in_a_document_run_as_written(document: str, tmp_path: Path) -> None:
-    """All commands run in order in one folder. Each exit code, and the words in each output, match the document."""
+    """All commands run in order in one folder. Their exit codes and the words in their output match the document."""
     text = (ROOT / document).read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in BLOCK.finditer(text):
@@ -134,12 +134,12 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
 
 
 def steps(block: str) -> Iterator[tuple[str, str]]:
-    """Yield each command in a console block with the output shown below it."""
+    """Yield each command in a console block, together with the output that the block shows for it."""
     for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, shown = step.partition("\n")
         yield command, shown
 
 
 def words(text: str) -> set[str]:
-    """Return the words in a text, without numbers, because numbers differ between runs."""
+    """Return the words in a text, but not the numbers, which differ between runs."""
     return set(re.findall(r"[A-Za-z][A-Za-z_./-]+", text))

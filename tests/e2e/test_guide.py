@@ -53,7 +53,7 @@ def test_the_sample_from_the_guide_runs_unchanged(
 
 
 def test_the_constants_match_the_guide(alice: Participant) -> None:
-    """The value of each NERTC constant is the size or frame rate in its name."""
+    """The value of each NERTC constant is the size or frame rate that its name contains."""
     page = alice.page
 
     constants = page.evaluate("({...NERTC})")
@@ -163,7 +163,7 @@ def test_the_status_counts_time_and_bytes(room: Room) -> None:
 
 
 def test_any_name_becomes_a_safe_file_name(alice: Participant, recordings: Path) -> None:
-    """Every recording name, even a strange one, becomes a safe file name of at most 255 bytes inside the folder."""
+    """Every recording name, however unusual, becomes a safe file name of at most 255 bytes inside the folder."""
     names = ["🎬 录制文件名称 👩‍👩‍👧", "..", "<img src=x onerror=1>/a\\c:d*" + "x" * 300]
     for name in names:
         alice.start_media_recording(record_config=RecordConfig(record_name=name))

@@ -13,7 +13,7 @@ from harness.recording.manifest import Manifest
 from tests.support.processes import still_running
 from tests.support.program import PROGRAM, wait_until
 
-# The shell opens the terminal, which becomes the session's controlling terminal.
+# When the shell opens the terminal, it becomes the session's controlling terminal.
 ON_A_TERMINAL = 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1'
 
 
@@ -41,7 +41,7 @@ def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> 
     wait_until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
     family = psutil.Process(program.pid).children(recursive=True)
 
-    # The thread that reads the terminal ends once it has read the next progress output.
+    # The thread that reads from the terminal ends when more progress output arrives.
     read.set()
     os.close(theirs)
     os.close(ours)

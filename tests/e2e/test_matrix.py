@@ -19,11 +19,11 @@ from tests.support.goals import Goals
 from tests.support.reports import check_recording
 
 SIZES = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
-# HARNESS_FULL=1 runs all combinations and 50 restarts; the quick form runs fewer.
+# With HARNESS_FULL=1, the tests run all combinations and 50 restarts; the quick form runs fewer.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 RESTARTS = 50 if FULL else 3
 COMBINATIONS = list(product(("local", "all"), ("audio", "video"), SIZES, (15, 30)))
-# The quick form covers every combination of values of any two options; audio has no size or frame rate.
+# The quick form covers every combination of values of any two options. Audio recordings have no size or frame rate.
 QUICK = [
     ("local", "audio", "360p", 15),
     ("all", "audio", "720p", 30),
@@ -71,7 +71,7 @@ def test_every_combination_passes_its_checks(
     else:
         assert report.media.video is not None
         assert SIZES[quality] == (report.media.video.width, report.media.video.height)
-        # The video has about 18 ticks, so one missed tick already lowers the mean frame rate by 5 %.
+        # The video has only about 18 ticks, so a single missed tick lowers the mean frame rate by 5 %.
         manifest = Manifest.read(recording.manifest)
         kept = 1 - manifest.ticks_missed / manifest.ticks
         assert frame_rate * kept == pytest.approx(report.media.video.frame_rate, rel=0.1)
@@ -85,7 +85,7 @@ def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participan
 
     for _ in range(RESTARTS + 1):
         alice.start_media_recording(recorder="all", record_config=config)
-        # Chrome fact 20: Chrome drops the eleventh download within a second; two per second are safe.
+        # Chrome fact 20: Chrome drops downloads after the tenth within a second, so the test stays at two per second.
         room.wait(seconds=0.6)
     alice.download_media_recording()
     alice.clean_media_recording()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parallel
 
 REASON = "This browser can't record a room"
 
-# Firefox uses fake devices, without asking for permission.
+# With these preferences, Firefox uses fake devices and does not ask for permission.
 PREFERENCES = """
 user_pref("media.navigator.streams.fake", true);
 user_pref("media.navigator.permission.disabled", true);
@@ -34,8 +34,8 @@ user_pref("media.peerconnection.ice.loopback", true);
 user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
 """
 
-# Returns the page's text, and the errors from starting in the page, starting from Python, and joining with synthetic
-# media.
+# Returns the warning that the page shows, whether the join form is visible, and the errors of three calls: start in the
+# page, start from Python, and joining with synthetic media.
 QUERIES = """
 const answer = (call) => call.then(() => null, ({ name, code, message }) => ({ name, code, message }));
 return {
@@ -55,7 +55,7 @@ return NERTC.createClient().join({ name: 'fox', media: 'camera' });
 
 
 class Firefox:
-    """A Firefox that the tests drive over WebDriver BiDi, which is JSON over a WebSocket."""
+    """A Firefox that the tests drive through WebDriver BiDi, a protocol that sends JSON over a WebSocket."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -96,7 +96,7 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
     program = shutil.which("firefox-esr") or shutil.which("firefox")
     if program is None:
         pytest.skip("Firefox is not installed (Debian: apt-get install firefox-esr).")
-    # Firefox gets its own home folder, because the user may already have Firefox open.
+    # This Firefox gets its own home folder, because the user may already have Firefox open.
     home = tmp_path_factory.mktemp("firefox")
     (home / "user.js").write_text(PREFERENCES)
     command = [program, "--headless", "--remote-debugging-port=0", "--profile", str(home)]
@@ -121,7 +121,7 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 @pytest.fixture(scope="module")
 def firefox_answers(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the results of QUERIES in Firefox, and the errors that the page logged."""
+    """Run QUERIES in Firefox; return their results and the errors that the page logged."""
     with RoomServer(
         recordings=tmp_path_factory.mktemp("fox"), versions={}, options=ServeOptions(public_room="room")
     ) as server:
@@ -150,7 +150,7 @@ def test_firefox_reports_that_it_cannot_send_synthetic_video(firefox_answers: di
 
 
 def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browser: Browser, tmp_path: Path) -> None:
-    """Only the recording participant needs Chrome. The recording shows Firefox's test camera, whose color changes."""
+    """Only the recording participant needs Chrome. The recording shows the changing color of Firefox's test camera."""
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
         Room(server=server, new_context=browser.new_context, recordings=tmp_path) as room,
@@ -183,7 +183,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
 def test_a_chrome_without_a_required_feature_is_refused(
     browser: Browser, room_server: RoomServer, tmp_path: Path, script: str, missing: str
 ) -> None:
-    """Before anything is recorded, start raises an error with NERTC's code 10450 and the missing feature."""
+    """The start call raises an error with NERTC's code 10450 and the missing feature, and nothing is recorded."""
     context = browser.new_context()
     context.add_init_script(script)
     with Room(server=room_server, new_context=lambda: context, recordings=tmp_path, name="other") as room:

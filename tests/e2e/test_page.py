@@ -90,7 +90,7 @@ def test_a_participant_who_leaves_while_recording_can_still_download(open_server
 
 
 def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server: RoomServer, visit: Visit) -> None:
-    """Alice sees a placeholder while Bob's camera is off, and later the same video element again."""
+    """Alice sees a placeholder while Bob's camera is off. When it is on again, the same video element returns."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -151,7 +151,7 @@ def test_options_chosen_on_the_page_apply_to_the_recording(
 def test_the_page_has_no_accessibility_violations(
     open_server: RoomServer, visit: Visit, size: tuple[int, int], scheme: Literal["light", "dark"], locale: str
 ) -> None:
-    """In every state of the page, axe-core finds no violation of its rules, including best practices."""
+    """In every state of the page, axe-core finds no violations of its rules, including its best practices."""
     page = visit(open_server.url, color_scheme=scheme, locale=locale)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     session = page.context.new_cdp_session(page)
@@ -195,7 +195,7 @@ def test_the_page_has_no_accessibility_violations(
 
 
 def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, visit: Visit) -> None:
-    """The name field is focused first, Tab reaches every button, and each call moves the focus to the next button."""
+    """The name field has focus first, Tab reaches every button, and each call moves the focus to the next button."""
     page = visit(open_server.url)
 
     page.keyboard.type("Alice")
@@ -217,7 +217,7 @@ def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, vi
 
 
 def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomServer, visit: Visit) -> None:
-    """The name field gets the focus, is marked as invalid and shows the error."""
+    """The name field gets the focus and is marked as invalid, and the error appears next to it."""
     page = visit(open_server.url)
 
     button(page, "Join").click()

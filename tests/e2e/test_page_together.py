@@ -1,4 +1,4 @@
-"""Tests with several users of the page, who can all play, verify, download and delete recordings."""
+"""Tests in which several users share a room; all of them can play, verify, download and delete its recordings."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def test_two_participants_use_the_page_at_the_same_time(
     alice.get_by_label("File name").fill("of alice")
     bob.get_by_label("File name").fill("of bob")
     button(alice, "Start").click()
-    # Alice must start first, because the page lists the most recent recording first.
+    # Alice must start recording first, because the page lists the most recent recording first.
     expect(entry(alice, "of alice").get_by_label("recording in progress")).to_be_visible()
     button(bob, "Start").click()
     for page in (alice, bob):
@@ -139,7 +139,7 @@ def test_the_page_plays_a_recording_and_seeks_in_it(open_server: RoomServer, vis
 
 
 def test_a_finding_has_a_button_that_plays_from_its_time(open_server: RoomServer, visit: Visit) -> None:
-    """A failed report lists its findings, and a button next to each finding plays the recording from that time."""
+    """A failed report lists its findings. A button next to each one plays the recording from the finding's time."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -308,7 +308,7 @@ def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Pat
 
 
 def test_devices_that_were_off_stay_off(open_server: RoomServer, visit: Visit) -> None:
-    """Choosing another microphone or ending screen sharing does not turn on a device that was off."""
+    """Choosing another microphone, or ending screen sharing, does not turn on a device that was off."""
     page = visit(open_server.url)
     join(page, "Alice", media="Camera and microphone")
     button(page, "Microphone").click()

@@ -40,7 +40,7 @@ def test_a_recording_has_the_requested_size_and_exact_frame_times(
     ticks = [round(gap / step) for gap in media.gaps]
     assert {"vp9", "opus"} == media.codecs
     assert {size} == media.sizes
-    # The container stores times in whole milliseconds.
+    # The container stores timestamps in whole milliseconds.
     assert all(abs(gap - tick * step) < 1 for gap, tick in zip(media.gaps, ticks, strict=True))
     assert sum(ticks) - len(ticks) <= Manifest.read(recording.manifest).ticks_missed
     assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
@@ -72,7 +72,7 @@ def test_an_audio_recording_is_a_webm_with_opus_only(
 
 
 def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) -> None:
-    """Start resolves only when the server has data from both tracks, so the file is never empty."""
+    """The start call returns only when the server has data from both tracks, so the file is never empty."""
     recording = record(alice, seconds=0)
 
     report = verify(recording)
@@ -106,7 +106,7 @@ def test_every_participant_is_visible_and_audible_while_present(room: Room) -> N
 
 
 def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
-    """A camera's video has no marker, and the recording is verified without one."""
+    """A real camera's video has no marker, but the recording can still be verified."""
     alice = room.join("alice", media="camera")
     alice.start_media_recording(recorder="local")
     room.wait(seconds=1)
@@ -164,7 +164,7 @@ def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
 
 
 def test_a_recording_is_kept_when_its_page_is_closed(room: Room) -> None:
-    """The recording contains everything that was acknowledged before the tab closed, and says why it ended."""
+    """The recording contains everything that was acknowledged before the tab closed, and states why it ended."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
     room.wait(seconds=1)
@@ -180,7 +180,7 @@ def test_a_recording_is_kept_when_its_page_is_closed(room: Room) -> None:
 
 
 def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
-    """An exception closes the room, and closing the room finishes the recording."""
+    """An exception in the ``with`` block closes the room, which finishes the recording."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="exception"))
     room.wait(seconds=1)

@@ -13,7 +13,7 @@ from tests.support.reports import SMOOTHNESS_CHECKS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
-# Examples that do not produce exactly one recording, and how many they produce.
+# The examples that do not produce exactly one recording, and the number of recordings that they produce.
 RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
 # Examples that also run in the quick form, one at a time; another test plays two more in parallel.
 QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
@@ -34,7 +34,7 @@ def play_text(folder: Path, scenario: str) -> Outcome:
     [pytest.param(path, id=path.name, marks=() if path.name in QUICK else pytest.mark.thorough) for path in EXAMPLES],
 )
 def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Path, tmp_path: Path) -> None:
-    """Every step of each example runs, with waits shortened to at most 2 s."""
+    """Every step of each example runs, with each wait limited to 2 s."""
     steps: list[Progress] = []
 
     outcome = play(read_scenario(path).with_max_wait(2), recordings=tmp_path, on_progress=steps.append)
@@ -97,7 +97,7 @@ def test_an_emulated_network_has_an_effect_until_it_is_reset(tmp_path: Path) -> 
         if pair.get("type") == "candidate-pair" and "currentRoundTripTime" in pair
     ]
     assert max(trips) > 0.14
-    # Several samples are checked, because WebRTC measures the round-trip time only every 2.5 s.
+    # The test checks several samples, because WebRTC measures the round-trip time only every 2.5 s.
     assert min(trips[-4:]) < 0.1
 
 
@@ -114,7 +114,7 @@ def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path)
     assert [None, None] == [one["error"] for one in answer["scenarios"]]
     assert 3 == len(answer["recordings"]) == len(answer["reports"])
     failed = {finding["check"] for report in answer["reports"] for finding in report["findings"] if not finding["ok"]}
-    # Other checks may fail on a slow machine, but these do not depend on the machine's speed.
+    # These checks do not depend on the machine's speed; other checks may fail on a slow machine.
     assert set() == failed & {"container", "size", "hash", "unexpected"}
     assert (0 if answer["ok"] else 1) == ran.returncode
     assert "<testsuites" in (tmp_path / "results.xml").read_text()

@@ -31,7 +31,7 @@ def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> N
 
 
 def test_a_join_returns_immediately_if_nobody_subscribes(room: Room) -> None:
-    """Bob sends no media, because nobody watches or records."""
+    """Nobody watches or records, so Bob's join returns although he sends no media."""
     alice = room.join("alice")
 
     room.join("bob")
@@ -43,7 +43,7 @@ def test_a_join_returns_immediately_if_nobody_subscribes(room: Room) -> None:
 def test_a_join_without_a_connection_ends_in_a_step_timeout(
     room: Room, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The error says that Alice did not receive Bob's media, and the room continues without Bob."""
+    """The error reports that Alice did not receive Bob's media, and the room continues without Bob."""
 
     def unreachable() -> BrowserContext:
         context = new_context()
@@ -66,7 +66,7 @@ def test_a_join_without_a_connection_ends_in_a_step_timeout(
 
 
 def test_a_participant_in_the_room_cannot_join_again(alice: Participant) -> None:
-    """A client's second join is refused, and the client stays in the room."""
+    """If a client joins a second time, the call is refused and the client stays in the room."""
     page = alice.page
 
     refusal = page.evaluate("client.join({ name: 'alice' }).catch(({ code, message }) => [code, message])")
@@ -243,7 +243,7 @@ def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
 
 @pytest.mark.parametrize("names", [True, False])
 def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, names: bool) -> None:
-    """The corner of a tile shows bright letters if names are on, and only dark video otherwise."""
+    """The corner of a tile contains bright letters if names are shown, and only dark video otherwise."""
     alice.start_media_recording(recorder="local", record_config=RecordConfig(names=names))
 
     recording = alice.download_media_recording()
@@ -257,7 +257,7 @@ def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, n
 def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_participant(room: Room) -> None:
     """When CPU time is short, the recording participant's page has priority, because frames that it misses are lost."""
     alice, bob = room.join_all("alice", "bob")
-    # Find both processes now, because a page with lower priority might no longer be the busiest.
+    # Find both processes now, because Bob's process might not be the busiest once its priority is lower.
     alice_process, bob_process = renderer_of(alice), renderer_of(bob)
     assert [0, 0] == [added_niceness(one) for one in (alice_process, bob_process)]
 
@@ -268,7 +268,7 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_part
 
 
 def renderer_of(participant: Participant) -> psutil.Process:
-    """Return the renderer process of the participant's page: the one that is busiest while the page is computing."""
+    """Return the renderer process of the participant's page: the busiest one while that page runs a loop."""
     before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
     participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
     spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}

@@ -1,4 +1,4 @@
-"""Tests for participants who send a video file; markers in the file show how the file was played."""
+"""Tests for participants who send a video file; the marker in the file shows how it was played."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness import Report, Room
 
 CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=30, record_name="call")
-# How a report names the marker in the video file, because no participant in the room has this marker.
+# The name in reports for the marker in the video file, because no participant in the room has this marker.
 ACTOR = "marker 9"
 
 
@@ -40,7 +40,7 @@ def write_video_file(folder: Path, *, seconds: float, video: bool = True, audio:
 
 
 def record_and_verify(room: Room, name: str, seconds: float) -> Report:
-    """Record for the given time, and return the report; only the video file's marker may be reported as unexpected."""
+    """Record for the given time, and return the report. Except for smoothness, only one check fails: ``unexpected``."""
     alice = next(one for one in room.participants if one.name == name)
     alice.start_media_recording(recorder="all", record_config=CONFIG)
     room.wait(seconds=seconds)
@@ -62,7 +62,7 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
         actor = report.participant(ACTOR)
         assert actor.av_offset_ms is not None
         assert abs(actor.av_offset_ms.median) < 120
-        # A busy machine may cause gaps, but both must be audible for most of the recording.
+        # On a busy machine, the audio may have gaps, but both participants must be audible for most of the recording.
         for one in (actor, report.participant("bob")):
             assert one.audio is not None
             assert sum(end - start for start, end in one.audio.audible) > 3
@@ -70,12 +70,12 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
 
 @pytest.mark.thorough
 def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> None:
-    """In a six-second recording, a two-second video file loops."""
+    """A two-second video file plays in a loop throughout a six-second recording."""
     room.join("alice", media=str(write_video_file(tmp_path, seconds=2)))
 
     report = record_and_verify(room, "alice", 6)
 
-    # The participant's presence may be interrupted for a frame or two each time the file starts again.
+    # Each time the file starts again, the participant may be absent for a frame or two.
     assert sum(end - start for start, end in report.participant(ACTOR).present) > 5.5
 
 

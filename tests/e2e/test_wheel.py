@@ -1,4 +1,4 @@
-"""Install the wheel into an empty environment, and run the README's example there."""
+"""Install the wheel in an empty environment, and run the README's first test there."""
 
 import json
 import re
@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def lay_out(requirements: list[str], site: Path) -> None:
-    """Link a distribution's direct and indirect requirements into an environment, and nothing else.
+    """Link a package's direct and indirect dependencies into an environment, but nothing else.
 
-    The links point to packages that are already installed, because installing them again would take too long.
+    The links point to packages that are already installed, because installing copies would take too long.
     """
     for requirement in map(Requirement, requirements):
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -32,7 +32,7 @@ def lay_out(requirements: list[str], site: Path) -> None:
 
 
 def test_the_readme_example_runs_as_written_from_the_wheel(tmp_path: Path) -> None:
-    """With only the wheel installed, which includes the page and the pytest plugin, the README's first test passes."""
+    """The README's first test passes if only the wheel, which includes the page and the pytest plugin, is installed."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     (tmp_path / "test_standup.py").write_text(next(block for block in blocks if "def test_" in block))
     subprocess.run(

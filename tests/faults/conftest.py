@@ -15,7 +15,7 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# All checked files, and all differences between our probe's results and those of other programs.
+# All files that were checked, and all differences between our probe's results and those of other programs.
 CHECKED_FILES: list[Path] = []
 DIFFERENCES: list[str] = []
 
@@ -39,7 +39,7 @@ def check_file() -> Iterator[Callable[[Recording], Report]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _opinions(goals: Goals) -> Iterator[None]:
-    """Add a row to the table of goals that counts the differences between our probe and other programs."""
+    """Add a row to the table of measurements: the number of differences between our probe and other programs."""
     yield
     if CHECKED_FILES:
         figure = f"{len(CHECKED_FILES)} files, {len(DIFFERENCES)} differences"
@@ -47,14 +47,14 @@ def _opinions(goals: Goals) -> Iterator[None]:
 
 
 class ServerBehindNetwork:
-    """A server that pages can reach only through an interruptible network."""
+    """A server that pages reach only through an interruptible network."""
 
     def __init__(self, server: RoomServer, network: Network) -> None:
         self._server = server
         self.url = network.url
 
     def attach(self, room: str, name: str, media: str) -> str:
-        """Return the script for another application's page, which then reaches the server through the network."""
+        """Return the script for another application's page, in which the network's URL replaces the server's."""
         return self._server.attach(room, name, media).replace(self._server.url, self.url)
 
     def __getattr__(self, name: str) -> object:

@@ -1,8 +1,10 @@
-"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``. Exits with 1 if a limit is exceeded.
+"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``.
+
+The exit code is 1 if a limit is exceeded.
 
 Three participants record at 720p30, or as specified by --quality and --frame-rate, in our own room or in another
-application's call (--application). Memory is the proportional set size of Chrome's processes, in MB, sampled every few
-seconds; its slope is fitted over the samples after the first fifth.
+application's call (--application). Memory means the proportional set size of Chrome's processes, in MB. It is sampled
+every few seconds, and its slope is fitted to all samples except the first fifth.
 """
 
 import argparse
@@ -29,7 +31,7 @@ SAMPLE_EVERY = 5.0
 
 
 def grown(samples: list[dict[str, float]]) -> str:
-    """Return the three processes whose memory grew most from the second to the last fifth of the samples, in MB."""
+    """Return the three processes that grew most from the second to the last fifth of the samples, and their growth."""
     fifth = max(1, len(samples) // 5)
     before, after = (
         {name: median(one.get(name, 0.0) for one in part) for name in samples[-1]}
@@ -60,7 +62,7 @@ def three_participants(folder: str, *, application: bool) -> Iterator[tuple[Room
 def record(
     room: Room, participants: list[Participant], minutes: float, config: RecordConfig
 ) -> tuple[Recording, np.ndarray, str]:
-    """Record; return the file, the samples (minutes, MB of Chrome, MB of Python) and the processes that grew most."""
+    """Record; return the file, the samples (minutes, Chrome's MB, Python's MB) and the processes that grew most."""
     alice = participants[0]
     alice.start_media_recording(recorder="all", record_config=config)
     began = room_time()
@@ -83,7 +85,7 @@ def slope(samples: np.ndarray, column: int) -> float:
 
 
 def backward(path: Path) -> int:
-    """Return how many timestamps are not later than the previous one on the same track."""
+    """Return the number of timestamps that are not later than the previous timestamp on the same track."""
     stamps: dict[int, list[int]] = {}
     with av.open(path) as media:
         for packet in media.demux():
@@ -93,7 +95,7 @@ def backward(path: Path) -> int:
 
 
 def main() -> int:
-    """Record, verify, and print the table."""
+    """Record, verify the file, and print the table of measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("minutes", nargs="?", type=float, default=30.0)
     parser.add_argument("--quality", default="720p", choices=["360p", "480p", "720p"])

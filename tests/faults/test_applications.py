@@ -1,4 +1,4 @@
-"""Faults in another application's page are handled in the same way as in our own page."""
+"""Faults in another application's page have the same effects as faults in our own page."""
 
 import signal
 
@@ -24,7 +24,7 @@ def enter(room: Room, site: Site, name: str) -> Participant:
 
 
 def alarm_of(participant: Participant, words: str) -> float:
-    """Stop and download the recording; return the time, in seconds, of the alarm that contains the given words."""
+    """Stop and download the recording; return when the alarm that contains the given words was raised, in seconds."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     events = Manifest.read(recording.manifest).timeline.events
@@ -33,7 +33,7 @@ def alarm_of(participant: Participant, words: str) -> float:
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network, site: Site) -> None:
-    """When the server can be reached again, the page sends the waiting chunks in order."""
+    """Once the server can be reached again, the page sends the chunks that were waiting, in order."""
     alice, bob = (enter(far_room, site, name) for name in ("alice", "bob"))
     far_room.wait_for(lambda: alice.others == ["bob"], what="bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="cut"))

@@ -1,4 +1,4 @@
-"""If a tab, the browser or Python crashes, nearly everything recorded so far becomes a valid file."""
+"""If a tab, the browser or Python crashes, nearly everything recorded so far is saved as a valid file."""
 
 import json
 import random
@@ -23,7 +23,7 @@ KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1
 CLOSES = 30 if FULL else 1
 PROGRAMS = 10 if FULL else 1
-# The fixed seed makes the times of the crashes reproducible.
+# The fixed seed makes the moments of the crashes reproducible.
 RANDOM = random.Random(7)  # noqa: S311 - test data, not secrets
 
 CheckFile = Callable[[Recording], Report]
@@ -37,12 +37,12 @@ def lost_time(recording: Recording, at: float) -> float:
 
 
 def recorded_bytes(folder: Path) -> int:
-    """Return the total size of the raw files in all spools below a folder."""
+    """Return the total size of the raw files in all spools inside a folder, in bytes."""
     return sum(raw.stat().st_size for raw in folder.rglob("raw.webm"))
 
 
 def spread(losses: list[float]) -> str:
-    """Return the median, the 95th percentile and the maximum as text."""
+    """Return the median, the 95th percentile and the maximum of the losses, as text."""
     return f"p50 {percentile(losses, 0.5):.2f}, p95 {percentile(losses, 0.95):.2f}, max {max(losses):.2f} s"
 
 

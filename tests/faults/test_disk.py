@@ -1,4 +1,4 @@
-"""When the disk fills up, an alarm is raised first and then an error, and no partial file remains."""
+"""When the disk fills up, an alarm is raised first and an error later, and no partial file remains."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ MB = 1_000_000
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a separate disk of 64 MB."""
+    """Return a folder on a separate disk with a capacity of 64 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
@@ -73,7 +73,7 @@ def test_recording_ends_cleanly_after_an_alarm_when_the_disk_fills_up(
 def test_full_disk_raises_disk_full_error_and_leaves_no_partial_file(
     small_disk: Path, tmp_path: Path, goals: Goals
 ) -> None:
-    """On a full disk, no file gets its final name, and the recording can be recovered once there is space again."""
+    """On a full disk, no file gets its final name; once space is free again, the recording can be recovered."""
     spool = Spool(small_disk, {})
     footage = EndlessRecording(tmp_path, rate=30, frame_bytes=20_000)
     active = begin_recording(spool, footage, "full")

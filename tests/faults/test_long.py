@@ -1,4 +1,4 @@
-"""Hours of recording, sent faster than real time, need little memory and are finalized quickly."""
+"""Recording for hours, simulated faster than in real time, needs little memory, and finalizing is quick."""
 
 from collections.abc import Iterator
 from pathlib import Path

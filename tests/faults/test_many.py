@@ -25,11 +25,11 @@ STOPS = 20 if FULL else 2
 
 
 def test_short_recordings_are_valid_files(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """Even recordings of only 0.3 s have video, audio and an index, as other programs confirm."""
+    """Even a recording of only 0.3 s has video, audio and an index; other programs confirm this."""
     alice = room.join("alice")
     for seconds in LENGTHS:
         alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"{seconds} s"))
-        # The recording is already running when the start call returns.
+        # Part of the given time has already been recorded when the start call returns.
         room.wait(seconds=max(0.0, seconds - alice.elapsed))
         report = check_file(alice.download_media_recording())
         assert report.media is not None
@@ -102,7 +102,7 @@ def test_joins_and_leaves_do_not_disturb_the_recorder(room: Room, goals: Goals) 
 
 
 def test_all_downloads_in_quick_succession_arrive(room: Room, goals: Goals) -> None:
-    """Each download is a separate, identical file, and no file is lost or overwritten."""
+    """Each download creates a separate file with the same content, and no file is lost or overwritten."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="repeated"))
     room.wait(seconds=0.5)
@@ -159,7 +159,7 @@ def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals)
 
 
 def end_of(recording: Recording, kind: str, packet: float) -> float:
-    """Return when a track ends, in ms, given the duration of its last packet in ms."""
+    """Return the time at which a track ends, in ms; ``packet`` is the duration of its last packet in ms."""
     with av.open(recording.path) as media:
         return packet + max(
             float(one.pts * one.time_base) * 1000

@@ -13,13 +13,13 @@ from harness.recording.manifest import Manifest
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# A message that Bob's page sends, and an expression that is true once Alice's page has received it.
+# JavaScript that sends a message from Bob's page, and an expression that is true once Alice's page has received it.
 ANNOUNCE_SCREEN = "client.room.announce({ audio: true, video: true, screen: true })"
 SHARES = "[...client.room.participants.values()].some((member) => member.name === 'bob' && member.info.screen)"
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network) -> None:
-    """Data and messages delayed by a network outage arrive afterwards, and all participants stay in the room."""
+    """Data and messages that a network outage delayed arrive afterwards, and all participants stay in the room."""
     alice, bob = far_room.join_all("alice", "bob")
     stalls: list[object] = []
     alice.on("recording-stalled", stalls.append)
@@ -46,7 +46,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
 
 def test_a_permanently_cut_connection_leaves_the_received_data(far_room: Room, network: Network) -> None:
-    """After a permanent loss of the connection, the received data becomes a valid file that states the reason."""
+    """If the connection is never restored, the received data becomes a valid file, whose manifest states the reason."""
     alice = far_room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="away"))
     far_room.wait(seconds=1)
@@ -68,7 +68,7 @@ def _namespaces_work() -> bool:
 
 
 def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path) -> None:
-    """When the network comes back, all media and both WebSockets continue, although packets were lost."""
+    """After an outage in which packets are lost, all media and both WebSockets continue."""
     if not _namespaces_work():
         pytest.skip("Creating a network namespace requires Linux, unshare and root.")
     program = ["unshare", "--net", sys.executable, "-m", "tests.support.network.namespace", str(tmp_path)]
@@ -81,7 +81,7 @@ def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path)
     manifest = Manifest.read(Path(recording["manifest"]))
     assert recording["recovered"] is None
     assert 6 < recording["duration"] < 11
-    # Alice's media come from the recording page itself, but Bob's arrive over the network.
+    # Alice's media come from the recording page itself, so only Bob's are affected by the network.
     assert [] == [one for one in report.failures if one.participant == "alice"], report.failures
     assert manifest.alarms
     bob = report.participant("bob")

@@ -1,4 +1,4 @@
-"""When Chrome's service processes are killed during a recording, an alarm reports every stall."""
+"""If Chrome's service processes are killed during a recording, an alarm reports every stall that this causes."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome_processes
 
 KILLS = 10 if FULL else 1
-# How soon an alarm must be raised, in seconds. Shorter stalls end before an alarm would be useful.
+# Maximum time until an alarm is raised, in seconds. Shorter stalls end before an alarm would be useful.
 WITHIN = 2.0
 SERVICES = {"GPU": "--type=gpu-process", "audio": "audio.mojom.AudioService", "network": "network.mojom.NetworkService"}
 
@@ -24,7 +24,7 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
     for one in report.participants:
         intervals = [*(one.video.frozen if one.video else ()), *(one.audio.silent if one.audio else ())]
         stalls += [(one.name, start, end) for start, end in intervals if end - start > WITHIN]
-    # Event times and the file's timestamps can differ by a few frames.
+    # An event's time can differ from the file's timestamps by a few frames.
     return [
         f"{name} from {start:.2f} to {end:.2f} s"
         for name, start, end in stalls

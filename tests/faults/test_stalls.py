@@ -6,7 +6,7 @@ from harness import RecordConfig, Room, verify
 from harness.recording.manifest import Manifest
 from tests.support.goals import Goals
 
-# Which page stalls, the code that stalls it, the alarm's text, and whether the recording page itself can report it.
+# The page that stalls, the code that stalls it, the alarm's text, and whether the recording page can report the alarm.
 STALLS = [
     ("bob", "client.media.fit = () => {}; client.media.close()", "is arriving from bob.", True),
     (

@@ -1,4 +1,4 @@
-"""Several programs share one recordings folder, and none of them changes a recording that is still in progress."""
+"""If several programs share a recordings folder, none of them changes a recording that is still in progress."""
 
 import subprocess
 import sys
@@ -26,13 +26,13 @@ for one in recover(Path(sys.argv[1])):
 
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory: pytest.TempPathFactory) -> list[Slice]:
-    """Return a two-second recording, divided into slices as a page sends them."""
+    """Return a two-second recording, divided into slices like those that a page sends."""
     return list(EndlessRecording(tmp_path_factory.mktemp("clip"), rate=15).slices(2))
 
 
 @pytest.fixture
 def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
-    """Return a program's spool with a recording in progress."""
+    """Return a spool that contains a recording in progress."""
     spool = Spool(tmp_path, {})
     footage = EndlessRecording(tmp_path / "..", rate=15)
     active = begin_recording(spool, footage, "live")
@@ -53,8 +53,7 @@ def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
         for index, one in enumerate(slices):
             active.add_chunk(index, active.size, memoryview(one.data))
             active.add_ticks(one.first, one.written)
-    # After closing the spool, the folder looks as it does after a crash: no recording is finished, and the locks are
-    # free.
+    # Closing the spool leaves the folder as a crash would: no recording is finished, and no lock is held.
     crashed.close()
 
     workers = [

@@ -1,4 +1,5 @@
-"""Artifacts of tests that fail late, or whose pages log unusual text; each case runs pytest in a separate process."""
+"""Test the artifacts of tests that fail during teardown or whose pages log unusual text. Each test runs its own
+pytest."""
 
 import json
 from pathlib import Path
@@ -23,7 +24,7 @@ RECORD = """
 
 
 def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytester: pytest.Pytester) -> None:
-    """If a fixture fails when it is torn down after the room, the test still gets its failure folder."""
+    """If the teardown of a fixture fails after the room is closed, the test still gets its failure folder."""
     pytester.makepyfile(
         RECORD
         + """

@@ -1,4 +1,4 @@
-"""The plugin's options and its marker; each case runs pytest in a separate process."""
+"""Tests for the plugin's options and its marker; each test runs pytest in a separate process."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def recording_names(folder: Path) -> set[str]:
 def test_recordings_keep_decides_which_recordings_are_kept(
     pytester: pytest.Pytester, keep: str, remaining: set[str]
 ) -> None:
-    """--recordings-keep can keep only the recordings of failed tests, or none; the failure folder is always kept."""
+    """--recordings-keep can keep only failed tests' recordings, or none at all; the failure folder is always kept."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings", "videos", "--recordings-keep", keep)
@@ -146,7 +146,7 @@ def test_unknown_value_of_recordings_keep_is_refused(pytester: pytest.Pytester) 
 
 
 def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -> None:
-    """The marker's participants join before the test, and its configuration is the default for all recordings."""
+    """The marker's participants join before the test, and recordings use the marker's configuration by default."""
     pytester.makepyfile(
         """
         import pytest
@@ -238,7 +238,7 @@ def test_workers_record_in_parallel(pytester: pytest.Pytester) -> None:
 
 
 def test_failed_join_has_a_failure_folder(pytester: pytest.Pytester) -> None:
-    """If the participants can't join, the test gets a failure folder even though its body never runs."""
+    """If a participant can't join, the test gets a failure folder even though its body never runs."""
     pytester.makepyfile(
         """
         import pytest
@@ -257,7 +257,7 @@ def test_failed_join_has_a_failure_folder(pytester: pytest.Pytester) -> None:
 
 
 def test_remote_browser_records_for_the_plugin(pytester: pytest.Pytester, remote_browser: str) -> None:
-    """With --room-connect, the plugin uses a browser that Playwright serves, and stores recordings locally."""
+    """With --room-connect, the plugin uses a browser that Playwright serves, and the recordings are stored locally."""
     pytester.makepyfile(TWO_CALLS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--room-connect", remote_browser)

@@ -34,7 +34,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # The server shares neither the temporary folder nor the home folder of the tests.
+            # The server shares neither the tests' temporary folder nor their home folder.
             env={**os.environ, "TMPDIR": folder, "HOME": folder},
             start_new_session=True,
         )
@@ -69,7 +69,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def remote_chrome() -> dict[str, Any]:
-    """Return the ``open_room`` option that contains Chrome's path on the server's machine."""
+    """Return the ``open_room`` option that specifies Chrome's path on the server's machine."""
     return {"executable": locate(None).executable}
 
 

@@ -1,4 +1,4 @@
-"""Rooms in remote browsers: recordings are stored and verified on this machine, and browser crashes are reported."""
+"""Tests for rooms in remote browsers: recordings are stored and verified here, and browser crashes are reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The remote browser loads our page through the connection, which also carries the download back."""
+    """The remote browser loads our page through the connection to Playwright, which also carries the download back."""
     with open_room(recordings=tmp_path, connect=[serve().url], **remote_chrome) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
@@ -56,7 +56,7 @@ def test_room_in_a_remote_browser_is_recorded_on_this_machine(
 def test_participants_are_spread_over_several_browsers(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """New participants use the remaining browser after another one has crashed."""
+    """After one of two browsers has crashed, new participants use the other one."""
     first, second = serve(), serve()
     with open_room(recordings=tmp_path, connect=[first.url, second.url], **remote_chrome) as room:
         alice, bob, carol = room.join_all("alice", "bob", "carol")
@@ -96,7 +96,7 @@ def test_crashed_browser_server_leaves_the_recording(
 def test_browser_server_without_our_switches_is_refused(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A Chrome that was launched without our switches is refused, because its recordings would be unreliable."""
+    """A remote Chrome that was launched without our switches is refused, because its recordings would be unreliable."""
     config = tmp_path / "launch.json"
     config.write_text(json.dumps({"executablePath": str(remote_chrome["executable"]), "chromiumSandbox": False}))
     server = serve("launch-server", "--browser", "chromium", "--config", str(config))
@@ -109,7 +109,7 @@ def test_browser_server_without_our_switches_is_refused(
 
 
 def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """Without --unsafe, the server ignores the given executable; if it has no Chrome of its own, it is refused."""
+    """Without --unsafe, a browser server ignores the given executable. It is refused if it has no Chrome of its own."""
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (
@@ -120,7 +120,7 @@ def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server]
 
 
 def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """A server with another Playwright version is refused; the error contains both versions and what must match."""
+    """A server with another Playwright version is refused. The error shows both versions and says what must match."""
     earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
     server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
 

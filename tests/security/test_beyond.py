@@ -110,7 +110,7 @@ def test_invalid_options_are_refused(arguments: tuple[str, ...], message: str, t
     ],
 )
 def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None:
-    """Only loopback addresses are considered unreachable from other machines."""
+    """Only loopback addresses count as unreachable from other machines."""
     assert is_loopback(host) == loopback
 
 

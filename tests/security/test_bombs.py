@@ -45,21 +45,21 @@ def frame(opcode: int, size: int, *, final: bool = True, squeezed: bool = False)
 
 
 def one_frame(port: int, path: str) -> Iterator[bytes]:
-    """Send one frame that claims to contain a terabyte."""
+    """Send one frame whose header announces a terabyte of data."""
     yield handshake(port, path)
     yield frame(2, 1 << 40)
     yield from [_MB] * PUSHED
 
 
 def pieces(port: int, path: str) -> Iterator[bytes]:
-    """Send one message in fragments that never end."""
+    """Send one message as an endless series of fragments."""
     yield handshake(port, path)
     for number in range(PUSHED):
         yield frame(0 if number else 1, len(_MB), final=False) + _MB
 
 
 def compressed(port: int, path: str) -> Iterator[bytes]:
-    """Send small compressed frames that would expand enormously, although compression was not negotiated."""
+    """Send small compressed frames that would expand to an enormous size, although compression was not negotiated."""
     yield handshake(port, path)
     for _ in range(PUSHED // 4):
         yield frame(1, len(_SQUEEZED), squeezed=True) + _SQUEEZED

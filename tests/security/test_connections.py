@@ -61,7 +61,7 @@ def is_ended(wire: socket.socket) -> bool:
 def test_a_connection_without_a_whole_request_is_closed(
     sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The server closes connections that send nothing or only part of a request, and logs one line."""
+    """The server closes connections that send nothing or only part of a request, and logs a single line about them."""
     limits = ServerLimits(request_within=0.5)
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server,
@@ -106,7 +106,7 @@ def test_a_slow_request_head_times_out(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_tls_handshake_times_out(tmp_path: Path) -> None:
-    """The server answers other clients while one client leaves its TLS handshake unfinished."""
+    """The server answers other clients even while one client leaves its TLS handshake unfinished."""
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -206,11 +206,11 @@ def flood(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_reset_connections_are_not_logged(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Resetting connections before, during or after the handshake causes no warnings, even with unanswered pings."""
+    """Resetting a connection before, during or after its handshake logs no warnings, even if pings are unanswered."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         for number in range(60):
             with socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire:
-                # With SO_LINGER set to 0 s, closing the connection resets it.
+                # Because SO_LINGER is 0 s, closing the connection resets it.
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 wire.sendall(handshake(port_of(server), path)[: 100 if number % 4 == 3 else None])
                 if number % 2:
@@ -340,6 +340,6 @@ def test_recording_is_finished_despite_many_idle_connections(
 
 
 async def _is_open(session: aiohttp.ClientSession, url: str) -> None:
-    """Wait until the server has answered another client's request despite the many connections."""
+    """Wait until the server has answered another client's request, despite the many open connections."""
     async with session.get(f"{url}/healthz") as response:
         assert response.status == 200

@@ -117,7 +117,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.mark.parametrize("part", ["video", "manifest"])
 def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_path: Path, goals: Goals) -> None:
-    """A recording with random changes in its video or manifest can still be verified, and gets a report."""
+    """Verifying a recording returns a report even if its video or manifest has been changed randomly."""
     failed = 0
     for number in range(FILES):
         random = Random(number)  # noqa: S311 - the sequence must be reproducible
@@ -149,7 +149,7 @@ def test_a_changed_spool_is_recovered_or_reported(audio_bytes: bytes, tmp_path: 
         for path in (folder / "raw.webm", folder / "recording.json", folder / "log.jsonl"):
             if random.randrange(2):
                 path.write_bytes(changed(path.read_bytes(), random, words=_WORDS))
-    # Make the last folder unreadable, since recovery may succeed for all the others.
+    # Make the last folder unreadable, because the others may all be recoverable.
     (folder / "raw.webm").write_bytes(b"no media")
     outside = set(tmp_path.rglob("*")) - set(recordings.rglob("*"))
 

@@ -1,4 +1,4 @@
-"""Floods from members and unidentified clients exhaust none of the server's resources, and affect no other client."""
+"""Floods from members or unidentified clients exhaust none of the server's resources and affect no other client."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
 
 
 def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
-    """A room with the maximum number of recordings refuses another one."""
+    """If a room has the maximum number of recordings, another one is refused."""
 
     async def record(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
@@ -127,7 +127,7 @@ def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """After many wrong codes, even the correct code is refused for a while, but tokens still work."""
+    """After many wrong codes, even the correct join code is refused for a while, but tokens still work."""
 
     async def guess(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -190,7 +190,7 @@ def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
 
 
 def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
-    """Broken recordings do not increase the number of open files."""
+    """Recordings that broke leave no files open."""
 
     async def litter(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -216,7 +216,7 @@ def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_grows_too_large_is_ended_and_published(audio_bytes: bytes, tmp_path: Path) -> None:
-    """A recording that exceeds the size limit is published with the data up to the limit."""
+    """A recording that exceeds the size limit is published with all data up to that limit."""
     half = len(audio_bytes) // 2
 
     async def record(server: RoomServer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Responses do not reveal whether a guessed token, room or recording exists; the response times are printed."""
+"""Responses do not reveal whether a guessed token, room or recording exists; the tests also print response times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
-    """Unknown, used and expired tokens, and tokens of other roles and former members, all get the same response."""
+    """Unknown, used and expired tokens, and tokens for other roles or of former members, all get the same response."""
     now = [0.0]
     admission = Admission(clock=lambda: now[0])
     signaling = Signaling(admission, ServerLimits(), lambda: 0.0)
@@ -127,6 +127,6 @@ async def record(server: RoomServer, audio_bytes: bytes) -> tuple[str, str]:
 
 
 def spread(durations: dict[str, list[float]]) -> str:
-    """Return the smallest and the largest of the median response times for each kind of guess."""
+    """Compute the median response time of each kind of guess; return the smallest and the largest of these as text."""
     medians = [median(times) for times in durations.values()]
     return f"{min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us"

@@ -64,7 +64,7 @@ def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Pa
 def test_an_impossible_address_is_refused_in_one_line(
     arguments: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
-    """The command exits without a traceback before it opens any port."""
+    """The command exits before it opens any port, and prints no traceback."""
     ran = run_harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2
@@ -102,7 +102,7 @@ def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
 
 
 def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
-    """A detached page's script can't be used to join again, but other pages with the same name can still join."""
+    """A detached page's script can't be used to join again, but other pages can still join under the same name."""
 
     async def join(server: RoomServer, options: dict[str, Any]) -> str:
         headers = {"Origin": "https://app.example", "Sec-WebSocket-Protocol": f"recording-harness, {options['key']}"}
@@ -132,7 +132,7 @@ def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
 
 
 def options_of(script: str) -> dict[str, Any]:
-    """Return the options in an attached page's script."""
+    """Return the options that an attached page's script contains."""
     found = re.search(r"const HARNESS = (\{.*?\});", script)
     assert found is not None
     return dict(json.loads(found[1]))

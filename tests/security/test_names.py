@@ -118,7 +118,7 @@ _SCRIPTS: Final = (
 
 
 def hostile_files() -> list[str]:
-    """Return file names that try to leave their folder, to hide, or to imitate other files."""
+    """Return file names that try to escape from their folder, to hide, or to imitate other files."""
     random = Random(0)  # noqa: S311 - the sequence must be reproducible
     plain = random.sample(_PARTS, len(_PARTS))[:FILES]
     return plain + ["".join(random.choices(_PARTS, k=3)) for _ in range(FILES - len(plain))]
@@ -156,7 +156,7 @@ def test_hostile_file_names_stay_in_their_folder(audio_bytes: bytes, tmp_path: P
             await inside.close()
         return refused
 
-    # Allow one recording per name, since this test is not about the rate limit.
+    # Allow one recording for each name, because this test is not about the rate limit.
     with RoomServer(recordings=folder, versions={}, options=ServeOptions(limits=ServerLimits(begins=FILES))) as server:
         refused = asyncio.run(record(server))
         published = server.publish(folder)
@@ -203,7 +203,7 @@ def codec_change(codec: str) -> dict[str, Any]:
 def test_manifest_contents_are_printed_without_control_characters(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Control characters in a manifest are never printed, and error messages about its contents stay short."""
+    """Control characters in a manifest are never printed, and errors about its contents stay short."""
     recording = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     content = json.loads(recording.manifest.read_text())
     inner = change.get("recording", {})
@@ -286,7 +286,7 @@ def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext,
 
 
 def visit(server: RoomServer, names: list[str], joined: threading.Event, leave: threading.Event) -> None:
-    """Join with all names and then set ``joined``; leave when ``leave`` is set."""
+    """Join under each of the names and then set ``joined``; leave when ``leave`` is set."""
 
     async def join_and_leave() -> None:
         async with sockets(server) as wire:
@@ -306,7 +306,7 @@ def visit(server: RoomServer, names: list[str], joined: threading.Event, leave: 
 
 
 def watched(page: Page) -> list[str]:
-    """Return a list that collects dialogs and violations of the content security policy."""
+    """Return a list that collects the dialogs and the content security policy violations that occur."""
     problems: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:

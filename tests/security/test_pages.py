@@ -1,4 +1,4 @@
-"""Pages from other origins in the same browser can neither read from the server nor change anything on it."""
+"""A page from another origin in the same browser can neither read from the server nor change anything on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# Attempts all kinds of requests from another origin's page, and returns the outcome of each attempt.
+# JavaScript that tries every kind of request from another origin's page, and returns the result of each attempt.
 _TRY = """async (url) => {
     const outcome = (promise) => promise.then((value) => String(value), (error) => error.name);
     const socket = (path) => new Promise((resolve) => {
@@ -81,7 +81,8 @@ class Foreign(Served):
 
 
 def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page: Page) -> None:
-    """A page from another origin gets no socket, response, script or frame from the server."""
+    """A page from another origin can't open the server's sockets, read its responses, or embed its scripts or
+    frames."""
     with Foreign() as foreign:
         page.goto(foreign.url)
 

@@ -60,7 +60,7 @@ async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSock
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_path: Path) -> None:
-    """Pings do not extend the time limit for the hello message."""
+    """Sending pings does not extend the time limit for the hello message."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -164,7 +164,7 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(audi
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
 def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The server ends a paused recording whose participant has left, and a stopped recording whose page is silent."""
+    """The server ends a recording whose participant leaves during a pause, or whose page is silent after the stop."""
 
     async def record(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -188,7 +188,7 @@ def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: P
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
 def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], tmp_path: Path) -> None:
-    """A recording that never starts is discarded so that another one can begin, even if its page sends statistics."""
+    """If a recording never starts, it is discarded so that another one can begin, even if its page sends statistics."""
 
     async def announce(server: RoomServer) -> tuple[dict[str, Any], dict[str, Any]]:
         async with sockets(server) as wire:
@@ -203,7 +203,7 @@ def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], 
                 ready = await second.receive_json(timeout=10)
                 if ready["type"] == "ready":
                     return last, ready
-                # The server is still deleting the first recording.
+                # The server may still be deleting the first recording.
                 await asyncio.sleep(0.05)
 
     limits = ServerLimits(begins_within=0.5, recordings=1)
@@ -275,7 +275,7 @@ def test_silent_connections_do_not_keep_others_out(
 
 
 def test_silent_connections_cause_one_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """However many connections are silent, the server logs only one line."""
+    """The server logs only one line, no matter how many connections are silent."""
 
     async def crowd(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -292,7 +292,7 @@ def test_silent_connections_cause_one_log_line(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
-    """Joins are limited because each one is stored in all of the room's recordings; other rooms are not affected."""
+    """Joins are limited, because each one is stored in all of the room's recordings. Other rooms are not affected."""
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:
@@ -314,7 +314,7 @@ def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
 
 
 def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> None:
-    """The number of ticks is limited because ticks without a frame stay in memory."""
+    """The number of ticks is limited, because the server keeps ticks without a frame in memory."""
 
     async def report(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:

@@ -1,4 +1,4 @@
-"""Signaling and the spool maintain their invariants for any sequence of messages."""
+"""Tests that signaling and the spool maintain their invariants for any sequence of messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RUNS = settings(
 
 
 class SignalingMachine(RuleBasedStateMachine):
-    """Two rooms in which participants join, send messages, disconnect, reconnect and leave, and a few viewers."""
+    """Two rooms with a few viewers, and with participants who join, send messages, disconnect, reconnect and leave."""
 
     inside = Bundle("inside")
     lost = Bundle("lost")
@@ -143,7 +143,7 @@ class SignalingMachine(RuleBasedStateMachine):
 
     @rule(participant=consumes(inside))
     def expel(self, participant: tuple[int, str]) -> None:
-        """Expel a member, and check that the connection counts as unidentified afterwards."""
+        """Expel a member, and check that the server treats the connection as unidentified afterwards."""
         self.signaling.expel(self.room_of[participant[0]], self.id_of[participant[0]])
         (refused,) = self.send(participant[0], {"type": "ping", "sent": 1})[participant[0]]
         assert refused["type"] == "error"
@@ -181,7 +181,7 @@ class SignalingMachine(RuleBasedStateMachine):
         assert len(set(everybody)) == len(everybody)
 
     def time(self) -> float:
-        """Return a later time on each call."""
+        """Return a time that increases with each call."""
         self.now = getattr(self, "now", 0.0) + 1.0
         return self.now
 

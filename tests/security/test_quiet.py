@@ -1,4 +1,4 @@
-"""Tokens appear in no URL and no log, only loopback ports are open, and folders are private."""
+"""Tokens appear in neither URLs nor logs, only loopback ports are open, and folders are private."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def seen() -> Seen:
 
 @pytest.fixture
 def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path) -> Iterator[Room]:
-    """Open a room, and collect its URLs and tokens."""
+    """Open a room, and collect the URLs that its pages request and the tokens that it issues."""
     with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
         seen.listen(server)
         with Room(
@@ -84,7 +84,7 @@ def test_tokens_appear_in_no_address_and_no_log(
     alice.stop_media_recording()
     alice.download_media_recording()
     alice.clean_media_recording()
-    # A recording that is never downloaded should cause a warning.
+    # This recording is never downloaded, which should cause a warning.
     alice.start_media_recording(record_config=RecordConfig(record_name="never fetched"))
     room.wait(seconds=1)
     room.close()

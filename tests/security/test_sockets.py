@@ -50,7 +50,7 @@ class Witness:
         self.messages = 0
 
     async def __aenter__(self) -> Self:
-        # Alice must join second, because the second participant gets the marker number that is in the audio.
+        # Alice must join second, because the second participant gets the marker number that the audio contains.
         self._bob, other = await self._wire.enter("quiet", "bob")
         self._alice, welcome = await self._wire.enter("quiet", "alice", media="synthetic")
         self._to_bob = {"type": "signal", "to": other["id"], "data": {"candidate": {"candidate": "one"}}}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.servers.janus import Janus
 
 SMALL = RecordConfig(record_name="call")
-# Returns the height of the video received from each of the other participants, keyed by participant.
+# JavaScript that returns the height of each other participant's received video, keyed by participant.
 RECEIVED_HEIGHTS = """async () => Object.fromEntries(
   (await client.room.statistics()).map(({ participant, report }) => [
     participant,
@@ -113,7 +113,7 @@ def test_restart_of_janus_causes_only_a_gap(open_rooms: Callable[[], Room], janu
 
 @pytest.mark.thorough
 def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room]) -> None:
-    """Two servers can share one Janus; marker numbers and names are unique across both servers."""
+    """If two servers share one Janus, marker numbers and names are unique across both servers."""
     first, second = open_rooms(), open_rooms()
     (alice,) = first.join_all("alice", subscriber="alice")
     bob, other_alice = second.join_all("bob", "alice")
@@ -138,7 +138,7 @@ def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], 
 
 @pytest.mark.thorough
 def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callable[[], Room]) -> None:
-    """Twelve participants in a mesh would overload one machine, but a room over Janus does not."""
+    """Twelve participants would overload one machine in a mesh, but not in a room over Janus."""
     room = open_rooms()
     names = [f"p{number}" for number in range(12)]
     participants = room.join_all(*names, timeout=60)
@@ -172,7 +172,7 @@ def test_video_is_received_in_the_subscribed_size(open_rooms: Callable[[], Room]
 def test_room_over_janus_is_recorded_from_the_command_line(
     janus: Janus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record command reads Janus's secret from the environment and never prints it."""
+    """``harness record`` reads Janus's secret from the environment and never prints it."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 
     ran = run_harness(

@@ -1,4 +1,4 @@
-"""Rooms whose media pass only through a TURN server, with passwords that expire."""
+"""Tests for rooms whose media pass only through a TURN server, whose passwords expire."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def relayed(turn: Turn, new_context: Callable[..., BrowserContext], tmp_path: Pa
 
 
 def test_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: Turn) -> None:
-    """Each participant gets a separate password, and the TURN server's log confirms the allocation."""
+    """Each participant gets a separate password, and the TURN server's log contains a successful allocation."""
     room = relayed()
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))
@@ -86,7 +86,7 @@ def test_invalid_turn_password_blocks_all_media(relayed: Callable[..., Room]) ->
 
 @pytest.mark.thorough
 def test_janus_is_reached_over_turn(relayed: Callable[..., Room], janus: Janus) -> None:
-    """An SFU is reached through the relay even from a network that allows no other connections."""
+    """Pages reach an SFU through the TURN relay even if their network allows no other connections."""
     room = relayed(sfu=Sfu(janus.url, janus.secret))
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))
