@@ -1,7 +1,7 @@
 # `make record` and `make test` first install everything that is missing.
 
-# The Python for .venv, 3.11 or newer, for example `make record PYTHON=python3.13`. The default is the first suitable Python
-# on PATH.
+# The Python (3.11 or newer) for .venv, for example: make record PYTHON=python3.13. The default is the first suitable
+# Python on PATH.
 PYTHON ?=
 BIN := .venv/bin
 INTERPRETER := .venv/.interpreter
@@ -23,7 +23,7 @@ setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Run setup, and install the tool
 record: setup ## Record three participants for ten seconds, and verify the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
 
-# Additional arguments for pytest, for example make test TESTS="--basetemp=build/pytest -k page".
+# Additional arguments for pytest, for example: make test TESTS="--basetemp=build/pytest -k page"
 TESTS ?=
 # Coverage is measured by default. To turn it off, run: make test COVERAGE=
 # Before Python 3.14, measuring coverage takes up to twice the CPU time, because a tracer follows every call.

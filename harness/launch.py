@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.session.participant import Participant
     from harness.session.venue import VenueOptions
 
-# The name of the public room, which anybody can join.
+# The name of the public room.
 _PUBLIC_ROOM = "public room"
 
 

@@ -106,7 +106,7 @@ def run_on_cluster(
         try:
             _run(client, jobs, batch, on_end, interrupted)
         except OSError as error:
-            # Outcomes whose recordings have already been fetched are kept.
+            # Scenarios whose recordings have already been fetched keep their outcomes.
             for job in jobs:
                 if job.number not in outcomes:
                     on_end(job, _failed(job, f"The scheduler at {address} no longer responds: {error}."))
@@ -325,7 +325,7 @@ def _private_folder(batch: str, job: ScenarioJob) -> Path:
     try:
         while True:
             above.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            # Another worker may have created the batch's folder with a different mode, or may be removing it.
+            # Another worker may have created the batch's folder with different permissions, or may be removing it.
             with contextlib.suppress(FileNotFoundError):
                 if above.is_symlink() or above.stat().st_uid != os.getuid():
                     message = f"{above} belongs to another user; remove it, or set TMPDIR to one of your own folders."
@@ -361,7 +361,7 @@ def _remove_folder(folder: Path) -> bool:
 
 def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[[Recording], None]) -> None:
     """Fetch and publish crashed workers' recordings from every machine on which a worker is still running."""
-    # Workers on the same machine find the same folders. The first worker to reach a folder renames it, so the others
+    # Workers on the same machine find the same folders. The first worker to find a folder renames it, so the others
     # skip it.
     try:
         found = client.run(_rescue, batch, on_error="ignore")
@@ -393,7 +393,7 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
         problems = tuple(one.message for one in recover(recordings) if one.recording is None)
         finished = []
         for path in sorted(recordings.glob(f"*{SUFFIX}")):
-            # A file without a manifest only reserves a name.
+            # A file without a manifest is only a placeholder that reserves a name.
             with contextlib.suppress(ConfigError):
                 finished.append(Manifest.read(manifest_of(path)).recording.at(path))
         if finished or problems:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.scenario import Progress, Scenario
 
-# How often to check whether another process has finished a recording, in seconds.
+# Interval for checking whether another process has finished a recording, in seconds.
 _POLL_INTERVAL: Final = 0.1
 # How long another process may take to finish a crashed worker's recordings, in seconds.
 _RECOVERED_WITHIN: Final = 30.0
@@ -99,7 +99,7 @@ def _recover(recordings: Path, room: str) -> list[str]:
     while True:
         lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}
         spooled = list(_spool_folders(recordings, room))
-        # Another scenario's server may have found a recording before this process did, and may still be finishing it.
+        # Another scenario's server may have found a recording first, and may still be finishing it.
         if set(spooled) <= set(lost) or time.monotonic() > end:
             return [lost.get(path, f"Another process is still finishing the recording in {path}.") for path in spooled]
         threading.Event().wait(_POLL_INTERVAL)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_INTERVAL: Final = 0.1
-# How long it may take to notice that another process has ended, in seconds.
+# Maximum time until the end of another process is noticed, in seconds.
 _NOTICED_WITHIN: Final = 0.5
-# How long an idle worker may take to exit, in seconds.
+# Maximum time that an idle worker may take to exit, in seconds.
 _ENDED_WITHIN: Final = 5.0
 
 
@@ -190,7 +190,7 @@ class _Worker:
 
     def end_early(self) -> None:
         """Make the worker finish the recordings in progress without running further steps."""
-        # If the process has ended, the next read from the connection reports the crash.
+        # If the process has ended, sending fails, but the next read from the connection reports the crash.
         with contextlib.suppress(OSError):
             self.connection.send(None)
 

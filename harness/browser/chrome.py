@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Maximum size, in MB, of each half of V8's young generation. The default of 16 MB has no benefit for our pages.
+# Maximum size, in MB, of each half of V8's young generation. Our pages gain nothing from the default of 16 MB.
 _YOUNG: Final = "--max-semi-space-size=2"
 # Chrome applies only the last --disable-features switch, so this list repeats the features that Playwright disables.
 _PLAYWRIGHT_FEATURES: Final = (
@@ -51,14 +51,14 @@ _PLAYWRIGHT_FEATURES: Final = (
 # The address bar's popups are invisible pages that use one process per context.
 _POPUP_FEATURES: Final = ("WebUIOmniboxAimPopup", "WebUIOmniboxPopup")
 ARGUMENTS: Final = (
-    # Chrome fact 6: without a click, an AudioContext starts suspended, and the recording remains empty.
+    # Chrome fact 6: if the user has not clicked, an AudioContext starts suspended, and the recording stays empty.
     "--autoplay-policy=no-user-gesture-required",
     # Chrome fact 24: peer connections ignore loopback by default, but many containers have no other interface.
     "--allow-loopback-in-peer-connection",
     "--hide-crash-restore-bubble",
     # Chrome fact 32: only isolated pages have shared memory. Our page is isolated; other applications' pages are not.
     "--enable-blink-features=UnrestrictedSharedArrayBuffer",
-    # Chrome fact 34: sent chunks stay in memory until garbage collection, so the page triggers it.
+    # Chrome fact 34: sent chunks stay in memory until garbage is collected, so the page triggers the collection.
     f"--js-flags=--expose-gc {_YOUNG}",
     "--no-first-run",
     f"--disable-features={','.join([*_PLAYWRIGHT_FEATURES, *_POPUP_FEATURES])}",
@@ -180,7 +180,8 @@ class Chrome:
         launch = self._playwright.chromium.launch
         options = functools.partial(launch_options, self.found, headed=self._headed, fake_devices=self._fake_devices)
         if os.geteuid() != 0:
-            # The sandbox usually works, and testing it first would mean starting the browser twice.
+            # Try the sandbox without testing it first: it usually works, and the test would start the browser once
+            # more.
             with contextlib.suppress(PlaywrightError):
                 return launch(**options(sandbox=True))
         try:
@@ -231,7 +232,7 @@ def start_playwright() -> Playwright:
             )
         raise SetupError(message) from error
     except Exception as error:
-        # Playwright raises a bare Exception if its driver exits immediately.
+        # Playwright raises a plain Exception if its driver exits immediately.
         if problem := driver_problem():
             raise SetupError(str(problem)) from error
         raise

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from harness.recording.config import RecordConfig
 
-# The number of processors that a recording needs, including those for its browsers. The values were fitted to
+# The number of processors that a recording needs, including those that its browsers use. The values were fitted to
 # recordings of one to nine participants, from 360p15 to 720p30 (docs/decisions.md, 46).
 _PER_RECORDING: Final = 0.03
 _PER_PARTICIPANT: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
-# Share of an idle processor, and of a processor that other programs use, that can be used before frames are late.
+# The usable share of an idle processor, and of a processor that other programs also use; beyond it, frames are late.
 _OF_A_FREE_ONE: Final = 0.6
 _OF_A_SHARED_ONE: Final = 0.4
 # The reference machine, on which the values were fitted, compresses these bytes in ``_REFERENCE_SECONDS``.
@@ -83,7 +83,7 @@ def _slowness() -> float:
     """Return how many times slower this machine is than the reference machine."""
     took = []
     for _ in range(_TRIES):
-        # Measure only this thread's time, because other threads may use the processor as well.
+        # Measure only this thread's CPU time, because other threads may use the processor as well.
         began = time.thread_time()
         zlib.compress(_WORK)
         took.append(time.thread_time() - began)
@@ -106,6 +106,6 @@ def family() -> Iterator[tuple[int, Any]]:
 
 def _busy_with_us() -> float:
     """Return the CPU time, in seconds, of this process and its descendants."""
-    # The CPU time of children that have exited is included in their parents' CPU time.
+    # The CPU time of child processes that have exited is included in their parents' CPU time.
     kinds = ("user", "system", "children_user", "children_system")
     return sum(float(getattr(times, kind, 0.0)) for _, times in family() for kind in kinds)

@@ -34,7 +34,7 @@ _CODECS: Final = {
 }
 _NEEDED_CODECS: Final = ("vp9", "opus")
 _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
-# An encoder that is this many times faster than real time leaves time for mixing and for the senders.
+# If the encoder is this many times faster than real time, there is enough CPU time left for mixing and for the senders.
 _COMFORTABLE: Final = 1.5
 _FREE_DISK_BYTES: Final = 1_000_000_000
 _FREE_MEMORY_BYTES: Final = 1_000_000_000

@@ -19,7 +19,7 @@ from harness.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# How long an installer can print nothing before it is considered stuck, in seconds.
+# If an installer prints nothing for this many seconds, it is considered stuck.
 _SILENCE_SECONDS: Final = 120
 _LAST_LINES: Final = 4
 
@@ -62,7 +62,7 @@ def _complete_driver() -> None:
     if problem is None:
         return
     if problem.package and os.geteuid() == 0 and shutil.which("apt-get"):
-        # The package lists may be outdated or missing; all that matters is whether the driver starts.
+        # The package lists may be outdated or missing. Errors do not matter, as long as the driver starts afterwards.
         _run(["apt-get", "update"])
         _run(["apt-get", "install", "-y", "--no-install-recommends", problem.package])
         problem = driver_problem()
@@ -83,7 +83,7 @@ def _methods() -> Iterator[list[list[str]]]:
     playwright = [sys.executable, "-m", "playwright", "install"]
     yield [[*playwright, "--with-deps", "chromium"]]
     if os.geteuid() != 0:
-        # Installing libraries needs root. If they are already installed, installing the browser is enough.
+        # Installing libraries requires root. If they are already installed, only the browser has to be installed.
         yield [[*playwright, "chromium"]]
     elif _is_debian():
         packages = ["chromium", "fonts-liberation"]
@@ -126,7 +126,7 @@ def _run(command: Sequence[str]) -> str:
     if ended and process.returncode == 0:
         return ""
     reason = f"exit code {process.returncode}" if ended else f"stopped after {_SILENCE_SECONDS} seconds without output"
-    # Only the first line of Node's errors is readable; the rest is a stack trace.
+    # Only the first line of a Node.js error is useful to the user; the rest is a stack trace.
     lines = [line for line in output.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
     return "\n".join(f"    {line.strip()}" for line in [*lines[-_LAST_LINES:], f"({reason})"])
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
 _CONNECTED_WITHIN: Final = 30_000
-# Tests whether the browser runs with our switches, one of which lets pages trigger garbage collection.
+# JavaScript that tests whether the browser runs with our switches; one of them lets pages trigger garbage collection.
 _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 
 
@@ -70,7 +70,7 @@ class RemoteChromes:
         """Disconnect from every browser."""
         try:
             for browser in self._browsers:
-                # A browser whose server crashed is already disconnected.
+                # If the browser server has crashed, the browser is already disconnected.
                 with contextlib.suppress(PlaywrightError):
                     browser.close()
         finally:

@@ -10,7 +10,8 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# How much the nice value is raised. If two pages compete for a processor, the recording page gets 90 % of the time.
+# The amount added to a page's nice value. If the page competes with the recording page for a processor, the recording
+# page gets 90 % of the time.
 _ADDED_NICENESS: Final = 10
 
 

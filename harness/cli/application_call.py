@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     JoinScript = Callable[[Page, str], Any]
 
-# How long the participants may take to join the call, in seconds.
+# Maximum time until all participants have joined the call, in seconds.
 _JOINED_WITHIN: Final = 60.0
 # Hosts whose certificates are usually self-signed.
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")

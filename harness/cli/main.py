@@ -80,7 +80,7 @@ def run() -> None:
         _print_failure(str(error))
         sys.exit(_exit_code(error))
     except OSError as error:
-        # An unexpected system error is also printed on one line.
+        # An unexpected system error is also printed on one line, without a traceback.
         if debugging():
             raise
         where = f"{error.filename}: " if error.filename else ""
@@ -104,7 +104,7 @@ def _escape_unencodable() -> None:
 
 def _print_failure(message: str) -> None:
     """Print the message on stderr, and also on stdout if JSON output is requested."""
-    # Even if stdout is a closed pipe, the message is printed on stderr.
+    # Printing the JSON fails if stdout is a closed pipe; the message must still reach stderr.
     with contextlib.suppress(OSError):
         print_error(message)
     console = Console(stderr=True, soft_wrap=True, highlight=False)

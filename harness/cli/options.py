@@ -42,7 +42,7 @@ JsonOption = Annotated[
         "--json",
         envvar="HARNESS_JSON",
         callback=_on_json_option,
-        # Whether JSON output is requested must be known before another option's callback raises an error.
+        # Process this option first, because errors from other options' callbacks are printed as JSON if it is given.
         is_eager=True,
         help="Print exactly one JSON object on stdout. If the command fails, the key 'error' gives the reason.",
     ),

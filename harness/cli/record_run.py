@@ -92,7 +92,7 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
         failure = error
     # Closing the room has published the recordings that were not downloaded.
     recordings = room.recordings if room else []
-    # This import takes as long as opening a page, so it is delayed until the recording is finished.
+    # This import takes as long as opening a page, so it is postponed until the recording is finished.
     from harness.verification.verify import verify_safely
 
     return RecordResult(recordings, [verify_safely(recording) for recording in recordings], failure)

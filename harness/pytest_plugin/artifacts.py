@@ -34,7 +34,7 @@ _BUNDLE: Final = "recording_bundle"
 class TestArtifacts:
     """The recordings made in a test's room, and the test's failure folder if it has one."""
 
-    # Without this, pytest would collect the class, because its name begins with "Test".
+    # Without this attribute, pytest would collect the class as a test, because its name begins with "Test".
     __test__ = False
 
     recordings: tuple[Recording, ...]
@@ -83,7 +83,7 @@ def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path)
 def _fill_bundle(artifacts: TestArtifacts, item: pytest.Item, folder: Path) -> Bundle | None:
     """Store a failed test's recordings in its folder, and return the folder, or None if it can't be created."""
     try:
-        # If only the teardown failed after the room was closed, there is no folder yet, and screenshots can't be taken.
+        # If a teardown failed after the room was closed, there is no folder yet, and it is too late for screenshots.
         bundle = artifacts.bundle or Bundle(folder, item.nodeid)
         for recording in artifacts.recordings:
             bundle.add_recording(recording)

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 FOLDER: Final = "failures"
 _STATISTICS: Final = "rtc-statistics"
-# After a page starts drawing, it takes a moment until it shows the other participants' video.
+# Pages need a moment to show the other participants' video.
 _VIDEO_SHOWN: Final = "() => [...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
 _VIDEO_SHOWN_WITHIN: Final = 2000
 
@@ -67,7 +67,7 @@ class Bundle:
         return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 
     def _take_screenshot(self, participant: Participant) -> None:
-        # If the page shows a participant without video, for example because a camera is off, this wait times out.
+        # This wait times out if the page shows a participant without video, for example because a camera is off.
         with contextlib.suppress(PlaywrightError):
             participant.page.wait_for_function(_VIDEO_SHOWN, timeout=_VIDEO_SHOWN_WITHIN)
         participant.page.screenshot(path=self._new_path(participant, "png"))

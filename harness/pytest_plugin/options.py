@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Keep = Literal["on", "off", "retain-on-failure"]
 
-# Names of the participants if a test specifies only how many there are.
+# Names of the participants if a test specifies only their number.
 NAMES: Final = (
     *("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"),
     *("ivan", "judy", "kate", "leo", "mia", "nina", "oscar", "paul"),

@@ -12,7 +12,7 @@ RecordType = Literal["audio", "video"]
 Quality = Literal["360p", "480p", "720p"]
 FrameRate = Literal[15, 30]
 Codec = Literal["vp8", "vp9", "av1"]
-# Formats that a recording can be converted to.
+# Formats to which a recording can be converted.
 Target = Literal["mp4", "mkv", "wav"]
 Layout = Literal["grid", "speaker"]
 
@@ -21,7 +21,7 @@ BITRATES: Final = range(100_000, 50_000_001)
 # Maximum length of a name, in characters; web/src/client/record-plan.js has the same limit.
 LONGEST_NAME: Final = 1_000
 
-# NERTC's names for the fields below, as used by the page. nertc_application.py also uses some of these names.
+# NERTC's names for the fields below, which the page uses. nertc_application.py also uses some of these names.
 _PAGE_NAMES: Final = {
     "record_type": "recordType",
     "record_name": "recordName",

@@ -39,9 +39,9 @@ _AUDIO_CODECS: Final = {"mp4": ("aac", "fltp"), "wav": ("pcm_s16le", "s16")}
 _SAMPLE_RATE: Final = 48_000
 _AUDIO_BITRATE: Final = 160_000
 _MILLISECOND: Final = Fraction(1, 1000)
-# These settings give good quality at high speed. Synthetic participants' markers survive much lower quality.
+# These settings combine good quality and high speed. Synthetic participants' markers survive at much lower quality.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
-# Minimum length of an audio gap that is reported, in seconds; jitter causes shorter gaps.
+# Minimum length of the audio gaps that are reported, in seconds; jitter causes shorter gaps.
 _GAP: Final = 0.1
 # Maximum total silence to insert, in seconds. Without a limit, a jump in the timestamps could make the output endless.
 _MOST_SILENCE: Final = 600.0
@@ -112,7 +112,7 @@ def convert(
         problem = f"{source} can't be converted to {to}: {error}."
         raise ConfigError(problem) from error
     finally:
-        # The file does not exist if its name was too long.
+        # If the file's name was too long, the file was never created, and removing it fails.
         with contextlib.suppress(OSError):
             partial.unlink()
     return target
@@ -169,7 +169,8 @@ def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
 def length(source: Path) -> float | None:
     """Return the length, in seconds, from a file's header; None if the header has no length or can't be read."""
     try:
-        # Opening a pipe would block, and FFmpeg interprets some relative paths, such as pipe:0, as URLs.
+        # Accept only regular files, because opening a pipe would block. Use an absolute path, because FFmpeg interprets
+        # some relative paths, such as pipe:0, as URLs.
         if not source.is_file():
             return None
         with open_media(source.absolute()) as container:

@@ -23,7 +23,7 @@ SCHEMA: Final = 1
 LARGEST_MANIFEST: Final = 64 * 1024 * 1024
 # Maximum size, in bytes, of everything in a manifest except its timeline: configuration, versions, paths.
 _WITHOUT_TIMELINE: Final = 1024 * 1024
-# Maximum length, in characters, of a location in an error message, because a key can be as long as the whole file.
+# Maximum number of characters of a location that an error message shows; a key can be as long as the whole file.
 _LONGEST_PLACE: Final = 200
 
 

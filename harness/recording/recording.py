@@ -17,7 +17,7 @@ from harness.recording.timeline import Moment, Name, Pixels, Seconds, Text
 if TYPE_CHECKING:
     from typing import Self
 
-# Every JSON reader represents integers up to this limit exactly.
+# Up to this limit, every JSON reader represents integers exactly.
 _LARGEST_COUNT: Final = 2**53
 Count = Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]
 
@@ -85,7 +85,7 @@ class Recording(BaseModel):
 def check_file(path: Path) -> None:
     """Raise ConfigError if ``path`` is not a file."""
     try:
-        # Since Python 3.14, Path.is_file hides the error.
+        # Use stat, because Path.is_file hides errors since Python 3.14.
         if stat.S_ISREG(path.stat().st_mode):
             return
         message = f"{path} is not a file; give the path of a recording."

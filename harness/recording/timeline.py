@@ -141,7 +141,7 @@ def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Inter
     """Return the intervals between 0 and ``duration`` in which a state is on, given its changes."""
     spans: list[Interval] = []
     since: float | None = None
-    # A manifest from another program can contain its events in any order.
+    # A manifest from another program may list its events in any order.
     for at, on in sorted(changes, key=lambda change: change[0]):
         if on and since is None:
             since = at

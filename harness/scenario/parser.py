@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.scenario.source_positions import Lines
 
 _KIND: Final = {kind.verb: kind for kind in KINDS}
-# A YAML alias repeats a value, so even a short file can have a huge number of values.
+# YAML aliases repeat values, so even a short file can contain a huge number of values.
 _MOST_VALUES: Final = 100_000
 
 
@@ -39,7 +39,7 @@ def read_scenario(path: Path) -> Scenario:
     except RecursionError as error:
         raise ConfigError(f"{path} is nested too deeply to be read.") from error
     try:
-        # pydantic's strict mode refuses a Python list where the model has a tuple, but accepts a JSON array.
+        # Where the model has a tuple, pydantic's strict mode refuses a Python list but accepts a JSON array.
         text = json.dumps(data, default=str)
     except TypeError as error:
         raise ConfigError(f"{path}: a key must be a word or a number.") from error

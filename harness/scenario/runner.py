@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from harness.session.room import Room
     from harness.verification import Limits, Report
 
-    # For each participant who records, the recording's id and its length in seconds.
+    # For each participant who records, the id of the recording and its length in seconds.
     _Elapsed = dict[str, tuple[str, float]]
 
-# How often a wait checks whether the scenario was interrupted, in seconds.
+# Interval at which a wait checks whether the scenario was interrupted, in seconds.
 _POLL_INTERVAL: Final = 0.25
 _CRASHED_WITHIN: Final = 10.0
 

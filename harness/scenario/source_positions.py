@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# A value's path consists of table keys and list positions.
+# The path to a value consists of table keys and list positions.
 Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
@@ -25,7 +25,7 @@ def toml_lines(text: str) -> Lines:
 class _Toml:
     def __init__(self) -> None:
         self._lines: Lines = {}
-        # The number of tables in each array of tables so far.
+        # The number of tables found so far in each array of tables.
         self._tables: dict[Path, int] = {}
 
     def read(self, document: Node) -> Lines:

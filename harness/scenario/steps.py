@@ -22,14 +22,14 @@ Names = Annotated[
     Name | Annotated[tuple[Name, ...], Field(min_length=1)], Field(description="One name, or a list of names.")
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# Recording events that can occur without a call to the page.
+# Recording events that can occur even if nobody calls the page.
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
-# Shortest time span that can be checked, in seconds. The limits allow short absences, and a quarter of the span at each
-# end is not checked.
+# Shortest time span that can be checked, in seconds. A quarter of the span at each end is not checked, so in a shorter
+# span, the rest would be shorter than an absence that the limits allow.
 _SHORTEST: Final = 2 * Limits().absence
-# How much time at each end of a wait is not checked, in seconds. Connections take time to start and end, and the file
+# The time at each end of a wait that is not checked, in seconds: connections need time to start and end, and the file
 # lags behind the clock.
 EDGE: Final = 0.7
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.server.library.library import Library
     from harness.server.spool.active_recording import ActiveRecording
 
-# How long running downloads can continue when the server stops, in seconds.
+# When the server stops, downloads in progress can continue for this many seconds.
 _LAST_ANSWERS_WITHIN: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class RoomServer:
         read_addresses = (lambda: self.urls) if is_any(options.host) else None
         self._spool = Spool(recordings, versions, max_statistics=options.limits.notes_bytes)
         self._web_app = WebApp(options, self._admission, self._spool, library, read_addresses)
-        # Number of attached pages from other origins, by room and name.
+        # The number of attached pages from other origins, by room and name.
         self._attached: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)

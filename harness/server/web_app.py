@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _HEADERS: Final = {
-    # This policy forbids eval, so Playwright's wait_for_function fails on the page (Chrome fact 28).
+    # This policy forbids eval, so Playwright's wait_for_function does not work in the page (Chrome fact 28).
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'{sfu}; "
         "img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # One of the kinds below, or the path of a video file that plays in a loop as the camera and microphone.
 Media = str | os.PathLike[str]
 MEDIA: Final = ("synthetic", "camera")
-# The kinds for another application's call: synthetic media, or the browser's own devices.
+# The kinds of media in another application's call: synthetic media, or the browser's own devices.
 APPLICATION_MEDIA: Final = ("synthetic", "own")
 
 
@@ -29,7 +29,7 @@ def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None,
     choices = ", ".join(repr(kind) for kind in kinds)
     if isinstance(given, str | os.PathLike):
         file = (folder or Path.cwd()) / os.fspath(given)
-        # Checking a path that the system does not accept, for example because it is too long, raises OSError.
+        # If the system does not accept the path, for example because it is too long, checking it raises OSError.
         with contextlib.suppress(OSError):
             if file.is_file():
                 return file.resolve()

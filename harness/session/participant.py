@@ -307,7 +307,7 @@ class Participant(MediaControls):
         try:
             return self._page.call(name, argument)
         except RecordingError as error:
-            # This error reports the failure, so the next wait must not raise it again.
+            # This error already reports the failure, so the next wait must not report it again.
             self._events.pop_failure()
             error.recording = self._save() or self._files.last_saved
             raise

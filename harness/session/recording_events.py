@@ -17,7 +17,7 @@ EVENTS: Final = tuple(
     f"recording-{what}"
     for what in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned", "stalled", "failed")
 )
-# If a page reports something other than an event, at most this many characters of it are logged.
+# Maximum number of characters that are logged if a page reports something other than an event.
 _LOGGED: Final = 200
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class RecordingEvents:
         self._handlers: defaultdict[str, list[Handler]] = defaultdict(list)
         # The ids of recordings for which an event was received.
         self._known: set[str] = set()
-        # The detail of the last failure event, until an exception reports the failure.
+        # The detail of the last failure event; None once an exception has reported the failure.
         self._failure: dict[str, Any] | None = None
 
     def on(self, event: str, handler: Handler) -> None:

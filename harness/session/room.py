@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
 from harness.session.media import Media
 
-# How long it may take until every subscriber receives a new participant's video and audio, in seconds.
+# Maximum time until every subscriber receives a new participant's video and audio, in seconds.
 JOINED_WITHIN: Final = 20.0
 _POLL_INTERVAL: Final = 0.05
 # How long a wait may take to notice that a recording failed, in seconds.
@@ -188,7 +188,7 @@ class Room:
         try:
             driven = ApplicationPage(page, self._server.url, script, owned=owned)
         except BaseException:
-            # No page uses the script, so the rights that the server granted are revoked.
+            # The script is not used by any page, so revoke the rights that the server granted to it.
             self._server.detach(self.name, name)
             raise
         participant = Participant(name, driven, self._context)

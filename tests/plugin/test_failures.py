@@ -1,5 +1,4 @@
-"""Test the artifacts of tests that fail during teardown or whose pages log unusual text. Each test runs its own
-pytest."""
+"""Test the artifacts of tests that fail during teardown or log unusual text; each test runs its own pytest."""
 
 import json
 from pathlib import Path

@@ -81,8 +81,7 @@ class Foreign(Served):
 
 
 def test_a_page_of_another_origin_reads_nothing(public_server: RoomServer, page: Page) -> None:
-    """A page from another origin can't open the server's sockets, read its responses, or embed its scripts or
-    frames."""
+    """Another origin's page can't open the server's sockets, read its responses, or embed its scripts or frames."""
     with Foreign() as foreign:
         page.goto(foreign.url)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Frame, Page
 
-# Returns how many peer connections the frame has, and whether it is awake, which means that it has loaded our modules
-# (hooks.js). Returns null if the frame can't be recorded.
+# JavaScript that returns the number of the frame's peer connections, and whether the frame is awake, which means that
+# it has loaded our modules (hooks.js). It returns null if the frame can't be recorded.
 _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
@@ -90,7 +90,7 @@ class ApplicationPage(DrivenPage):
             self._guard(self.page.context.close)
         elif undo and not self.page.is_closed():
             self._set_permission("prompt")
-            # A crashed page does not answer, and a page that is closing has nothing left to undo.
+            # A crashed page does not respond, and if a page is closing, there is nothing left to undo.
             with contextlib.suppress(PlaywrightError):
                 for step in undo if self.alive else ():
                     step()

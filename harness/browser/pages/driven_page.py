@@ -106,7 +106,7 @@ class DrivenPage:
         if crashed or browser is None:
             return crashed
         if self.page.is_closed() and not self._probed:
-            # Playwright detects the loss of a remote browser only during another call, so this code makes such a call.
+            # Playwright notices the loss of a remote browser only when it makes a call to the browser, so make one.
             self._probed = True
             try:
                 browser.new_browser_cdp_session().detach()

@@ -29,7 +29,7 @@ _NAMES: Final = {
 }
 _RECORDERS: Final = ("local", "all")
 _DOWNLOAD_WITHIN: Final = 30_000
-# Chrome fact 22: an exception loses its name on the way to Python, so the answer includes the name.
+# Chrome fact 22: an exception loses its name on the way to Python, so this code returns the name explicitly.
 _CALL: Final = """async ([name, argument]) => {{
   try {{
     return {{ ok: true, value: (await ({client})[name](argument)) ?? null }};

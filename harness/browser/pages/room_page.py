@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Frame
 
 
-# Waits until the page has loaded, and returns whether its modules have run.
+# JavaScript that waits until the page has loaded, and returns whether its modules have run.
 _LOADED: Final = """async () => {
   if (!window.harness && document.readyState !== 'complete')
     await new Promise((resolve) => addEventListener('load', resolve, { once: true }));

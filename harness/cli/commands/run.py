@@ -134,7 +134,7 @@ def run(
         ScenarioJob(number=number, scenario=one, recordings=recordings.absolute(), venue=venue)
         for number, one in enumerate(read)
     ]
-    # This machine's CPUs limit the number of scenarios only if the browsers run on this machine.
+    # This machine's CPUs limit the number of parallel scenarios only if the browsers run on this machine.
     at_once = _admitted(read, min(workers, len(jobs)), limited=dask is None and not (connect or overcommit))
     with interruptible() as interruption:
         outcomes = _run_here(jobs, at_once, interruption) if dask is None else _run_on_cluster(jobs, dask, interruption)

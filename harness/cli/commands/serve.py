@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.server.serve_options import ServeOptions
 
 _POLL_INTERVAL: Final = 0.2
-# Users read the join code on one screen and type it on another, so the code contains no 0, O, 1 or I.
+# Users read the join code on one screen and type it on another, so it avoids 0, O, 1 and I, which look alike.
 _CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 

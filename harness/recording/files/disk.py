@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _MB: Final = 1_000_000
-# The unit of st_blocks, in bytes, as defined by POSIX; the disk's own blocks can be larger.
+# The unit of st_blocks, in bytes, as POSIX defines it; the disk's own blocks can be larger.
 _BLOCK: Final = 512
 # If a file has more data segments than this, its blocks are counted instead, because a hostile file can have millions
 # of segments.
@@ -34,7 +34,7 @@ class Headroom:
 
     def left(self, folder: Path, size: int) -> Literal["enough", "low", "none"]:
         """Return whether ``folder`` has enough space for a running recording of ``size`` bytes."""
-        # The download will be a second copy of the bytes in the spool.
+        # The download will need as much space again as the bytes in the spool.
         free = free_bytes(folder) - size
         if free < self.least:
             return "none"
@@ -49,7 +49,7 @@ def free_bytes(folder: Path) -> int:
 def stored_bytes(path: Path) -> int:
     """Return how many bytes a file occupies on disk; a sparse file can claim to be so large that reading takes days."""
     info = path.stat()
-    # File systems that do not count blocks report 0.
+    # File systems that do not count blocks report 0 blocks.
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)
     if by_blocks == info.st_size or not stat.S_ISREG(info.st_mode):
         return by_blocks

@@ -25,11 +25,12 @@ _FORMATS: Final = (
     *("matroska", "webm", "mov", "mp4", "m4a", "wav", "w64", "ogg", "flac", "mp3", "aac", "avi", "flv", "ivf"),
     *("mpegts", "aiff"),
 )
-# Options for FFmpeg's AVFormatContext. Playlists are excluded, because FFmpeg would open the files that they list.
+# Options for FFmpeg's AVFormatContext. The format list excludes playlists, because FFmpeg would open the files that a
+# playlist lists.
 _ALONE: Final = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
 # PyAV 18 needs this option to read metadata that is invalid UTF-8; PyAV 19 no longer has the option.
 _LENIENT: Final[dict[str, Any]] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}  # noqa: PLR2004
-# Every decoder thread holds its own frames in memory, and four threads decode as fast as the analysis needs.
+# Every decoder thread keeps its own frames in memory, and four threads are fast enough for the analysis.
 _MOST_THREADS: Final = 4
 
 

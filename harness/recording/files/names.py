@@ -20,7 +20,7 @@ SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".manifest.json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 FALLBACK: Final = "recording"
-# File names can have at most 255 bytes; the rest is reserved for a number and a suffix.
+# A file name can have at most 255 bytes; the remaining bytes are reserved for a number and a suffix.
 _LONGEST: Final = 200
 # Only this many characters of a name are processed, because normalizing and trimming take more than linear time.
 _LOOKED_AT: Final = 4_000
@@ -131,7 +131,7 @@ def _cut(stem: str) -> str:
         return stem
     while end and (_belongs_to_the_character_before(stem[end]) or stem[end - 1] == JOINER):
         end -= 1
-    # The stem consists of combining marks only, so it can be cut anywhere.
+    # If nothing is left, the stem consists only of combining marks, so it can be cut anywhere.
     return stem[:end] or short
 
 

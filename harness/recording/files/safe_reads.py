@@ -40,7 +40,7 @@ def read_text(path: Path, what: str) -> str:
     except UnicodeDecodeError as error:
         message = f"{path} is not UTF-8 text: {error}."
         raise ConfigError(message) from error
-    # Editors use different line endings.
+    # Accept all line endings, because editors use different ones.
     return io.StringIO(text, newline=None).read()
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-# Emoji, Persian and Indian scripts need these joiners.
+# Emoji, Persian and Indic scripts require these invisible joiners.
 NON_JOINER: Final = "\u200c"
 JOINER: Final = "\u200d"
 JOINERS: Final = frozenset({JOINER, NON_JOINER})

@@ -33,7 +33,7 @@ RECORDER_AUDIO_DELAY: Final = 47
 # Maximum number of audio packets that wait for the first frame: about two minutes of audio.
 _MOST_WAITING_AUDIO: Final = 6000
 _MILLISECOND: Final = Fraction(1, 1000)
-# The header contains everything that FFmpeg needs; further probing would delay the first packets by seconds.
+# FFmpeg finds everything that it needs in the header; probing more would delay the first packets by seconds.
 _PROMPT: Final = {"analyzeduration": "1", "fpsprobesize": "0", "probesize": "32"}
 
 
@@ -121,7 +121,7 @@ def finalize(
     finally:
         tail.close()
         lines.close()
-    # Even a recording with audio can have no packets in the file, if all its audio is from before the first frame.
+    # If all audio is from before the first frame, even a recording with audio can have no packets in the file.
     if not finished.packets:
         message = f"The recording at {raw} contains no audio and no video."
         raise recording_error(message)
@@ -248,7 +248,8 @@ class _Copy:
         self._write_audio()
         zero_on_page = grid.zero_on_page if grid else None
         if zero_on_page is None:
-            # Without frames, or without ticks that give their times, the file begins when the recorder started.
+            # If there are no frames, or no ticks from which to compute their times, the file begins when the recorder
+            # started.
             zero_on_page = self._lines.started
         return Finished(
             duration=self._end / 1000,
@@ -271,7 +272,7 @@ class _Copy:
         if kind == "audio":
             self._audio.append(packet)
             if len(self._audio) > _MOST_WAITING_AUDIO:
-                # This packet is from before the first frame, where the file begins.
+                # Skip this packet: it is from before the first frame, where the file begins.
                 self._audio.popleft()
             if self._grid is None or self._grid.first is not None:
                 self._write_audio()

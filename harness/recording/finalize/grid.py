@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Number of packets from which the constant difference between timestamps and write times is computed.
+# Number of packets that are used to compute the constant difference between timestamps and write times.
 SETTLED: Final = 45
 _KEPT_TICKS: Final = 600
 # Maximum number of packets that wait for their ticks to appear in the log; further packets are placed at a constant
 # rate.
 _MOST_WAITING: Final = 900
-# Maximum distance of the first packet from the recorder's start, in ticks before and after the start. If the write
-# times are too regular to distinguish neighboring ticks, the tick nearest to the start is the most likely one, so a
-# tick's fit error is increased in proportion to its distance from the start.
+# Maximum distance between the first packet and the recorder's start, in ticks before and after the start. If the write
+# times are too regular to distinguish neighboring ticks, the tick nearest to the start is the most likely one. For this
+# reason, a tick's fit error is increased in proportion to its distance from the start.
 _BEFORE: Final = 4
 _AFTER: Final = 8
 _FARTHER: Final = 0.03
-# Candidates within this factor, and within this many ms, of the best fit count as ties.
+# Candidates count as ties if their fit errors are within this factor, and within this many ms, of the smallest error.
 _ABOUT: Final = 1.5
 _ABOUT_MS: Final = 0.5
 # Number of frames that do not count as lost, because they can still be in the encoder when the recorder stops.
@@ -50,7 +50,7 @@ class Grid:
         self._lag: float | None = None
         self._waiting: list[float] = []
         self._differences: list[float] = []
-        # How many differences have been used, and their median, which is the timestamp of tick 0.
+        # The number of differences used so far, and their median, which is the timestamp of tick 0.
         self._phase_of = (0, 0.0)
         self._last = -1
         self.first: int | None = None

@@ -16,7 +16,8 @@ class GrowingFile:
     def __init__(self, *, ended: bool = False) -> None:
         self._changed = threading.Condition()
         self._ended = ended
-        # Counts how often the file grew or a callback was added; each callback is stored with the count at that time.
+        # The number of times that the file grew or a callback was added. Each callback is stored with the count at that
+        # time.
         self._changes = 0
         self._callbacks: list[tuple[int, Callable[[], object]]] = []
         self._reader_left = False
@@ -98,7 +99,7 @@ class TailReader:
         self._pending = b""
         if not more():
             self._growing_file.wait_for(more, self._on_idle)
-            # The last bytes may have been written just before the end.
+            # Read once more, because the last bytes may have been written just before the file ended.
             if not self._pending:
                 more()
         return self._pending

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Maximum length of a line, in bytes.
 LONGEST_LINE: Final = 10_000_000
-# Maximum number of ticks that can be replaced after an unreadable line: a few minutes.
+# Maximum number of ticks that can be replaced after an unreadable line, which corresponds to a few minutes.
 _MOST_LOST_TICKS: Final = 10_000
 
 
@@ -135,7 +135,7 @@ class FileClock:
 
     def __init__(self, cuts: Iterable[Cut]) -> None:
         self._cuts: list[Cut] = []
-        # The start of each pause in recording time, and the total length of all pauses up to its end, in seconds.
+        # For each pause, its start in recording time, and the total length of all pauses up to its end, in seconds.
         self._starts: list[float] = []
         self._out: list[float] = []
         out = 0.0
@@ -163,8 +163,8 @@ class Pauses:
         self.open: float | None = None
         self._starts: list[float] = []
         self._ends: list[float] = []
-        # The start of each pause, with the earlier pauses subtracted. The other lists contain the sum of all pauses up
-        # to each pause's end: in ms, in whole ticks, and the remainder in ms.
+        # The start of each pause, minus the length of all earlier pauses. The other lists contain the total length of
+        # all pauses up to each pause's end: in ms, in whole ticks, and the remainder in ms.
         self._cut_starts: list[float] = []
         self._out: list[float] = [0.0]
         self._ticks: list[int] = [0]
@@ -227,7 +227,7 @@ class Log:
         self._file = path.open("rb")
         self._lines = WholeLines(self._file)
         self._step = step
-        # The last tick in the log, and whether an unreadable line followed it.
+        # The last tick read from the log, and whether an unreadable line followed it.
         self._last: tuple[int, float] | None = None
         self._line_lost = False
 

@@ -27,7 +27,7 @@ from harness.recording.files.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# How many bytes the child can allocate in addition to what Python and its libraries use.
+# Number of bytes that the child can allocate in addition to the memory that Python and its libraries use.
 MEMORY: Final = 1_500_000_000
 # Linear-algebra libraries start one thread per processor and reserve memory for each.
 _ONE_THREAD: Final = dict.fromkeys(
@@ -36,11 +36,11 @@ _ONE_THREAD: Final = dict.fromkeys(
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; {program}"
 # CPU time that a child can use before it is ready, in seconds. Imports usually take half a second.
 _READY_WITHIN: Final = 60.0
-# How long a killed process can take to end, in seconds. Ending a process takes milliseconds unless a disk does not
+# Maximum time that a killed process may take to end, in seconds. It ends within milliseconds, unless a disk does not
 # respond.
 _ENDS_WITHIN: Final = 5.0
-# How long a process can go without using CPU time before it counts as stuck, in seconds. A working process never pauses
-# this long, even on a very busy machine.
+# A process that uses no CPU time for this many seconds counts as stuck. A working process never pauses for this long,
+# even on a very busy machine.
 _STALLED: Final = 30.0
 _LOOK_EVERY: Final = 0.25
 _LONGEST_REASON: Final = 300
@@ -95,7 +95,7 @@ class Child:
         if self._errors is None or self._errors.closed:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # A process that has closed its connection can still be writing its error message.
+            # A process may still be writing its error message after it has closed its connection.
             self.process.wait(_ENDS_WITHIN)
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
@@ -144,8 +144,8 @@ class ConnectedChild(Child):
 
     def end(self) -> None:
         """Kill the process and close the connection."""
-        # Kill the process before closing its connection, because the process removes its partial output when the
-        # connection closes.
+        # Kill the process before closing its connection, because it would remove its partial output when the connection
+        # closes.
         super().end()
         self.connection.close()
 
@@ -181,7 +181,7 @@ class CpuDeadline:
         try:
             times = psutil.Process(self._pid).cpu_times()
         except psutil.Error:
-            # The process has ended, and its connection will report this.
+            # The process has already ended; reading from its connection will report this.
             return last
         return float(times.user + times.system)
 
@@ -192,7 +192,7 @@ def confine(*, files: int | None = None, seconds: float | None = None, writes: b
     ``files`` is the maximum number of open files, and ``seconds`` is the maximum CPU time since the process started. If
     ``writes`` is true, the process may write to files.
     """
-    # The parent handles Ctrl-C.
+    # Ignore Ctrl-C, because the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Linux counts writable private memory toward this limit, so it is added to the memory that the process already
     # uses. Where psutil does not report that memory, the loaded libraries count toward the limit.
@@ -216,7 +216,7 @@ def exit_with_parent(connection: int, clean_up: Callable[[], object] = lambda: N
 
     def watch() -> None:
         closed = select.poll()
-        # poll() always reports a hang-up, so the event mask can be empty.
+        # poll() reports a closed connection even if the event mask is empty.
         closed.register(connection, 0)
         closed.poll()
         clean_up()

@@ -150,7 +150,7 @@ def main() -> None:
 
     send(Message(kind="ready"))
     send(_outcome(task, order["request"], send))
-    # The parent still has to rename the file. If the parent ends before that, this process removes the file.
+    # Wait until the parent has renamed the file. If the parent ends before that, this process removes the file.
     threading.Event().wait()
 
 

@@ -137,7 +137,7 @@ class _LogContents:
         pauses = [
             Event(at=round(cut.at, 4), event="pause", seconds=round(cut.seconds, 4)) for cut in self.finished.cuts
         ]
-        # A participant who was reported only by the page is listed without a marker.
+        # If only the page reported a participant, the participant is listed without a marker.
         present = {event.participant or "" for event in self.events if event.event == "join"}
         members = tuple(self._members.get(name, Member(name=name)) for name in sorted(present))
         return timeline_from([*self.events, *pauses], members)
@@ -209,5 +209,5 @@ def _wall_time(milliseconds: float) -> str:
     try:
         return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):
-        # Damaged facts can contain a time outside the calendar's range.
+        # If the facts are damaged, the time can be outside the calendar's range.
         return datetime.fromtimestamp(0, tz=UTC).isoformat(timespec="milliseconds")

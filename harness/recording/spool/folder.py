@@ -48,7 +48,7 @@ class Facts(BaseModel):
     ``wall_offset`` is Unix time minus room time, all in ms. ``stem`` is the file's safe name without a suffix.
     """
 
-    # Other versions can write additional fields.
+    # Ignore unknown fields, because other versions may write additional ones.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: Text
@@ -151,7 +151,7 @@ class Folder:
             if name not in {"path", "results", "lock"}:
                 path.unlink(missing_ok=True)
         self.lock.unlink()
-        # Another recording may have created its lock in the folder meanwhile.
+        # In the meantime, another recording may have created its lock in the folder.
         with contextlib.suppress(OSError):
             self.path.rmdir()
         return foreign

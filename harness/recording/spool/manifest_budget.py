@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Maximum total sizes in a manifest, in bytes: events from the page, joins and leaves from the room, and alarms from the
-# server.
+# The space, in bytes, that a manifest reserves for each source of events: the page's events, the room's joins and
+# leaves, and the server's alarms.
 PAGE_EVENTS: Final = 48_000_000
 ROOM_EVENTS: Final = 8_000_000
 SERVER_ALARMS: Final = 4_000_000
-# A manifest is indented by one space per level, and its events are on the third level.
+# A manifest is indented by one space per level, and its events are on the third level of indentation.
 _LEVEL: Final = 3
 # Maximum number of bytes that a manifest adds to an event: its file time with all digits, and separators.
 _MORE: Final = 64

@@ -69,7 +69,7 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     try:
         lock = _hold(folder)
     except BlockingIOError:
-        # Another process is recording into this folder.
+        # Another process is still recording into this folder.
         return None
     except FileNotFoundError:
         # Another process is removing the folder, or a crash left it empty before its lock was created.
@@ -158,7 +158,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         return _publish_finished(folder, facts, recordings)
     reason = NEVER_DOWNLOADED if facts and manifest_of(folder.finished(facts.stem)).exists() else KILLED
     if facts and not problem:
-        # If raw bytes exist, the finished file has not been read back.
+        # If raw bytes exist, nobody has checked the finished file by reading it back, so the file is finalized again.
         try:
             finished = finalize(
                 folder.raw,
@@ -170,7 +170,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         except DiskFullError:
             raise
         except (RecordingError, ValueError, ArithmeticError, LookupError) as error:
-            # More can be saved by ignoring the log, for example audio from before the first frame.
+            # Without the log, more of the recording can be saved, for example audio from before the first frame.
             problem = _line(str(error)).removesuffix(".")
         else:
             return _publish_described(folder, facts, finished, reason, recordings)

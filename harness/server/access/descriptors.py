@@ -7,9 +7,9 @@ import os
 import resource
 from typing import Final
 
-# Maximum number of descriptors that a server can need for all its rooms, recordings and connections.
+# Maximum number of descriptors that one server needs for all its rooms, recordings and connections.
 _MAX_NEEDED: Final = 65_536
-# Number of descriptors reserved for starting and finishing recordings, but at most a third of all descriptors.
+# Number of descriptors reserved for starting and finishing recordings; at most a third of all descriptors is reserved.
 _RESERVE: Final = 96
 
 

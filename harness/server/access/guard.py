@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SOCKETS: Final = frozenset({"/signal", "/spool"})
-# Minimum time between two reads of the machine's addresses, in seconds. Requests for unknown hosts trigger these reads.
+# Requests for unknown hosts make the server read the machine's addresses again. This is the minimum time between two
+# such reads, in seconds.
 _READ_EVERY: Final = 5.0
 
 
@@ -72,7 +73,7 @@ class RequestGuard:
             return await handler(request)
         finally:
             self._sockets[client] -= 1
-            # Adding an empty counter removes entries that are zero.
+            # Adding an empty counter removes all entries that are zero.
             self._sockets += Counter()
 
     async def _is_new_address(self, host: str | None) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.server.access.limits import ServerLimits
     from harness.server.access.rare_log import RareLog
 
-# How long a connection can stay silent while others wait, in seconds. Pages send hello right after connecting.
+# Maximum time that a connection may stay silent while others wait, in seconds. Pages send hello right after connecting.
 _PATIENCE: Final = 2.0
 _CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 
@@ -136,7 +136,7 @@ class HelloQueue:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        # A connection that is being aborted will free its place shortly.
+        # The places of connections that are already being aborted will be free shortly.
         pending = sum(place.given_up for place in self._held)
         counts = Counter(place.client for place in self._held if not place.given_up)
         waiting = [counts[place.client] for place in self._waiting.values()]

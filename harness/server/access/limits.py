@@ -18,18 +18,19 @@ _LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
 # Maximum number of tiles in a layout, which has one tile for each participant.
 MAX_TILES: Final = 64
-# A timeline allows names of up to 200 characters. aiohttp drops a connection if a message exceeds 4 MiB. Recovery and
-# verification read at most a gigabyte of each file that belongs to a recording.
+# The reasons for these maxima: a layout has at most MAX_TILES tiles, and a timeline allows names of up to 200
+# characters. aiohttp drops a connection if a message exceeds 4 MiB. Recovery and verification read at most a gigabyte
+# of each file that belongs to a recording.
 _MAXIMA: Final = {
     "participants": MAX_TILES,
     "name": 200,
     "spool_message": 4 * 1024 * 1024 - 1,
     "notes_bytes": 1_000_000_000,
 }
-# Size of the largest burst, as a multiple of the rate per second. A page that reconnects sends all its unacknowledged
-# messages at once.
+# Maximum size of a burst of messages, as a multiple of the rate per second. Bursts are normal: a page that reconnects
+# sends all its unacknowledged messages at once.
 _SAVED_UP: Final = 20
-# Possessive quantifiers make the expression read each character only once, even if a string is never closed.
+# With possessive quantifiers, each character is read only once, even if a string is never closed.
 _STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 128
 # How many connections are accepted before other tasks get a turn.
 _AT_ONCE: Final = 16
-# How long to stop accepting connections after the system has run out of descriptors or memory, in seconds.
+# When the system runs out of descriptors or memory, no connections are accepted for this many seconds.
 _PAUSE: Final = 1.0
 # How long a connection can be idle between requests, in seconds. Reverse proxies keep idle connections for a minute.
 _KEPT_ALIVE: Final = 75.0
-# Connections that a client can have in addition to its WebSockets. A browser uses up to six connections for requests.
+# Number of connections that a client can have in addition to its WebSockets. A browser uses up to six for requests.
 _BESIDES_SOCKETS: Final = 64
 
 
@@ -178,7 +178,7 @@ class Listener:
     async def _connect(self, wire: socket.socket, slot: _Slot) -> None:
         slot.wire = None
         within = self.limits.request_within
-        # A client that fails the TLS handshake, exceeds its time limit or disconnects is ignored.
+        # Ignore clients that fail the TLS handshake, exceed its time limit or disconnect.
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: _Connection(self, slot, self.server, request_within=within),

@@ -10,9 +10,9 @@ from harness.server.access.tokens import LONGEST_CODE
 
 Short = Annotated[str, Field(max_length=LONGEST_CODE)]
 Count = Annotated[int, Field(ge=0)]
-# Times are in ms. No clock in the harness ever exceeds three centuries.
+# Maximum time in ms: three centuries, which no clock in the harness ever exceeds.
 Number = Annotated[float, Field(ge=-1e13, le=1e13, allow_inf_nan=False)]
-# The marker in synthetic media encodes its number in eight bits.
+# The marker in synthetic media has eight bits for its number.
 MARKERS = 256
 MarkerNumber = Annotated[int, Field(ge=0, lt=MARKERS)]
 

@@ -15,14 +15,14 @@ from harness.errors import ConfigError
 LOOPBACK: Final = "127.0.0.1"
 # Browsers omit the default port of a scheme.
 PORTS: Final = {"http": 80, "https": 443}
-# Browsers send non-ASCII names in their xn-- form.
+# Browsers send non-ASCII host names in Punycode (xn--).
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_NAME: Final = 253
 # Browsers treat any name whose last part is a number as an IPv4 address (WHATWG URL).
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?", re.ASCII)
 _LARGEST_PORT: Final = 65_535
-# A provider assigns a /64 network to each customer, who can use every address in it.
+# Providers assign a /64 network to each customer, who can use every address in it.
 _IPV6_PREFIX: Final = 64
 
 
@@ -175,7 +175,7 @@ def names_of(host: str) -> list[str]:
         for one in interfaces.get(name, ())
         if one.family is socket.AF_INET or (one.family is socket.AF_INET6 and ":" in host)
     ]
-    # Put loopback addresses last.
+    # Loopback addresses come last.
     found = [*sorted(addresses, key=is_loopback), socket.gethostname(), socket.getfqdn(), "localhost"]
     names = (normal_authority(f"[{one}]" if ":" in one else one) for one in found)
     # URLs can't contain addresses with a zone (RFC 6874), and not every machine name is valid in a URL.

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 # Pages from other origins offer this protocol in addition to their key, because browsers require the server to select
 # one of the offered protocols.
 PROTOCOLS: Final = ("recording-harness",)
-# Interval, in seconds, at which the server sends pings.
+# Interval between the pings that the server sends, in seconds.
 _HEARTBEAT: Final = 20.0
-# How long a page has to answer when the server closes the connection, in seconds.
+# Maximum time that a page may take to answer when the server closes the connection, in seconds.
 _CLOSE_WITHIN: Final = 1.0
-# How long a page may take to read a message, in seconds.
+# Maximum time that a page may take to read a message, in seconds.
 _READ_WITHIN: Final = 30.0
-# How many messages are handled before other connections get a turn. Without this limit, messages that have already
-# arrived would be handled without yielding.
+# Number of messages that are handled before other connections get a turn. Without this limit, all messages that have
+# already arrived would be handled without yielding to other tasks.
 _MAX_IN_A_ROW: Final = 16
 _CONTROL: Final = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _CONTENT: Final = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 # Maximum number of recordings in the list, which the server sends to all members after every change.
 _MAX_LISTED: Final = 200
-# Maximum number of failed recordings, and of reports, that stay in memory; the oldest ones are dropped.
+# Maximum number of failed recordings, and of reports, that are kept in memory; beyond it, the oldest ones are dropped.
 _MAX_FAILED: Final = 20
 _MAX_REPORTS: Final = 50
 
@@ -63,7 +63,7 @@ class Library:
         found = []
         for path in self.folder.glob(f"*{MANIFEST_SUFFIX}"):
             file = recording_of(path)
-            # A link could expose a file in another folder.
+            # Skip links, because a link could expose a file in another folder.
             if path.is_symlink() or not is_plain_file(file):
                 continue
             with contextlib.suppress(ConfigError):
@@ -143,7 +143,7 @@ class Library:
             item.failure = without_folders(failure, self.folder)
             item.active = None
             if not active.size:
-                # The recording never began.
+                # No data was recorded, so nothing is left to list.
                 del self._items[item.id]
             failed = [one.id for one in self._items.values() if one.failure]
             for id_ in failed[:-_MAX_FAILED]:

@@ -60,7 +60,7 @@ class LibraryRoutes:
         except asyncio.CancelledError:
             if not verification.cancelled():
                 raise
-            # The recording was deleted during the verification.
+            # The recording was deleted while it was being verified.
             raise _unknown() from None
         return web.json_response(summary.as_message())
 

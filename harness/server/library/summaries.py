@@ -48,7 +48,7 @@ async def _run_in_daemon_thread(work: Callable[[], ReportSummary]) -> ReportSumm
     answer: asyncio.Future[ReportSummary] = loop.create_future()
 
     def call_in_loop(set_answer: Callable[[], None]) -> None:
-        # The thread may outlive the server.
+        # The thread may outlive the server, whose event loop is then closed.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(lambda: None if answer.done() else set_answer())
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Maximum number of names whose markers a room remembers.
 _MAX_NAMES: Final = 1000
-# Maximum number of messages, and of bytes, in a backlog. Pages acknowledge messages every five seconds.
+# Maximum number of messages and of bytes in a backlog. Pages acknowledge messages every five seconds.
 _MAX_MESSAGES: Final = 1000
 _MAX_BYTES: Final = 1_000_000
 
@@ -32,7 +32,7 @@ class Backlog:
     # Number of messages that the member has acknowledged.
     received_seq: int = 0
     size: int = 0
-    # Whether messages were dropped; if so, the connection cannot be resumed.
+    # Whether messages were dropped. If so, the connection can't be resumed.
     overflowed: bool = False
 
     def add(self, text: str) -> None:

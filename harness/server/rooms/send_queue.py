@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from harness.server.access.page_socket import PageSocket
     from harness.server.rooms.outgoing import Outgoing
 
-# How long a page has to read the queued messages when the server closes the connection, in seconds.
+# When the server closes the connection, the page has this many seconds to read the queued messages.
 _FLUSH_WITHIN: Final = 1.0
 
 
@@ -20,7 +20,7 @@ class SendQueue:
         self._socket = socket
         self._max_bytes = max_bytes
         self._waiting_bytes = 0
-        # A None in the queue closes the connection.
+        # The value None in the queue means that the connection must be closed.
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._writing = asyncio.ensure_future(self._write())
 

@@ -57,7 +57,8 @@ class ActiveRecording:
         on_track: Callable[[ActiveRecording], None] = _ignore,
     ) -> None:
         self.state: State = "recording"
-        # Number of bytes and chunks received, and number of messages to acknowledge (chunks, log lines and ``end``).
+        # The number of bytes and chunks received, and the number of messages to acknowledge (chunks, log lines and
+        # ``end``).
         self.size = 0
         self.chunks = 0
         self.acked_seq = 0
@@ -70,7 +71,7 @@ class ActiveRecording:
         self._on_end: Callable[[ActiveRecording], None] | None = on_end
         self._end_reason: str | None = None
         self._disk: Literal["enough", "low"] = "enough"
-        # The page's socket and Python can both end the recording, in different threads.
+        # Both the page's socket and Python can end the recording, and they run in different threads.
         self._finishing = threading.RLock()
         # Ensures that no chunk is accepted after the recording has ended, so that the file contains all acknowledged
         # chunks.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# How long a page has to resume a lost connection, in seconds.
+# Maximum time for resuming a lost connection, in seconds.
 _GRACE: Final = 30.0
 
 
@@ -81,7 +81,7 @@ class Connections:
         # One event per lost connection; each is set when the connection is resumed or the server stops waiting for it.
         self._returned: dict[str, asyncio.Event] = {}
         self._closing = False
-        # How often recordings begin, by room and participant.
+        # The rates at which recordings begin, by room and participant.
         self._begins = Rates(limits.begins)
         self._tasks: set[asyncio.Future[None]] = set()
 

@@ -82,7 +82,7 @@ class Downloads:
         self, path: Path, mime_type: str, report: ReportPage | None, seconds: float
     ) -> tuple[str, str | None]:
         """Return a recording's playback URL, which is valid for this many seconds, and the URL of its report."""
-        # A file name is not always valid text.
+        # A file name may contain bytes that are not valid text.
         address = _Address(path, printable(path.name), mime_type, self._clock() + seconds, report=report)
         is_same = lambda one: replace(one, valid_until=address.valid_until) == address  # noqa: E731
         folder = f"/recordings/{self._issue(address, is_same=is_same)}"

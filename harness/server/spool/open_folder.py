@@ -23,7 +23,7 @@ class JsonLines:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        # The settling thread may close the file while data from the page is still being written.
+        # Another thread may close the file while data from the page is still being written.
         self._lock = threading.Lock()
         # The size of the file in bytes.
         self.size = 0
@@ -103,7 +103,7 @@ class OpenFolder:
     def close_files(self) -> None:
         """Close the files without releasing the lock. Safe to call more than once."""
         for file in (self.raw, self.log, self.statistics):
-            # If this last write fails, the problem will show up when the file is read.
+            # If this last write fails, the problem is detected when the file is read.
             with contextlib.suppress(OSError):
                 file.close()
 

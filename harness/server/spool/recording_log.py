@@ -39,7 +39,7 @@ class EventBudget:
     _page_bytes: int = 0
     _member_bytes: int = 0
     _alarm_bytes: int = 0
-    # Participants whose joins did not fit into the manifest, and whose leaves are therefore omitted as well.
+    # Participants whose joins did not fit into the manifest; their leaves are therefore omitted as well.
     _unlisted: set[str] = field(default_factory=set)
 
     def accept_page_event(self, size: int) -> bool:
@@ -92,7 +92,8 @@ class RecordingLog:
         self._reported: set[str] = set()
         self._ticks = 0
         self.recorder: RecorderPhase = "new"
-        # When the page announced the recording, in seconds on the monotonic clock, which the event loop also uses.
+        # The time at which the page announced the recording, in seconds on the monotonic clock, which the event loop
+        # also uses.
         self.opened_at = time.monotonic()
 
     @property

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CHUNK: Final = struct.Struct("<B3xIQ")
-# How long to wait until the finalizer has read all bytes, in seconds; it usually takes milliseconds.
+# Maximum wait until the finalizer has read all bytes, in seconds. Reading them usually takes milliseconds.
 _LOOKS_WITHIN: Final = 2.0
-# How long a recording page can be silent before an alarm is raised, in seconds. Pages send ticks twice per second.
+# If a recording page is silent for this many seconds, an alarm is raised. Pages send ticks twice per second.
 SILENCE: Final = 1.5
 # Files up to this size, in bytes, are hashed before the server replies to ``end``. Hashing 1 GB takes about 1 s.
 HASHED_AT_ONCE: Final = 32_000_000

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from harness.verification.probe.tracks import VideoFacts
     from harness.verification.values.limits import Limits
 
-# Share of a file that must be black or silent for the whole file to count as such. It is below 1, because the first
-# moments of a file may differ.
+# If at least this share of a file is black or silent, the whole file counts as black or silent. It is below 1, because
+# the first moments of a file may differ.
 _WHOLE: Final = 0.95
 
 
@@ -149,7 +149,8 @@ def _check_intervals(
     else:
         checked = widened(merged(wanted), -limits.edge)
         if not total(checked):
-            # No participant is expected to be visible or audible for long enough, so this check does not apply.
+            # No participant is expected to be visible or audible for long enough to be checked, so this check does not
+            # apply.
             return
         wrong = longer(intersection(found, checked), getattr(limits, check))
     yield from limited(

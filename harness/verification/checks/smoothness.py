@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.values.limits import Limits
 
-# A participant who is visible and audible for this many seconds plays at least two bursts.
+# A participant who is visible and audible for this many seconds sends at least two bursts of the audio marker.
 _UNMEASURED: Final = 3.0
-# Times this close together, in seconds, count as equal. The last frame is visible until the next tick, and the
-# manifest's times are accurate to a few ticks.
+# Times that differ by at most this many seconds count as equal. The last frame is visible until the next tick, and the
+# manifest's times are accurate only to a few ticks.
 _SAME_TIME: Final = 0.15
 
 

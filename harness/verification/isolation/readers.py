@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 # read. An idle machine needs 0.1 s per second of media.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
-# Minimum size of a second of media in bytes, which limits a file's possible duration; even silence takes more bytes.
+# Minimum size of a second of media, in bytes. It limits the duration that a file of a given size can have; even silence
+# takes more bytes.
 _FEWEST_BYTES: Final = 500
 # Lowest assumed speed of hashing a file, in bytes per second.
 _BYTES_PER_SECOND: Final = 20e6
@@ -56,7 +57,8 @@ class _ReaderPool:
         self._idle: list[_Reader] = []
         self._busy: set[_Reader] = set()
         self._lock = threading.Lock()
-        # A forked process inherits this list, but the readers in the list are child processes of its parent.
+        # The process that owns these readers. A forked process inherits the list, but must not use its parent's
+        # readers.
         self._owner = os.getpid()
 
     def acquire(self) -> _Reader:
@@ -65,7 +67,7 @@ class _ReaderPool:
             if self._owner != os.getpid():
                 self._idle, self._busy, self._owner = [], set(), os.getpid()
             reader = self._idle.pop() if self._idle else None
-        # Starting a reader takes a second, so the lock is released first.
+        # Starting a reader takes a second, so release the lock first.
         reader = reader or _Reader()
         with self._lock:
             self._busy.add(reader)
@@ -133,5 +135,5 @@ def _exchange(
         message = ChildMessage.decode(receive(connection, deadline=deadline))
         if (result := message.result(request)) is not None:
             return result
-        # Timestamps may jump ahead, so the file size limits the extension.
+        # The reader's progress comes from timestamps, which may jump ahead, so the file's size limits the extension.
         deadline.seconds = at_least + _PER_SECOND * min(message.progress, size / _FEWEST_BYTES)

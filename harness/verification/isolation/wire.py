@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Maximum size of a message in bytes. A report contains the manifest, which can be 64 MB; everything else is small.
 LARGEST_MESSAGE: Final = 128 * 1024 * 1024
-# Upper limit for the operating system's error numbers; libav's own numbers are larger.
+# Upper limit for the operating system's error numbers; libav's own error numbers are larger.
 _LARGEST_ERRNO: Final = 4096
 _SIZE: Final = struct.Struct("!I")
 _CURVES: Final = TypeAdapter(Curves)
@@ -103,7 +103,7 @@ def encode_report(report: Report) -> bytes:
     curves = report.curves
     content = report.model_dump(mode="json", include={"media", "participants"}) | {
         "findings": [one.model_dump(mode="json") | {"warning": one.warning} for one in report.findings],
-        # With default values included, a manifest would be several times as large.
+        # Omit default values, because including them would make a manifest several times as large.
         "curves": curves and _CURVES.dump_python(curves, mode="json", by_alias=True, exclude_defaults=True),
     }
     return _encode({"report": content})
@@ -164,5 +164,5 @@ def _within(connection: socket.socket, deadline: Deadline | None, step: Callable
 
 
 def _encode(value: dict[str, Any]) -> bytes:
-    # File names need not be valid UTF-8.
+    # A file name is not necessarily valid UTF-8.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

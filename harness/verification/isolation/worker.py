@@ -36,7 +36,7 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as parent:
         exit_with_parent(parent.fileno())
         try:
-            # An error before this message is a problem with the installation, not with a file.
+            # Any error before this message is sent is a problem with the installation, not with a file.
             send(parent, encode_ready())
             while True:
                 request = decode_request(receive(parent))

@@ -30,15 +30,16 @@ HOP: Final = 0.05
 
 _BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
-# 80 ms: a Hann window of this length separates tones that are 50 Hz apart. If a jitter buffer inserts or removes audio,
-# or a delay is corrected, only this much audio around the splice is affected.
+# The length of the analysis window is 80 ms, because a Hann window of this length can separate tones that are 50 Hz
+# apart. If a jitter buffer inserts or removes audio, or a delay is corrected, only this much audio around the splice is
+# affected.
 _WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is present if it is 12 dB above the noise between the tones, and above -50 dBFS.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.003
-# Minimum similarity between the signal in a burst's band and the burst. The similarity of a clean burst is 1, while
-# noise reaches 0.7 only once every few days.
+# Minimum similarity between a burst and the signal in its frequency band. An undistorted burst has a similarity of 1,
+# while noise reaches 0.7 only once every few days.
 _SIMILARITY: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
 _BURSTS_APART: Final = 0.5
@@ -119,8 +120,8 @@ class AudioMarkerDetector:
         self._burst_detector = BurstDetector()
         self._blocks: list[NDArray[np.float32]] = []
         self._size = 0
-        # (first sample, time of this sample) for each packet in the blocks. Times come from packets, never from
-        # counting samples.
+        # For each packet in the blocks, its first sample and the time of this sample. Times always come from the
+        # packets; they are never computed by counting samples.
         self._stamps: list[tuple[int, float]] = []
         self._in_section = False
         self._end: float | None = None
@@ -130,7 +131,7 @@ class AudioMarkerDetector:
         self._bursts: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
         self._fade = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
         self._tone_bins = np.round(TONES * _WINDOW / SAMPLE_RATE).astype(int)
-        # Noise is measured halfway between two tones, where neither tone contributes.
+        # Noise is measured halfway between two tones, because neither tone contributes to it there.
         between = np.array([-75, -25, 25, 75])
         self._noise_bins = np.round((TONES[:, None] + between) * _WINDOW / SAMPLE_RATE).astype(int)
 

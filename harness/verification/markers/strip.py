@@ -35,8 +35,8 @@ CAPTURE_BITS: Final = 22
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
-# Minimum difference between bright and dark cells. The page draws cells with a difference of 195, and strong
-# compression halves it. Walls and text have far less contrast.
+# Minimum difference in brightness between bright and dark cells. The page draws cells with a difference of 195, and
+# strong compression halves it. Walls and text have far less contrast.
 _LEAST_CONTRAST: Final = 60.0
 
 
@@ -63,7 +63,7 @@ def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
     """Return the marker in each strip, or None if the CRC is wrong. ``cells`` has 64 brightness values per strip."""
     low, high = cells.min(axis=1), cells.max(axis=1)
     bits = cells > ((low + high) / 2)[:, None]
-    # A CRC is linear over GF(2): it equals the CRC of zeros plus a fixed word for each bit that is set.
+    # A CRC is linear over GF(2): it is the CRC of zeros plus a fixed word for each set bit.
     wrong = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2
     valid = (high - low > _LEAST_CONTRAST) & ~wrong.any(axis=1)
     markers: list[Marker | None] = [None] * len(cells)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from harness.verification.markers.marker_reader import MarkerTrack
     from harness.verification.measures.observations import Observations
 
-# The video time of a burst is a median over all frames up to this many seconds before and after the burst.
+# The time of a burst in the video is a median over all frames up to this many seconds before and after the burst.
 _AROUND: Final = 0.6
 _FEWEST_FRAMES: Final = 4
-# WebRTC's A/V offset changes until it has settled, which would hide any drift in a shorter measurement.
+# Minimum duration of a drift measurement, in seconds. WebRTC's A/V offset changes until it has settled, which would
+# hide any drift in a shorter measurement.
 _SHORTEST_DRIFT: Final = 60.0
 _MOST_BURSTS: Final = 300
 
@@ -41,7 +42,7 @@ def av_offsets(
         return np.zeros((0, 2))
     fresh = np.append(True, np.diff(track.captures_ms) != 0)
     shown = track.times[fresh]
-    # The time at which the counter was zero, computed from each frame.
+    # For each frame, the time at which its counter would have been zero.
     zero = shown - track.counters[fresh] / COUNTS_PER_SECOND
     found = []
     for at in audio.bursts[track.marker % VOICES]:

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from harness.verification.markers.marker_reader import MarkerTrack
 
-# Viewers notice a video that is frozen for about this many seconds; a shorter stall counts as repeated frames.
+# Viewers notice if a video is frozen for about this many seconds. The frames of a shorter stall count as repeated.
 _SHORTEST_FROZEN: Final = 0.2
 _COUNT_MS: Final = 1000 / COUNTS_PER_SECOND
 _RATES: Final = np.array([60.0, 50.0, 30.0, 25.0, 24.0, 20.0, 15.0, 12.5, 12.0, 10.0, 7.5, 5.0])
-# Frames are normally up to a third of a count early or late, and each of the sender's frames lasts at least one count.
+# Frames are normally early or late by up to a third of a count, and each of the sender's frames lasts at least one
+# count.
 _SLACK: Final = 0.7
 _WHOLE: Final = 0.03
 # A gap longer than this many seconds restarts the measurement, and does not count as repeated or skipped frames.
 _RESTART: Final = 0.2
-# A pause falls between two frames, and its recorded time is accurate to one or two frames.
+# A pause falls between two frames, and its recorded time is accurate only to one or two frames.
 _AROUND_PAUSE: Final = 0.15
 # Number of frames per batch. Python's numbers take eight times the memory of NumPy's, so the frames of a whole day
 # would not fit into memory.

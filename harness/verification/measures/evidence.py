@@ -66,5 +66,5 @@ class Evidence:
 
 
 def _widened(intervals: Iterable[Interval]) -> list[Interval]:
-    # Markers at the edges of an interval may be damaged, so each interval is extended.
+    # Markers at the edges of an interval may be damaged, so extend each interval.
     return widened(merged(intervals), 0.1)

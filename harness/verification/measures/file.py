@@ -29,10 +29,10 @@ _FALLBACK_RATE: Final = 15.0
 # Maximum level of digital silence with dither; a quiet room is 20 dB louder.
 _SILENCE: Final = 0.001
 _CLOSE: Final = 0.01
-# Maximum error of a file's length in seconds, because its first and last timestamps are rounded to milliseconds.
+# Maximum rounding error of a file's length, in seconds. The first and last timestamps are rounded to milliseconds.
 _ROUNDING: Final = 0.002
 _ROUNDS: Final = 3
-# A frame rate counts as varying if more than this share of the intervals between frames is irregular, or if more than
+# The frame rate counts as varying if more than this share of the intervals between frames is irregular, or if more than
 # this share of the frames is missing.
 _VARYING_GAPS: Final = 0.1
 _VARYING_FRAMES: Final = 0.25
@@ -47,7 +47,8 @@ def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | N
         return None
     requested = manifest.recording.frame_rate if manifest else None
     if manifest and requested and 0 < missed(video, requested) <= manifest.ticks_missed:
-        # If at least half of the frames were missed, the most common gap is longer than one frame.
+        # Use the requested rate: if at least half of the frames were missed, the most common gap is longer than one
+        # frame.
         return float(requested)
     length = float(np.ptp(video.times))
     if not length:

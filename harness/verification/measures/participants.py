@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 # audio packet.
 _BRIDGE: Final = 0.1
 # A tone starts or ends where its level is about half of its usual level, because half of the analysis window contains
-# the tone at that time.
+# the tone there.
 _HALF_LEVEL: Final = 0.45
 _SHORTEST_AUDIO: Final = 0.15
-# A tone of an unknown participant must last this many seconds, with bursts one second apart; otherwise it may be music.
+# To count as an unknown participant's marker, a tone must last this many seconds and have bursts one second apart.
+# Otherwise, it may be music.
 _SURE_VOICE: Final = 1.0
 _BURST_EVERY: Final = 1.0
 _BURST_SLACK: Final = 0.02

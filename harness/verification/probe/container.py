@@ -70,7 +70,8 @@ def read_structure(path: Path) -> Structure | None:
             if element is None:
                 break
             found.add(element.id)
-            # Chrome fact 9 (tests/expectations): with a timeslice, clusters have an unknown size and can't be skipped.
+            # Chrome fact 9 (tests/expectations): if MediaRecorder uses a timeslice, clusters have an unknown size and
+            # can't be skipped.
             if element.id in {_SEGMENT, _INFO} or element.end is None:
                 at = element.body
                 continue

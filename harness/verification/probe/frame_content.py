@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harness.verification.probe.tracks import Frame
 
-# A frame is black if fewer than one pixel in a hundred is brighter than this value; black has the value 16 in video.
+# A frame is black if fewer than one pixel in a hundred is brighter than this value. In video, black has the value 16.
 _BLACK: Final = 32
 _BRIGHT_SHARE: Final = 0.01
 # Number of points to compare across the width of a frame. A codec changes the brightness of a still image by a few

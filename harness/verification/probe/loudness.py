@@ -33,7 +33,7 @@ class LoudnessMeter:
             self._graph.push(frame)
             self._pull(self._graph)
         except (av.error.FFmpegError, ValueError):
-            # An error at a gap in the timestamps must not prevent measuring the frames after the gap.
+            # Even if a gap in the timestamps causes an error, the frames after the gap must be measured.
             return
 
     def loudness(self) -> float | None:

@@ -159,11 +159,12 @@ def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None)
     """Return whether a seek to the middle of the file returns a frame or audio from the right place."""
     if video and video.keyframes.size:
         middle = float(video.times[video.times.size // 2])
-        # Half a millisecond is added because a keyframe exactly at the middle counts, even if its time was rounded.
+        # Add half a millisecond, so that a keyframe exactly at the middle counts even if its time was rounded.
         earliest = float(video.keyframes[video.keyframes <= middle + 0.0005].max(initial=video.keyframes[0]))
     else:
         middle = (audio.end if audio else 0.0) / 2
-        # Audio without video is indexed by cluster; libav and Chrome write clusters of at most five seconds.
+        # If there is no video, the index refers to clusters. Those that libav and Chrome write last at most five
+        # seconds.
         earliest = middle - 5.0
     with suppress(av.error.FFmpegError, ValueError, StopIteration), open_media(path) as media:
         media.seek(round(middle * av.time_base))

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE: Final = 48_000
 
-# Pixel formats whose first plane is 8-bit luma; anything else is converted first, which is slower.
+# Pixel formats whose first plane is 8-bit luma. Frames in other formats are converted first, which is slower.
 _LUMA_FIRST: Final = frozenset(
     {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuva420p", "nv12", "gray"}
 )
-# Minimum gap in seconds. Timestamps of 60 ms Opus packets are several milliseconds off, and a lost packet leaves a gap
-# of 60 ms.
+# Minimum length of a gap, in seconds. Timestamps of 60 ms Opus packets are several milliseconds off, and a lost packet
+# leaves a gap of 60 ms.
 _AUDIO_GAP: Final = 0.045
-# Samples from this value on count as clipped. A mixer's clipped samples are at full scale or just below it, and a
+# Samples with at least this value count as clipped. A mixer's clipped samples are at full scale or just below it, and a
 # decoder may overshoot a little.
 _FULL_SCALE: Final = 0.999
 # Samples are limited to this value (24 dB above full scale), because floating-point audio may contain any value.
@@ -100,7 +100,7 @@ class VideoDecoder:
 
     def __init__(self, stream: av.VideoStream) -> None:
         self.stream = stream
-        # Frame threading decodes fastest; open_media sets the number of threads.
+        # Decoding is fastest with frame threading; open_media sets the number of threads.
         stream.thread_type = "AUTO"
         self._times = array("d")
         self._keyframes = array("d")
@@ -114,8 +114,8 @@ class VideoDecoder:
         """Yield the frames that a packet completes."""
         if packet.size and packet.pts is not None and packet.time_base:
             at = float(packet.pts * packet.time_base)
-            # Packets that an edit list cuts off are not displayed, but they are decoded, because other packets depend
-            # on them.
+            # Packets that an edit list cuts off are not displayed, but must be decoded, because other packets depend on
+            # them.
             if not packet.is_discard:
                 self._times.append(at)
             if packet.is_keyframe:

@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _thumbnails(path: str, duration: float) -> Iterator[bytes]:
-    # Only the child imports the decoder.
+    # The import is here, so that only the child process imports the decoder.
     import av
     import av.error
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from harness.verification.values.findings import Finding
     from harness.verification.values.models import ParticipantReport
 
-# Maximum number of entries in a list; nobody would read a longer list, and a hostile manifest may have a million
+# Maximum number of entries in a list. Nobody would read a longer list, and a hostile manifest may have a million
 # events.
 MOST: Final = 500
-# Minimum duration of an interval in seconds; shorter intervals are only artifacts at the edges of other intervals, and
-# are not drawn.
+# Minimum duration of the intervals that are drawn, in seconds. Shorter intervals are only artifacts at the edges of
+# other intervals.
 _SHORTEST: Final = 0.1
 
 
@@ -160,7 +160,7 @@ def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> 
     if one.audio:
         layers.append(("audible", "audible", one.audio.audible))
     for kind, text, intervals in layers:
-        # If there are more intervals than this, they are too close together to be distinguished in a plot.
+        # More intervals than this would be too close together to be distinguished, so neighboring ones are merged.
         drawn = intervals if len(intervals) <= MOST else merged(intervals, bridge=duration / MOST)
         for at in drawn:
             yield _bar(at, duration, kind, text)

@@ -120,6 +120,6 @@ def _y(value: float, reach: tuple[float, float]) -> float:
 def ticks(duration: float) -> list[float]:
     """Return round times for the labels of the time axis, ten at most."""
     step = next((step for step in _NICE if duration / step <= _MOST_TICKS), _HOUR * math.ceil(duration / _HOUR / 10))
-    # A label at the end would be cut off.
+    # Omit a label at the end, because it would be cut off.
     times = (number * step for number in range(math.ceil(duration / step)))
     return [at for at in times if at <= _LAST_TICK * duration]

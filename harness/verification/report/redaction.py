@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 # The default name of a file in a redacted report.
 STEM: Final = "recording"
-# Manifest keys whose values are names of participants.
+# Manifest keys whose values are participants' names.
 _NAMES: Final = frozenset({"participant", "name"})
-# Manifest keys whose values are texts that may contain names.
+# Manifest keys whose values are texts that may contain participants' names.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
 _SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
-# Network addresses and absolute paths; names of folders may contain spaces.
+# Matches network addresses and absolute paths, in which names of folders may contain spaces.
 _LOCATIONS: Final = re.compile(
     r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
     re.IGNORECASE,
 )
-# A letter or digit in a script that separates words by spaces.
+# A letter or digit in scripts that separate words with spaces.
 _WORD_CHARACTER: Final = "[0-9A-Za-z]"
 
 

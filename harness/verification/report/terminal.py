@@ -79,7 +79,7 @@ def _problems(report: Report) -> Table:
 
 def _participants(report: Report) -> Padding:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    # A long name continues on the next line, so that no number is cut off.
+    # Long names continue on the next line, so that no numbers are cut off.
     table.add_column("participant", min_width=11, overflow="fold")
     for heading in COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)

@@ -31,8 +31,8 @@ def _unpacked(text: Any) -> tuple[float, ...]:
     return tuple(numbers)
 
 
-# In JSON, these numbers are encoded as base64, which is exact and fast. They are not NumPy arrays, so the process that
-# calls ``verify`` does not need to import NumPy.
+# In JSON, these numbers are encoded as base64, which is exact and fast. They are not NumPy arrays, so that calling
+# ``verify`` does not import NumPy into the caller's process.
 Numbers = Annotated[tuple[float, ...], PlainValidator(_unpacked), PlainSerializer(_packed)]
 
 

@@ -30,7 +30,7 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
     first = 0
     for begin, end in merged(these):
         start = begin
-        # An interval that ends before this one starts also ends before all later ones.
+        # A cut that ends before this interval starts also ends before all later intervals start.
         while first < len(cuts) and cuts[first][1] <= start:
             first += 1
         number = first
@@ -63,7 +63,7 @@ def widened(intervals: Iterable[Interval], by: float) -> list[Interval]:
 
 def longer(intervals: Iterable[Interval], than: float) -> list[Interval]:
     """Return the intervals that last longer than ``than`` seconds."""
-    # File times are rounded to whole milliseconds, so an excess of half a millisecond must not count.
+    # Times in a file are rounded to whole milliseconds, so an excess of half a millisecond must not count.
     return [(start, end) for start, end in intervals if end - start > than + 0.0005]
 
 

@@ -12,7 +12,7 @@ from harness.verification.values.intervals import subtract, widened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Tolerance in seconds, because audio is measured in steps of 0.05 s and a frame lasts up to 0.067 s.
+# Tolerance in seconds; audio is measured in steps of 0.05 s, and a frame lasts up to 0.067 s.
 _EDGE: Final = 0.05
 # Maximum number of intervals in a representation, because pytest shows only about 240 characters of a value.
 _SHOWN: Final = 3
