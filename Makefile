@@ -1,7 +1,7 @@
 # `make record` and `make test` first install everything that is missing.
 
-# The Python (3.11 or newer) for .venv, for example: make record PYTHON=python3.13. The default is the first suitable
-# Python on PATH.
+# The Python for .venv, 3.11 or newer, for example: make record PYTHON=python3.13
+# The default is the first suitable Python on PATH.
 PYTHON ?=
 BIN := .venv/bin
 INTERPRETER := .venv/.interpreter

@@ -393,7 +393,7 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
         problems = tuple(one.message for one in recover(recordings) if one.recording is None)
         finished = []
         for path in sorted(recordings.glob(f"*{SUFFIX}")):
-            # A file without a manifest is only a placeholder that reserves a name.
+            # A file without a manifest only reserves its name for a recording.
             with contextlib.suppress(ConfigError):
                 finished.append(Manifest.read(manifest_of(path)).recording.at(path))
         if finished or problems:

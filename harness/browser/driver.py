@@ -11,7 +11,7 @@ from playwright._impl._driver import compute_driver_executable
 
 from harness.browser.version import ask_version
 
-# The Debian packages that contain libraries which Node.js needs, but which some machines lack.
+# Debian packages for libraries that Node.js requires and that some machines lack.
 _PACKAGES: Final = {"libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++6", "libgcc_s.so.1": "libgcc-s1"}
 
 

@@ -21,7 +21,7 @@ BITRATES: Final = range(100_000, 50_000_001)
 # Maximum length of a name, in characters; web/src/client/record-plan.js has the same limit.
 LONGEST_NAME: Final = 1_000
 
-# NERTC's names for the fields below, which the page uses. nertc_application.py also uses some of these names.
+# NERTC's names for the fields below, which the page uses. The module nertc_application also uses some of these names.
 _PAGE_NAMES: Final = {
     "record_type": "recordType",
     "record_name": "recordName",

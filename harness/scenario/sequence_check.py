@@ -38,7 +38,8 @@ class SequenceCheck:
         self.recording: dict[str, Recorder] = {}
         self.paused: set[str] = set()
         self.recorded: set[str] = set()
-        # Participants whose most recent recording was downloaded, and those whose recording was cleaned.
+        # The participants whose most recent recording was downloaded, and those whose most recent recording was
+        # cleaned.
         self.downloaded: set[str] = set()
         self.cleaned: set[str] = set()
 

@@ -22,7 +22,7 @@ Names = Annotated[
     Name | Annotated[tuple[Name, ...], Field(min_length=1)], Field(description="One name, or a list of names.")
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# Recording events that can occur even if nobody calls the page.
+# Recording events that can occur without any call to the page's recording functions.
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 

@@ -1,4 +1,4 @@
-"""Record calls of applications that use simple-peer, PeerJS, LiveKit or Janus, each in the application's own page."""
+"""Record calls in applications that use simple-peer, PeerJS, LiveKit or Janus, each in the application's own page."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ _WIDTHS = """async () => {
 def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
     """All tracks arrive on one connection. Bob's video changes its size, and Dave joins after Carol leaves."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
-    # Only Bob sends his video in three sizes, because two cores are too slow for four participants who all do this.
+    # Only Bob sends three sizes of his video, because two cores are too slow if all four participants do so.
     sizes = {"bob": "&sizes"}
     alice, bob, carol = (
         enter(f"{site.url}/janus.html?me={name}&{server}{sizes.get(name, '')}", name)

@@ -1,4 +1,4 @@
-"""``harness record --url`` records a call of an unchanged application from the command line."""
+"""``harness record --url`` records a call in an unmodified application from the command line."""
 
 from __future__ import annotations
 

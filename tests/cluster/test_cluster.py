@@ -142,7 +142,7 @@ class LargeRecordingJob(ScenarioJob):
     size: int = LARGE
 
     def play(self, recordings: Path, **_: object) -> Outcome:
-        """Create a recording of zeros; if no worker has crashed yet, schedule this worker's crash."""
+        """Create a recording that contains only zeros; if no worker has crashed yet, schedule this worker's crash."""
         recordings.mkdir(parents=True)
         path = recordings / "clip.webm"
         with path.open("xb") as file:

@@ -82,13 +82,13 @@ def _without_recordings(room: Room) -> Iterator[Participant]:
 
 @pytest.fixture
 def alice(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
-    """Yield Alice, alone in a room that stays open for the next test."""
+    """Yield Alice, who is alone in a room; the room stays open for the next test."""
     yield from _without_recordings(_open_rooms("alice"))
 
 
 @pytest.fixture
 def alice_with_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
-    """Yield Alice, in a room with Bob that stays open for the next test."""
+    """Yield Alice, who is in a room with Bob; the room stays open for the next test."""
     yield from _without_recordings(_open_rooms("alice", "bob"))
 
 

@@ -64,7 +64,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
 
 
 def test_an_invalid_option_exits_with_2_and_states_what_is_allowed(tmp_path: Path) -> None:
-    """An invalid option starts nothing, writes no file and shows no traceback."""
+    """With an invalid option, the program starts nothing, writes no file and shows no traceback."""
     result = run_harness("record", "--quality", "999p", folder=tmp_path)
 
     assert 2 == result.returncode
@@ -97,7 +97,7 @@ def test_the_error_of_every_option_states_what_is_allowed(
 
 
 def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path: Path) -> None:
-    """A file name with '../' stays inside the folder, and a name of 300 characters is shortened."""
+    """A name that contains '../' yields a file inside the folder, and a name of 300 characters is shortened."""
     result = run_harness("record", "alice", "--seconds", "0.5", "--name", "../" + "x" * 300, "--json", folder=tmp_path)
 
     path = Path(json.loads(result.stdout)["recordings"][0]["path"])
@@ -107,7 +107,7 @@ def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path
 
 
 def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path: Path) -> None:
-    """For a text file, the exit code is 1 and the output is a single line."""
+    """If the file contains only text, the exit code is 1 and the output is a single line."""
     (tmp_path / "README.md").write_text("# Nothing to see\n")
 
     result = run_harness("verify", "README.md", folder=tmp_path)
@@ -147,7 +147,7 @@ def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
 
 
 def test_serve_prints_how_to_join_and_runs_until_interrupted(tmp_path: Path) -> None:
-    """The printed address serves the page until the program is interrupted."""
+    """The page is served at the printed address until the program is interrupted."""
     with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         lines = []

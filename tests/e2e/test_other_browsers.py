@@ -34,8 +34,8 @@ user_pref("media.peerconnection.ice.loopback", true);
 user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
 """
 
-# Returns the warning that the page shows, whether the join form is visible, and the errors of three calls: start in the
-# page, start from Python, and joining with synthetic media.
+# JavaScript that returns the warning on the page, whether the join form is visible, and the errors from three calls:
+# starting in the page, starting from Python, and joining with synthetic media.
 QUERIES = """
 const answer = (call) => call.then(() => null, ({ name, code, message }) => ({ name, code, message }));
 return {

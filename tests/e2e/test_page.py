@@ -155,7 +155,7 @@ def test_the_page_has_no_accessibility_violations(
     page = visit(open_server.url, color_scheme=scheme, locale=locale)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     session = page.context.new_cdp_session(page)
-    # This test finds elements by ID, because it also runs in Chinese.
+    # This test finds elements by ID, because it also tests the Chinese page.
     on = page.locator
 
     def check(state: str) -> None:

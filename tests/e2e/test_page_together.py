@@ -109,7 +109,7 @@ def test_two_participants_use_the_page_at_the_same_time(
 
 
 def test_the_page_plays_a_recording_and_seeks_in_it(open_server: RoomServer, visit: Visit, tmp_path: Path) -> None:
-    """The player plays and seeks, the download is identical to the recording, and the report opens in another tab."""
+    """The player can play and seek, the download is identical to the recording, and the report opens in another tab."""
     page = visit(open_server.url)
     join(page, "Alice")
     record(page, "to play")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness import Report, Room
 
 CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=30, record_name="call")
-# The name in reports for the marker in the video file, because no participant in the room has this marker.
+# The name that reports use for the video file's marker, because no participant in the room has this marker.
 ACTOR = "marker 9"
 
 

@@ -1,6 +1,6 @@
-"""Make a long recording in real time: ``python -m tests.faults.soak [MINUTES]``.
+"""Make a long recording in real time.
 
-The exit code is 1 if a limit is exceeded.
+To run it, enter ``python -m tests.faults.soak [MINUTES]``. The exit code is 1 if a limit is exceeded.
 
 Three participants record at 720p30, or as specified by --quality and --frame-rate, in our own room or in another
 application's call (--application). Memory means the proportional set size of Chrome's processes, in MB. It is sampled
@@ -62,7 +62,10 @@ def three_participants(folder: str, *, application: bool) -> Iterator[tuple[Room
 def record(
     room: Room, participants: list[Participant], minutes: float, config: RecordConfig
 ) -> tuple[Recording, np.ndarray, str]:
-    """Record; return the file, the samples (minutes, Chrome's MB, Python's MB) and the processes that grew most."""
+    """Make a recording, and sample the memory while it runs.
+
+    Return the file, the samples (minutes, MB used by Chrome, MB used by Python), and the processes that grew most.
+    """
     alice = participants[0]
     alice.start_media_recording(recorder="all", record_config=config)
     began = room_time()

@@ -1,4 +1,4 @@
-"""Recording for hours, simulated faster than in real time, needs little memory, and finalizing is quick."""
+"""Simulate hours of recording faster than in real time: memory usage stays low, and finalizing is quick."""
 
 from collections.abc import Iterator
 from pathlib import Path

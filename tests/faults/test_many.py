@@ -1,4 +1,4 @@
-"""Many short recordings, toggles, joins and downloads cause no errors and lose no data."""
+"""Many short recordings, microphone toggles, joins and downloads cause no errors and lose no data."""
 
 import subprocess
 import sys

@@ -109,7 +109,7 @@ def test_browser_server_without_our_switches_is_refused(
 
 
 def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """Without --unsafe, a browser server ignores the given executable. It is refused if it has no Chrome of its own."""
+    """Without --unsafe, a server ignores the given executable. A server without a Chrome of its own is refused."""
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (

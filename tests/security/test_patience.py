@@ -246,7 +246,7 @@ def test_recordings_per_participant_are_limited(audio_bytes: bytes, tmp_path: Pa
 def test_silent_connections_do_not_keep_others_out(
     path: str, address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Silent clients can occupy all places only for two seconds, or until a client from another address connects."""
+    """Silent clients can block others for only two seconds, or until a client from another address connects."""
 
     async def crowd(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:

@@ -170,7 +170,7 @@ class SignalingMachine(RuleBasedStateMachine):
 
     @invariant()
     def members_stay_distinct(self) -> None:
-        """Names and markers in a room are unique, nobody is in two rooms, and no room is too large."""
+        """Names and markers in a room are unique, no member is in two rooms, and no room is too large."""
         everybody = []
         for room in self.signaling.rooms.values():
             members = list(room.members.values())

@@ -61,7 +61,7 @@ def participant_count(room: Room) -> int:
 
 
 def record_other_application(room: Room, page: Page) -> Path:
-    """Record another application, first with our recorder, then with NERTC's."""
+    """Record a call in another application, first with our recorder, then with NERTC's."""
     alice: Participant = room.attach(page, "alice", media="synthetic")
     bob: Participant = room.enter("bob", media="own", ignore_https_errors=True)
     others: list[str] = alice.others

@@ -22,7 +22,7 @@ _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
 }"""
-# This permission lets a page access servers on this machine, but no other part of the local network.
+# This permission lets a page access servers on this machine, but not the rest of the local network.
 _PERMISSION: Final = "loopback-network"
 # The page calls this binding before it connects to our server (hooks.js).
 _REACH_BINDING: Final = "harnessMayReach"
@@ -55,7 +55,7 @@ class ApplicationPage(DrivenPage):
         # The origin that has permission to access this machine while the page is attached.
         self._origin: str | None = None
         # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. The
-        # setting ends with the session.
+        # setting is undone when the session ends.
         session = page.context.new_cdp_session(page)
         session.send("Page.setBypassCSP", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())

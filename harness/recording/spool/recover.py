@@ -31,7 +31,7 @@ NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
 # Maximum sizes of a recording's facts and log, in bytes. The log grows by about 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
-# Name of the participant if a recording has no facts.
+# Participant name that is used if the facts about a recording are missing.
 _UNKNOWN: Final = "unknown"
 _CODECS: Final = frozenset(get_args(Codec))
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SOCKETS: Final = frozenset({"/signal", "/spool"})
-# Requests for unknown hosts make the server read the machine's addresses again. This is the minimum time between two
-# such reads, in seconds.
+# Minimum time between two reads of the machine's addresses, in seconds. A request for an unknown host makes the server
+# read them again.
 _READ_EVERY: Final = 5.0
 
 

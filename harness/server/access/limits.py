@@ -19,8 +19,8 @@ _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
 # Maximum number of tiles in a layout, which has one tile for each participant.
 MAX_TILES: Final = 64
 # The reasons for these maxima: a layout has at most MAX_TILES tiles, and a timeline allows names of up to 200
-# characters. aiohttp drops a connection if a message exceeds 4 MiB. Recovery and verification read at most a gigabyte
-# of each file that belongs to a recording.
+# characters. If a message exceeds 4 MiB, aiohttp drops the connection. Recovery and verification read at most a
+# gigabyte of each file that belongs to a recording.
 _MAXIMA: Final = {
     "participants": MAX_TILES,
     "name": 200,

@@ -34,7 +34,8 @@ _AT_ONCE: Final = 16
 _PAUSE: Final = 1.0
 # How long a connection can be idle between requests, in seconds. Reverse proxies keep idle connections for a minute.
 _KEPT_ALIVE: Final = 75.0
-# Number of connections that a client can have in addition to its WebSockets. A browser uses up to six for requests.
+# Number of connections that a client can have in addition to its WebSockets. A browser uses up to six connections for
+# requests.
 _BESIDES_SOCKETS: Final = 64
 
 

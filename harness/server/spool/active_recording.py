@@ -286,7 +286,7 @@ class ActiveRecording:
                     _log.warning("%s is not published: %s", self.path.name, error)
                 return None
             try:
-                # The library may already have published the recording when it ended.
+                # When the recording ended, the library may already have published it.
                 recording = publish(manifest, self.path, folder) if manifest and not self.published_as else None
             except OSError as error:
                 what = f"{self.path.name} can't be published in {folder}, so it stays in the spool"

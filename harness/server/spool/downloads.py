@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 # A report is a single page that contains its own styles and script. Names in the report can't inject scripts, because
-# the nonce is secret. The page can load only media from this server, such as its recording.
+# the nonce is secret. The page can load nothing except media from this server, for example its recording.
 _REPORT_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; img-src data:; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

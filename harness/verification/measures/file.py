@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from harness.verification.probe.probe import Streams
     from harness.verification.probe.tracks import AudioFacts, VideoFacts
 
-# Frame rates of cameras, cinema and broadcasting in fps, and fractions of these rates. NTSC rates are not integers.
+# Frame rates that cameras, cinema and broadcasting use, and fractions of these rates, in fps. NTSC rates are not
+# integers.
 _NTSC: Final = 1000 / 1001
 _WHOLE_RATES: Final = (1, 2, 5, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 240)
 COMMON_RATES: Final = np.array(sorted((*_WHOLE_RATES, *(rate * _NTSC for rate in (15, 24, 30, 48, 60, 120)))))
