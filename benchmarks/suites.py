@@ -47,7 +47,7 @@ def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) 
 
 
 def stop_to_file(repeats: int) -> dict[str, float]:
-    """Return the time from stop to complete file in ms, for a recording of 10 s and for one of 10 min.
+    """Return how many ms pass from the stop until the file is complete, for recordings of 10 s and of 10 min.
 
     The short recording is made in a page. For the long recording, ten minutes at 2.5 Mbps are sent to the spool as fast
     as it accepts them, and only the last step is timed.

@@ -94,7 +94,7 @@ def page() -> str:
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the program and every command that can be run, each with its full name, in the order of the help."""
+    """Yield the program and every command that can be run, each with its full name, in the order that the help uses."""
     inner = getattr(command, "commands", {})
     if not inner or name == "harness":
         yield name, command

@@ -138,7 +138,7 @@ class Timeline(BaseModel):
 
 
 def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
-    """Return the intervals between 0 and ``duration`` in which a state is on, given its changes."""
+    """Return the intervals between 0 and ``duration`` during which a state is on, computed from its changes."""
     spans: list[Interval] = []
     since: float | None = None
     # A manifest from another program may list its events in any order.

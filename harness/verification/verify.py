@@ -33,8 +33,8 @@ class VerifyOptions(TypedDict, total=False):
     expect: Sequence[Expectation]
     """Expectations about which participants are visible or audible, and when, in addition to the manifest."""
     complete: bool
-    """Whether the report fails if the recording was not stopped normally, or if an alarm was raised during it. By
-    default, these findings are only warnings."""
+    """Whether the report fails if the recording was not stopped normally or an alarm was raised during the recording.
+    By default, these findings are only warnings."""
     redact: bool | str
     """Whether to leave out all names of participants and files, and all video, so that the report can be shared. A
     string specifies the name of the file in the report. The default is False."""

@@ -146,7 +146,7 @@ class FileClock:
             self._out.append(out)
 
     def place(self, at: float) -> float:
-        """Return the file time for ``at`` seconds of recording time; times in a pause map to the position of its cut."""
+        """Return the file time for ``at`` seconds of recording time; times in a pause map to where it was cut out."""
         last = bisect_left(self._starts, at) - 1
         return at if last < 0 else max(self._cuts[last].at, at - self._out[last])
 
@@ -171,7 +171,7 @@ class Pauses:
         self._excess: list[float] = [0.0]
 
     def begin(self, time: float) -> None:
-        """Begin a pause, but not before the end of the last pause; if a pause is open, it continues."""
+        """Begin a pause, but not before the end of the last pause; if a pause is already open, it continues."""
         if self.open is None:
             self.open = max(time, self._ends[-1]) if self._ends else time
 
@@ -217,8 +217,9 @@ class Pauses:
 class Log:
     """Reads the log while it grows, and passes ticks and states to a ``Grid``.
 
-    ``step`` is the time between ticks in ms, or 0 if there is no video. MediaRecorder's timestamps do not advance during a
-    pause, so ticks in a pause are dropped, and the pause is subtracted from the numbers and times of later ticks.
+    ``step`` is the time between ticks in ms, or 0 if the recording has no video. MediaRecorder's timestamps do not
+    advance during a pause, so ticks in a pause are dropped, and the pause is subtracted from the numbers and times of
+    later ticks.
     """
 
     def __init__(self, path: Path, step: float) -> None:

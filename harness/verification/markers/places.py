@@ -11,7 +11,7 @@ _MOST_PARTICIPANTS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of a participant's 16:9 video in the recorded frame, in pixels."""
+    """The position and size of a participant's 16:9 video in the recorded frame, in pixels."""
 
     x: float
     y: float

@@ -81,7 +81,8 @@ class Expected(ReportModel):
     duration: Seconds | None = None
     """Expected duration in seconds; None if it is not checked."""
     complete: bool = False
-    """Whether the report fails if the recording was not stopped normally, or if an alarm was raised during it."""
+    """Whether the report fails if the recording was not stopped normally or an alarm was raised during the
+    recording."""
     limits: Limits = Limits()
     """Limits of the checks."""
     expect: tuple[Expectation, ...] = ()

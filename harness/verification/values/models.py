@@ -160,7 +160,7 @@ class ParticipantReport(ReportModel):
     measured."""
 
     def is_audible(self, start: float, end: float) -> bool:
-        """Return whether the participant is audible all the time from ``start`` to ``end``.
+        """Return whether the participant is audible the whole time from ``start`` to ``end``.
 
         Args:
             start: Start in seconds. Up to 0.05 s may be missing at the start and at the end.
@@ -169,7 +169,7 @@ class ParticipantReport(ReportModel):
         return self.audio is not None and _covers(self.audio.audible, start, end)
 
     def is_visible(self, start: float, end: float) -> bool:
-        """Return whether the participant is visible all the time from ``start`` to ``end``.
+        """Return whether the participant is visible the whole time from ``start`` to ``end``.
 
         Args:
             start: Start in seconds. Up to 0.05 s may be missing at the start and at the end.
