@@ -64,8 +64,8 @@ the same measurements.
 | repeated | <span class="variable">`video.repeated_percent`</span> | % | Share of the participant's frames that repeat the previous frame. Repetitions that result from an exact conversion of the frame rate do not count. |
 | skipped | <span class="variable">`video.skipped_percent`</span> | % | Number of the sender's frames that are missing from the file, relative to the frames in the file. |
 | frozen | `video.frozen` | s | Total time during which one frame is shown for longer than 0.2 s. |
-| audible | `audio.audible` | s | Total time during which the participant's tone is in the audio. |
-| A/V | `av_offset_ms` | ms | Median of audio minus video, positive when the audio is late. |
+| audible | `audio.audible` | s | Total time during which the participant's tone can be detected in the audio. |
+| A/V | `av_offset_ms` | ms | Median of the time of the audio minus the time of the video, positive if the audio is late. |
 | | `drift_ppm` | ppm | How fast the A/V offset grows, measured over at least one minute. |
 | | `delay_ms` | ms | Time from the capture of a frame to the frame's time in the file. |
 

@@ -62,7 +62,7 @@ reason.
 | `harness recover` | `ok`, `recordings`, `lost` |
 | `harness doctor` | `ok`, and the keys of the [doctor report](output-files.md#doctor-report) |
 
-[Output files](output-files.md#json-output-of-the-commands) describes every key with its type and unit.
+For every key with its type and unit, see [Output files](output-files.md#json-output-of-the-commands).
 """  # noqa: E501 - rows of tables
 # The placeholder for a value of each Python type.
 _PLACEHOLDERS: Final = {str: "TEXT", int: "N", float: "NUMBER", Path: "PATH"}

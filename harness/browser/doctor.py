@@ -75,8 +75,8 @@ class DoctorReport(BaseModel):
     mixer: dict[str, bool]
     """For each API that the mixer needs, whether the browser has it."""
     capacity: dict[str, float]
-    """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time. Below 1, frames are
-    lost. Empty with ``--quick``."""
+    """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time. If the value is
+    below 1, frames are lost. Empty with ``--quick``."""
     processors: int
     """Number of processors in this machine."""
     memory_free: int

@@ -64,7 +64,7 @@ class Manifest(BaseModel):
     clock_error_ms: Moment | None = None
     """Maximum difference between the page's clock, which measures all times, and the room's clock, in milliseconds."""
     wall_seconds: Moment | None = None
-    """How long MediaRecorder ran, in seconds on the page's clock and without pauses; None if it was never stopped."""
+    """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
     alarms: tuple[Text, ...] = ()
     """Messages of the alarms that were raised during the recording."""
 

@@ -58,7 +58,7 @@ class Recording(BaseModel):
     started_at: Text
     """Time at which the recording started, in UTC (ISO 8601)."""
     stop_to_file_ms: Moment | None = None
-    """Time from the stop call to the finished file, in milliseconds; None if it was not measured."""
+    """Time from the call that stopped the recording to the finished file, in milliseconds; None if not measured."""
     download_ms: Moment | None = None
     """Time that the download took, in milliseconds; None if the browser did not download the file."""
     recovered: Text | None = None

@@ -78,7 +78,7 @@ class Member(BaseModel):
     name: Name
     """Name of the participant."""
     marker: Annotated[int, Field(ge=0, le=255)] | None = None
-    """Number encoded in a synthetic participant's video and audio, 0 to 255; None for cameras and video files."""
+    """Number encoded in a synthetic participant's video and audio, from 0 to 255; None for cameras and video files."""
 
 
 class Timeline(BaseModel):

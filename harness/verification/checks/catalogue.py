@@ -45,7 +45,7 @@ CHECKS: Final = (
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
     Check("hash", "Is the file identical to the one that was recorded?", file.hash_),
-    Check("complete", "Was the recording stopped normally, without any alarm?", file.complete),
+    Check("complete", "Was the recording stopped normally and without alarms?", file.complete),
 )
 
 

@@ -40,7 +40,10 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "The file is truncated.",
             "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
             "The first frame or the first audio is later than `start`.",
-            "Two keyframes, or the last keyframe and the end of the file, are further apart than `keyframe`.",
+            (
+                "Two consecutive keyframes, or the last keyframe and the end of the file, are further apart than "
+                "`keyframe`."
+            ),
             (
                 "According to the manifest, a track is missing, the codec is wrong, or an audio recording contains "
                 "video. A converted file may have different codecs, and a `.wav` file has no video."
@@ -179,8 +182,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         needs="The check needs markers in the video.",
     ),
     "av-offset": CheckDescription(
-        measures="The check measures the median A/V offset of each participant: audio minus video in ms, "
-        "positive when the audio is late.",
+        measures="The check measures the median A/V offset of each participant: the time of the audio minus the time "
+        "of the video, in ms. The offset is positive if the audio is late.",
         fails=(
             (
                 "A participant's offset is larger than `av_offset_ms` in either direction. For the recording "

@@ -62,7 +62,7 @@ class Limits(ReportModel):
         default=0.5,
         ge=0,
         description="Unchecked time before and after each join, leave or mute, in seconds. Connections can take this "
-        "long to start and end, and a leaving participant's video is frozen during that time.",
+        "long to start and end. While a connection ends, the leaving participant's video is frozen.",
     )
     absence: float = Field(
         default=0.25,
@@ -92,8 +92,8 @@ class Limits(ReportModel):
     av_offset_ms: float = Field(
         default=200.0,
         ge=0,
-        description="Maximum A/V offset of a participant, in ms. WebRTC's own A/V offset is 167 to 221 ms at the start "
-        "of a connection, and decreases within 20 s.",
+        description="Maximum A/V offset of a participant, in ms. WebRTC itself causes an A/V offset of 167 to 221 ms "
+        "at the start of a connection. This offset decreases within 20 s.",
     )
     own_av_offset_ms: float = Field(
         default=60.0,

@@ -151,7 +151,8 @@ class ParticipantReport(ReportModel):
     audio: ParticipantAudio | None
     """The participant's audio; None if the file has no audio."""
     av_offset_ms: Spread | None
-    """Audio minus video in milliseconds, positive when the audio is late; None if it could not be measured."""
+    """Time of the audio minus time of the video, in milliseconds; positive if the audio is late, None if it could not
+    be measured."""
     drift_ppm: float | None
     """How fast the A/V offset grows, in ppm (microseconds per second); None if the measurement covers less than a
     minute."""
