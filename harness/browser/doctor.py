@@ -84,7 +84,7 @@ class DoctorReport(BaseModel):
     disk_free: int | None
     """Free space in bytes on the disk that contains the recordings folder."""
     node: str | None
-    """Version of Node.js, which is needed only to develop the page itself; None if it is not installed."""
+    """Version of Node.js, which is needed only to develop the harness's web page; None if it is not installed."""
     python: str
     """Version of Python."""
     platform: str

@@ -39,7 +39,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Timestamps do not increase.",
             "The file is truncated.",
             "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
-            "The first frame or the first audio is later than `start`.",
+            "The first frame or the first audio begins later than `start`.",
             (
                 "Two consecutive keyframes, or the last keyframe and the end of the file, are further apart than "
                 "`keyframe`."
@@ -218,8 +218,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "The ends of video and audio are more than `duration` apart.",
         ),
         limits=("duration",),
-        needs="The check needs only the file. The duration is also compared with the manifest, and with the duration "
-        "that the caller expects (`duration`, `--duration`).",
+        needs="The check needs only the file. The duration is also compared with the duration in the manifest, and "
+        "with the duration that the caller expects (`duration`, `--duration`).",
     ),
     "unexpected": CheckDescription(
         measures="The check finds participants who are in the file but should not be.",

@@ -38,8 +38,8 @@ class Limits(ReportModel):
         default=5.0,
         ge=0,
         description="Maximum share of frames that the manifest counts as missed, in percent. Up to this limit, missed "
-        "frames cause only a warning, because a busy machine may miss a few. More missed frames are visible as "
-        "stutter.",
+        "frames cause only a warning, because a busy machine may miss a few. Above the limit, missed frames are "
+        "visible as stutter.",
     )
     audio_gap: float = Field(
         default=0.06,
