@@ -117,7 +117,7 @@ class DoctorReport(BaseModel):
         table.add_row("processors", str(self.processors))
         table.add_row("memory free", _in_gigabytes(self.memory_free))
         table.add_row("disk free", _in_gigabytes(self.disk_free))
-        table.add_row("Node", self.node or "none (needed only to develop the page itself)")
+        table.add_row("Node", self.node or "none (needed only to develop the harness's web page)")
         table.add_row("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items()))
         table.add_row("machine", f"{self.platform}, Python {self.python}")
         for requirement in self.missing:
