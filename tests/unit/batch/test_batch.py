@@ -20,14 +20,14 @@ pytestmark = pytest.mark.parallel
 
 
 def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJob:
-    """Return a job that ends as ``fate`` specifies."""
+    """Return a job; ``fate`` determines how the job ends."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
     return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> None:
-    """The remaining scenarios are run by other workers, and the outcomes are in the jobs' order."""
+    """Other workers run the remaining scenarios, and the outcomes are in the order of the jobs."""
     fates: list[Fate] = ["ends", "dies", "ends", "ends"]
     jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
 
@@ -41,7 +41,7 @@ def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> N
 
 
 def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path) -> None:
-    """After a worker crash, the scenario's outcome contains the recording, its report and the reason."""
+    """If a worker crashes, its scenario's outcome contains the recording, the report on it and the reason."""
     jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
     _, outcome = run_batch(jobs)
@@ -55,7 +55,7 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 
 
 def test_scenario_that_can_not_start_does_not_affect_the_others(tmp_path: Path) -> None:
-    """An unexpected exception does not affect the other scenarios either; its type and location are reported."""
+    """An unexpected exception does not affect the other scenarios. Its type and location are reported."""
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     reported: list[tuple[int, Outcome]] = []
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob]:
-    """Return a job, and use a separate folder for temporary files and a umask that allows all access."""
+    """Return a job; use a separate folder for temporary files, and a umask that removes no permissions."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     job = ScenarioJob(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
     before = os.umask(0)
@@ -34,7 +34,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob
 
 
 def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
-    """The folders of the batch and of its jobs are private, even if the batch's folder had a different mode before."""
+    """The folders of a batch and of its jobs are private, even if the batch's folder already had another mode."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
     one, other = _private_folder("batch", job), _private_folder("batch", job)
@@ -45,7 +45,7 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """The other user could read the recordings in the folder, or redirect them with a symbolic link."""
+    """Another user could read recordings in their own folder, or redirect them with a symbolic link."""
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "foreign").mkdir()
@@ -77,7 +77,7 @@ def test_recording_that_can_not_be_finished_stays_on_its_worker(audio_bytes: byt
 
 
 def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_bytes: bytes, job: ScenarioJob) -> None:
-    """The batch's folder is removed together with its last job's folder."""
+    """A batch's folder is removed together with the folder of its last job."""
     folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), audio_bytes, recordName="good")
     active.growing_file.end()
@@ -90,7 +90,7 @@ def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_by
 
 
 def test_worker_that_can_not_create_a_folder_reports_it(job: ScenarioJob, tmp_path: Path) -> None:
-    """A worker without a usable folder raises SetupError, so the scenario's outcome contains the reason."""
+    """A worker without a usable folder raises SetupError, so that its scenario's outcome contains the reason."""
     (tmp_path / "file").touch()
 
     with pytest.raises(SetupError, match="Recordings can't be stored in"):

@@ -1,4 +1,4 @@
-"""The CPU budget warns before a recording if the processors are too slow for it."""
+"""The CPU budget warns before a recording starts if the processors are too slow for it."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
 
 
 def test_one_participant_with_a_small_video_fits_any_machine() -> None:
-    """A fast machine records one participant with a small video without a warning."""
+    """There is no warning if one participant with a small video is recorded on a fast machine."""
     assert CpuBudget().shortage(1, SMALL) is None
 
 

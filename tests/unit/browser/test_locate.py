@@ -1,4 +1,4 @@
-"""How a browser is found: the order of the candidates, and the error if none of them starts."""
+"""Test how a browser is found: the order of the candidates, and the error if none of them starts."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_executable_can_be_a_name_on_path(machine: Path) -> None:
 
 
 def test_browser_that_does_not_start_is_skipped(machine: Path) -> None:
-    """Ubuntu's chromium-browser does not start without its snap, so the next browser is used."""
+    """Ubuntu's chromium-browser does not start without its snap, so the next candidate is used."""
     (machine / "chromium").write_text("#!/bin/sh\necho install the snap >&2\nexit 1\n")
     (machine / "chromium").chmod(0o755)
     chrome = write_program(machine, "google-chrome")
@@ -154,7 +154,7 @@ def test_package_chromium_of_ubuntu_is_not_tried(
 
 @pytest.mark.own_thread
 def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An installer that prints nothing for too long is stopped, for example if its download stalls."""
+    """An installer that prints nothing for too long is stopped, since its download may have stalled."""
     python = machine / "python"
     python.write_text("#!/bin/sh\necho Downloading\n/bin/sleep 60\n")
     python.chmod(0o755)
@@ -212,7 +212,7 @@ def test_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
 
 
 def test_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root can never use the sandbox, so no browser is started to test it."""
+    """Chrome's sandbox never works for root, so no browser is started to test it."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
     assert not sandbox_works(Path("/nowhere/root's chrome"))

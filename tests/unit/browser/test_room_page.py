@@ -20,7 +20,7 @@ def context_of(name: str) -> Any:
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])
 def test_browser_other_than_chromium_is_refused_before_a_page_opens(name: str) -> None:
-    """The error for other browsers names the browser, the reason and the alternative, and has NERTC's code."""
+    """The error for other browsers has NERTC's error code, and names the browser, the reason and an alternative."""
     with pytest.raises(NotSupportedError, match=f"^{name} can't record a room: .* Use Chromium") as refusal:
         RoomPage(context_of(name), "http://127.0.0.1:1")
 

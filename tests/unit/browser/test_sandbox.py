@@ -22,7 +22,7 @@ ROOT = 0
 class Program:
     """A fake Chrome that responds to ``--version``, logs how it is started, and opens no page for Playwright.
 
-    With ``sandbox``, it also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox works.
+    If ``sandbox`` is true, it also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox works.
     """
 
     def __init__(self, folder: Path, *, sandbox: bool) -> None:
@@ -40,7 +40,7 @@ class Program:
 
     @property
     def starts(self) -> list[str]:
-        """The switches of each start, in order."""
+        """The command-line switches of each start, in order."""
         return self._starts.read_text().splitlines() if self._starts.exists() else []
 
 

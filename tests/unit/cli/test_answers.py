@@ -1,4 +1,4 @@
-"""Test that the command line loses no results if something other than a check fails."""
+"""Test that no command loses results if something other than a check fails."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path) -> None:
-    """The JSON output and the JUnit file contain a report on each file, and the exit code is 1."""
+    """The JSON output and the JUnit file contain a report on every file, and the exit code is 1."""
     files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
 
     ran = run_harness("verify", *files, "--json", "--junit", "results.xml", folder=folder)
@@ -58,7 +58,7 @@ def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path)
 
 
 def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
-    """The JSON output and the JUnit file contain each file's number instead of its name."""
+    """With --redact, the JSON output and the JUnit file contain each file's number instead of its name."""
     ran = run_harness(
         "verify", "good.webm", "secret.webm", LONG, "--redact", "--json", "--junit", "results.xml", folder=folder
     )
@@ -90,7 +90,7 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
     ],
 )
 def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
-    """The command prints one JSON object on stdout, and only the object's error on stderr."""
+    """A failing command prints one JSON object to stdout, and only the error in this object to stderr."""
     (folder / "scenario.toml").write_text(SCENARIO)
 
     ran = run_harness(*arguments, "--json", folder=folder)
@@ -104,7 +104,7 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has /dev/full, which is always full.")  # noqa: PTH110
 def test_unwritable_report_does_not_prevent_other_reports_and_json_output(folder: Path) -> None:
-    """The JUnit file and the JSON output are written, and the error is reported."""
+    """If the HTML page can't be written, the JUnit file and the JSON output still are, and the error is reported."""
     ran = run_harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
@@ -138,7 +138,7 @@ def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
 
 
 def test_batch_fails_with_the_failure_that_all_scenarios_share() -> None:
-    """If the scenarios fail for different reasons, or only some of them fail, the batch has no common failure."""
+    """A batch has no common failure if its scenarios fail for different reasons, or if only some of them fail."""
     scenario = Scenario(steps=(Join(join="alice"),))
     lacking, same = (Outcome.failed(scenario, SetupError("no Chrome")) for _ in range(2))
     other = Outcome.failed(scenario, ConfigError("no Chrome"))
@@ -149,7 +149,7 @@ def test_batch_fails_with_the_failure_that_all_scenarios_share() -> None:
 
 
 def test_any_text_can_be_printed(folder: Path) -> None:
-    """A file name can contain invalid UTF-8, and a terminal's encoding can lack the check mark."""
+    """File names can contain invalid UTF-8, and some terminals' encodings have no check mark."""
     name = b"odd\xff.webm"
     os.rename(os.fsencode(folder / "good.webm"), os.fsencode(folder) + b"/" + name)  # noqa: PTH104 - bytes
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_record_without_an_address_uses_our_own_room() -> None:
-    """Without --url, ``harness record`` does not record another application's call."""
+    """Without --url, ``harness record`` refuses the options that are only for another application's call."""
     assert requested_call(None, None, None) is None
 
 
@@ -66,7 +66,7 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
     path.write_text("def join(page, name):\n    name.nothing()\n", encoding="utf-8")
 
     with pytest.raises(ConfigError, match=r"join.py:2 failed for alice: AttributeError"):
-        # The script does not use the page.
+        # This script does nothing with the page.
         read_script(path)(cast("Any", None), "alice")
 
 

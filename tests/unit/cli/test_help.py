@@ -33,7 +33,7 @@ def test_every_command_shows_examples_before_its_options(command: list[str]) -> 
 
 
 def test_cli_document_equals_the_help() -> None:
-    """When an option changes, docs/cli.md must be regenerated."""
+    """If an option changes, docs/cli.md must be regenerated."""
     compared = subprocess.run(
         [sys.executable, "scripts/cli_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )

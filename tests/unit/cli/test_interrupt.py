@@ -46,7 +46,7 @@ def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: 
 
 
 def test_ctrl_c_while_a_batch_worker_starts_is_quiet(tmp_path: Path) -> None:
-    """The signal reaches both processes; the worker ignores it, and only the parent handles it."""
+    """Ctrl-C reaches the parent and its worker, but only the parent handles it."""
     (tmp_path / "scenario.toml").write_text('steps = [ { join = "alice" }, { start = "alice" } ]')
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", "run", "scenario.toml", "--executable", "/missing"],
@@ -85,7 +85,7 @@ def test_signal_ends_serve_cleanly(tmp_path: Path, number: signal.Signals, code:
 
 @pytest.mark.skipif(shutil.which("nohup") is None, reason="This system has no nohup.")
 def test_sighup_stays_ignored_under_nohup(tmp_path: Path) -> None:
-    """After an ignored SIGHUP, SIGTERM ends the program with exit code 143."""
+    """If SIGHUP is ignored, SIGTERM still ends the program with exit code 143."""
     program = subprocess.Popen(
         ["nohup", *PROGRAM, *SERVE],
         cwd=tmp_path,

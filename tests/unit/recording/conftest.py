@@ -1,4 +1,4 @@
-"""Raw recordings shared by the tests of finalizing."""
+"""Raw recordings shared by the finalizing tests."""
 
 from __future__ import annotations
 

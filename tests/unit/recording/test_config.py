@@ -37,12 +37,12 @@ def test_quality_can_be_written_in_three_ways(given: Any) -> None:
 
 @pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (640, 480)), ("720p", (1280, 720))])
 def test_quality_is_a_frame_size(quality: Any, size: tuple[int, int]) -> None:
-    """Each of NERTC's three qualities stands for a frame size in pixels."""
+    """Each of NERTC's three qualities means a certain frame size in pixels."""
     assert size == RecordConfig(record_video_quality=quality).size
 
 
 def test_page_options_have_nertcs_names() -> None:
-    """The page receives options with camelCase names and a numeric quality."""
+    """The options that are sent to the page have camelCase names and a numeric quality."""
     config = RecordConfig(
         record_type="audio",
         record_name="standup",
@@ -80,7 +80,7 @@ def test_unset_options_are_left_to_the_page() -> None:
     ],
 )
 def test_configuration_survives_a_round_trip_to_the_page(config: RecordConfig) -> None:
-    """A configuration that comes back from the page equals the original."""
+    """A configuration that the page sends back equals the original."""
     assert config == RecordConfig.from_page(config.for_page())
 
 

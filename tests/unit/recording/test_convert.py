@@ -21,7 +21,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
-    """A converted file passes the participant, timing and smoothness checks with the recording's manifest."""
+    """A converted file passes the same participant, timing and smoothness checks with the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
 
@@ -40,7 +40,7 @@ def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Targe
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
 def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float) -> None:
-    """The A/V offset stays the same to within milliseconds, regardless of the new encoder's delay."""
+    """Conversion preserves the A/V offset to within milliseconds, regardless of the new encoder's delay."""
     recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
 
@@ -104,7 +104,7 @@ def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
-    """Progress is reported from the beginning to nearly the end of the recording."""
+    """Progress reports start near the beginning of the recording, and continue to nearly its end."""
     write_media(tmp_path / "take.webm", SCENE)
     reported: list[float] = []
 
@@ -115,7 +115,7 @@ def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
 
 
 def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
-    """If the target exists, it is not changed, and the error explains what to do."""
+    """A target that already exists is not changed, and the error explains what to do."""
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
@@ -130,7 +130,7 @@ def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     ("content", "reason"), [(None, "does not exist; give the path"), (b"no media", "can't be converted to mp4")]
 )
 def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
-    """The error is one line, and no partial file is left behind."""
+    """If a file can't be converted, the error is one line, and no partial file is left behind."""
     source = tmp_path / "odd.webm"
     if content is not None:
         source.write_bytes(content)
@@ -173,7 +173,7 @@ def packets(path: Path) -> list[tuple[str, float, bytes]]:
 
 
 def shift(source: Path, target: Path, *, milliseconds: int) -> None:
-    """Copy a file with its audio delayed."""
+    """Copy a file, delaying its audio."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
         for packet in media.demux():
@@ -194,7 +194,7 @@ def loudest(path: Path) -> float:
 
 
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """A pipe is refused immediately, both when its length is read and when it is converted."""
+    """A pipe's length is unknown, and converting a pipe is refused immediately."""
     os.mkfifo(tmp_path / "pipe.webm")
 
     assert length(tmp_path / "pipe.webm") is None

@@ -72,7 +72,7 @@ def audio_seconds(path: Path) -> float:
 
 @pytest.mark.parametrize("to", ["mp4", "wav"])
 def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
-    """The gap's time and length are reported, and the new file is as long as the recording."""
+    """The gap's time and length are reported, and the converted file is as long as the recording."""
     found: list[Silence] = []
 
     path = convert(with_gap(source, seconds=0.3), to, on_silence=found.append)
@@ -94,7 +94,7 @@ def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
 
 
 def test_late_audio_is_reported(source: Path) -> None:
-    """If the audio begins late, the silence before it is also reported."""
+    """If the audio begins late, the silence that is inserted before it is reported."""
     found: list[Silence] = []
     with_late_audio = with_gap(source, seconds=0)
     with av.open(str(source)) as media, av.open(str(with_late_audio), "w", format="matroska") as output:
@@ -149,7 +149,7 @@ def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
 
 
 def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hostile file can't take over the calling process or use up its memory, because another process decodes it."""
+    """Another process decodes the file, so a hostile file can't take over the caller or use up its memory."""
 
     def opened(*_: object, **__: object) -> None:
         pytest.fail("The file was opened here.")
@@ -162,7 +162,7 @@ def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.
 
 
 def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FAT and some network disks have no hard links; conversion works there too, and overwrites no file."""
+    """Conversion works without overwriting files on FAT and on network disks that don't support hard links."""
 
     def unsupported(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")

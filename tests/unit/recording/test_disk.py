@@ -25,7 +25,7 @@ def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
 
 
 def test_download_needs_room_as_well(tmp_path: Path) -> None:
-    """If a recording takes up half of the free space, its download needs the other half."""
+    """A recording needs its size on disk a second time, for its download."""
     free = free_bytes(tmp_path)
 
     assert "none" == Headroom(low=0, least=free * 3 // 4).left(tmp_path, free // 2)
@@ -42,7 +42,7 @@ def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path:
 
 
 def test_other_errors_are_not_changed(tmp_path: Path) -> None:
-    """A missing file is not reported as a full disk."""
+    """An error about a missing file is not reported as a full disk."""
     with pytest.raises(FileNotFoundError), room_for("the file", tmp_path):
         (tmp_path / "nothing").read_bytes()
 

@@ -1,4 +1,4 @@
-"""Finalizing turns raw bytes like Chrome's into a complete WebM file with every frame on its tick."""
+"""Finalizing turns raw bytes like Chrome's into a complete WebM file in which every frame is at its tick."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
-    """The raw bytes in these tests have no Duration and no Cues, like Chrome's."""
+    """Like Chrome's, the raw bytes in these tests have no Duration and no Cues."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
 
     structure = read_structure(tmp_path / "raw.webm")
@@ -76,7 +76,7 @@ def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path: Path) -> None:
-    """Audio is moved 47 ms earlier relative to the frames, and audio from before the first frame is omitted."""
+    """Audio is moved 47 ms earlier relative to the frames, and audio before the first frame is dropped."""
     finish(tmp_path, raw.data, raw.log())
 
     _, audio = packets_of(tmp_path / "finished.webm")
@@ -89,7 +89,7 @@ def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path:
 
 
 def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
-    """The first frame's time on the page's clock connects the timeline to the file."""
+    """The first frame's time on the page's clock is known, so page times can be converted to times in the file."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     assert pytest.approx(ORIGIN + FIRST_TICK * STEP, abs=4) == finished.zero_on_page
@@ -106,7 +106,7 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     states = [("started", raw.started), ("paused", paused), ("resumed", paused + length)]
     log = [json.dumps({"recorder": state, "time": at}) for state, at in states]
     log += [json.dumps({"first": at, "written": later[at : at + 8]}) for at in range(0, len(later), 8)]
-    # The recorder's timestamps skip the exact length of the pause, to the millisecond.
+    # The recorder's timestamps leave out the pause to the exact millisecond.
     shift = round(30 * STEP - length)
 
     def resume(packet: AnyPacket, _: int) -> bool:
@@ -122,7 +122,7 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     times = {data: at for at, data in audio}
     shifts = [stamp - times[data] for stamp, data in zip(raw.audio_stamps, raw.audio, strict=True) if data in times]
     off = [shift for shift in shifts if abs(shift - RECORDER_AUDIO_DELAY) > 5]
-    # An audio packet that overlaps the pause can end up on either side.
+    # An audio packet that overlaps the pause can end up before or after the cut.
     assert len(off) <= 1
 
 

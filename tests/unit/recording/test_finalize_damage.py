@@ -46,7 +46,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
         assert raw.video[: len(video)] == [data for _, data in video]
         assert [round(number * STEP) for number in range(len(video))] == [at for at, _ in video]
         assert len(video) == finished.ticks == decoded_frames(tmp_path / "finished.webm")
-        # The frames are spread evenly enough over the bytes for this estimate.
+        # This estimate works because the frames are spread fairly evenly over the bytes.
         assert len(video) > FRAMES * cut / len(raw.data) * 0.5 - 3
 
 
@@ -65,7 +65,7 @@ def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 1.0])
 def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: float) -> None:
-    """Raw bytes that end before the first block contain neither video nor audio."""
+    """If the raw bytes end before the first block, the recording has neither video nor audio."""
     header = raw.data.index(CLUSTER)
 
     with pytest.raises(RecordingError):
@@ -73,7 +73,7 @@ def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: flo
 
 
 def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path: Path) -> None:
-    """Frames before garbage in the raw bytes are saved."""
+    """If there is garbage in the raw bytes, the frames before it are saved."""
     half = len(raw.data) // 2
     damaged = raw.data[:half] + b"\x00garbage" * 500
 
@@ -97,7 +97,7 @@ def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """If the mixer skips a tick, the log contains null for it, and no frame moves into its place."""
+    """If the mixer skips a tick, the log contains null for it, and no other frame is placed there."""
     missing = 50
     written: list[float | None] = [*raw.written]
     written.insert(FIRST_TICK + missing, None)
@@ -128,7 +128,7 @@ def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_torn_line_at_the_end_of_the_log_is_ignored(raw: Raw, tmp_path: Path) -> None:
-    """A killed server can leave a partial line at the end of the log, which is ignored."""
+    """A killed server can leave a partial line at the end of the log. This line is ignored."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
     (tmp_path / "log.jsonl").write_text("\n".join(raw.log()) + '\n{"first": 144, "writ')
 

@@ -1,4 +1,4 @@
-"""Grid assigns each packet to the tick that the packet shows, regardless of the machine's delays."""
+"""Grid assigns each packet to the tick at which its frame was drawn, regardless of the machine's delays."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from harness.recording.finalize.grid import SETTLED, Grid
 pytestmark = pytest.mark.parallel
 
 START = 1_000.0
-# Timestamps are relative to the recording's own zero, and write times are relative to the page's zero.
+# Packet timestamps count from the start of the recording, and write times count from the start of the page.
 LAG = -5_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The behavior of a mixer and a recorder, with times in ms and shares between 0 and 1.
+    """The behavior of a simulated mixer and recorder, with times in ms and shares from 0 to 1.
 
-    ``write_jitter`` is the maximum delay of writing a tick, and ``way_jitter`` is the maximum delay of a frame on its
-    way to the recorder. ``missed`` is the share of ticks that the mixer skips, and ``dropped`` is the share of frames
-    that the encoder drops, in addition to the first ``lost_first`` frames. ``hint_error`` shifts the reported start of
-    the recorder. The log arrives in batches of ``lot`` ticks, and packets arrive every 300 ms.
+    ``write_jitter`` is the maximum delay of writing a tick, and ``way_jitter`` is the maximum delay between the mixer
+    and the recorder. ``missed`` is the share of ticks that the mixer skips, and ``dropped`` is the share of frames that
+    the encoder drops, in addition to the first ``lost_first`` frames. ``hint_error`` shifts the reported start of the
+    recorder. The log arrives in batches of ``lot`` ticks, and packets arrive in batches every 300 ms.
     """
 
     rate: int = 30
@@ -40,7 +40,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Run:
-    """The result of a simulation: the ticks that the packets show, and the ticks that the grid gave them."""
+    """The result of a simulation: each packet's actual tick, and the tick that the grid assigned to it."""
 
     shown: list[int]
     given: list[int]
@@ -48,7 +48,7 @@ class Run:
 
 
 def run(machine: Machine, seed: int) -> Run:
-    """Simulate a recording on a machine, and place its packets as they arrive."""
+    """Simulate a recording on a machine, and assign ticks to its packets as they arrive."""
     dice = random.Random(seed)  # noqa: S311 - test data, not secrets
     step = 1000 / machine.rate
     total = machine.before + machine.ticks
@@ -102,7 +102,7 @@ def run(machine: Machine, seed: int) -> Run:
     ],
 )
 def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
-    """In six simulated recordings, each packet is assigned the tick that it shows."""
+    """In six simulated recordings, every packet is assigned its actual tick."""
     runs = [run(machine, seed) for seed in range(6)]
 
     wrong = sum(a != b for one in runs for a, b in zip(one.shown, one.given, strict=True))
@@ -110,7 +110,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
 
 
 def test_dropped_frames_are_expected_but_not_placed() -> None:
-    """Dropped frames count as expected ticks, but no packet is placed on these ticks."""
+    """The ticks of dropped frames are expected, but no packet is assigned to them."""
     one = run(Machine(dropped=0.3), seed=1)
 
     assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
@@ -119,11 +119,11 @@ def test_dropped_frames_are_expected_but_not_placed() -> None:
 
 
 def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
-    """The zero is the first packet's timestamp without jitter, both on the recorder's and on the page's clock."""
+    """The start of the file is the first packet's time without jitter, on the recorder's clock and on the page's."""
     one = run(Machine(), seed=2)
 
     on_time = START + one.shown[0] * 1000 / 30
-    # On average, half of each maximum jitter is part of every time. The tolerances allow for the error of the median.
+    # On average, a time is late by half of each maximum jitter. The tolerances allow for the inaccuracy of the median.
     assert pytest.approx(on_time + LAG + 3, abs=1) == one.grid.zero
     assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
 
@@ -141,7 +141,7 @@ def test_second_frame_on_a_tick_moves_to_the_next() -> None:
 
 
 def test_packets_wait_for_their_ticks() -> None:
-    """A packet that arrives before its tick is placed once the log contains the tick."""
+    """If a packet arrives before its tick, it is assigned to this tick once the log contains the tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 20):
         grid.tick(number, number * 100)
@@ -158,7 +158,7 @@ def test_packets_wait_for_their_ticks() -> None:
 
 
 def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
-    """The log arrives only a few times per second, so the newest packet is always ahead of it."""
+    """The log is sent only a few times per second, so it never contains the newest packet's tick."""
     grid = Grid(step=100, recorder_started=0)
     placed = []
     for number in range(3 * SETTLED):
@@ -172,7 +172,7 @@ def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
 
 
 def test_packets_after_the_end_of_the_log_have_a_constant_rate() -> None:
-    """After a page crash, packets without ticks are placed at a constant rate."""
+    """After a page crash, packets whose ticks were not logged are spaced at a constant rate."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 15):
         grid.tick(number, number * 100)
@@ -184,7 +184,7 @@ def test_packets_after_the_end_of_the_log_have_a_constant_rate() -> None:
 
 
 def test_timestamps_without_a_log_are_rounded() -> None:
-    """Without a log, the packets' timestamps are rounded to a constant rate."""
+    """Without a log, each packet's timestamp is rounded to the nearest tick at a constant rate."""
     grid = Grid(step=100)
 
     placed = [tick for number in range(50) for _, tick in grid.place(number * 100 + number % 7)] + [
@@ -195,14 +195,14 @@ def test_timestamps_without_a_log_are_rounded() -> None:
 
 
 def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
-    """If a recording has only a dozen packets, they are placed when it ends."""
+    """If a recording has only a dozen packets, their ticks are assigned when it ends."""
     one = run(Machine(ticks=12), seed=3)
 
     assert one.shown == one.given
 
 
 def test_grid_without_packets_is_empty() -> None:
-    """An empty recording expects no ticks, and has no zero on the page's clock."""
+    """In an empty recording, no ticks are expected, and the start of the file on the page's clock is unknown."""
     grid = Grid(step=100)
 
     assert [] == grid.end()
@@ -210,7 +210,7 @@ def test_grid_without_packets_is_empty() -> None:
 
 
 def test_missing_frames_before_the_stop_are_expected() -> None:
-    """If frames stop arriving long before the recorder stops, the ticks in between count as missed."""
+    """If frames stop arriving long before the recorder stops, the ticks in between still count as expected."""
     grid = Grid(step=100, recorder_started=0)
     grid.recorder_stopped = 10_000
     for number in range(110):
@@ -246,7 +246,7 @@ def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
 
 @pytest.mark.parametrize("frames", [3, 6, 10, 20])
 def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: int) -> None:
-    """Even if regular ticks make the first frame's tick ambiguous, at most two frames count as outstanding."""
+    """If the ticks are so regular that the first frame's tick is ambiguous, at most two frames count as outstanding."""
     dice = random.Random(4)  # noqa: S311 - test data, not secrets
     for _ in range(50):
         written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(frames + 30)]

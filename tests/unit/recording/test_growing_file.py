@@ -44,7 +44,7 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
 
 
 def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
-    """Finalizing while bytes arrive produces the same file, and the tracks are known long before the end."""
+    """Finalizing while bytes arrive gives the same file as finalizing at the end. The tracks are known long before."""
     growing_file, progress = GrowingFile(), Progress()
     (tmp_path / "log.jsonl").write_bytes(b"")
     (tmp_path / "raw.webm").write_bytes(b"")
@@ -81,22 +81,22 @@ def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
     fed_video, fed_audio = packets_of(tmp_path / "fed.webm")
     assert video == fed_video
     assert [data for _, data in audio] == [data for _, data in fed_audio]
-    # The tolerance is 2 ms, because the zero, and with it the audio, depends on the packets that have been placed so
-    # far.
+    # The tolerance is 2 ms, because audio times depend on the start of the file, which is estimated from the packets
+    # that have arrived so far.
     assert [pytest.approx(at, abs=2) for at, _ in audio] == [at for at, _ in fed_audio]
     assert known_at is not None
     assert known_at < len(slices) / 2
 
 
 def wait_until_read(growing_file: GrowingFile) -> None:
-    """Wait until the finalizer has read everything that is on the disk now."""
+    """Wait until the finalizer has read everything that is currently on disk."""
     read = threading.Event()
     growing_file.call_when_read(read.set)
     assert read.wait(10)
 
 
 def test_outstanding_frames_are_counted_before_the_stop(raw: Raw, tmp_path: Path) -> None:
-    """When callbacks run, the finalizer has read every byte and tick; it continues when more arrive."""
+    """When callbacks run, the finalizer has read every byte and tick so far. It continues when more arrive."""
     growing_file, progress = GrowingFile(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})
     (tmp_path / "log.jsonl").write_text("".join(f"{line}\n" for line in (*raw.log(), stopped)))

@@ -59,7 +59,7 @@ def manifest(path: Path) -> Manifest:
 
 
 def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
-    """A manifest that is read back has all its fields, and the file contains the number of the schema."""
+    """A manifest that is read back has all its fields, and the file contains the schema's version number."""
     written = manifest(tmp_path / "standup.webm")
     written.write(tmp_path / "standup.manifest.json")
 
@@ -125,7 +125,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
     place[last] = [{"inner": "@"}] if last == "deep" else "@"
     path.write_text(json.dumps(content).replace('"@"', number))
     if last == "deep" and number.isdigit():
-        # This number is valid, but it is not used in any calculation.
+        # This number is valid, since no calculation uses it.
         assert Manifest.read(path) is not None
         return
 
@@ -138,7 +138,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
-    """Whichever byte of a manifest changes, the manifest is either read or refused with the usual error."""
+    """If any single byte of a manifest changes, it is still readable, or refused with a one-line ConfigError."""
     content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "changed.manifest.json"
@@ -153,7 +153,7 @@ def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: s
 
 
 def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
-    """The error for a manifest of another version names its schema."""
+    """The error for a manifest of another version names the field ``schema``."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     path.write_text(json.dumps(content | {"schema": 2}))

@@ -54,7 +54,7 @@ def test_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> N
 
 
 def test_two_spellings_of_one_name_become_the_same() -> None:
-    """A name stays the same whether an accent is a combining mark or part of its letter."""
+    """The two ways to encode an accented letter in Unicode give the same file name."""
     assert safe_stem("caf\u00e9") == safe_stem("cafe\u0301")
 
 
@@ -77,7 +77,7 @@ def test_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None
 
 
 def test_name_of_combining_marks_only_is_cut_as_well() -> None:
-    """A letter with three hundred combining marks still gives a valid name."""
+    """Even a letter with three hundred combining marks gives a valid name."""
     stem = safe_stem("x" + "\u0323" * 300)
 
     assert 190 < len(stem.encode()) <= 200
@@ -93,7 +93,7 @@ def test_name_of_combining_marks_only_is_cut_as_well() -> None:
     ],
 )
 def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
-    """Only a limited part of a very long name is processed."""
+    """Very long names are made safe quickly, because only a limited part of them is processed."""
     before = time.process_time()
 
     stem = safe_stem(unit * 100_000)
@@ -104,7 +104,7 @@ def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
 
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
-    """Any text becomes one plain path component, which is not changed by a second call."""
+    """Any text becomes a single valid path component, and applying the function again does not change it."""
     stem = safe_stem(name)
 
     assert stem == safe_stem(stem)
@@ -116,7 +116,7 @@ def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
 
 
 def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
-    """Repeated names are numbered from -2 on, and an empty file is created for each."""
+    """If a name is taken, -2, -3 and so on is appended. An empty file is created to reserve each name."""
     paths = [reserve(tmp_path / "recordings", "standup") for _ in range(3)]
 
     assert ["standup.webm", "standup-2.webm", "standup-3.webm"] == [path.name for path in paths]
@@ -150,14 +150,14 @@ def test_unsafe_stem_stays_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_longest_name_leaves_room_for_its_number(tmp_path: Path) -> None:
-    """A 200-byte name with a number and a suffix is short enough for the file system."""
+    """Even with a number and a suffix, a 200-byte name is short enough for the file system."""
     reserve(tmp_path, "会" * 300)
 
     assert (tmp_path / f"{'会' * 66}-2.webm") == reserve(tmp_path, "会" * 300)
 
 
 def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
-    """If the folder is a file, the SetupError explains what to do."""
+    """If the recordings folder is a file, the SetupError explains what to do."""
     (tmp_path / "recordings").write_text("")
 
     with pytest.raises(SetupError, match="--recordings"):

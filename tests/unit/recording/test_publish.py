@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
-    """Return the manifest of a file that the server finished, with statistics next to it."""
+    """Return the manifest of a finished file that has statistics next to it."""
     path = tmp_path / "spool" / "standup.webm"
     path.parent.mkdir()
     path.write_bytes(b"film")
@@ -77,7 +77,7 @@ def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest,
 def test_failed_publication_leaves_nothing(
     broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If publishing fails, only the finished file and foreign files are left, and the error is raised."""
+    """If publishing fails, the error is raised, and only the finished file and files of other origin remain."""
     kept = tmp_path / "recordings"
     kept.mkdir()
     (kept / "standup.manifest.json").write_text("somebody's")
