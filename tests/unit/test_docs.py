@@ -31,7 +31,7 @@ CITATIONS = [
 
 
 def test_supply_tools_are_pinned_to_one_version() -> None:
-    """The tools' versions change only when somebody edits scripts/supply."""
+    """The versions of these tools change only if somebody edits scripts/supply."""
     wanted = re.findall(r"'([\w-]+)([=~<>]+)[\d.]+'", (ROOT / "scripts" / "supply").read_text(encoding="utf-8"))
 
     assert {"uv", "pip-audit", "cyclonedx-bom", "pip-licenses"} == {name for name, _ in wanted}
@@ -40,7 +40,7 @@ def test_supply_tools_are_pinned_to_one_version() -> None:
 
 @pytest.mark.parametrize(("path", "name"), sorted({(path, name) for _, path, name in CITATIONS}))
 def test_every_test_cited_in_the_docs_exists(path: str, name: str) -> None:
-    """The docs must not cite a test that was renamed or removed."""
+    """The docs must not cite a test that has been renamed or removed."""
     definition = rf"^def {name}\(" if path.endswith(".py") else rf"\btest\(\s*(['\"`]){re.escape(name)}\1"
 
     assert re.search(definition, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
@@ -56,7 +56,7 @@ def test_every_row_of_the_nertc_guide_cites_a_test() -> None:
     ]
 
     assert len(rows) > 50
-    # The guide says that converting is up to the user.
+    # Rows about conversion cite no test, because the guide leaves conversion to the user.
     assert [] == [row for row in rows if not CITATION.search(row) and "需要您自行完成" not in row]
 
 
@@ -64,14 +64,14 @@ def test_every_row_of_the_nertc_guide_cites_a_test() -> None:
 
 
 def test_home_page_shows_the_first_test_from_the_quickstart() -> None:
-    """The test on the home page is run by tests/e2e/test_documents.py."""
+    """The home page shows the first test from the quickstart, which tests/e2e/test_documents.py runs."""
     first = next(text for language, text in blocks("quickstart.md") if language == "python")
 
     assert ("python", first) in blocks("index.md")
 
 
 def test_recording_room_guide_shows_the_output_of_serve() -> None:
-    """The code block in docs/recording-room.md is what harness serve prints when it starts."""
+    """The code block in docs/recording-room.md shows what ``harness serve`` prints when it starts."""
     ((_, shown),) = blocks("recording-room.md")
 
     expected = _invitation(["http://127.0.0.1:8080"], Path("/home/you/recordings"), ServeOptions())
@@ -80,7 +80,7 @@ def test_recording_room_guide_shows_the_output_of_serve() -> None:
 
 
 def test_pytest_configuration_in_the_docs_is_valid(pytestconfig: pytest.Config, tmp_path: Path) -> None:
-    """The plugin defines each option in the example, and can read the example of an expectations file."""
+    """The pytest plugin defines each option in the docs' example, and can read the example expectations file."""
     configuration, expected = (text for language, text in blocks("pytest.md") if language == "toml")
     (tmp_path / "expect.toml").write_text(expected, encoding="utf-8")
 
@@ -92,7 +92,7 @@ def test_pytest_configuration_in_the_docs_is_valid(pytestconfig: pytest.Config, 
 
 @pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
 def test_every_option_mentioned_in_the_docs_exists(document: str) -> None:
-    """For each `harness COMMAND --option` in the text, the option is listed in the command's help."""
+    """For each `harness COMMAND --option` in the docs, the command's help lists the option."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     helps = dict(re.findall(r"^## `harness ([\w ]+)`\n(.*?)(?=^## |\Z)", CLI, flags=re.DOTALL | re.MULTILINE))
     used = re.findall(r"\bharness (record|verify|run|serve|convert|recover|doctor)\b([^`|\n]*)", text)
@@ -108,7 +108,7 @@ def test_every_option_mentioned_in_the_docs_exists(document: str) -> None:
 
 
 def test_workflow_for_projects_is_valid_and_uploads_failures() -> None:
-    """The example workflow keeps recordings from failed tests, and uploads them."""
+    """The example CI workflow keeps the recordings of failed tests, and uploads them."""
     ((_, text),) = [block for block in blocks("ci.md") if block[0] == "yaml"]
     steps = YAML(typ="safe").load(text)["jobs"]["record"]["steps"]
 
@@ -119,7 +119,7 @@ def test_workflow_for_projects_is_valid_and_uploads_failures() -> None:
 
 
 def test_our_own_workflow_runs_the_commands_in_the_readme_and_uploads_failures() -> None:
-    """On Ubuntu 24.04 and a minimal Debian, CI runs make record and make test, and uploads failed tests' artifacts."""
+    """CI runs make record and make test on Ubuntu 24.04 and a minimal Debian, and uploads failed tests' artifacts."""
     workflow = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
 
     for name in ("ubuntu", "debian"):
@@ -160,7 +160,7 @@ def test_troubleshooting_quotes_messages_word_for_word() -> None:
 
 
 def test_scenario_guide_lists_every_step_with_its_keys() -> None:
-    """The table of steps contains every step's keys, except ``label`` and the options that RecordConfig describes."""
+    """The table of steps lists every step's keys, except ``label`` and the options that RecordConfig describes."""
     text = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
     table = text.partition("## Steps")[2].partition("## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| `")]
@@ -173,5 +173,5 @@ def test_scenario_guide_lists_every_step_with_its_keys() -> None:
 
 
 def blocks(document: str) -> list[tuple[str, str]]:
-    """Return the language and text of each code block in a document; blocks without a language are ignored."""
+    """Return the language and text of each code block in a document, except blocks without a language."""
     return BLOCK.findall((ROOT / "docs" / document).read_text(encoding="utf-8"))

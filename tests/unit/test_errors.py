@@ -1,4 +1,4 @@
-"""Test that an error in the page becomes the Python error with the same name."""
+"""Test that an error in the page is raised in Python as the class with the same name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAGE = Path(__file__).parents[2] / "web" / "src" / "shared" / "errors.js"
     ],
 )
 def test_page_error_gets_its_class_by_name(name: str, code: int | None, expected: type[HarnessError]) -> None:
-    """The Python error has exactly the expected class, and the page's message."""
+    """The Python error has exactly the expected class, and the same message as in the page."""
     error = page_error(message="It is over.", code=code, name=name)
 
     assert expected is type(error)
@@ -61,7 +61,7 @@ def test_every_error_name_in_the_page_is_known_to_python() -> None:
 
 
 def test_page_error_keeps_code_name_and_log() -> None:
-    """The last lines of the page's console are kept, because they help find the cause."""
+    """The error contains the last lines of the page's console, because they help to find the cause."""
     error = page_error(message="No.", code=10454, name="InvalidStateError", page_log=["log: joined", "error: no"])
 
     assert isinstance(error, PageError)
@@ -69,7 +69,7 @@ def test_page_error_keeps_code_name_and_log() -> None:
 
 
 def test_every_error_is_a_harness_error() -> None:
-    """One except clause catches everything that the harness raises on purpose."""
+    """A single ``except`` clause can catch every error that the harness raises on purpose."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
 
     assert kinds
@@ -102,14 +102,14 @@ def test_refused_option_is_named_with_the_allowed_values() -> None:
 
 
 def test_allowed_option_is_accepted() -> None:
-    """An allowed value raises no error."""
+    """No error is raised for an allowed value."""
     one_of("rate", 15, (15, 30))
 
 
 def test_unexpected_system_error_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error is printed without a traceback, and mentions the option that shows the traceback."""
+    """The error is printed without a traceback. It mentions the option that shows the traceback."""
 
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")

@@ -1,4 +1,4 @@
-"""Test the wheel and the sdist, which are built from the checkout and checked the way a package index does."""
+"""Test the wheel and the sdist: they are built from the checkout, and checked as a package index checks them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_packages_pass_the_strict_check_of_twine(packages: Path) -> None:
-    """Twine renders the description like a package index, and reports no warnings."""
+    """Twine renders the description as a package index would, and reports no warnings."""
     checked = subprocess.run(
         [sys.executable, "-m", "twine", "check", "--strict", *map(str, packages.iterdir())],
         capture_output=True,
@@ -61,7 +61,7 @@ def test_description_on_a_package_index_has_no_relative_links(packages: Path) ->
 
 
 def test_sdist_contains_the_sources_of_the_wheel_and_the_documents(packages: Path) -> None:
-    """Somebody who downloads the sdist can build the wheel from it."""
+    """The wheel can be built from the sdist."""
     (archive,) = packages.glob("*.tar.gz")
 
     with tarfile.open(archive) as files:
@@ -71,12 +71,12 @@ def test_sdist_contains_the_sources_of_the_wheel_and_the_documents(packages: Pat
 
 
 def test_changelog_has_a_section_for_the_version() -> None:
-    """The release workflow requires the same heading."""
+    """The changelog has a heading for the current version, which the release workflow requires."""
     assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_release_is_published_only_if_it_was_checked_and_publishing_is_enabled() -> None:
-    """Pushing a tag alone publishes nothing, and no step uses a password."""
+    """Pushing a tag is not enough to publish a release, and no step uses a password."""
     text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     jobs = YAML(typ="safe").load(text)["jobs"]
     commands = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
@@ -89,7 +89,7 @@ def test_release_is_published_only_if_it_was_checked_and_publishing_is_enabled()
 
 
 def test_every_supported_python_is_a_classifier_and_runs_in_the_workflow() -> None:
-    """The lowest supported Python version is the one in requires-python."""
+    """CI and the classifiers list the same Python versions, and the lowest one is the one in requires-python."""
     matrix = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]["ubuntu"]
     versions = matrix["strategy"]["matrix"]["python"]
 

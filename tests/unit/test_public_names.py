@@ -17,7 +17,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 
 def test_help_does_not_import_the_recording_libraries() -> None:
-    """Help and shell completion are fast, because they don't load the browser, server and decoder libraries."""
+    """Help and shell completion are fast, because they don't import the browser, server and decoder libraries."""
     program = "import sys, harness.cli; print({'aiohttp', 'av', 'numpy', 'playwright'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Test the reference: the site is built without warnings, and its pages describe everything public."""
+"""Test the reference: the site is built without warnings, and its pages describe every public name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.parallel
 
 ROOT = Path(__file__).parents[2]
 PUBLIC: dict[str, Any] = {name: getattr(module, name) for module in (harness, verification) for name in module.__all__}
-# Methods of public classes that only the harness itself calls, so the reference omits them.
+# Methods of public classes that the reference omits, because only the harness itself calls them.
 INTERNAL = ("access", "at", "for_member", "for_page", "from_page", "problem")
 NEEDS_MKDOCS = pytest.mark.skipif(
     find_spec("mkdocs") is None, reason="the documents' tools are not installed: pip install -e '.[docs]'"
@@ -45,7 +45,7 @@ NEEDS_MKDOCS = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """Build the site; return its folder and the completed process."""
+    """Build the site. Return its folder and the completed process."""
     folder = tmp_path_factory.mktemp("site")
     build = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
@@ -60,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
 
 @NEEDS_MKDOCS
 def test_site_is_built_without_a_warning(site: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    """Dead links, pages missing from the menu, and unknown names in the reference would cause warnings."""
+    """There are no warnings, so there are no dead links, no pages missing from the menu, and no unknown names."""
     _, build = site
 
     assert 0 == build.returncode, build.stderr
@@ -70,7 +70,7 @@ def test_site_is_built_without_a_warning(site: tuple[Path, subprocess.CompletedP
 def test_reference_contains_every_public_name_field_and_option(
     site: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    """In the reference, each name has a heading, and each field or option has a table row."""
+    """In the reference, each public name has a heading, and each field or option has a table row."""
     html = (site[0] / "reference.html").read_text(encoding="utf-8")
     headings = {anchor.rpartition(".")[2] for anchor in re.findall(r'id="(harness\.[\w.]+)"', html)}
     rows = {".".join(anchor.split(".")[-2:]) for anchor in re.findall(r'<tr [^>]*id="(harness\.[\w.]+)"', html)}
@@ -105,7 +105,7 @@ def test_docstring_describes_every_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("script", ["checks_docs", "output_docs"])
 def test_generated_page_is_up_to_date(script: str) -> None:
-    """If a check, a limit or a field changes, the generated page that describes it must change as well."""
+    """If a check, a limit or a field changes, the page that is generated from it must be regenerated."""
     compared = subprocess.run(
         [sys.executable, f"scripts/{script}.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -125,7 +125,7 @@ def test_every_check_and_limit_has_a_description() -> None:
 
 
 def test_examples_on_the_pages_are_valid() -> None:
-    """The examples of an expectations file, of limits in Python, and of a timeline contain only known names."""
+    """The example expectations file, the example limits and the example timeline contain only known names."""
     checks = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     (expected,) = re.findall(r"```toml\n(.*?)```", checks, re.DOTALL)
     (limits,) = re.findall(r"Limits\((.*?)\)\)", checks)
@@ -140,7 +140,7 @@ def test_examples_on_the_pages_are_valid() -> None:
 
 
 def test_every_key_in_a_manifest_and_a_report_is_documented(tmp_path: Path) -> None:
-    """The page on output files describes each key found in a real manifest, in a report and in JSON output."""
+    """The page on output files describes every key of a real manifest, of a report and of JSON output."""
     scene = Scene(participants=participants("alice"), width=240, height=136, frame_rate=15, seconds=1.5)
     recording = write_recording(tmp_path / "alice.webm", scene)
     answer = json.loads(run_harness("recover", "--json", folder=tmp_path).stdout)
@@ -154,7 +154,7 @@ def test_every_key_in_a_manifest_and_a_report_is_documented(tmp_path: Path) -> N
 
 
 def test_error_tree_is_complete() -> None:
-    """The tree in the reference shows each error below its base class."""
+    """The tree of errors in the reference shows each error class below its base class."""
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     (tree,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     drawn = [(len(line) - len(line.lstrip(" ├└─│")), line.lstrip(" ├└─│")) for line in tree.splitlines()]
@@ -170,7 +170,7 @@ def test_error_tree_is_complete() -> None:
 
 
 def keys_in(value: Any) -> set[str]:
-    """Return all keys in a JSON value, except keys inside "config" and "versions"."""
+    """Return all keys in a JSON value, except those inside "config" and "versions"."""
     if isinstance(value, list):
         return {key for one in value for key in keys_in(one)}
     if not isinstance(value, dict):
@@ -180,13 +180,13 @@ def keys_in(value: Any) -> set[str]:
 
 
 def values_in(*roots: Any) -> set[Any]:
-    """Return all models and dataclasses among the given types and their fields' types."""
+    """Return the models and dataclasses among the given types and, recursively, among the types of their fields."""
     found: set[Any] = set()
     queue = list(roots)
     while queue:
         one = queue.pop()
         queue += get_args(one)
-        # The manifest is described on the page on output files instead.
+        # The manifest is skipped, because the page on output files describes it.
         if one not in found and one is not Manifest and fields_of(one):
             found.add(one)
             queue += get_type_hints(one, include_extras=True).values()
@@ -194,7 +194,7 @@ def values_in(*roots: Any) -> set[Any]:
 
 
 def fields_of(value: Any) -> list[str]:
-    """Return the field names of one of our models or dataclasses; an empty list for other types."""
+    """Return the field names of one of our models or dataclasses, or an empty list for other types."""
     if not inspect.isclass(value) or not value.__module__.startswith("harness."):
         return []
     if is_dataclass(value):

@@ -185,7 +185,7 @@ def real_node() -> str:
 def test_library_that_the_driver_lacks_is_installed_by_root(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Root installs a library that a minimal Debian lacks, because the driver must run before Chrome is located."""
+    """A library that a minimal Debian lacks is installed first, because Playwright's driver needs it to find Chrome."""
     library = tmp_path / "libatomic"
     driver = incomplete_driver(tmp_path, until=library)
     installer = machine / "apt-get"

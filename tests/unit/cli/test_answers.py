@@ -122,7 +122,7 @@ def outcome(folder: Path, name: str, title: str = "") -> Outcome:
 
 
 def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
-    """The index page lists the affected recording without a link, and the JUnit file is written."""
+    """If a recording's page can't be written, the index lists it without a link. The JUnit file is still written."""
     pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", ReportFiles()
     (pages / "first.html").mkdir(parents=True)
 

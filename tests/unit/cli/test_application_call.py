@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_record_without_an_address_uses_our_own_room() -> None:
-    """Without --url, ``harness record`` refuses the options that are only for another application's call."""
+    """Without --url, ``harness record`` opens its own room, and records no call of another application."""
     assert requested_call(None, None, None) is None
 
 

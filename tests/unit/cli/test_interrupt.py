@@ -25,7 +25,10 @@ SERVE = ("serve", "--port", "0")
     "module", ["logging", "typer.main", "rich.console", "harness.cli.main", "harness.launch", "aiohttp.web"]
 )
 def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: str) -> None:
-    """The exit code is 130, and no traceback is printed. ``-X importtime`` shows when each module is imported."""
+    """After Ctrl-C, the exit code is 130, and no traceback is printed.
+
+    ``-X importtime`` shows when each module is imported.
+    """
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", *SERVE],
         cwd=tmp_path,

@@ -77,7 +77,7 @@ def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest,
 def test_failed_publication_leaves_nothing(
     broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If publishing fails, the error is raised, and only the finished file and files of other origin remain."""
+    """If publishing fails, the error is raised, and only the finished file and unrelated files remain."""
     kept = tmp_path / "recordings"
     kept.mkdir()
     (kept / "standup.manifest.json").write_text("somebody's")

@@ -50,13 +50,16 @@ def begun(folder: Path, audio_bytes: bytes, name: str = "standup") -> ActiveReco
 
 
 def abandon(active: ActiveRecording) -> None:
-    """Abandon a recording as a killed program does: its lock is released, and its folder stays."""
+    """Abandon a recording as a killed program would: release its lock, but leave its folder."""
     active.growing_file.end()
     active.close()
 
 
 def test_abandoned_recording_is_finished_and_published(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The recovered recording is complete and states why it was not stopped, and the spool is empty."""
+    """The recovered recording is complete, and its ``recovered`` field states why it was not stopped.
+
+    The spool is empty.
+    """
     active = begun(tmp_path, audio_bytes)
     abandon(active)
 
@@ -100,7 +103,7 @@ def test_finished_recording_without_a_download_is_published(tmp_path: Path, audi
 
 
 def test_published_recording_is_not_published_again(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A recording that was downloaded but never cleaned is not published again."""
+    """A recording that has already been published is not published again."""
     active = begun(tmp_path, audio_bytes)
     active.finish_with_manifest()
     active.mark_published()
@@ -123,7 +126,7 @@ def test_existing_recording_is_not_overwritten(tmp_path: Path, audio_bytes: byte
 
 
 def test_empty_folder_is_removed(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An empty folder is removed without a report, because it contains nothing to save."""
+    """The folder of an empty recording is removed without a report, because there is nothing to save."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.raw.write_bytes(b"")
@@ -133,7 +136,7 @@ def test_empty_folder_is_removed(tmp_path: Path, audio_bytes: bytes) -> None:
 
 
 def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A recording that can't be read stays, because its bytes may still be useful."""
+    """A recording that can't be read is not removed, because its bytes may still be useful."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.raw.write_bytes(b"\x00garbage\n" * 50)
@@ -151,7 +154,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
     (odd / "lock").mkdir(parents=True)
     abandon(begun(tmp_path, audio_bytes))
 
-    # Folders have random names, and are recovered in the order of their names.
+    # Recordings are recovered in the order of their folders' names, which are random.
     left, recovered = sorted(recover(tmp_path), key=lambda one: one.recording is not None)
 
     assert left.recording is None
@@ -199,7 +202,7 @@ def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
 
 
 def test_problem_is_reported_in_one_line(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An error message that has several lines is joined into one."""
+    """An error message with several lines is joined into a single line."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.facts.write_text("{")
@@ -229,7 +232,7 @@ PARTS = (
 
 @pytest.mark.parametrize("part", PARTS)
 def test_link_is_never_followed(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
-    """A link's target is neither published nor overwritten; the folder stays and is reported."""
+    """A link's target is neither published nor overwritten. The folder that contains the link is kept and reported."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("somebody's")
@@ -271,7 +274,7 @@ def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, au
 
 @pytest.mark.parametrize(("part", "size"), [("recording.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
 def test_file_that_is_too_large_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str, size: int) -> None:
-    """A file that is larger than any recording could write is not read."""
+    """A file that is larger than any recording's files can be is not read."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     with (folder / part).open("ab") as file:
         file.truncate(size)
@@ -297,7 +300,7 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_byt
 
 
 def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
-    """After a recording's folder has been moved, recovery still finds the statistics, which are in the folder."""
+    """The statistics are inside a recording's folder, so recovery finds them even after the folder has been moved."""
     active = begun(tmp_path / "before", audio_bytes)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
@@ -318,19 +321,19 @@ def begun_and_abandoned(folder: Path, audio_bytes: bytes) -> Path:
 
 
 def replaced(path: Path) -> Path:
-    """Return a path that does not exist."""
+    """Remove the file at this path, and return the path."""
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     return path
 
 
 def test_folder_without_recordings_has_nothing_to_recover(tmp_path: Path) -> None:
-    """A folder without a spool has nothing to recover or report."""
+    """There is nothing to recover or report in a folder without a spool."""
     assert [] == recover(tmp_path / "nothing")
 
 
 def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If the spool is a link, nothing is recorded there, because it can point to another user's folders."""
+    """If the spool is a link, nothing is recorded there, because it could point to another user's folder."""
     project = tmp_path / "elsewhere" / "project"
     project.mkdir(parents=True)
     (project / "lock").touch()
@@ -347,7 +350,7 @@ def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes)
 
 
 def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
-    """A folder without recorded bytes is removed only if it has no foreign files."""
+    """A folder without recorded bytes is removed only if it contains no unrelated files."""
     foreign = tmp_path / FOLDER / "project"
     foreign.mkdir(parents=True)
     (foreign / "lock").touch()

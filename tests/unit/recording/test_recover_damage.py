@@ -1,4 +1,4 @@
-"""Recovery saves the recording even if files in its folder are damaged, missing or foreign."""
+"""Recovery saves a recording even if files in its folder are damaged, missing or unrelated to it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def abandoned(folder: Path, audio_bytes: bytes) -> ActiveRecording:
 
 
 def saved(recordings: Path) -> Recording:
-    """Return the only recording that recovery finds."""
+    """Run recovery, and return the only recording that it saves."""
     (recovery,) = recover(recordings)
     assert recovery.recording is not None, recovery
     assert recovery.recording.path.is_file()
@@ -83,7 +83,7 @@ def times(path: Path) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
-    """A bad line in the log does not affect the rest of the recording."""
+    """An invalid line in the log does not affect the rest of the recording."""
     active = abandoned(tmp_path, audio_bytes)
     first, rest = active.folder.log.read_bytes().split(b"\n", 1)
     active.folder.log.write_bytes(b"\n".join((first, line, rest)))
@@ -98,7 +98,7 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes:
 
 
 def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Unknown fields in the facts and in the log are ignored, and no line is reported as unreadable."""
+    """Unknown fields in the recording's facts file and log are ignored, and no line is reported as unreadable."""
     active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
     facts["config"]["zoom"] = 2
@@ -119,7 +119,7 @@ def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: byte
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
-    """A bad line of statistics is skipped; all others are published with their times."""
+    """An invalid line of statistics is skipped, and all other lines are published with their times."""
     active = abandoned(tmp_path, audio_bytes)
     good = active.folder.statistics.read_bytes()
     active.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
@@ -136,7 +136,7 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio
 def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
     tmp_path: Path, audio_bytes: bytes, part: str, damage: bytes | None
 ) -> None:
-    """Without facts or log, a recording is saved as recovered-ID with every packet and no participants."""
+    """Without its facts file and log, a recording is saved as recovered-ID with all packets, but no participants."""
     active = abandoned(tmp_path, audio_bytes)
     raw = packets(active.folder.raw)
     path: Path = getattr(active.folder, part)
@@ -171,7 +171,7 @@ def footage(folder: Path, recordings: Path) -> ActiveRecording:
 
 
 def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
-    """If the facts are missing, size, frame rate and codec are read from the file itself."""
+    """If the facts file is missing, size, frame rate and codec are read from the recorded bytes."""
     active = footage(tmp_path, tmp_path / "recordings")
     raw = packets(active.folder.raw)
     active.folder.facts.unlink()
@@ -191,7 +191,7 @@ def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 20])
 def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
-    """If a line of ticks is lost, the other frames keep their positions, and audio stays in sync to the millisecond."""
+    """If a line of ticks is lost, all frames keep their positions, and audio stays in sync to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
     active = footage(tmp_path, tmp_path / "damaged")
@@ -207,7 +207,7 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
 
 def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
-    """If a log has lost its ticks, its times are unusable; an undamaged log without ticks has the recorder's start."""
+    """A log that has lost its ticks has no usable times. An intact log without ticks has the recorder's start time."""
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
     log = damaged.folder.log.read_bytes()
@@ -252,7 +252,7 @@ FOREIGN = (
 def test_foreign_file_stays_and_the_recording_is_recovered(
     tmp_path: Path, audio_bytes: bytes, name: str, *, finished: bool
 ) -> None:
-    """Recovery removes only the recording's files, and the next recovery has nothing to report."""
+    """Recovery removes only the recording's own files, and the next recovery has nothing to report."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     if finished:
         active.finish_with_manifest()
@@ -278,7 +278,7 @@ def test_foreign_file_stays_and_the_recording_is_recovered(
 
 
 def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_bytes: bytes) -> None:
-    """When the server removes a recording, foreign files in its folder stay."""
+    """When the server removes a recording, unrelated files in its folder are kept."""
     active = recorded(spool, audio_bytes)
     foreign = active.folder.path / ".DS_Store"
     foreign.write_text("mine")
@@ -289,7 +289,7 @@ def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_by
 
 
 def test_folder_without_its_lock_is_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A folder without its lock is recovered, because copying a disk can lose empty files."""
+    """A recording without its lock file is recovered, because empty files can get lost when a disk is copied."""
     active = abandoned(tmp_path, audio_bytes)
     active.folder.lock.unlink()
 
@@ -316,7 +316,7 @@ def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, audio_bytes
 
 
 def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A truncated file does not match its manifest, so it does not get the recording's name."""
+    """A truncated file does not match its manifest, so it is not published under the recording's name."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()

@@ -1,4 +1,4 @@
-"""In the confined process, a hostile file harms neither the parent process nor the machine."""
+"""A hostile file that is decoded in the confined process harms neither the parent process nor the machine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.parallel
 
 
 def messages_of(task: str, partial: Path, **request: object) -> list[Message]:
-    """Return the messages that a task sends."""
+    """Run a task, and return the messages that it sends."""
     with TaskProcess(f"tests.support.jobs.confined_tasks:{task}", request, partial=partial) as process:
         return list(process.messages())
 
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
-    """A task can allocate nearly as much as the limit in addition to the memory of the imports, but not more."""
+    """On top of the memory that its imports use, a task can allocate almost as much as the limit, but not more."""
     enough = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
@@ -38,7 +38,7 @@ def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
 
 
 def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
-    """Open files, core files and threads are limited, because a decoder needs few."""
+    """The numbers of open files and threads are limited, and no core files are written."""
     files, core, threads, _ = messages_of("tells_limits", tmp_path / "partial")
 
     assert (64, 0, 1) == (files.at, core.at, threads.at)
@@ -71,7 +71,7 @@ def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
 
 
 def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the process can't start, the error does not blame the file."""
+    """If the process can't start, the error does not mention the file."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
 
     with pytest.raises(SetupError, match="can't be started"):

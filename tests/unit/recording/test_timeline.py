@@ -46,7 +46,7 @@ def test_placeholder_is_not_visible() -> None:
 
 
 def test_participant_without_a_tile_is_not_visible() -> None:
-    """A layout without the participant ends the interval, whatever video events follow."""
+    """A participant is no longer visible once a layout omits them, whatever video events follow."""
     events = [
         layout(0, "alice", "bob"),
         video_switch(0, "bob", on=True),
@@ -71,7 +71,7 @@ def test_participant_who_returns_is_visible_twice() -> None:
 
 
 def test_times_outside_of_the_file_do_not_count() -> None:
-    """Intervals are cut off at the first and the last frame."""
+    """Intervals begin no earlier than the first frame, and end no later than the last one."""
     events = [
         audio_switch(-3, "alice", on=True),
         audio_switch(-2, "alice", on=False),
@@ -90,7 +90,7 @@ def test_repeated_event_changes_nothing() -> None:
 
 
 def test_participant_without_audio_is_not_audible() -> None:
-    """Another participant's audio does not make this participant audible."""
+    """Only a participant's own audio makes the participant audible."""
     timeline = timeline_from([audio_switch(0, "alice", on=True)], [])
 
     assert [] == timeline.audible("bob", 5.0)
@@ -116,7 +116,7 @@ def test_tile_comes_from_the_current_layout() -> None:
 
 
 def test_timeline_survives_json() -> None:
-    """The JSON contains only the fields that each kind of event has, and reads back unchanged."""
+    """In JSON, each event has only the fields of its kind. The timeline that is read back is unchanged."""
     timeline = Timeline(
         members=(Member(name="alice", marker=0), Member(name="bob")),
         events=(
@@ -146,6 +146,6 @@ def test_timeline_survives_json() -> None:
     ],
 )
 def test_invalid_event_is_refused(record: dict[str, Any]) -> None:
-    """An invalid event is refused, so it can't get into a manifest."""
+    """An invalid event is refused, so that it can't end up in a manifest."""
     with pytest.raises(ValidationError):
         timeline_from([record], [])

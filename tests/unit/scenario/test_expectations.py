@@ -27,14 +27,14 @@ STEP = 3
 
 
 def read(folder: Path, *steps: str, begin: str = BEGIN) -> None:
-    """Read a scenario that begins with ``begin`` and continues with the given steps."""
+    """Read a scenario that consists of ``begin`` and the given steps."""
     path = folder / "scenario.toml"
     path.write_text(begin + "".join(f"  {{ {step} }},\n" for step in steps) + "]\n", encoding="utf-8")
     read_scenario(path)
 
 
 def expecting(verb: str, what: str) -> str:
-    """Return a step that has one expectation."""
+    """Return a step with one expectation."""
     return f"{verb}, expect = [{{ {what} }}]"
 
 
@@ -91,7 +91,7 @@ def expecting(verb: str, what: str) -> str:
     ],
 )
 def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: list[str], reason: str) -> None:
-    """The last step of each scenario is impossible, and the error contains its line."""
+    """The last step of each scenario is impossible, and the error contains its line number."""
     with pytest.raises(ConfigError) as refusal:
         read(tmp_path, *steps)
 
@@ -101,13 +101,13 @@ def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: 
 
 @pytest.mark.parametrize("seconds", [1.5, 1.9])
 def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: float) -> None:
-    """The part of the wait that is checked must be longer than twice the absence that the limits allow."""
+    """The checked part of the wait must be more than twice as long as the absence that the limits allow."""
     with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
         read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", audible = true'))
 
 
 def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
-    """Earlier steps, such as a leave, a pause and a download, make each expectation and each wait possible."""
+    """The steps before each expectation or wait, such as a leave, a pause or a download, make it possible."""
     read(
         tmp_path,
         expecting("wait = 2", 'participant = "bob", audible = true'),
@@ -134,7 +134,7 @@ def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
 def test_expectation_without_a_recording_fails_the_step(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
-    """The step fails if no recording ran for the whole wait, for example because a recording ended by itself."""
+    """The step fails if no recording ran for the whole wait, for example because the recording ended unexpectedly."""
     run = _ScenarioRun(
         Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )

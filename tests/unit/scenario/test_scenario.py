@@ -1,4 +1,4 @@
-"""Test reading scenarios: a file results in steps, or in an error with the line and the reason."""
+"""Test reading scenarios: a file yields steps, or an error with the line number and the reason."""
 
 import os
 import re
@@ -52,7 +52,7 @@ def write(folder: Path, text: str, name: str = "scenario.toml") -> Path:
 
 
 def refused(path: Path) -> str:
-    """Return the error for an invalid scenario."""
+    """Return the error message for an invalid scenario."""
     with pytest.raises(ConfigError) as error:
         read_scenario(path)
     message = str(error.value)
@@ -61,7 +61,7 @@ def refused(path: Path) -> str:
 
 
 def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
-    """The record table contains defaults for the options of each start step."""
+    """The ``record`` table contains defaults for the options of each ``start`` step."""
     scenario = read_scenario(write(tmp_path, GOOD))
 
     assert ["join", "start", "wait", "download"] == [step.verb for step in scenario.steps]
@@ -120,7 +120,7 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
     ],
 )
 def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, reason: str) -> None:
-    """The one-line error contains the file, the line, the step and the reason."""
+    """The one-line error contains the file name, the line, the step and the reason."""
     assert GOOD.count(was) == 1
 
     message = refused(write(tmp_path, GOOD.replace(was, becomes)))
@@ -154,7 +154,7 @@ def test_steps_in_an_impossible_order_are_reported(tmp_path: Path, steps: str, r
 
 
 def test_yaml_error_has_its_line(tmp_path: Path) -> None:
-    """Syntax errors and impossible steps in YAML files are reported with their line."""
+    """Syntax errors and impossible steps in YAML files are reported with their line number."""
     assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is not valid YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
     assert "a scenario must contain steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
@@ -192,7 +192,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
     ],
 )
 def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """Unusual YAML results in a ConfigError, whatever exception the YAML parser raises."""
+    """Whatever exception the YAML parser raises for a scenario, it is reported as a ConfigError."""
     assert reason in refused(write(tmp_path, text, "odd.yaml"))
 
 
@@ -216,7 +216,7 @@ def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
-    """Anchors and merge keys work in scenarios, and a mistake in a step that uses them is reported with its line."""
+    """YAML anchors and merge keys work. A mistake in a step that uses them is reported with its line number."""
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
     scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
@@ -245,13 +245,13 @@ def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) 
 
 
 def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
-    """Scenarios must be .toml, .yaml or .yml files, and must exist."""
+    """A scenario must be an existing .toml, .yaml or .yml file."""
     assert "a scenario must be a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
     assert "can't be read" in refused(tmp_path / "gone.toml")
 
 
 def test_value_of_a_toml_file_has_its_line() -> None:
-    """The parser finds the lines of tables, arrays of tables, inline tables, and dotted and quoted keys."""
+    """The parser finds the line numbers of tables, arrays of tables, inline tables, and dotted and quoted keys."""
     text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
 
     lines = toml_lines(text)
@@ -264,7 +264,7 @@ def test_value_of_a_toml_file_has_its_line() -> None:
 
 
 def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
-    """The wait steps are shortened, and the other steps are unchanged."""
+    """A maximum wait shortens the ``wait`` steps, and changes no other steps."""
     scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
     assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
@@ -302,7 +302,7 @@ def test_schema_has_every_step() -> None:
 
 
 def test_number_of_repetitions_is_limited() -> None:
-    """A billion jobs would use up all memory before the first job started."""
+    """The number of jobs is limited, because a billion jobs would use up all memory before the first one started."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
     assert ran.exit_code == 2

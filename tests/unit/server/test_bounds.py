@@ -46,7 +46,7 @@ def connection(number: int) -> Statistics:
 def test_statistics_beyond_the_limit_are_dropped_and_the_recording_continues(
     tmp_path: Path, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The manifest contains one alarm, and the server logs the number of dropped lines."""
+    """If statistics are dropped, the manifest contains one alarm, and the server logs the number of dropped lines."""
     spool = Spool(tmp_path, {}, max_statistics=20_000)
     active = recorded(spool, audio_bytes)
     for number in range(50):
@@ -94,7 +94,7 @@ def test_chunks_are_accepted_after_the_statistics_limit_is_reached(tmp_path: Pat
 def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When page events are dropped, one alarm is stored; room events, alarms and recorder states are still accepted."""
+    """If page events are dropped, one alarm is stored. Room events, alarms and recorder states are still accepted."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -116,7 +116,7 @@ def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
 
 
 def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """However large events are, those that do not fit into the manifest are dropped, and an alarm reports it."""
+    """Events that no longer fit into the manifest are dropped, and an alarm reports this."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -145,7 +145,7 @@ def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, t
 def test_a_manifest_is_filled_up_to_its_limit(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No event that fits is dropped, although each join and alarm appears twice in the manifest."""
+    """No event is dropped if it fits into the manifest, even though the manifest contains each join and alarm twice."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     members = tuple(Member(name=f"{number:05}" + '"' * 195) for number in range(2_000))
@@ -171,7 +171,7 @@ def test_a_manifest_is_filled_up_to_its_limit(
 
 
 def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """The time of every pause is subtracted from the times of later events."""
+    """Each pause's duration is subtracted from the times of later events."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -192,7 +192,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
 def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a power failure, either the folder contains complete facts, or the recording does not exist."""
+    """After a power failure, a recording either has a complete facts file, or does not exist."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -217,7 +217,7 @@ def test_facts_are_on_the_disk_before_the_first_chunk(
 
 
 def fill(path: Path) -> None:
-    """Write a file until the disk is full."""
+    """Fill up the disk with a single file."""
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
@@ -230,7 +230,7 @@ def fill_log(active: ActiveRecording) -> None:
 
 
 def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The partial line is removed, so that the log continues with complete lines once there is space again."""
+    """A partly written line is removed, so that the log contains only complete lines once there is space again."""
     with mounted_disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
         active = begin(spool)
@@ -252,7 +252,7 @@ def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, aud
 
 
 def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
-    """A sparse file can have unallocated ranges at the beginning, in the middle and at the end."""
+    """Unallocated ranges at the beginning, in the middle and at the end of a sparse file are not counted."""
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         for at in (1_000_000, 5_000_000):
@@ -266,7 +266,7 @@ def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
 def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ZFS allocates blocks seconds after a write, and compressed files occupy only a few blocks."""
+    """A fresh or compressed file has few blocks, but counts in full. ZFS allocates blocks seconds after a write."""
     path = tmp_path / "fresh"
     path.write_bytes(bytes(3_000_000))
     real = Path.stat
@@ -282,7 +282,7 @@ def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
 
 
 def test_folders_of_recordings_in_progress_are_private(spool: Spool, audio_bytes: bytes) -> None:
-    """The spool and all folders in it are private, regardless of the umask."""
+    """The spool and all folders in it are private, whatever the umask is."""
     before = os.umask(0)
     try:
         active = recorded(spool, audio_bytes)

@@ -58,7 +58,7 @@ def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) ->
 def test_a_recording_is_sent_as_media_regardless_of_its_manifest(
     spool: Spool, audio_bytes: bytes, tmp_path: Path
 ) -> None:
-    """A manifest from another machine could claim that the recording is an HTML page."""
+    """A recording is never served as HTML, even if a manifest from another machine declares it to be an HTML page."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     with RoomServer(recordings=tmp_path, versions={}) as server:
@@ -72,7 +72,7 @@ def test_a_recording_is_sent_as_media_regardless_of_its_manifest(
 
 
 def test_a_file_whose_name_is_not_text_is_served(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """If a file name is not valid text, the URL contains a printable version of it."""
+    """If a file name is not valid UTF-8, the URL contains a printable version of the name."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     odd = tmp_path / os.fsdecode(b"odd \xff.webm")

@@ -40,7 +40,7 @@ ERRORS = [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO, errno.EDQUOT, errn
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
-    """Make one step of finishing fail with a disk error."""
+    """Make one step of finishing a recording fail with a disk error."""
 
     def fail(*_: object, **__: object) -> Never:
         raise OSError(number, os.strerror(number))
@@ -59,7 +59,7 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
     with monkeypatch.context() as patch:
         refuse(patch, step, number)
 
-        # The manifest may already exist although the file is not safe on disk yet.
+        # At this point, the manifest may already exist, even though the file is not yet safely on disk.
         with contextlib.suppress(HarnessError):
             active.finish_with_manifest()
         active.wait_until_safe()
@@ -80,7 +80,7 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
 
 @pytest.mark.parametrize("left", range(8))
 def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes, left: int) -> None:
-    """Whichever file can't be created for lack of inodes, the recording can be recovered later."""
+    """Whichever file can't be created because the disk has no free inodes, the recording can be recovered later."""
     with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
             active = recorded(server._spool, audio_bytes, recordName="standup")
@@ -143,7 +143,7 @@ def test_other_recordings_are_published_when_one_cannot_be(
 def test_a_file_that_was_not_read_back_is_not_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a file can't be read back, the raw bytes are kept, because they are the only reliable copy."""
+    """If the finished file can't be read back, the raw bytes are kept, because they are the only reliable copy."""
     active = recorded(spool, audio_bytes)
     refuse(monkeypatch, "settle", errno.EIO)
 
@@ -175,7 +175,10 @@ def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
 
 
 async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[str, Any]:
-    """Record as a page does; return the server's error, the item in the list, and the responses to later requests."""
+    """Record as a page does.
+
+    Return the server's error, the recording's list entry, and the responses to later requests.
+    """
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
         spool = await wire.open("/spool")
@@ -204,7 +207,7 @@ async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[s
 def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The page and the list of recordings show why a recording failed; it can be deleted, and another one can begin."""
+    """The page and the list of recordings show why a recording failed. It can be deleted, and another one can begin."""
 
     def never_verify(_: Path) -> Never:
         raise NotImplementedError
@@ -227,7 +230,7 @@ def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
 
 
 def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If a recording's folder was removed, Ctrl-C logs one line about it and publishes the other recordings."""
+    """If one recording's folder was removed, a server stopped with Ctrl-C logs one line and publishes the others."""
 
     async def begin_two(url: str) -> None:
         async with aiohttp.ClientSession(headers={"Origin": url}) as session:
@@ -267,7 +270,7 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, au
 def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The published file is safe; in the worst case, the next recovery publishes a second copy."""
+    """If a published recording can't be marked as published, the next recovery publishes at most a second copy."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     active.wait_until_safe()
@@ -286,7 +289,7 @@ def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
 def test_the_first_error_while_publishing_is_raised(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first error is raised even if the cleanup fails as well."""
+    """If the cleanup fails as well, the first error is still the one that is raised."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     active.wait_until_safe()

@@ -1,4 +1,4 @@
-"""HelloQueue decides which connection gets a place and which one loses it."""
+"""HelloQueue limits connections that have not sent ``hello``, and decides which of them is closed for a new one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 async def connect(
     server: RoomServer, address: str, stack: list[aiohttp.ClientSession]
 ) -> aiohttp.ClientWebSocketResponse:
-    """Open a socket from one of this machine's addresses."""
+    """Open a WebSocket from one of this machine's addresses."""
     connector = aiohttp.TCPConnector(local_addr=(address, 0))
     session = aiohttp.ClientSession(headers={"Origin": server.url}, connector=connector)
     stack.append(session)
@@ -31,7 +31,7 @@ async def connect(
 
 
 def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a client holds all places and another client connects, the first client loses only its oldest place."""
+    """If one client uses all connections and another client connects, only the first client's oldest one is closed."""
     monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
 
     async def crowd(server: RoomServer) -> list[bool]:

@@ -48,7 +48,7 @@ def never_verify(_: Path) -> ReportSummary:
 def record(
     library: Library, spool: Spool, data: bytes, *, until: str = "end", **config: Any
 ) -> tuple[ActiveRecording, str]:
-    """Make a complete recording in the library's room; return the recording and its state in the list."""
+    """Make a complete recording in the library's room. Return the recording and its state in the list of recordings."""
 
     async def run() -> tuple[ActiveRecording, str]:
         admission, limits = Admission(), ServerLimits()
@@ -76,7 +76,7 @@ def record(
 
 
 def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The file is published once, with the requested name and a manifest, and its page can still download it."""
+    """A recording is published once, with the requested name and a manifest, and its page can still download it."""
     published: list[Recording] = []
     library = Library("daily", tmp_path / "kept", never_verify, published.append)
 
@@ -108,7 +108,7 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes
 
 
 def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """If publishing fails, the list shows the reason, a second attempt fails as well, and the spool keeps the file."""
+    """If publishing fails, the list shows the reason, and the spool keeps the file. A second attempt fails as well."""
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)
 
@@ -124,7 +124,7 @@ def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_b
 def test_a_recording_that_cannot_be_read_back_is_not_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a file can't be read back, the raw bytes are kept, because they are the only reliable copy."""
+    """If the finished file can't be read back, the raw bytes are kept, because they are the only reliable copy."""
 
     def fail(*_: object) -> None:
         message = "read back with other packets"
@@ -143,7 +143,7 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
 
 
 def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """When the server stops, a verification request ends quickly, and the program does not wait for its thread."""
+    """When the server stops, a running verification request ends quickly, and nothing waits for its thread."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
     active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes)
@@ -207,7 +207,7 @@ def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -
 def test_a_recording_is_listed_even_if_its_download_finished_first(
     audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page downloads the whole recording and deletes it before the server has read the file back."""
+    """A recording is published even if the page downloads and deletes it before the server has read the file back."""
     settle, sent = Folder.settle, threading.Event()
 
     def slowly(*arguments: Any) -> None:
@@ -250,7 +250,7 @@ def test_a_recording_is_listed_even_if_its_download_finished_first(
 
 
 def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """An unpacked archive can contain links, copied recordings, and file names that are not valid text."""
+    """An unpacked archive can contain links, copied recordings, and file names that are not valid UTF-8."""
     active = recorded(spool, audio_bytes, recordName="standup")
     active.finish_with_manifest()
     published = active.publish(tmp_path / "kept")
@@ -275,7 +275,7 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_b
 
 
 def test_the_reason_for_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
-    """The reason must not reveal any folder, since all members and viewers of the room can read it."""
+    """A failure's reason must not reveal any folder, since all members and viewers of the room can read it."""
     library = Library("daily", spool.root.parent, never_verify, lambda _: None)
 
     record(library, spool, b"nothing that can be read")

@@ -1,4 +1,4 @@
-"""ServerLimits are parsed and documented correctly, and Rate accepts the right number of events."""
+"""Server limits are parsed and documented correctly, and Rate accepts the right number of events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 
 def test_limits_are_parsed_from_names_and_numbers() -> None:
-    """Names can contain dashes, and numbers can have suffixes such as G."""
+    """A limit's name can contain dashes, and its number can have a suffix such as G."""
     limits = ServerLimits.parse(["participants=10", "recording-bytes=2G", "comes_back=2.5", "idle = 1k"])
 
     assert asdict(limits) == asdict(
@@ -54,13 +54,13 @@ def test_a_rate_allows_a_burst_of_twenty_seconds_after_a_silence() -> None:
     ],
 )
 def test_nesting_is_counted_outside_of_strings(text: str, *, deep: bool) -> None:
-    """Brackets in strings do not count as nesting."""
+    """Brackets inside JSON strings do not count as nesting."""
     assert is_too_deep(text, 3) == deep
 
 
 @pytest.mark.parametrize("text", ["[" * 17 + '"' + '\\"' * 2_000_000, "[" * 17 + '"' * 2_000_001, "[" * 17 + '"\\'])
 def test_nesting_is_measured_in_one_pass(text: str) -> None:
-    """Measuring the nesting is fast even with millions of quotes and backslashes, or if a string is never closed."""
+    """Measuring the nesting depth is fast even for millions of quotes and backslashes, or an unterminated string."""
     began = time.process_time()
 
     assert is_too_deep(text, 16)
@@ -69,13 +69,13 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
 def test_limits_that_cannot_work_are_refused(given: str) -> None:
-    """Some limits have a maximum, which results from layouts, timelines, aiohttp or the readers of logs."""
+    """Some limits have a maximum, imposed by layouts, timelines, aiohttp or the code that reads logs."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 
 
 def test_each_limit_is_documented_with_its_default() -> None:
-    """The documentation lists each limit by the name that the command line uses."""
+    """The documentation lists each limit under its command-line name."""
     documented = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert [(name.replace("_", "-"), float(value)) for name, value in asdict(ServerLimits()).items()] == [

@@ -1,4 +1,4 @@
-"""A recording's manifest can be read again, no matter what the page and the room report or how often."""
+"""A recording's manifest can be read back, no matter what the page and the room report, or how often."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# A character that needs four bytes in UTF-8, which is the maximum.
+# A character that needs four bytes in UTF-8, the maximum.
 WIDE = "\N{GRINNING FACE}"
 TILE = {"participant": WIDE * 200, "x": 65_535, "y": 65_535, "width": 65_535, "height": 65_535}
 LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
@@ -56,7 +56,7 @@ def fed(spool: Spool, audio_bytes: bytes) -> ActiveRecording:
 def test_an_event_uses_no_more_of_a_manifest_than_estimated(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes
 ) -> None:
-    """The estimated size of an event includes its time, its indentation, and the alarm that repeats its text."""
+    """An event's estimated size includes its time, its indentation, and the alarm entry that repeats its text."""
     message = MixerEvent.model_validate(event)
     line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
     one, more = fed(spool, audio_bytes), fed(spool, audio_bytes)
@@ -70,7 +70,7 @@ def test_an_event_uses_no_more_of_a_manifest_than_estimated(
 
 
 def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
-    """The budgets for events leave enough space for all parts of a manifest that have no budget of their own."""
+    """The size limits for events leave enough space for the parts of a manifest that have no size limit."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
     pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
     texts = 4 * (LONGEST_NAME + 16 * 2_000)
@@ -80,7 +80,7 @@ def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
 
 @pytest.mark.parametrize("letter", [WIDE, "\\", "\n", "\x01"])
 def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, audio_bytes: bytes) -> None:
-    """The longest log lines can be read again, regardless of their characters, and the recording can be finished."""
+    """The longest log lines can be read back, whatever characters they contain, and the recording can be finished."""
     active = recorded(spool, audio_bytes)
     room = ServerLimits().spool_message
     report = [{f"{number:{letter}<128}": letter * 128 for number in range(64)}] * 64
@@ -98,13 +98,13 @@ def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, audi
 
 
 def test_logs_of_the_largest_size_can_be_recovered_and_verified() -> None:
-    """Readers of logs and statistics accept files at least as large as those that the server writes."""
+    """The code that reads logs and statistics accepts files as large as the server can write."""
     assert ServerLimits().notes_bytes <= _MAXIMA["notes_bytes"] <= recover._LARGEST_LOG
     assert _MAXIMA["notes_bytes"] <= statistics_module._LARGEST_FILE
 
 
 def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
-    """With more participants than tiles, recording all of them would fail at the first layout."""
+    """If a room could have more participants than a layout has tiles, recording all of them would fail."""
     tiles = [{**TILE, "participant": "a"}] * _MAXIMA["participants"]
 
     MixerEvent.model_validate({"time": 1, "event": "layout", "tiles": tiles})
@@ -114,7 +114,7 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 def test_events_that_a_manifest_cannot_hold_are_dropped(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The total size of events is limited as well as their number, and the recording continues."""
+    """Both the total size and the number of events are limited. The recording continues without further events."""
     monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
     active = fed(spool, audio_bytes)
     message = MixerEvent.model_validate(event)
@@ -133,7 +133,7 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
 def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many joins do not end a recording, and a participant who is already listed remains listed."""
+    """A large number of joins does not end a recording, and participants who are already listed remain listed."""
     monkeypatch.setattr(recording_log, "ROOM_EVENTS", 100_000)
     active = recorded(spool, audio_bytes)
     bob = Member(name="bob", marker=1)
@@ -159,7 +159,7 @@ def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
 
 
 def test_server_alarms_are_limited(spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alarms are limited, because a page can stop sending data again and again."""
+    """The number of alarms is limited, because a page can stop sending data again and again."""
     monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
     active = recorded(spool, audio_bytes)
 

@@ -17,7 +17,7 @@ def server() -> SignalingServer:
 
 
 def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
-    """A second ``alice`` becomes ``alice 2``, and names can be used again once they are free."""
+    """A second ``alice`` is renamed to ``alice 2``, and names can be reused once they are free."""
     names = [server.join(connection, "alice")["name"] for connection in (1, 2, 3)]
     server.disconnect(2)
 
@@ -55,7 +55,7 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 256 participants, the marker numbers start over and skip those in use."""
+    """After 256 participants, the marker numbers start over, skipping those in use."""
     alice = server.join(1, "alice")["marker"]
     for number in range(255):
         server.join(2, f"visitor {number}")
@@ -67,7 +67,7 @@ def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
 
 
 def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
-    """Joins and leaves have times, members with a real camera have no marker, and the room stores all joins."""
+    """Joins and leaves are reported with their times. Members with a real camera have no marker."""
     server.join(1, "alice")
     server.now += 250
     server.join(2, "bob", media="camera")
@@ -92,7 +92,7 @@ def test_an_empty_room_is_removed(server: SignalingServer) -> None:
 
 
 def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
-    """When a connection ends after a bye, the other members receive no second message."""
+    """If a member sends ``bye`` and disconnects, the other members receive only one message about it."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -105,7 +105,7 @@ def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
 
 
 def test_a_lost_connection_is_the_reason_for_a_leave(server: SignalingServer) -> None:
-    """The other members can distinguish a lost connection from a bye."""
+    """The other members can tell a lost connection from a ``bye``."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -116,7 +116,7 @@ def test_a_lost_connection_is_the_reason_for_a_leave(server: SignalingServer) ->
 
 
 def test_an_unidentified_connection_ends_without_a_message(server: SignalingServer) -> None:
-    """When a connection that never sent hello ends, nobody receives a message."""
+    """If a connection ends without ever having sent ``hello``, nobody receives a message."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -126,7 +126,7 @@ def test_an_unidentified_connection_ends_without_a_message(server: SignalingServ
 
 
 def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) -> None:
-    """Python notices when a page crashes, and removes the member even before the connection ends."""
+    """When a page crashes, Python removes its member at once, without waiting for it to reconnect."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.lose(2)
@@ -139,7 +139,7 @@ def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) 
 
 
 def test_a_full_room_admits_no_more_participants() -> None:
-    """The error for a full room contains the limit, and another participant is admitted after somebody has left."""
+    """The error for a full room contains the limit. Once somebody has left, another participant is admitted."""
     server = SignalingServer(limits=ServerLimits(participants=2))
     server.join(1, "alice")
     server.join(2, "bob")

@@ -1,4 +1,4 @@
-"""The page and the server send exactly the messages that the page declares, and the server validates them."""
+"""The page and the server send exactly the messages that the page's types declare, and the server validates them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TILE = {"participant": "alice", "x": 0, "y": 0, "width": 640, "height": 360}
 
 
 def declared(union: str) -> dict[str, set[str]]:
-    """Return the fields of each message type in one of the page's TypeScript unions."""
+    """Return the fields of each message type in one of the TypeScript unions of the page."""
     body = TYPES.split(f"type {union} =")[1].split(";\n\n")[0]
     found = {}
     for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:
@@ -85,8 +85,8 @@ def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> Non
 def test_server_sends_the_messages_that_the_page_declares(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a session that uses the whole protocol, the server sends every declared message with the declared fields."""
-    # Make the server report every hash separately, and treat every disk as nearly full.
+    """In a session that uses the whole protocol, the server sends every message type with its declared fields."""
+    # Make the server report each hash separately, and treat every disk as nearly full.
     monkeypatch.setattr("harness.server.spool.spool_socket.HASHED_AT_ONCE", 0)
     library = Library("daily", tmp_path, never_verify, lambda _: None)
     options = ServeOptions(public_room="daily")
@@ -120,7 +120,7 @@ def test_server_has_no_message_that_the_page_does_not_declare() -> None:
 
 
 async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Join, talk, resume, view, record, download and clean; return all ``/signal`` and ``/spool`` messages."""
+    """Join, signal, resume, view, record, download and clean. Return all ``/signal`` and ``/spool`` messages."""
     async with sockets(server) as wire:
         alice, welcome = await wire.enter("daily", "alice")
         spool = await play_recording(wire, welcome["spool_token"], audio_bytes)
@@ -145,7 +145,7 @@ async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dic
 
 
 async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[dict[str, Any]]:
-    """Record, download and clean; return all ``/spool`` messages."""
+    """Record, download and clean. Return all ``/spool`` messages."""
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": token})
     await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
@@ -193,7 +193,7 @@ def never_verify(_: Path) -> Never:
     ],
 )
 def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
-    """Every field of the recorder's messages is parsed."""
+    """Every field of a recorder's message is parsed."""
     read = SPOOL.validate_json(json.dumps(message))
 
     assert message["type"] == read.type
@@ -216,7 +216,7 @@ def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
     ],
 )
 def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
-    """A hello with an unknown field, or with a value out of range, is refused."""
+    """A ``hello`` message with an unknown field, or with a value that is out of range, is refused."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(HELLO | change))
 
@@ -237,13 +237,13 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     ],
 )
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
-    """Pages can't report pauses, because the server removes them itself; lists and texts have a maximum length."""
+    """Pages can't report pauses, because the server cuts them out itself. Lists and texts have a maximum length."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 
 
 def test_a_hello_in_a_room_needs_only_its_type() -> None:
-    """By default, a hello announces synthetic media and subscribes to nobody."""
+    """By default, a ``hello`` message announces synthetic media and subscribes to nobody."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
     expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "subscriptions": None}

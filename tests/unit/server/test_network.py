@@ -95,12 +95,12 @@ def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
     ],
 )
 def test_a_client_is_an_address_or_an_ipv6_network(address: str | None, client: str) -> None:
-    """A /64 network counts as one client; otherwise, one client could try a code from each of its addresses."""
+    """A /64 network counts as one client, so that a client can't try more join codes by changing its IPv6 address."""
     assert client == client_of(address)
 
 
 def test_a_servers_names_are_in_normal_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine can have any name, so names that no browser could open are omitted."""
+    """Names of this machine that no browser could open are omitted, and the others are normalized."""
     monkeypatch.setattr("socket.gethostname", lambda: "Rooms")
     monkeypatch.setattr("socket.getfqdn", lambda: "not a name")
 

@@ -1,4 +1,4 @@
-"""The lines in a recording's open files stay complete, even if another thread closes a file during a write."""
+"""Lines in a recording's files are complete even if another thread closes a file while a line is written."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.parallel
 
 
 class FileClosedWhileItWrites(io.FileIO):
-    """A file that another thread tries to close during a write."""
+    """A file that another thread tries to close while it is being written to."""
 
     lines: JsonLines
     closing: threading.Thread
 
     def write(self, data: Any) -> int:
-        """Give the other thread some time to close the file, then write."""
+        """Let another thread try to close the file for 0.2 s, then write."""
         self.closing = threading.Thread(target=self.lines.close)
         self.closing.start()
         self.closing.join(0.2)
@@ -32,7 +32,7 @@ class FileClosedWhileItWrites(io.FileIO):
 
 
 def test_a_line_is_written_whole_while_another_thread_closes_the_file(tmp_path: Path) -> None:
-    """A log is closed only after the current line has been written, and later lines are dropped."""
+    """A log is closed only after the current line has been written. Later lines are dropped."""
     file = FileClosedWhileItWrites(tmp_path / "log.jsonl", "wb")
     file.lines = JsonLines(file)
 

@@ -48,7 +48,7 @@ class SlowDisk:
 async def ending(
     wire: Sockets, audio_bytes: bytes, disk: SlowDisk
 ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
-    """Record, send ``end``, and return the socket and the hello message that resumes the recording."""
+    """Record, and send ``end``. Return the socket and the ``hello`` message that resumes the recording."""
     _, welcome = await wire.enter("daily", "alice")
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
@@ -70,7 +70,7 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
 
 
 def noticed(server: RoomServer) -> None:
-    """Wait until the server has noticed that all of a recording's connections are lost."""
+    """Wait until the server has noticed that all recording connections are lost."""
     breath = threading.Event()
     while any(socket._request.transport is not None for socket in server._web_app.spool_sockets._open):
         breath.wait(0.01)
@@ -82,7 +82,7 @@ def never_verify(_: Path) -> Never:
 
 
 def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bool = False) -> None:
-    """Run a test scenario against a server, with or without a library."""
+    """Run ``play`` against a server, with or without a library of recordings."""
 
     async def run(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -97,7 +97,7 @@ def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bo
 def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
 ) -> None:
-    """The page receives the file once after reconnecting, whether or not the server had noticed the lost connection."""
+    """After reconnecting, the page receives the file once, whether or not the server noticed the lost connection."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -120,7 +120,7 @@ def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
 def test_a_page_that_reconnects_twice_gets_the_file(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a page reconnects repeatedly, its last connection receives the file."""
+    """If a page reconnects repeatedly, the file is sent on its last connection."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:

@@ -29,7 +29,7 @@ REFUSED = {
 
 
 def serve(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]]) -> None:
-    """Run a test scenario against a server."""
+    """Run ``play`` against a server."""
 
     async def run(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -40,7 +40,7 @@ def serve(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]]) -> None:
 
 
 async def begin(wire: Sockets, name: str) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, str]]:
-    """Join and begin a recording; return its socket, and the page's ids and tokens."""
+    """Join and begin a recording. Return its socket, and the page's ids and tokens."""
     _, welcome = await wire.enter("daily", name)
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
@@ -55,7 +55,7 @@ async def begin(wire: Sockets, name: str) -> tuple[aiohttp.ClientWebSocketRespon
 
 
 async def resume(wire: Sockets, recording: str, token: str) -> list[dict[str, Any]]:
-    """Try to resume a recording; return the first response, or all responses if the server refuses."""
+    """Try to resume a recording. Return the first response, or all responses if the server refuses."""
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": token, "recording": recording})
     answers = [await spool.receive_json(timeout=10)]
@@ -79,7 +79,7 @@ async def resume(wire: Sockets, recording: str, token: str) -> list[dict[str, An
 def test_resume_is_refused_unless_token_and_id_are_those_of_the_recording(
     tmp_path: Path, recording: str, token: str
 ) -> None:
-    """When resuming is refused, the connection is closed, and running recordings continue on their own connections."""
+    """If resuming is refused, the connection is closed. Active recordings continue on their own connections."""
 
     async def play(wire: Sockets) -> None:
         alice, alices = await begin(wire, "alice")
@@ -103,7 +103,7 @@ def test_resume_is_refused_unless_token_and_id_are_those_of_the_recording(
 def test_resume_of_a_cleaned_recording_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: str
 ) -> None:
-    """A deleted recording can't be resumed, even if its token remains valid for a moment."""
+    """A deleted recording can't be resumed, even while its token is still valid for a moment."""
     removed, go_on = threading.Event(), threading.Event()
     clean = ActiveRecording.clean
 

@@ -1,4 +1,4 @@
-"""Media routes are parsed from the command line, and members receive the data that they need."""
+"""Media routes (TURN server and SFU) are parsed from the command line, and members receive the data they need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parallel
 
 
 def signature(secret: str, text: str) -> str:
-    """Return a signature that only somebody who knows the secret can compute."""
+    """Return the signature of a text, which only somebody who knows the secret can compute."""
     return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
@@ -26,7 +26,7 @@ def test_media_go_from_page_to_page_by_default() -> None:
 
 
 def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
-    """Several servers can use the same Janus without sharing a room by accident."""
+    """Several servers can use the same Janus server without accidentally sharing a room."""
     alone = Sfu("ws://janus:8188")
     shared = Sfu("ws://janus:8188", room="daily")
 
@@ -68,13 +68,13 @@ def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
 
 @pytest.mark.parametrize("text", ["http://turn.test", "turn:", "turn:me@turn.test", "turn.test:3478"])
 def test_an_invalid_ice_server_is_refused(text: str) -> None:
-    """The error message shows what valid addresses look like."""
+    """The error message shows what a valid TURN address looks like."""
     with pytest.raises(ConfigError, match="use stun:HOST:PORT"):
         IceServer.parse(text)
 
 
 def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TURN server without a user or a secret would refuse every participant."""
+    """A TURN address without a user or a secret is refused, since the TURN server would refuse every participant."""
     monkeypatch.delenv("HARNESS_TURN_SECRET", raising=False)
 
     with pytest.raises(ConfigError, match="HARNESS_TURN_SECRET"):
@@ -89,7 +89,7 @@ def test_an_invalid_sfu_is_refused(text: str) -> None:
 
 
 def test_relaying_without_a_turn_server_is_refused() -> None:
-    """Relaying requires a TURN server, and a room name requires an SFU."""
+    """The option --relay-only requires a TURN server, and --sfu-room requires an SFU."""
     with pytest.raises(ConfigError, match="--relay-only"):
         Routes.parse(ice_servers=["stun:stun.test:3478"], relay_only=True)
     with pytest.raises(ConfigError, match="--sfu-room"):

@@ -1,4 +1,4 @@
-"""ServeOptions normalizes addresses to the form that browsers send, and requires codes that are hard to guess."""
+"""ServeOptions normalizes addresses to the form that browsers send, and refuses codes that are easy to guess."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_an_origin_has_the_form_that_browsers_send(given: str, sent: str) -> Non
     ],
 )
 def test_an_origin_that_no_browser_sends_is_refused(given: str) -> None:
-    """An origin that no browser sends is refused, because every page from it would be refused later."""
+    """An origin that no browser sends is refused, because no page could ever match it."""
     with pytest.raises(ConfigError, match="is not the address of a server, for example https"):
         ServeOptions(origins=(given,))
 
 
 @pytest.mark.parametrize("given", ["https://alice@rooms.example.com", "https://alice:secret@rooms.example.com:port"])
 def test_an_origin_with_a_password_is_refused_without_printing_it(given: str) -> None:
-    """An origin with a password is useless, since browsers omit the password."""
+    """An origin with a password is refused, since no browser sends a password in an origin."""
     with pytest.raises(ConfigError, match="leave them out") as refusal:
         ServeOptions(origins=(given,))
 

@@ -28,7 +28,7 @@ def server() -> SignalingServer:
 
 
 def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -> None:
-    """The welcome contains the member's own data, the room, the other members, and a token for recording."""
+    """The ``welcome`` message contains the member's own data, the room, the other members and a recording token."""
     server.join(1, "alice", subscriptions={"*": SMALL})
 
     welcome = server.join(2, "bob")
@@ -47,7 +47,7 @@ def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -
 
 
 def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
-    """The other members are notified of a new member, who receives only the welcome."""
+    """The other members are notified of a new member. The new member receives only the ``welcome`` message."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -87,7 +87,7 @@ def test_a_refused_connection_gets_an_error_and_is_closed(server: SignalingServe
     "message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "subscribe", "subscriptions": None}]
 )
 def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, message: dict[str, Any]) -> None:
-    """If the first message is not a hello, the server closes the connection."""
+    """If the first message is not ``hello``, the server closes the connection."""
     server.send(1, message)
 
     assert [("error", "The first message must be hello.")] == [
@@ -137,7 +137,7 @@ def test_state_and_subscriptions_are_relayed_within_the_room(
 
 
 def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServer) -> None:
-    """A new member receives the other members' subscriptions, and whether they are muted."""
+    """A new member is notified of the other members' subscriptions, and of which members are muted."""
     server.join(1, "alice")
     server.send(1, {"type": "state", "audio": False, "video": False})
     server.send(1, {"type": "subscribe", "subscriptions": {"*": SMALL}})
@@ -166,7 +166,7 @@ def test_a_signal_reaches_only_its_member(server: SignalingServer) -> None:
 
 
 def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
-    """A receipt contains the id of the member who received the media."""
+    """A ``received`` message is delivered with the id of the member who received the media."""
     alice = server.join(1, "alice")["id"]
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -191,7 +191,7 @@ def test_messages_stay_in_their_room(server: SignalingServer, kind: str) -> None
 
 
 def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None:
-    """A pong repeats the time that the page sent in its ping."""
+    """A ``pong`` message contains the room's time, and repeats the time that the page sent in its ``ping``."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -225,7 +225,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None
     ids=range(18),
 )
 def test_a_malformed_message_closes_its_own_connection_only(server: SignalingServer, text: str) -> None:
-    """The sender of a malformed message gets a one-line error; the other members only see the sender leave."""
+    """The sender of a malformed message gets a one-line error. The other members are only notified that it left."""
     server.join(1, "alice")
     server.join(2, "bob")
     server.forget_sent()

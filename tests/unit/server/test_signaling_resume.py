@@ -18,7 +18,7 @@ def server() -> SignalingServer:
 
 
 def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None:
-    """A reconnected member receives each message once, and the other members notice nothing."""
+    """A member who reconnects receives each message exactly once. The other members are not notified."""
     alice, bob = server.join(1, "alice"), server.join(2, "bob")
     server.forget_sent()
     server.send(1, {"type": "subscribe", "subscriptions": None})
@@ -36,7 +36,7 @@ def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None
 
 
 def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None:
-    """A ping acknowledges messages, and only unacknowledged messages are sent again."""
+    """A ``ping`` acknowledges messages. Only unacknowledged messages are sent again."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     for audio in (True, False):
@@ -52,7 +52,7 @@ def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None
 
 
 def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: SignalingServer) -> None:
-    """If a member has already reconnected, the end of the old connection has no effect."""
+    """Once a member has reconnected, the loss of the old connection has no effect."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.forget_sent()
@@ -66,7 +66,7 @@ def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: Signalin
 
 
 def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: SignalingServer) -> None:
-    """The other members are notified after the waiting time; the leave event has the time of the connection loss."""
+    """The other members are notified after the waiting time. The leave event has the time of the disconnect."""
     server.join(1, "alice")
     server.join(2, "bob")
     member = server.lose(2)
@@ -84,7 +84,7 @@ def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: 
 
 
 def test_a_second_lost_connection_gets_a_full_wait(server: SignalingServer) -> None:
-    """A member who reconnected and lost the connection again is not removed when the first waiting time ends."""
+    """If a member reconnects and disconnects again, the waiting time starts over."""
     bob = server.join(2, "bob")
     member = server.lose(2)
     first = member.lost_at
@@ -97,7 +97,7 @@ def test_a_second_lost_connection_gets_a_full_wait(server: SignalingServer) -> N
 
 
 def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
-    """A bye revokes the member's resume token."""
+    """A ``bye`` message revokes the member's resume token."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.send(2, {"type": "bye"})

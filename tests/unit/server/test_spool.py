@@ -1,4 +1,4 @@
-"""Spool receives recordings in chunks, and finishes, publishes and deletes them; each has its own locked folder."""
+"""Spool receives recordings in chunks, and finishes, publishes and deletes them. Each has its own locked folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_recordings_folder_is_private(spool: Spool) -> None:
 
 
 def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
-    """Two recordings have different random ids, and the spool lists both."""
+    """Each recording gets a random id, and the spool lists all recordings."""
     one, other = begin(spool), begin(spool)
 
     assert one.folder != other.folder
@@ -47,7 +47,7 @@ def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
 
 
 def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
-    """While a recording holds its lock, recovery does not treat it as abandoned."""
+    """A recording holds a lock on its folder, so that recovery does not treat it as abandoned."""
     active = begin(spool)
 
     with active.folder.lock.open("rb") as lock:
@@ -59,7 +59,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
 
 
 def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
-    """The stored facts are sufficient to finish the recording without its page or its server."""
+    """The facts file contains everything needed to finish the recording without its page or its server."""
     active = begin(spool, recordName="standup")
 
     text = active.folder.facts.read_text()
@@ -73,7 +73,7 @@ def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> Non
 
 
 def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> None:
-    """Every accepted chunk is written to disk immediately, not buffered."""
+    """Every accepted chunk is written to disk immediately, without buffering."""
     active = begin(spool)
 
     active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
@@ -96,7 +96,7 @@ def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> 
 def test_a_chunk_that_is_not_the_next_one_is_refused(
     spool: Spool, audio_bytes: bytes, number: int, offset: int
 ) -> None:
-    """The error describes the expected and the received chunk, and the expected chunk is accepted afterwards."""
+    """The error describes the expected and the received chunk. Afterwards, the expected chunk is still accepted."""
     active = begin(spool)
     active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
 
@@ -111,7 +111,7 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(
 
 
 def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The statistics contain one line per connection and second, with the W3C's names and the time in the recording."""
+    """The statistics have one line per connection and second, with the W3C's field names and the recording's time."""
     active = recorded(spool, audio_bytes)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
     active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
@@ -125,7 +125,7 @@ def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_byte
 
 
 def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
-    """Each log line is one JSON object, and is on disk immediately."""
+    """Each log line is one JSON object, and is written to disk immediately."""
     active = begin(spool)
 
     active.log.add_recorder_state("started", STARTED)
@@ -145,7 +145,7 @@ def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
 
 
 def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """A finished recording's manifest matches the file on disk."""
+    """The manifest of a finished recording matches the file on disk."""
     active = recorded(spool, audio_bytes, recordName="standup")
 
     manifest = active.finish_with_manifest()
@@ -170,7 +170,10 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, a
 
 
 def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: bytes) -> None:
-    """Event times are relative to the recorder's start, which is at 10 s room time in this test."""
+    """Event times are relative to the recorder's start.
+
+    In this test, the recorder starts at 10 s on the room's clock.
+    """
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     active.log.add_event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
@@ -195,7 +198,7 @@ def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_byt
 
 
 def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, audio_bytes: bytes) -> None:
-    """Members who join our room have markers, but participants who are reported only by the page have none."""
+    """A participant whom only the page reports is listed without a marker."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):
@@ -238,7 +241,10 @@ def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> N
 
 
 def test_a_recording_without_bytes_fails(spool: Spool) -> None:
-    """Finishing a recording without bytes always raises an error with NERTC's code; cleaning it still works."""
+    """Finishing a recording without bytes always raises an error with NERTC's code.
+
+    The recording can still be deleted.
+    """
     active = begin(spool)
 
     for _ in range(2):
@@ -252,11 +258,11 @@ def test_a_recording_without_bytes_fails(spool: Spool) -> None:
 
 @pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
 def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, audio_bytes: bytes, name: str) -> None:
-    """A recording can have any name, even that of one of the spool's own files."""
+    """A recording can have any name, even the name of one of the spool's own files."""
     active = recorded(spool, audio_bytes, recordName=name)
 
     manifest = active.finish_with_manifest()
-    # Reading the file back must remove only the raw bytes.
+    # After the file has been read back, only the raw bytes may be removed.
     active.wait_until_safe()
 
     assert f"{name}.webm" == manifest.recording.path.name
@@ -267,7 +273,10 @@ def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, audio_bytes
 def test_chunks_are_refused_while_the_recording_ends(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The finished file contains every acknowledged chunk, and the finalizer has read the last one."""
+    """A chunk that arrives while the recording is being finished is refused.
+
+    Every acknowledged chunk is in the file.
+    """
     active = begin(spool)
     feed(active, audio_bytes[:20_000])
     settled, ended = threading.Event(), threading.Event()
@@ -304,7 +313,7 @@ def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
 
 
 def test_cleaning_removes_everything_and_can_be_repeated(spool: Spool, audio_bytes: bytes) -> None:
-    """Cleaning a recording removes its folder, files and lock, and later messages have no effect."""
+    """Deleting a recording removes its folder, files and lock. Later messages have no effect."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
 
@@ -319,7 +328,7 @@ def test_cleaning_removes_everything_and_can_be_repeated(spool: Spool, audio_byt
 
 
 def test_cleaning_while_recording_ends_it(spool: Spool, audio_bytes: bytes) -> None:
-    """Cleaning a running recording stops the finalizer's thread."""
+    """Deleting an active recording stops the finalizer's thread."""
     active = recorded(spool, audio_bytes)
 
     active.clean()
@@ -338,7 +347,7 @@ def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_b
 
 
 def test_a_recording_without_a_download_is_published(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """A recording that nobody downloaded is moved to the recordings folder, with the reason in its manifest."""
+    """A recording that nobody downloaded is moved to the recordings folder, and its manifest states the reason."""
     active = recorded(spool, audio_bytes, recordName="standup")
 
     published = active.publish(tmp_path / "kept")
@@ -440,7 +449,7 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
 
 
 def test_cleaning_does_not_wait_for_the_read_back(spool: Spool, audio_bytes: bytes) -> None:
-    """Cleaning does not wait, because the page already has the file and the disk space may be needed."""
+    """Deleting a recording does not wait, because the page already has the file and the disk space may be needed."""
     active = recorded(spool, audio_bytes)
     active.finish()
 

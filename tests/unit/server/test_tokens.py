@@ -1,4 +1,4 @@
-"""Admission checks tokens, codes, hosts and origins."""
+"""Admission checks tokens, join codes, view codes, hosts and origins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALICE = Token(role="participant", room="daily", name="alice", subject="m1")
 
 
 class Clock:
-    """A clock that advances only when a test sets it."""
+    """A clock whose time changes only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -28,7 +28,7 @@ class Clock:
 
 
 def test_a_token_admits_once() -> None:
-    """A single-use token is invalid after its first use."""
+    """A single-use token becomes invalid when it is used."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -38,7 +38,7 @@ def test_a_token_admits_once() -> None:
 
 
 def test_a_reusable_token_admits_repeatedly() -> None:
-    """A reusable token, such as a member's recorder token, is valid any number of times."""
+    """A reusable token, such as a member's recorder token, can be used any number of times."""
     admission = Admission()
     grant = Token(role="recorder", room="daily", name="alice", subject="m1")
     token = admission.issue(grant, single_use=False)
@@ -73,7 +73,7 @@ def test_expired_tokens_are_forgotten() -> None:
 
 @pytest.mark.parametrize("role", ["recorder", "download"])
 def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
-    """A token is refused for any other role, and remains valid for its own."""
+    """A token is refused for any role but its own, and remains valid for its own."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -85,7 +85,7 @@ def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
 
 @pytest.mark.parametrize("token", [None, "", "guessed", "x" * 10_000, "\x00", "日本"])
 def test_an_unknown_token_is_refused(token: str | None) -> None:
-    """Only issued tokens are valid."""
+    """A token that was never issued is refused."""
     admission = Admission()
     admission.issue(ALICE)
 
@@ -103,7 +103,7 @@ def test_tokens_are_stored_only_as_digests() -> None:
 
 
 def test_tokens_of_a_removed_member_are_revoked() -> None:
-    """When a member's tokens are revoked, other members' tokens remain valid."""
+    """If a member's tokens are revoked, other members' tokens remain valid."""
     admission = Admission()
     bob = Token(role="participant", room="daily", name="bob", subject="m2")
     tokens = [admission.issue(ALICE), admission.issue(ALICE), admission.issue(bob)]
@@ -157,7 +157,7 @@ def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: b
 
 
 def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
-    """Before its address is known, the server refuses every host and every origin."""
+    """Until the server knows its own address, it refuses every host and every origin."""
     admission = Admission()
 
     assert (False, False) == (
@@ -167,7 +167,7 @@ def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
 
 
 def test_a_tokens_name_overrides_the_given_name() -> None:
-    """A participant with a token can't choose another name."""
+    """A participant whose token contains a name can't choose another name."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -175,7 +175,7 @@ def test_a_tokens_name_overrides_the_given_name() -> None:
 
 
 def test_a_token_without_a_name_uses_the_given_name() -> None:
-    """A participant without any name is called ``guest``."""
+    """A participant whose token contains no name can choose one, and is otherwise called ``guest``."""
     admission = Admission()
     tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
 
@@ -252,7 +252,7 @@ def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | No
 
 
 def test_viewers_are_refused_without_a_public_room() -> None:
-    """Without a public room, there are no recordings that viewers may see."""
+    """Without a public room, viewers are refused, because there are no recordings that they may see."""
     assert Admission().admit_viewer(None) is None
 
 
@@ -264,7 +264,7 @@ def test_a_wrong_token_is_refused_in_a_public_room() -> None:
 
 
 def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
-    """The key is valid while a page from another origin is attached; any other subprotocol is refused."""
+    """A page from another origin needs the key, which is valid while such a page is attached."""
     admission = Admission()
 
     before = admission.offers_key("recording-harness, anything")
@@ -277,7 +277,7 @@ def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
 
 
 def test_the_key_expires_with_the_last_attached_page() -> None:
-    """When the last page has been detached, the key is no longer valid."""
+    """Once the last page from another origin has been detached, the key is no longer valid."""
     admission = Admission()
     key = admission.admit_application()
     admission.admit_application()
@@ -336,7 +336,7 @@ def test_hosts_are_compared_in_normal_form(address: str, host: str, *, allowed: 
     ],
 )
 def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allowed: bool) -> None:
-    """Origins are equal if scheme, host and port are equal, however they are spelled."""
+    """Origins are equal if scheme, host and port are equal, regardless of how they are written."""
     admission = Admission()
 
     admission.allow(address)
@@ -345,7 +345,7 @@ def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allow
 
 
 def test_current_addresses_are_replaced_and_given_ones_stay() -> None:
-    """An address that this machine no longer has is refused."""
+    """A host address that this machine no longer has is refused."""
     admission = Admission()
     admission.allow("https://rooms.example.com")
     admission.allow_current("http://192.0.2.1:8080")

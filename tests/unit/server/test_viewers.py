@@ -20,7 +20,7 @@ def server() -> SignalingServer:
 
 
 def test_a_viewer_is_sent_the_recordings_and_no_members(server: SignalingServer) -> None:
-    """Viewers do not join the room, and their token becomes invalid when the connection ends."""
+    """Viewers do not join the room, and a viewer's token becomes invalid when the viewer's connection ends."""
     server.admission.public_room = "daily"
     alice = server.join(1, "alice")
     server.send(2, {"type": "hello", "role": "viewer"})
@@ -67,7 +67,7 @@ def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, mess
 
 
 def test_viewers_are_admitted_up_to_the_limit() -> None:
-    """The error for too many viewers contains the limit, and another viewer is admitted once one has left."""
+    """The error for too many viewers contains the limit. Once a viewer has left, another one is admitted."""
     server = SignalingServer(limits=ServerLimits(viewers=1), admission=Admission(public_room="daily"))
     for number in (1, 2):
         server.send(number, {"type": "hello", "role": "viewer"})

@@ -1,4 +1,4 @@
-"""Test recording events: handlers receive them, and everything else that a page reports is only logged."""
+"""Test recording events: only valid events are passed to handlers, and other reports from a page are only logged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_handlers_of_an_event_get_its_detail_in_order() -> None:
 
 
 def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
-    """The error lists all valid events."""
+    """The error for an unknown event lists all valid events."""
     with pytest.raises(ConfigError, match="event: 'recording-began' is not valid; choose one of 'recording-start"):
         RecordingEvents(lambda _: True, []).on("recording-began", print)
 
@@ -59,7 +59,7 @@ def test_report_that_is_not_an_event_is_logged_and_calls_no_handler(reported: tu
 
 
 def test_cleaned_recording_still_has_events() -> None:
-    """The server no longer lists a cleaned recording, but its id is known from earlier events."""
+    """The server no longer lists a deleted recording, but its id is known from earlier events."""
     known = {"one"}
     received: list[object] = []
     events = RecordingEvents(known.__contains__, [])
@@ -73,7 +73,7 @@ def test_cleaned_recording_still_has_events() -> None:
 
 
 def test_failure_is_returned_only_once() -> None:
-    """A recording's failure is returned once, so that only one exception reports it."""
+    """The failure of a recording is returned only once, so that only one exception reports it."""
     events = RecordingEvents(lambda _: True, [])
     events.receive("alice", "recording-failed", {"id": "one", "message": "The encoder failed."})
 
@@ -82,7 +82,7 @@ def test_failure_is_returned_only_once() -> None:
 
 
 def test_stall_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """The warning contains the participant's name and the message."""
+    """A stalled recording is logged as a warning with the participant's name and the message."""
     with caplog.at_level(logging.WARNING):
         RecordingEvents(lambda _: True, []).receive(
             "alice", "recording-stalled", {"id": "one", "message": "No video arrives."}

@@ -1,4 +1,4 @@
-"""Test closing participants and rooms: all recordings are saved even if pages raise, and the first error is raised."""
+"""Test closing participants and rooms: all recordings are saved even if pages fail, and the first error is raised."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parallel
 
 
 class Page:
-    """A fake page that can be closed, and that can raise an error when the participant leaves or the page is closed."""
+    """A fake page that raises the given errors when the participant leaves and when the page is closed."""
 
     def __init__(self, *, on_leave: BaseException | None = None, on_close: BaseException | None = None) -> None:
         self.alive, self.crashed, self.closed = True, False, False
@@ -35,7 +35,7 @@ class Page:
         self._on_leave, self._on_close = on_leave, on_close
 
     def call(self, name: str, argument: object) -> None:
-        """Do nothing, or raise the ``on_leave`` error."""
+        """Raise the ``on_leave`` error if there is one."""
         del name, argument
         if self._on_leave:
             raise self._on_leave
@@ -55,7 +55,7 @@ def server(tmp_path: Path) -> Iterator[RoomServer]:
 
 
 def joined(server: RoomServer, audio_bytes: bytes, page: Page, name: str = "alice") -> Participant:
-    """Return a participant with a recording that was not stopped."""
+    """Return a participant whose recording has not been stopped."""
     participant = Participant(
         name,
         cast("DrivenPage", page),
@@ -91,7 +91,7 @@ def test_recording_is_saved_if_its_page_can_not_be_closed(
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_room_saves_all_recordings_when_it_closes(server: RoomServer, audio_bytes: bytes, error: Exception) -> None:
-    """A room saves all recordings even if several pages raise, and then raises the first error."""
+    """A room saves all recordings even if several pages raise errors, and then raises the first error."""
     room = Room(server=server, new_context=cast("Any", SimpleNamespace), recordings=server.recordings, name="daily")
     pages = [Page(on_close=error), Page(on_leave=PageError("second")), Page()]
     names = ("alice", "bob", "carol")
@@ -106,7 +106,7 @@ def test_room_saves_all_recordings_when_it_closes(server: RoomServer, audio_byte
 
 
 def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServer, audio_bytes: bytes) -> None:
-    """All recordings are saved if the ``with`` block raises, for example because a test fails."""
+    """All recordings are saved if the ``with`` block raises an error, for example because a test fails."""
     room = Room(server=server, new_context=cast("Any", SimpleNamespace), recordings=server.recordings, name="daily")
     room.participants += [joined(server, audio_bytes, Page(on_close=RuntimeError("page")), "alice")]
     room.participants += [joined(server, audio_bytes, Page(), "bob")]
@@ -119,7 +119,7 @@ def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServe
 
 
 def test_every_step_runs_and_the_first_error_is_raised() -> None:
-    """The remaining steps run in order after the first error."""
+    """If a step raises an error, the remaining steps still run in order."""
     run: list[int] = []
 
     def step(number: int) -> None:

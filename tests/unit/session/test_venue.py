@@ -17,7 +17,7 @@ ADDRESSES = ("ws://a", "ws://b", "ws://c")
 
 @pytest.mark.parametrize(("turn", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
 def test_rooms_of_a_batch_start_in_different_remote_browsers(turn: int, first: str) -> None:
-    """The first browser changes with each room, and every room can still use all browsers."""
+    """Each room starts with a different remote browser, and can still use all of them."""
     venue = Venue(connect=ADDRESSES).starting_at(turn)
 
     assert first == venue.connect[0]
@@ -25,7 +25,7 @@ def test_rooms_of_a_batch_start_in_different_remote_browsers(turn: int, first: s
 
 
 def test_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
-    """Without remote browsers, every room uses the browser on this machine."""
+    """If there are no remote browsers, every room uses the browser on this machine."""
     venue = Venue(executable="/opt/chrome", headed=True)
 
     assert venue == venue.starting_at(7)
@@ -33,7 +33,7 @@ def test_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
 
 @pytest.mark.parametrize("connect", ["ws://a", [""]])
 def test_venue_refuses_a_connect_option_that_is_not_a_list_of_addresses(connect: Any) -> None:
-    """If a string were accepted, each of its characters would be treated as an address."""
+    """A string is refused, because each of its characters would be treated as an address."""
     with pytest.raises(
         ConfigError, match=r"^connect: .* give a list of addresses, for example \['ws://HOST:PORT'\]\.$"
     ):

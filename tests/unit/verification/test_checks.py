@@ -1,4 +1,4 @@
-"""The checks: each planted fault is found by its own check and by no other, and clean recordings pass."""
+"""Test the checks: each deliberate fault is found by the check for it and by no other, and clean recordings pass."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ SLOW = Scene(participants=participants("alice", "bob", "carol"), frame_rate=15)
     ],
 )
 def test_clean_recording_passes_every_check(tmp_path: Path, scene: Scene) -> None:
-    """A clean recording of any size, frame rate, codec and number of participants has no failure and no warning."""
+    """Clean recordings of various sizes, frame rates, codecs and numbers of participants pass without warnings."""
     report = verify(write_recording(tmp_path / "standup.webm", scene))
 
     assert [] == [finding for finding in report.findings if not finding.ok or finding.warning]
@@ -74,7 +74,7 @@ FAULTS = {
 def test_planted_fault_is_found_by_its_own_check(
     tmp_path: Path, scene: Scene, manifest_scene: Scene | None, checks: set[str]
 ) -> None:
-    """A recording with one planted fault fails only the check for this fault."""
+    """A recording with one deliberate fault fails only the check for this fault."""
     report = verify(write_recording(tmp_path / "standup.webm", scene, manifest_scene=manifest_scene))
 
     assert checks == {finding.check for finding in report.failures}
@@ -91,7 +91,7 @@ def test_planted_fault_is_found_by_its_own_check(
 def test_finding_names_the_participant_and_the_time(
     tmp_path: Path, scene: Scene, check: str, at: tuple[float, float]
 ) -> None:
-    """The finding and its message name the participant and the interval."""
+    """The finding names the participant and the interval in which the participant was not visible or audible."""
     (finding,) = verify(write_recording(tmp_path / "standup.webm", scene, manifest_scene=CLEAN)).failures
 
     assert (check, "bob") == (finding.check, finding.participant)
@@ -104,7 +104,7 @@ def test_finding_names_the_participant_and_the_time(
 def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
     tmp_path: Path, start: float, *, frozen: bool
 ) -> None:
-    """If a freeze lasts longer than a connection may take to end, it is reported from its start."""
+    """If video freezes for longer than a lost connection takes to be noticed, the whole freeze is reported."""
     leaves = with_participant(CLEAN, "bob", frozen=((start, 2.0),), hidden=((2.0, 3.0),))
 
     failures = verify(write_recording(tmp_path / "standup.webm", leaves)).failures
@@ -115,14 +115,14 @@ def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
 
 @pytest.mark.parametrize(("left", "frozen"), [(2.0, False), (2.4, True)], ids=["leaves then", "leaves later"])
 def test_staying_participant_must_not_be_frozen(tmp_path: Path, left: float, *, frozen: bool) -> None:
-    """A freeze of 0.4 s passes if the participant leaves at its end, and fails if the video continues."""
+    """Video that freezes for 0.4 s passes if the participant then leaves, and fails if the video continues."""
     scene = with_participant(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((left, 3.0),))
 
     assert frozen == (not verify(write_recording(tmp_path / "standup.webm", scene)).ok)
 
 
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
-    """Verify a recording whose manifest counts the frames that are missing."""
+    """Verify a recording whose manifest contains the number of missing frames."""
     recording = write_recording(folder / "standup.webm", replace(CLEAN, dropped=dropped), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
@@ -131,7 +131,7 @@ def missing(folder: Path, dropped: frozenset[int]) -> Report:
 
 
 def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> None:
-    """The report still passes, because the manifest shows that the machine was busy."""
+    """A missed tick is only a warning if the manifest shows that the machine was busy."""
     report = missing(tmp_path, frozenset({30, 60}))
 
     assert report.ok
@@ -143,7 +143,7 @@ def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kept", [2, 3])
 def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
-    """If only every second or third frame remains, the report fails, because the recording stutters."""
+    """If only every second or third frame is left, the report fails, because the recording stutters."""
     dropped = frozenset(tick for tick in range(1, CLEAN.ticks - 1) if tick % kept)
 
     report = missing(tmp_path, dropped)
@@ -153,7 +153,7 @@ def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: 
 
 
 def test_local_recording_contains_only_the_recording_participant(tmp_path: Path) -> None:
-    """In a local recording, all other participants of the room are unexpected."""
+    """In a local recording, every participant except the recording one is unexpected."""
     report = verify(write_recording(tmp_path / "standup.webm", replace(CLEAN, recorder="local")))
 
     assert [("unexpected", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
@@ -170,7 +170,7 @@ def test_local_recording_contains_only_the_recording_participant(tmp_path: Path)
 def test_participants_without_markers_are_reported_as_not_checked(
     tmp_path: Path, names: list[str], message: str
 ) -> None:
-    """The report passes for the participants with markers, and warns about the others."""
+    """Participants without markers are not checked, so the report passes with a warning about them."""
     scene = replace(
         CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in names))
     )
@@ -183,7 +183,7 @@ def test_participants_without_markers_are_reported_as_not_checked(
 
 
 def test_recording_participant_missing_from_the_members_is_reported_as_not_checked(tmp_path: Path) -> None:
-    """The manifest names the recording participant, but its list of participants is empty."""
+    """The recording participant is reported as not checked even if the manifest's list of participants is empty."""
     scene = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "standup.webm", scene)
     manifest = Manifest.read(recording.manifest)
@@ -199,7 +199,7 @@ def test_recording_participant_missing_from_the_members_is_reported_as_not_check
 
 
 def test_other_participants_without_markers_are_not_reported_in_a_local_recording(tmp_path: Path) -> None:
-    """A local recording does not contain other participants, so it does not matter that Bob has no marker."""
+    """In Alice's local recording, it does not matter that Bob has no marker, because he should not be in it."""
     bob = PlannedParticipant(name="bob", marker=None)
     planned = replace(CLEAN, participants=(*participants("alice"), bob), recorder="local")
 
@@ -213,7 +213,7 @@ def test_other_participants_without_markers_are_not_reported_in_a_local_recordin
 
 
 def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> None:
-    """The message says that Bob has no marker, and does not claim that Bob is absent."""
+    """The failure's message states that Bob has no marker, and not that Bob is absent."""
     scene = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
     report = verify(
@@ -242,7 +242,7 @@ def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize("late", [-0.12, -0.08, 0.0, 0.08, 0.12])
 @pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
 def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
-    """Early and late audio is measured accurately for every combination of the file's and the sender's frame rate."""
+    """The A/V offset is measured accurately for every combination of the file's and the sender's frame rates."""
     scene = replace(
         CLEAN,
         participants=(PlannedParticipant(name="alice", marker=1, frame_rate=rates[1], audio_delay=late),),
@@ -257,7 +257,7 @@ def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[
 
 
 def test_repeated_frames_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
-    """Doubling every eighth frame repeats and skips 12.5 % of the frames; a sender at half the rate repeats none."""
+    """If every eighth frame is doubled, 12.5 % are repeated and skipped. At half the frame rate, none are."""
     doubled = replace(CLEAN, repeated=frozenset(range(4, 90, 8)))
     slow = with_participant(CLEAN, "bob", frame_rate=15)
 
@@ -283,7 +283,10 @@ def test_limit_can_be_changed(tmp_path: Path) -> None:
 def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
     tmp_path: Path, late: float, *, passed: bool
 ) -> None:
-    """Alice's own audio may be up to 60 ms off. Bob's audio, which arrives over a network, may be further off."""
+    """The audio of Alice, who records, may be off by up to 60 ms.
+
+    Bob's audio arrives over a network, and may be off by up to 200 ms.
+    """
     scene = replace(CLEAN, width=240, height=136, seconds=1.5)
     shifted = with_participant(with_participant(scene, "alice", audio_delay=late), "bob", audio_delay=late)
 
@@ -295,12 +298,12 @@ def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
 
 
 def test_every_limit_has_a_reason() -> None:
-    """Every limit has a description, which gives the reason for its default."""
+    """Every limit has a description that gives the reason for its default."""
     assert all(field.description for field in Limits.model_fields.values())
 
 
 def test_checks_have_the_documented_names() -> None:
-    """Each check is listed once, in the order in which reports list them."""
+    """Each check is listed once, in the same order as in reports."""
     expected = (
         "container size frame-rate gap black silent presence frozen repeated av-offset drift duration unexpected hash "
         "complete"

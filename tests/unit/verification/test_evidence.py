@@ -1,4 +1,4 @@
-"""Missing evidence makes a report fail or at least adds a warning: no check passes without checking anything."""
+"""If data for a check is missing, the report fails or contains a warning: no check passes without checking anything."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ CLEAN = Scene(participants=participants("alice", "bob"), seconds=3.0)
 
 
 def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Path:
-    """Copy all tracks of a file, but only the packets for which ``keep(kind, seconds)`` is true."""
+    """Copy a file, but only the packets for which ``keep(kind, seconds)`` is true."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {stream.index: output.add_stream_from_template(stream, opaque=True) for stream in media.streams}
         for packet in media.demux():
@@ -37,20 +37,20 @@ def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Pat
 
 
 def rewrite(path: Path, **changes: object) -> None:
-    """Change values of a manifest."""
+    """Change some values in a manifest."""
     manifest = Manifest.read(path)
     path.unlink()
     manifest.model_copy(update=changes).write(path)
 
 
 def clean(report: Report) -> bool:
-    """Return whether a report passed without a warning."""
+    """Return whether a report has passed without a warning."""
     return report.ok and not report.warnings
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Write a recording of three seconds without any fault."""
+    """Write a three-second recording without any fault."""
     return write_recording(tmp_path_factory.mktemp("evidence") / "standup.webm", CLEAN)
 
 
@@ -91,7 +91,7 @@ def test_expectation_that_the_recording_cannot_show_fails(
 
 @pytest.mark.parametrize("sense", ["visible", "audible"])
 def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
-    """No absence within half a second can exceed the default limits, but it can exceed stricter limits."""
+    """Half a second is too short for an absence to exceed the default limits, but long enough for stricter limits."""
     short = {"participant": "bob", sense: False, "from": 1.0, "to": 1.5}
     toml = tmp_path / "expect.toml"
     toml.write_text(f'[[expect]]\nparticipant = "bob"\n{sense} = false\nfrom = 1.0\nto = 1.5\n')
@@ -120,7 +120,10 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("manifest", [True, False])
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
-    """A track without packets is reported, but the missing index is not, because the index refers to frames."""
+    """A track without packets is reported.
+
+    The missing index is not, because without frames there is nothing to index.
+    """
     path = remux(recording.path, tmp_path / "standup.webm", lambda of, _: of != kind)
     if manifest:
         (tmp_path / "standup.manifest.json").write_text(recording.manifest.read_text())
@@ -134,7 +137,7 @@ def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind:
 
 
 def test_second_track_is_reported_as_ignored(recording: Recording, tmp_path: Path) -> None:
-    """The checks use only the first track of each kind."""
+    """The checks use only the first track of each kind, and other tracks are reported as ignored."""
     path = tmp_path / "two.mkv"
     with av.open(str(recording.path)) as media, av.open(str(path), "w", format="matroska") as output:
         audio = media.streams.audio[0]
@@ -154,7 +157,7 @@ def test_second_track_is_reported_as_ignored(recording: Recording, tmp_path: Pat
 
 
 def test_recording_that_was_not_stopped_is_a_warning_or_a_failure(tmp_path: Path) -> None:
-    """The crash and the alarms are warnings by default, and failures if the caller expects a complete recording."""
+    """A crash and alarms are warnings by default, and failures if the caller requires a complete recording."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     alarm = Event(at=1.25, event="alarm", message="The page has stopped sending data.")
@@ -199,7 +202,7 @@ def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> N
 
 
 def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording: Recording, tmp_path: Path) -> None:
-    """The report passes with a warning that names every check that did not run."""
+    """Without a manifest, the report passes with a warning that names every check that did not run."""
     path = remux(recording.path, tmp_path / "standup.webm", lambda *_: True)
 
     report = verify(path)
@@ -212,7 +215,7 @@ def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording
 
 
 def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
-    """If no participant was checked, a missing participant would not be noticed."""
+    """There is a warning if no participant was checked, because a missing participant would not be noticed."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
     recording = write_recording(tmp_path / "standup.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
@@ -224,7 +227,7 @@ def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
-    """Nothing can be checked if camera and microphone were always off, or if the recording is too short."""
+    """A participant can't be checked if camera and microphone were always off, or if the recording is too short."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
     absent = replace(
@@ -254,7 +257,7 @@ FAULTS: dict[str, tuple[Scene, Scene]] = {
     "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
 }
-# The parts that can be removed from a file.
+# Parts that the test removes from a file.
 REMOVALS: dict[str, Callable[[str, float], bool]] = {
     "its audio": lambda kind, _: kind != "audio",
     "its video": lambda kind, _: kind != "video",
@@ -277,13 +280,13 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for the files from which evidence was removed."""
+    """Return a folder for files from which parts have been removed."""
     return tmp_path_factory.mktemp("less")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Every fault is found if its evidence is complete, which is a precondition of the next test."""
+    """Every fault is found in a complete file. The next test relies on this."""
     assert not verify(faulty[fault]).ok
 
 
@@ -300,7 +303,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """If any part is removed, the report on a faulty recording fails, or warns that something was not checked."""
+    """If parts of a faulty recording are removed, the report fails, or warns that something was not checked."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)
@@ -312,7 +315,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
-    """If the log was lost, it is unknown which participants should be in the recording."""
+    """If the log was lost, no participant is unexpected, because it is unknown who should be in the recording."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     recovered = manifest.recording.model_copy(update={"recovered": "its log was lost"})

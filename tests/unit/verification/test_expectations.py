@@ -1,4 +1,4 @@
-"""Expectations are read from a file, and compared with the recording in addition to its manifest."""
+"""Expectations are read from a file. The recording must meet them as well as match its manifest."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
-# Bob is muted for two seconds, as the manifest states.
+# Bob is muted for two seconds, and the manifest says so.
 SCENE = with_participant(Scene(participants=participants("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
 
 
@@ -34,7 +34,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     ],
 )
 def test_met_expectations_pass(recording: Recording, expectation: Expectation) -> None:
-    """Each met expectation yields a passed finding."""
+    """An expectation that is met yields a passed finding."""
     report = verify(recording, expect=[expectation])
 
     assert report.ok, report.failures
@@ -71,7 +71,7 @@ def test_unmet_expectation_fails(recording: Recording, expectation: Expectation,
 
 
 def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: Path) -> None:
-    """An expectations file is TOML, and uses the same names as findings."""
+    """An expectations file is a TOML file, and uses the same names as findings."""
     path = tmp_path / "expect.toml"
     path.write_text(
         """
@@ -111,7 +111,7 @@ def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: P
     ],
 )
 def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
-    """The error names the place, the reason and the known names."""
+    """The error for an invalid expectations file names the position, the reason and the known names."""
     path = tmp_path / "expect.toml"
     path.write_text(text)
 
@@ -123,13 +123,13 @@ def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: 
 
 
 def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
-    """The error for a missing file contains its name."""
+    """The error for a missing expectations file contains the name of the file."""
     with pytest.raises(ConfigError, match=r"none\.toml can't be read: No such file"):
         read_expected(tmp_path / "none.toml")
 
 
 def test_oversized_expectations_file_is_refused(tmp_path: Path) -> None:
-    """The size of the file and the number of parts in a key are limited."""
+    """The size of an expectations file and the number of parts in each of its keys are limited."""
     path = tmp_path / "expect.toml"
     path.write_text("# comment\n" * 50_000)
     with pytest.raises(ConfigError, match="too large for expectations"):
@@ -140,7 +140,7 @@ def test_oversized_expectations_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_expectations_from_a_pipe_are_refused(tmp_path: Path) -> None:
-    """Reading from a pipe could block forever."""
+    """A pipe is refused, because reading from it could block forever."""
     os.mkfifo(tmp_path / "expected.toml")
 
     with pytest.raises(ConfigError, match="is not a regular file"):

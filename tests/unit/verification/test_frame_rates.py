@@ -1,4 +1,4 @@
-"""Frame rates: a file with a constant rate has no gaps, and a varying rate causes a warning."""
+"""Test frame rates: a file with a constant rate has no gaps, and a varying rate causes a warning."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -20,7 +20,7 @@ NTSC = Fraction(1000, 1001)
 RATES = [
     *(Fraction(rate) for rate in (10, 12, 15, 24, 25, 30, 48, 50, 60, 120)),
     *(rate * NTSC for rate in (24, 30, 60)),
-    # Constant rates that are not in any standard.
+    # Constant rates that are not standard frame rates.
     Fraction(25, 2),
     Fraction(273, 10),
     Fraction(2998, 100),
@@ -30,7 +30,10 @@ RATES = [
 def clip(
     path: Path, times: Iterable[float], *, container: str = "webm", codec: str = "libvpx", step: Fraction | None = None
 ) -> Path:
-    """Write gray frames at ``times`` in seconds, which WebM rounds to milliseconds. ``step`` is the time base."""
+    """Write gray frames at ``times``, in seconds.
+
+    WebM rounds times to milliseconds. ``step`` is the time base of the file.
+    """
     base = step or Fraction(1, 1000)
     with av.open(str(path), "w", format=container) as media:
         stream = add_video_stream(media, codec, 30, size=(64, 48))
@@ -70,7 +73,10 @@ def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, se
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(60), 60 * NTSC], ids=str)
 def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) -> None:
-    """The finding states how many frames are missing and where. Without a manifest no missing frame is excused."""
+    """The finding states how many frames are missing and at what time.
+
+    Without a manifest, no missing frame can be attributed to a busy machine.
+    """
     times = steady(rate)
     del times[60:63]
 
@@ -84,7 +90,7 @@ def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) ->
 
 
 def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
-    """A single frame that is 8 ms late is found."""
+    """Even a single frame that is 8 ms late is reported."""
     times = steady(Fraction(25))
     times[50] += 0.008
 
@@ -97,7 +103,7 @@ def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
 
 
 def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
-    """Phones and screen recorders write a frame whenever one is available, so a varying rate is not a failure."""
+    """A varying rate is not a failure, because phones and screen recorders write each frame when it is available."""
     gaps = np.random.default_rng(1).uniform(0.015, 0.09, 80)
 
     finding = gap_of(verify(clip(tmp_path / "phone.webm", np.cumsum(gaps).tolist())))
@@ -109,7 +115,7 @@ def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_varying_rate_fails_if_a_constant_rate_was_requested(tmp_path: Path) -> None:
-    """A varying rate is a failure if the manifest requests 30 fps."""
+    """A varying rate is a failure if the manifest states that 30 fps were requested."""
     scene = Scene(participants=participants("alice"), seconds=3.0)
     write_recording(tmp_path / "good.webm", scene)
     path = clip(tmp_path / "standup.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
@@ -120,7 +126,7 @@ def test_varying_rate_fails_if_a_constant_rate_was_requested(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("suffix", "container"), [("mkv", "matroska"), ("mp4", "mp4")])
 def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: str, container: str) -> None:
-    """Only the order of display counts, because B-frames are stored after the frames that they depend on."""
+    """Only the display order counts, because a file stores B-frames after the frames that they depend on."""
     path = clip(
         tmp_path / f"b.{suffix}", steady(Fraction(25)), container=container, codec="libx264", step=Fraction(1, 12_800)
     )
@@ -132,7 +138,7 @@ def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: s
 
 
 def test_frames_cut_off_by_an_edit_list_are_ignored(tmp_path: Path) -> None:
-    """A cut without encoding keeps the frames since the last keyframe, but marks them as not displayed."""
+    """A cut without re-encoding keeps the frames since the preceding keyframe, but marks them as not displayed."""
     whole = clip(
         tmp_path / "whole.mp4", steady(Fraction(25)), container="mp4", codec="libx264", step=Fraction(1, 12_800)
     )

@@ -1,4 +1,4 @@
-"""The report's HTML page and its JUnit XML are offline files, and are safe for any participant's name."""
+"""A report's HTML page and JUnit XML work offline, and any participant's name is safe in them."""
 
 import json
 import re
@@ -42,13 +42,13 @@ def page(bad: Report) -> str:
 
 
 def test_result_is_at_the_top_of_the_page(page: str) -> None:
-    """The result is in the page title, and above the recording."""
+    """The result is shown in the page title, and above the recording."""
     assert "<title>Failed: bad one.webm</title>" in page
     assert page.index("✗ Failed") < page.index("<video")
 
 
 def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path: Path) -> None:
-    """The recording's address is relative to the page, which may be in any folder."""
+    """The page refers to the recording by a relative path, whatever folder the page is in."""
     deeper = bad.write_html(tmp_path / "deep" / "report.html").read_text()
 
     assert 'src="bad%20one.webm"' in page
@@ -65,7 +65,10 @@ def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
 
 
 def test_each_participant_has_a_lane_and_curves(page: str) -> None:
-    """Each lane shows visible and audible intervals. Delays are only plotted if the manifest has the room's time."""
+    """Each participant's lane shows when the participant is visible and audible.
+
+    Delays are plotted only if the manifest contains the room's time.
+    """
     assert {"alice", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"} == set(
         re.findall(r'class="lane"[^>]*aria-label="([^"]+)"', page)
     )
@@ -75,7 +78,7 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
 
 
 def test_table_of_participants_has_the_values_of_the_terminal(bad: Report, page: str) -> None:
-    """Both tables show the same columns and values; the page adds further columns on the right."""
+    """The page's table has the same columns and values as the terminal's, and further columns on the right."""
     table = page.partition("<h2>Participants</h2>")[2].partition("</table>")[0]
     headings = re.findall(r"<th>([^<]*)</th>", table)
     rows = [re.findall(r"<td>([^<]*)</td>", row) for row in table.split("<tr")[2:]]
@@ -85,7 +88,7 @@ def test_table_of_participants_has_the_values_of_the_terminal(bad: Report, page:
 
 
 def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
-    """The statistics are read from the file next to the recording; invalid lines are ignored."""
+    """WebRTC statistics are read from the file next to the recording. Invalid lines are ignored."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     lines = [
         {"at": at, "participant": "alice", "report": [
@@ -131,12 +134,12 @@ def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str)
 
 
 def found(line: dict[str, Any], field: str) -> Any:
-    """Return the value of a field in a line of statistics, at any depth."""
+    """Return the value of a field from a line of statistics or from one of its reports."""
     return next(one[field] for one in (line, *line["report"]) if field in one)
 
 
 def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: Path) -> None:
-    """Only the first 256 participants are plotted, because no room has more."""
+    """Only the first 256 participants' statistics are plotted, because no room has more participants."""
     path = tmp_path / "standup.stats.jsonl"
     pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
     lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
@@ -146,7 +149,7 @@ def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: 
 
 
 def recording_with(path: Path, events: list[dict[str, Any]], participants_named: int = 1) -> Recording:
-    """Return a short audio recording. Its manifest has these events and names this many participants."""
+    """Return a short audio recording. Its manifest contains these events and this number of participants."""
     recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
     members = [
@@ -159,7 +162,7 @@ def recording_with(path: Path, events: list[dict[str, Any]], participants_named:
 
 
 def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
-    """All lanes share one copy of the events that concern everybody."""
+    """Only a limited number of events is drawn. All lanes share one copy of the events that concern everybody."""
     alarm = {"at": 0.5, "event": "alarm", "message": "The video stalled. " * 50}
     recording = recording_with(tmp_path / "standup.webm", [alarm] * 5_000, participants_named=200)
 
@@ -172,7 +175,7 @@ def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
 
 
 def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Path) -> None:
-    """Intervals that are too close together to be distinguished are drawn as one."""
+    """Intervals that are too close together to be seen separately are drawn as one."""
     many = 20_000
     events = [
         event
@@ -195,7 +198,7 @@ def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Pat
 
 
 def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -> None:
-    """Only findings about the whole file are drawn in all lanes."""
+    """Findings about a participant are drawn only in this participant's lane, and all others in every lane."""
     (failure,) = bad.failures
     everybody = failure.model_copy(update={"participant": None})
     both = bad.model_copy(update={"findings": (failure, everybody)}).write_html(bad.path.with_name("both.html"))
@@ -211,7 +214,7 @@ def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -
 def test_recording_without_thumbnails_has_a_page(
     bad: Report, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A separate process decodes the thumbnails, and is killed after a time limit."""
+    """The thumbnails are decoded in a separate process, which is killed after a time limit."""
     programs = {
         "hangs": "import time; print('half a thumbnail', end='', flush=True); time.sleep(60)",
         "crashes": "os.abort()",
@@ -230,14 +233,14 @@ def test_recording_without_thumbnails_has_a_page(
 def test_page_is_written_without_a_decoder_in_the_callers_process(
     bad: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process that writes the page does not open the recording."""
+    """The process that writes the page does not open the recording itself."""
     monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The recording was opened in this process."))
 
     assert "data:image/jpeg" in bad.write_html(tmp_path / "report.html").read_text()
 
 
 def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tmp_path: Path) -> None:
-    """The time and the hash would identify the recording."""
+    """A redacted page contains neither the time nor the hash, because they would identify the recording."""
     redacted = verify(bad.path, redact=True).write_html(tmp_path / "report.html").read_text()
     manifest = Manifest.read(manifest_of(bad.path)).recording
 
@@ -246,19 +249,19 @@ def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tm
 
 
 def test_filmstrip_shows_frames_of_the_recording(page: str) -> None:
-    """The page embeds twelve thumbnails."""
+    """The page contains twelve embedded thumbnails."""
     assert 12 == page.count('src="data:image/jpeg;base64,')
 
 
 def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
-    """The page loads nothing from the network, and names are inserted as plain text."""
+    """The page loads nothing from the network, and participants' names are inserted as plain text."""
     assert "http" not in page.replace("http-equiv", "")
     assert HOSTILE not in page
     assert 1 == page.count("<script>")
 
 
 def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
-    """The page shows the error, and no recording."""
+    """For an unreadable file, the page shows the error, but no recording."""
     path = tmp_path / "empty.webm"
     path.touch()
 
@@ -269,7 +272,7 @@ def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
 
 
 def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
-    """The page shows everything that does not need a manifest."""
+    """Without a manifest, the page still shows everything that does not depend on the manifest."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     recording.manifest.unlink()
 
@@ -281,12 +284,12 @@ def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
 def test_times_are_formatted_as_in_a_player(seconds: float, text: str) -> None:
-    """Times have minutes, seconds and tenths; long files also have hours."""
+    """Times are shown in minutes, seconds and tenths, and in long files also in hours."""
     assert text == clock(seconds)
 
 
 def test_junit_has_a_suite_per_recording_and_a_case_per_check(bad: Report, tmp_path: Path) -> None:
-    """A failed check becomes a JUnit failure with the finding's message, without control characters."""
+    """A failed check becomes a JUnit failure that contains the finding's message without control characters."""
     odd = bad.model_copy(update={"path": bad.path.with_name("od\x07d.webm")})
     write_junit([bad, odd], tmp_path / "results.xml")
 

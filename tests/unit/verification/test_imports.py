@@ -1,4 +1,4 @@
-"""Only the confined child imports a decoder, not the process that calls ``verify``."""
+"""Calling ``verify`` does not import a decoder into the caller's process, only into the confined child process."""
 
 import subprocess
 import sys

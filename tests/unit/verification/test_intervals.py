@@ -1,4 +1,4 @@
-"""Arithmetic on intervals is correct for any two lists, and fast for long lists."""
+"""Interval arithmetic is correct for any two lists of intervals, and fast for long lists."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.verification.values.intervals import intersection, subtract
 
 pytestmark = pytest.mark.parallel
 
-# Whole seconds from 0 to 36, so that a test can check every second.
+# The intervals are in whole seconds from 0 to 37, so that a test can check every second.
 INTERVALS = st.lists(
     st.tuples(st.integers(0, 29), st.integers(1, 8)).map(lambda one: (float(one[0]), float(one[0] + one[1])))
 )
 
 
 def covered(intervals: list[tuple[float, float]]) -> set[int]:
-    """Return the seconds that the intervals cover."""
+    """Return all whole seconds that the intervals cover."""
     return {second for start, end in intervals for second in range(int(start), int(end))}
 
 
@@ -28,7 +28,7 @@ def covered(intervals: list[tuple[float, float]]) -> set[int]:
 def test_subtract_and_intersection_match_the_set_operations(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
-    """The results match set operations on whole seconds, and are sorted without overlaps."""
+    """The results match set operations on whole seconds. They are sorted, and do not overlap."""
     left, both = subtract(these, those), intersection(these, those)
 
     assert covered(these) - covered(those) == covered(left)
@@ -39,7 +39,7 @@ def test_subtract_and_intersection_match_the_set_operations(
 
 
 def test_intervals_take_linear_time() -> None:
-    """Subtracting a hundred thousand intervals from another hundred thousand takes a second, not an hour."""
+    """Subtracting a hundred thousand intervals from another hundred thousand takes about a second, not an hour."""
     these = [(float(at), at + 0.8) for at in range(100_000)]
     those = [(at + 0.2, at + 0.4) for at in range(100_000)]
     began = monotonic()
