@@ -91,7 +91,7 @@ def test_planted_fault_is_found_by_its_own_check(
 def test_finding_names_the_participant_and_the_time(
     tmp_path: Path, scene: Scene, check: str, at: tuple[float, float]
 ) -> None:
-    """The finding names the participant and the interval in which the participant was not visible or audible."""
+    """The finding on a fault contains the interval, and its message names the participant."""
     (finding,) = verify(write_recording(tmp_path / "standup.webm", scene, manifest_scene=CLEAN)).failures
 
     assert (check, "bob") == (finding.check, finding.participant)
@@ -153,7 +153,7 @@ def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: 
 
 
 def test_local_recording_contains_only_the_recording_participant(tmp_path: Path) -> None:
-    """In a local recording, every participant except the recording one is unexpected."""
+    """In a local recording, every participant other than the recording participant is unexpected."""
     report = verify(write_recording(tmp_path / "standup.webm", replace(CLEAN, recorder="local")))
 
     assert [("unexpected", "bob")] == [(finding.check, finding.participant) for finding in report.failures]

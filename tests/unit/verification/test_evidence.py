@@ -186,7 +186,7 @@ def test_recording_that_was_not_stopped_is_a_warning_or_a_failure(tmp_path: Path
 
 
 def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> None:
-    """A recording without a manifest fails, because nothing proves that it is complete."""
+    """If ``complete`` is required, a recording without a manifest fails, since nothing proves that it is complete."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     toml = tmp_path / "expect.toml"
     toml.write_text("complete = true\n")

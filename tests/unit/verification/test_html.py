@@ -134,7 +134,7 @@ def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str)
 
 
 def found(line: dict[str, Any], field: str) -> Any:
-    """Return the value of a field from a line of statistics or from one of its reports."""
+    """Return the value of a field from a line of statistics, or from an entry of its report."""
     return next(one[field] for one in (line, *line["report"]) if field in one)
 
 

@@ -1,4 +1,4 @@
-"""The memory limit of the reader is enough for a recording of a whole day."""
+"""The reader's memory limit is high enough for a recording of a whole day."""
 
 import tracemalloc
 
@@ -20,7 +20,7 @@ FRAME_RATE = 30
 
 
 def test_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
-    """Memory use grows with the duration, so the memory for a whole day is extrapolated from five minutes."""
+    """Memory use grows with the duration, so the memory for a day is extrapolated from a five-minute recording."""
     frames = np.arange(MINUTES * 60 * FRAME_RATE)
     members = tuple(Member(name=f"participant {marker}", marker=marker) for marker in range(1, PARTICIPANTS + 1))
     timeline = Timeline(members=members)

@@ -1,4 +1,4 @@
-"""The probe reads a file's structure, its packets and its decoded media."""
+"""Test the probe, which reads a file's structure and packets, and decodes its media."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,7 @@ SCENE = Scene(participants=participants("alice"), seconds=2.0)
 
 
 class RecordingSink:
-    """A sink that stores the times of frames and audio."""
+    """A sink that stores the times of frames and audio blocks."""
 
     def __init__(self) -> None:
         self.frame_times: list[float] = []
@@ -39,7 +39,7 @@ class RecordingSink:
 
 @pytest.fixture(scope="module")
 def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a finished WebM of two seconds."""
+    """Write a finished WebM file of two seconds."""
     path = tmp_path_factory.mktemp("probe") / "standup.webm"
     write_media(path, SCENE)
     return path
@@ -47,14 +47,14 @@ def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a live WebM, which has no index and whose clusters have an unknown size."""
+    """Write a live WebM file, which has no index and whose clusters have an unknown size."""
     path = tmp_path_factory.mktemp("probe") / "live.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=2.0, live=True))
     return path
 
 
 def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
-    """A finished WebM has a DocType, Duration, Cues and SeekHead."""
+    """A finished WebM file has a DocType, Duration, Cues and SeekHead."""
     structure = read_structure(webm)
 
     assert structure is not None
@@ -64,7 +64,7 @@ def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
 
 
 def test_structure_of_a_live_webm_is_read(live: Path) -> None:
-    """A live WebM has neither Duration nor Cues, but is complete."""
+    """A live WebM file is complete, although it has neither Duration nor Cues."""
     structure = read_structure(live)
 
     assert structure is not None
@@ -72,7 +72,7 @@ def test_structure_of_a_live_webm_is_read(live: Path) -> None:
 
 
 def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path) -> None:
-    """The last element of a truncated file is not complete."""
+    """A truncated file is reported as such, because its last element is incomplete."""
     cut = tmp_path / "cut.webm"
     cut.write_bytes(webm.read_bytes()[:20_000])
 
@@ -83,7 +83,7 @@ def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path)
 
 
 def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
-    """The sinks receive 60 frames and two seconds of audio, each with its time in the file."""
+    """The sinks receive 60 frames and two seconds of audio, each with its time relative to the start of the file."""
     sink = RecordingSink()
 
     streams = probe(webm, video_sinks=[sink], audio_sinks=[sink])
@@ -97,7 +97,7 @@ def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
 
 
 def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
-    """The container is determined from the bytes, not from the name."""
+    """The container format is determined from the bytes, not from the file name."""
     path = tmp_path / "standup.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=1.0, container="mp4", codec="libvpx-vp9"))
 
@@ -110,7 +110,7 @@ def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_single_track_is_probed(tmp_path: Path, kind: str) -> None:
-    """A file with only video or only audio is read like any other."""
+    """A file with only video or only audio is read like any other file."""
     path = tmp_path / "standup.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=2.0, video=kind == "video", audio=kind == "audio"))
 
@@ -121,7 +121,7 @@ def test_single_track_is_probed(tmp_path: Path, kind: str) -> None:
 
 
 def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> None:
-    """The decoded frames show the new size, although the header contains only the first size."""
+    """The decoded frames reveal the new size, although the header contains only the first size."""
     path = tmp_path / "resized.webm"
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
@@ -146,7 +146,7 @@ def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> N
 
 
 def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) -> None:
-    """Half of a file's bytes contain about half of its frames."""
+    """About half of the frames can be read from the first half of a file."""
     cut = tmp_path / "cut.webm"
     data = webm.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
@@ -168,7 +168,7 @@ def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) ->
     ],
 )
 def test_file_that_is_not_media_is_refused_in_one_line(tmp_path: Path, data: bytes, message: str) -> None:
-    """The error names the file and the reason."""
+    """The error for a file that can't be read contains the file name and the reason."""
     path = tmp_path / "bad.webm"
     path.write_bytes(data)
 

@@ -1,4 +1,4 @@
-"""A separate process reads files, so that hostile files are reported in time and no process remains."""
+"""A separate process reads files, so that hostile files are reported in time and no process is left behind."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from tests.support.program import wait_until
 pytestmark = pytest.mark.parallel
 
 SCENE = Scene(participants=participants("alice"), seconds=1.0)
-# A report with a curve that has one time and no value.
+# A report with a curve that has one time, but no value.
 UNEVEN: dict[str, Any] = {
     "media": None,
     "participants": [],
@@ -48,7 +48,7 @@ UNEVEN: dict[str, Any] = {
         "gaps": {"times": "", "values": ""},
     },
 }
-# A compromised decoder that reads the request, and answers with arbitrary bytes.
+# A compromised decoder that reads the request and responds with arbitrary bytes.
 COMPROMISED = """
 import socket, sys
 from harness.verification.isolation import wire
@@ -62,19 +62,19 @@ line.recv(1)
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    """End idle readers before and after each test."""
+    """End idle reader processes before and after each test."""
     readers._POOL.end()
     yield
     readers._POOL.end()
 
 
 def reader_processes() -> list[psutil.Process]:
-    """Return the reader processes of this process."""
+    """Return the reader processes that this process has started."""
     return [one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline())]
 
 
 def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
-    """A second request reuses the process of the first, and returns the same report."""
+    """A second request uses the same process as the first, and returns the same report."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
 
     reports = [verify(recording)]
@@ -87,7 +87,7 @@ def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
 
 
 def test_simultaneous_requests_use_different_readers(tmp_path: Path) -> None:
-    """Threads that verify files at the same time do not receive each other's reports."""
+    """If several threads verify files at the same time, each receives the report on its own file."""
     recordings = [write_recording(tmp_path / f"{number}.webm", SCENE) for number in range(3)]
     reports = {}
 
@@ -104,7 +104,7 @@ def test_simultaneous_requests_use_different_readers(tmp_path: Path) -> None:
 
 
 def bomb(path: Path, *, side: int, frames: int) -> None:
-    """Write a small file that repeats a huge frame."""
+    """Write a small file that contains the same huge frame many times."""
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
         stream.width = stream.height = side
@@ -125,7 +125,7 @@ def bomb(path: Path, *, side: int, frames: int) -> None:
 
 
 def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decoding one second of this file takes ten seconds, so the reader is killed and the report fails."""
+    """Decoding this one-second file takes ten seconds, so the reader is killed and the report fails."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     bomb(tmp_path / "bomb.webm", side=4096, frames=1_000)
 
@@ -139,7 +139,7 @@ def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatc
 
 
 def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
-    """The decoder needs 400 MB for each copy of a frame of 16383 by 16383 pixels."""
+    """A file whose frames have 16383 by 16383 pixels makes the decoder allocate 400 MB for each copy of a frame."""
     write_media(tmp_path / "huge.webm", SCENE)
     data = (tmp_path / "huge.webm").read_bytes()
     small, huge = ((size).to_bytes(2, "little") for size in (SCENE.width, 16383))
@@ -156,7 +156,7 @@ def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
 
 
 def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) -> None:
-    """If the decoder crashes, the report has a finding about the file, and the program continues."""
+    """If the decoder crashes, the report contains a finding about the file, and the program continues."""
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=20.0))
     short = write_recording(tmp_path / "short.webm", SCENE)
     verify(short)
@@ -173,14 +173,14 @@ def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) ->
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux reports the limits of another process")
 def test_reader_is_confined(tmp_path: Path) -> None:
-    """The reader's memory, open files and written bytes are limited, and the reader can't raise the limits."""
+    """The reader's memory, open files and file writes are limited, and the reader can't raise these limits."""
     verify(write_recording(tmp_path / "standup.webm", SCENE))
     (reader,) = reader_processes()
 
     limits = {name: reader.rlimit(getattr(psutil, f"RLIMIT_{name}")) for name in ("DATA", "NOFILE", "FSIZE", "CORE")}
 
     memory, _ = limits["DATA"]
-    # The limit is 1.5 GB in addition to the memory in use before the first file.
+    # The limit is 1.5 GB more than the memory in use before the first file.
     assert 1.5e9 <= memory < 2e9
     assert {"DATA": (memory, memory), "NOFILE": (64, 64), "FSIZE": (0, 0), "CORE": (0, 0)} == limits
 
@@ -196,12 +196,12 @@ class CreateFolder:
 
 
 def message(data: bytes, *, more: int = 0) -> bytes:
-    """Return a message whose announced size is ``more`` bytes larger than its content."""
+    """Return a message whose header announces ``more`` bytes more than the message contains."""
     return struct.pack("!I", len(data) + more) + data
 
 
 def compromise_reader(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """Make readers send the given bytes."""
+    """Make every new reader send the given bytes."""
     monkeypatch.setattr(
         readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{COMPROMISED.format(sent=sent)}"
     )
@@ -242,7 +242,7 @@ def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pyte
 def test_invalid_message_of_a_reader_is_reported_as_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """After an invalid message from its reader, the next file is read by a new one."""
+    """If a reader sends an invalid message, a new reader is started for the next file."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     with monkeypatch.context() as hostile:
         compromise_reader(hostile, sent)
@@ -265,7 +265,7 @@ def test_invalid_message_of_a_reader_is_reported_as_a_crash(
 def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """The rest of a message must arrive within a time limit."""
+    """If a message begins to arrive, the rest of it must arrive within a time limit."""
     monkeypatch.setattr(child, "_STALLED", 1.0)
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     compromise_reader(monkeypatch, sent)
@@ -278,7 +278,10 @@ def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
 
 @pytest.mark.parametrize("name", ["standup.webm", os.fsdecode(b"standup \xff.webm")])
 def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
-    """The report includes the warnings and curves that its JSON omits. File names need not be valid UTF-8."""
+    """The parent receives the whole report, including the warnings and curves that its JSON omits.
+
+    File names do not have to be valid UTF-8.
+    """
     recording = write_recording(
         tmp_path / "standup.webm",
         Scene(participants=participants("alice", "张三"), seconds=2.0, dropped=frozenset({20})),
@@ -310,7 +313,7 @@ def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
 
 
 def test_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller gets the operating system's error message."""
+    """If a file can't be opened, the error contains the operating system's message."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
     recording.path.unlink()
@@ -352,7 +355,7 @@ verify({path!r})
 
 
 def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
-    """The reader ends even if the decoder never returns."""
+    """If the parent ends, the reader ends as well, even if the decoder never returns."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     busy = (
         "import signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: signal.pause()"
@@ -368,7 +371,7 @@ def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
 
 
 def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The finding names the error in the harness, and the same reader handles the next request."""
+    """A bug in the harness is reported as a finding with the exception. The same reader handles the next request."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"
     monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
@@ -382,7 +385,7 @@ def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeyp
 
 
 def test_time_for_a_sparse_file_depends_on_its_stored_bytes(tmp_path: Path) -> None:
-    """A sparse file may have any nominal size, which must not cause hours of reading."""
+    """A sparse file can have a huge nominal size, and must not be read for hours."""
     path = write_recording(tmp_path / "standup.webm", SCENE).path
     size = path.stat().st_size
     assert size == stored_bytes(path)

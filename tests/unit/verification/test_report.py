@@ -1,4 +1,4 @@
-"""A report presents its result as values, as JSON, as an error and as text."""
+"""Test that a report presents its result as values, as JSON, as an error and as text."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_json_has_the_documented_keys(good: Report) -> None:
-    """The JSON has exactly these keys in this order, and can be parsed."""
+    """The JSON of a report can be parsed, and has exactly the documented keys in this order."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
     assert list(report) == ["ok", "path", "media", "participants", "findings"]
@@ -63,7 +63,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
 
 
 def test_json_contains_the_measures(good: Report) -> None:
-    """Size, frame rate, gaps and participants match the recording."""
+    """Size, frame rate, gaps and participants in the report match the recording."""
     report = good.as_json()
 
     assert report["ok"] is True
@@ -86,7 +86,7 @@ def test_json_contains_the_measures(good: Report) -> None:
 
 
 def test_passed_report_raises_nothing(good: Report) -> None:
-    """A passed report also lists the passed findings."""
+    """A report that passed also lists the passed findings."""
     good.raise_for_failures()
 
     assert good.ok
@@ -94,7 +94,7 @@ def test_passed_report_raises_nothing(good: Report) -> None:
 
 
 def test_failed_report_raises_an_error_with_a_line_per_finding(bad: Report) -> None:
-    """The error names the file, the check, the participant and the time."""
+    """The error for a failed report names the file, the check, the participant and the time."""
     with pytest.raises(VerificationError) as error:
         bad.raise_for_failures()
 
@@ -105,7 +105,7 @@ def test_failed_report_raises_an_error_with_a_line_per_finding(bad: Report) -> N
 
 
 def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
-    """Each value that pytest shows fits on a line."""
+    """Each value that pytest shows for a failed assertion fits on one line."""
     with pytest.raises(AssertionError) as error:
         assert bad.participant("bob").is_audible(0.5, 2.5)
 
@@ -122,7 +122,7 @@ def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
 
 
 def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
-    """A failed assertion on a measured value shows the value."""
+    """If an assertion on a measured value fails, the value is shown."""
     with pytest.raises(AssertionError, match=r"<report on good\.webm: passed>\.failures"):
         assert good.failures
     offset = good.participant("alice").av_offset_ms
@@ -132,7 +132,7 @@ def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
 
 
 def test_participant_is_found_by_name(bad: Report) -> None:
-    """The error for an unknown name lists the known names."""
+    """The error for an unknown participant lists the known participants."""
     bob = bad.participant("bob")
 
     expected = np.array([[0, 1], [2, 3]])
@@ -158,7 +158,7 @@ def test_report_is_frozen(good: Report) -> None:
 
 
 def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
-    """A row for each participant and the failures follow the result, in at most 80 columns."""
+    """The result is followed by a row for each participant and by the failures, in at most 80 columns."""
     output = io.StringIO()
     Console(file=output, width=80, force_terminal=True, color_system="truecolor").print(bad)
 
@@ -172,7 +172,7 @@ def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
 
 
 def test_table_in_a_terminal_has_the_values_of_the_report(good: Report) -> None:
-    """Each value is below its heading; a dash means that a value was not measured."""
+    """Each value is below its column heading. A dash means that a value was not measured."""
     video = ParticipantVideo(
         visible=((0.0, 2.5),),
         frames=75,
@@ -207,12 +207,12 @@ def test_table_in_a_terminal_has_the_values_of_the_report(good: Report) -> None:
 
 
 def cell_ends_at(row: str, end: int) -> bool:
-    """Return whether a right-aligned cell ends in this column."""
+    """Return whether a right-aligned cell ends just before this position in the row."""
     return not row[end - 1].isspace() and not row[end : end + 1].strip()
 
 
 def test_long_name_hides_no_number(good: Report) -> None:
-    """A long name continues on the next line, so that no number is cut off."""
+    """A long name is wrapped to the next line, so that no number is cut off."""
     name = "Maria-Fernanda Constantinopolitanova-Wolfeschlegelstein von Hausen"
     report = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": name}),)})
     output = io.StringIO()
@@ -225,7 +225,7 @@ def test_long_name_hides_no_number(good: Report) -> None:
 
 
 def test_report_as_text_is_plain(good: Report) -> None:
-    """The text has no colors, and markup in names is not interpreted."""
+    """The plain text has no colors, and markup in names is not interpreted."""
     named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
 
     assert "\x1b" not in str(named)
@@ -233,7 +233,7 @@ def test_report_as_text_is_plain(good: Report) -> None:
 
 
 def test_report_with_a_warning_is_ok(good: Report) -> None:
-    """The warning is shown, but the report passes."""
+    """A report with a warning passes, and the warning is shown."""
     warning = Finding(
         check="gap", ok=True, warning=True, message="2 frames are missing because the machine was too busy."
     )
@@ -245,7 +245,7 @@ def test_report_with_a_warning_is_ok(good: Report) -> None:
 
 
 def test_report_on_a_file_that_is_not_media_is_one_line() -> None:
-    """A long path is not wrapped, so that the line can be searched and copied."""
+    """A long path is not wrapped, so that it can be searched for and copied."""
     message = f"{'a' * 150}.webm is empty (0 bytes)."
     report = Report(path=Path("/a"), media=None, findings=(Finding(check="container", ok=False, message=message),))
 

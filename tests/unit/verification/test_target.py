@@ -1,4 +1,4 @@
-"""A report never overwrites a file other than an earlier report."""
+"""Writing a report never overwrites any file except an earlier report."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
 
 
 def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
-    """The error appears before any scenario runs, because scenarios may take hours."""
+    """An unusable target is reported before any scenario runs, because scenarios may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
     ran = run_harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
@@ -57,7 +57,7 @@ def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None
 
 
 def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
-    """The methods of a report also check their targets."""
+    """The methods that write a report also check their targets."""
     report = verify(write_recording(tmp_path / "standup.webm", SCENE))
 
     with pytest.raises(ConfigError, match="is not an HTML page"):
@@ -67,7 +67,7 @@ def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
 
 
 def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
-    """A report also replaces an empty file, which programs create to reserve a name."""
+    """A report may replace an earlier report, or an empty file, which programs create to reserve a name."""
     report = verify(write_recording(tmp_path / "standup.webm", SCENE))
     (tmp_path / "empty").touch()
 
@@ -79,7 +79,7 @@ def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
 
 
 def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
-    """Both targets are refused before the verification starts. Writing to a pipe would block after the verification."""
+    """Both are refused before the verification starts. Writing to a pipe would block once the verification is done."""
     write_recording(tmp_path / "standup.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")
 

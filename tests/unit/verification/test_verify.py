@@ -1,4 +1,4 @@
-"""Every file that is verified gets a report, and impossible requests are refused."""
+"""Test that every verified file gets a report, and that impossible requests are refused."""
 
 import json
 import os
@@ -34,14 +34,14 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.fixture
 def recording(original: Recording, tmp_path: Path) -> Recording:
-    """Copy the clean recording to a folder in which a test may damage it."""
+    """Copy the clean recording, so that a test may damage the copy."""
     path = shutil.copy(original.path, tmp_path)
     manifest = shutil.copy(original.manifest, tmp_path)
     return original.model_copy(update={"path": Path(path), "manifest": Path(manifest)})
 
 
 def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> None:
-    """A recording, a path and a string result in the same report, which has an absolute path."""
+    """The report is the same for a recording, a path and a string, and contains an absolute path."""
     reports = [verify(recording), verify(recording.path), verify(str(recording.path))]
 
     assert reports[0] == reports[1] == reports[2]
@@ -49,7 +49,7 @@ def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> 
 
 
 def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None:
-    """Participants are named after their markers; checks that need a manifest do not run."""
+    """Without a manifest, participants are named after their markers, and checks that need a manifest do not run."""
     write_media(tmp_path / "standup.webm", SCENE)
 
     report = verify(tmp_path / "standup.webm")
@@ -60,7 +60,7 @@ def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None
 
 
 def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
-    """Audio markers are enough to identify participants without video and without a manifest."""
+    """In a file without video and without a manifest, the audio markers are enough to identify participants."""
     write_media(tmp_path / "standup.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
 
     report = verify(tmp_path / "standup.webm")
@@ -71,7 +71,7 @@ def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
 
 
 def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
-    """The file is checked as if it had no manifest, and the report states the reason."""
+    """A file with a damaged manifest is checked as if it had no manifest, and the report states the reason."""
     recording.manifest.write_text('{"schema": 1}')
 
     report = verify(recording)
@@ -83,7 +83,7 @@ def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
 def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
-    """Invalid content in a manifest results in a finding, not in an error."""
+    """Invalid content in a manifest is reported as a finding, not raised as an error."""
     recording.manifest.write_text(text)
 
     assert ["hash"] == [finding.check for finding in verify(recording).failures]
@@ -91,7 +91,7 @@ def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
 
 @pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
 def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) -> None:
-    """Floating-point samples may have any value, but the report's numbers are finite."""
+    """Even if audio samples are infinite or not a number, all numbers in the report are finite."""
     path = tmp_path / "standup.wav"
     with av.open(str(path), "w") as media:
         stream = media.add_stream("pcm_f32le", rate=48_000, layout="mono")
@@ -118,7 +118,7 @@ def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) 
     ids=range(4),
 )
 def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
-    """Impossible numbers are refused before they are used."""
+    """Impossible numbers in a manifest are refused before they are used."""
     text = json.dumps(json.loads(recording.manifest.read_text()))
     assert old in text
     recording.manifest.write_text(text.replace(old, new))
@@ -130,7 +130,7 @@ def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old
 
 
 def test_changed_byte_is_found(recording: Recording) -> None:
-    """The hash of the file no longer matches the manifest."""
+    """If a byte of the file changes, its hash no longer matches the manifest."""
     data = bytearray(recording.path.read_bytes())
     data[-1] ^= 1
     recording.path.write_bytes(data)
@@ -139,7 +139,7 @@ def test_changed_byte_is_found(recording: Recording) -> None:
 
 
 def test_truncated_recording_is_found(recording: Recording) -> None:
-    """The checks of container, duration and hash fail."""
+    """For a truncated recording, the checks of container, duration and hash fail."""
     data = recording.path.read_bytes()
     recording.path.write_bytes(data[: len(data) // 2])
 
@@ -147,28 +147,28 @@ def test_truncated_recording_is_found(recording: Recording) -> None:
 
 
 def test_expected_duration_is_checked(recording: Recording) -> None:
-    """A recording of two seconds passes if two are expected, and fails if three are."""
+    """A two-second recording passes if a duration of two seconds is expected, and fails if three are expected."""
     assert verify(recording, duration=2.0).ok
     assert ["duration"] == [finding.check for finding in verify(recording, duration=3.0).failures]
 
 
 @pytest.mark.parametrize("duration", [-1.0, float("nan"), float("inf")])
 def test_impossible_duration_is_refused(recording: Recording, duration: float) -> None:
-    """The error names the option and the value."""
+    """The error for an impossible duration contains the name of the option and the value."""
     with pytest.raises(ConfigError, match=r"duration: .* is not valid"):
         verify(recording, duration=duration)
 
 
 @pytest.mark.parametrize("name", ["nothing.webm", "."])
 def test_path_that_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    """The error is one line and asks for the path of a recording."""
+    """The error for a path that is not a file asks for the path of a recording."""
     with pytest.raises(ConfigError, match=r"give the path of a recording\.$"):
         verify(tmp_path / name)
 
 
 @pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
 def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes) -> None:
-    """The only finding on a file that is not media is about the container."""
+    """The only finding on a file that is not a media file is about the container."""
     path = tmp_path / "README.webm"
     path.write_bytes(data)
 
@@ -180,7 +180,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
-    """Flipped bytes at any position make the report fail, but never crash verify()."""
+    """Changed bytes at any position make the report fail, but never make ``verify`` raise an error."""
     data = recording.path.read_bytes()
     for start in range(60):
         damaged = bytearray(data)
@@ -199,7 +199,7 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
 def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> None:
-    """A hostile file can't cause other files to be verified, shown or copied."""
+    """A file that refers to other files can't cause them to be verified, shown or copied."""
     private = recording.path.rename(recording.path.with_name("private.webm"))
     gift = private.with_name("gift.webm")
     gift.write_text(text)
@@ -217,7 +217,7 @@ def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> N
 
 
 def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    """Every command that accepts a path reports the error in one line."""
+    """Every command that accepts a path reports a name that is too long in one line."""
     long = "a" * 300
 
     for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
@@ -229,14 +229,14 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
-    """A pipe in place of the statistics must not block the verification."""
+    """If the statistics file is a pipe, it must not block the verification."""
     os.mkfifo(statistics_of(recording.path))
 
     assert verify(recording).ok
 
 
 def test_unknown_option_is_a_type_error(original: Recording) -> None:
-    """The error names the option, as Python does for any unknown keyword argument."""
+    """The error names the unknown option, like Python's error for any unknown keyword argument."""
     options: dict[str, Any] = {"duraton": 3}
 
     with pytest.raises(TypeError, match=r"verify\(\) got an unexpected keyword argument 'duraton'"):
