@@ -47,7 +47,7 @@ def test_every_test_cited_in_the_docs_exists(path: str, name: str) -> None:
 
 
 def test_every_row_of_the_nertc_guide_cites_a_test() -> None:
-    """Each row of the guide's tables cites the test that checks its claim."""
+    """Each row in the tables of docs/nertc.md cites the test that checks its claim."""
     lines = (ROOT / "docs" / "nertc.md").read_text(encoding="utf-8").splitlines()
     rows = [
         line

@@ -96,7 +96,7 @@ def test_recording_error_may_carry_the_saved_recording() -> None:
 
 
 def test_refused_option_is_named_with_the_allowed_values() -> None:
-    """The error contains the option, the given value and the allowed values."""
+    """The error for a value that is not allowed contains the option, the value and the allowed values."""
     with pytest.raises(ConfigError, match=r"^rate: 24 is not valid; choose one of 15, 30\.$"):
         one_of("rate", 24, (15, 30))
 
@@ -109,12 +109,12 @@ def test_allowed_option_is_accepted() -> None:
 def test_unexpected_system_error_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error is printed without a traceback. It mentions the option that shows the traceback."""
+    """An unexpected error is printed without a traceback. The message mentions the option that shows the traceback."""
 
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")
 
-    # The package exports a function with the same name as the module.
+    # ``import harness.cli.main`` would not work, because the package exports a function with the module's name.
     program = importlib.import_module("harness.cli.main")
     monkeypatch.setattr(program, "app", fails)
 

@@ -55,7 +55,7 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 
 
 def test_scenario_that_can_not_start_does_not_affect_the_others(tmp_path: Path) -> None:
-    """An unexpected exception does not affect the other scenarios. Its type and location are reported."""
+    """An unexpected exception does not affect the other scenarios. The exception's type and location are reported."""
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     reported: list[tuple[int, Outcome]] = []
 

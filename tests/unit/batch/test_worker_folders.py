@@ -45,7 +45,7 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """Another user could read recordings in their own folder, or redirect them with a symbolic link."""
+    """A link or another user's folder is not used, since recordings in it could be read or redirected."""
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "foreign").mkdir()

@@ -61,7 +61,7 @@ def describe(start: str) -> tuple[str, bool]:
 def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, starts: list[tuple[str, bool]], *, works: bool
 ) -> None:
-    """Every launch has the harness's switches. Playwright launches a fake Chrome that logs them and exits."""
+    """Every launch has the harness's switches. Playwright launches a fake Chrome that logs its switches and exits."""
     monkeypatch.setattr("os.geteuid", lambda: user)
     program = Program(tmp_path, sandbox=works)
 

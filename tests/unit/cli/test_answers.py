@@ -104,7 +104,7 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has /dev/full, which is always full.")  # noqa: PTH110
 def test_unwritable_report_does_not_prevent_other_reports_and_json_output(folder: Path) -> None:
-    """If the HTML page can't be written, the JUnit file and the JSON output still are, and the error is reported."""
+    """If the HTML page can't be written, the error is reported, and the JUnit file and JSON output are written."""
     ran = run_harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
@@ -122,7 +122,10 @@ def outcome(folder: Path, name: str, title: str = "") -> Outcome:
 
 
 def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
-    """If a recording's page can't be written, the index lists it without a link. The JUnit file is still written."""
+    """If a recording's page can't be written, the index lists the recording without a link.
+
+    The JUnit file is still written.
+    """
     pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", ReportFiles()
     (pages / "first.html").mkdir(parents=True)
 

@@ -28,7 +28,7 @@ def test_defaults_are_nertcs() -> None:
 
 @pytest.mark.parametrize("given", ["720p", "720", 720])
 def test_quality_can_be_written_in_three_ways(given: Any) -> None:
-    """The three ways to write a quality give equal configurations."""
+    """The three ways to specify the video quality give equal configurations."""
     config = RecordConfig(record_video_quality=given)
 
     assert RecordConfig(record_video_quality="720p") == config
@@ -108,7 +108,7 @@ def test_configuration_survives_a_round_trip_to_the_page(config: RecordConfig) -
     ],
 )
 def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any, allowed: str) -> None:
-    """The error is one line with the option, the given value and the allowed values."""
+    """The error for an invalid value is one line with the option, the given value and the allowed values."""
     with pytest.raises(ConfigError) as refusal:
         RecordConfig(**{option: given})
 
@@ -137,7 +137,7 @@ def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
 
 
 def test_unknown_option_of_the_page_is_refused() -> None:
-    """The error names the unknown option and lists the valid options."""
+    """The error for an unknown option names this option and lists the valid ones."""
     with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, names, recordName"):
         RecordConfig.from_page({"recordSize": 1})
 

@@ -21,7 +21,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
-    """A converted file passes the same participant, timing and smoothness checks with the recording's manifest."""
+    """A converted file passes the participant, timing and smoothness checks against the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
 
@@ -142,7 +142,7 @@ def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes 
 
 
 def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
-    """The error reports that the recording has no audio."""
+    """If a recording without audio is converted to WAV, the error reports that it has no audio."""
     write_media(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=0.5, audio=False))
 
     with pytest.raises(ConfigError, match=r"can't be converted to wav: it has no audio\."):
@@ -152,7 +152,7 @@ def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
 
 
 def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(tmp_path: Path) -> None:
-    """A file with a different name is verified if the caller passes the recording's manifest."""
+    """A converted file with a different name can be verified by passing the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
     path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
@@ -203,7 +203,7 @@ def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
 
 
 def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file whose name looks like a URL is read as a file; FFmpeg does not open the URL."""
+    """If a file's name looks like a URL, the file is read, and FFmpeg does not open the URL."""
     monkeypatch.chdir(tmp_path)
     write_media(tmp_path / "other.webm", SCENE)
     named = Path("file:other.webm")

@@ -1,4 +1,4 @@
-"""Converting audio with gaps: the gaps are filled with silence up to a limit, and are reported."""
+"""Test converting audio with gaps: the gaps are filled with silence up to a limit, and are reported."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
 
 
 def test_late_audio_is_reported(source: Path) -> None:
-    """If the audio begins late, the silence that is inserted before it is reported."""
+    """If audio begins late, the silence that is inserted before the audio is reported."""
     found: list[Silence] = []
     with_late_audio = with_gap(source, seconds=0)
     with av.open(str(source)) as media, av.open(str(with_late_audio), "w", format="matroska") as output:
@@ -129,7 +129,10 @@ def test_long_gap_uses_little_memory(source: Path) -> None:
 @pytest.mark.parametrize("seconds", [3_600, 1e9])
 @pytest.mark.parametrize("kinds", [("audio",), ("audio", "video")])
 def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
-    """The error contains the gap's time and length and what to do, and no partial file is left behind."""
+    """The error for a gap that is too long contains its time and length, and explains what to do.
+
+    No partial file is left behind.
+    """
     gap = with_gap(source, seconds=seconds, kinds=kinds)
 
     with pytest.raises(ConfigError, match=rf"a gap of {seconds:.1f} s at 1\.\d s, and at most 600 s.*--to mkv"):

@@ -1,4 +1,4 @@
-"""Free disk space: when it is low, when a recording must end, and which errors mean a full disk."""
+"""Test when disk space is low, when a recording must end because of it, and which errors mean a full disk."""
 
 import errno
 from pathlib import Path

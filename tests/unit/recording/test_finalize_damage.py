@@ -1,4 +1,4 @@
-"""Finalizing raw bytes that end early or have logs with gaps saves everything that can be read."""
+"""If the raw bytes end early or the log has gaps, finalizing still saves everything that can be read."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """If the mixer skips a tick, the log contains null for it, and no other frame is placed there."""
+    """If the mixer skips a tick, the log contains null for this tick, and no frame is placed there."""
     missing = 50
     written: list[float | None] = [*raw.written]
     written.insert(FIRST_TICK + missing, None)
@@ -128,7 +128,7 @@ def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_torn_line_at_the_end_of_the_log_is_ignored(raw: Raw, tmp_path: Path) -> None:
-    """A killed server can leave a partial line at the end of the log. This line is ignored."""
+    """A killed server can leave a partial line at the end of the log. Such a line is ignored."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
     (tmp_path / "log.jsonl").write_text("\n".join(raw.log()) + '\n{"first": 144, "writ')
 

@@ -110,7 +110,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
 
 
 def test_dropped_frames_are_expected_but_not_placed() -> None:
-    """The ticks of dropped frames are expected, but no packet is assigned to them."""
+    """The ticks of dropped frames count as expected, but no packet is assigned to them."""
     one = run(Machine(dropped=0.3), seed=1)
 
     assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
@@ -129,7 +129,7 @@ def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
 
 
 def test_second_frame_on_a_tick_moves_to_the_next() -> None:
-    """If two packets arrive at the same time, the second one gets the next tick."""
+    """If two packets arrive at the same time, the second one is assigned to the next tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(100):
         grid.tick(number, number * 100)
@@ -141,7 +141,7 @@ def test_second_frame_on_a_tick_moves_to_the_next() -> None:
 
 
 def test_packets_wait_for_their_ticks() -> None:
-    """If a packet arrives before its tick, it is assigned to this tick once the log contains the tick."""
+    """If a packet arrives before its tick, the packet is assigned once the log contains the tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 20):
         grid.tick(number, number * 100)
@@ -195,7 +195,7 @@ def test_timestamps_without_a_log_are_rounded() -> None:
 
 
 def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
-    """If a recording has only a dozen packets, their ticks are assigned when it ends."""
+    """If a recording has only a dozen packets, their ticks are assigned when the recording ends."""
     one = run(Machine(ticks=12), seed=3)
 
     assert one.shown == one.given
@@ -210,7 +210,7 @@ def test_grid_without_packets_is_empty() -> None:
 
 
 def test_missing_frames_before_the_stop_are_expected() -> None:
-    """If frames stop arriving long before the recorder stops, the ticks in between still count as expected."""
+    """If frames stop arriving long before the recorder stops, frames are still expected for the ticks in between."""
     grid = Grid(step=100, recorder_started=0)
     grid.recorder_stopped = 10_000
     for number in range(110):
@@ -270,7 +270,7 @@ def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
 
 
 def test_memory_stays_flat_over_an_hour() -> None:
-    """Even after 100,000 ticks, only the last few are kept in memory."""
+    """Even after 100,000 ticks, only the last few ticks are kept in memory."""
     grid = Grid(step=1000 / 30, recorder_started=0)
     most = 0
     for number in range(100_000):

@@ -1,4 +1,4 @@
-"""Reading a growing file: the finalizer works while bytes arrive, and counts outstanding frames."""
+"""Test reading a growing file: the finalizer works while bytes arrive, and counts outstanding frames."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
 
 
 def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
-    """Finalizing while bytes arrive gives the same file as finalizing at the end. The tracks are known long before."""
+    """Finalizing while bytes arrive gives the same file as finalizing at the end.
+
+    The tracks are known long before the end.
+    """
     growing_file, progress = GrowingFile(), Progress()
     (tmp_path / "log.jsonl").write_bytes(b"")
     (tmp_path / "raw.webm").write_bytes(b"")
@@ -58,7 +61,7 @@ def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
     worker.start()
     known_at = None
     lines = [line.encode() + b"\n" for line in raw.log()]
-    # The slices end in the middle of blocks; the log grows at the same rate, in partial lines.
+    # The slices end in the middle of blocks. The log grows along with the bytes, in partial lines.
     log = b"".join(lines)
     slices = [raw.data[at : at + 4_999] for at in range(0, len(raw.data), 4_999)]
     with (tmp_path / "raw.webm").open("ab") as data, (tmp_path / "log.jsonl").open("ab") as log_file:
@@ -96,7 +99,10 @@ def wait_until_read(growing_file: GrowingFile) -> None:
 
 
 def test_outstanding_frames_are_counted_before_the_stop(raw: Raw, tmp_path: Path) -> None:
-    """When callbacks run, the finalizer has read every byte and tick so far. It continues when more arrive."""
+    """When callbacks run, the finalizer has read every byte and tick so far.
+
+    The finalizer continues when more bytes arrive.
+    """
     growing_file, progress = GrowingFile(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})
     (tmp_path / "log.jsonl").write_text("".join(f"{line}\n" for line in (*raw.log(), stopped)))

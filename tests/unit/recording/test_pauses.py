@@ -90,7 +90,7 @@ def test_times_in_the_file_skip_all_earlier_cuts(seed: int) -> None:
 
 
 def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
-    """A page can send contradictory states, such as resumed without a pause, or a second pause."""
+    """A page can send contradictory states, such as "resumed" without a pause or "paused" twice."""
     lines = [
         {"recorder": "resumed", "time": 5},
         {"recorder": "paused", "time": 10},

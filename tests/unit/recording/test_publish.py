@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest, tmp_path: Path) -> None:
-    """The recording, the manifest and the statistics all get the first free name."""
+    """The recording, the manifest and the statistics are published under the first name that is free."""
     kept = tmp_path / "recordings"
 
     recording = publish(manifest, manifest.recording.path, kept)

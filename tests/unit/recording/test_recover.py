@@ -58,7 +58,7 @@ def abandon(active: ActiveRecording) -> None:
 def test_abandoned_recording_is_finished_and_published(tmp_path: Path, audio_bytes: bytes) -> None:
     """The recovered recording is complete, and its ``recovered`` field states why it was not stopped.
 
-    The spool is empty.
+    Afterwards, the spool is empty.
     """
     active = begun(tmp_path, audio_bytes)
     abandon(active)
@@ -183,7 +183,7 @@ def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: p
 def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a folder can't be removed, its recording is recovered and reported once, and never again."""
+    """If a folder can't be removed, its recording is recovered and reported only once."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
 
@@ -261,7 +261,7 @@ def test_pipe_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str) -> None
 
 
 def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A link in place of a folder is not followed, because its target may still be needed."""
+    """If a recording's folder is a link, the link is not followed, because its target may still be needed."""
     elsewhere = begun_and_abandoned(tmp_path / "other", audio_bytes)
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "link").symlink_to(elsewhere)
@@ -274,7 +274,7 @@ def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, au
 
 @pytest.mark.parametrize(("part", "size"), [("recording.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
 def test_file_that_is_too_large_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str, size: int) -> None:
-    """A file that is larger than any recording's files can be is not read."""
+    """A file that is too large to belong to a recording is not read."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     with (folder / part).open("ab") as file:
         file.truncate(size)
@@ -363,7 +363,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A sparse file is not read, because that would take days and block a starting server."""
+    """A huge sparse file is not read, because reading it would take days and block a starting server."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     os.truncate(active.folder.raw, 10**13)

@@ -216,7 +216,10 @@ def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
-    """YAML anchors and merge keys work. A mistake in a step that uses them is reported with its line number."""
+    """YAML anchors and merge keys work.
+
+    A mistake in a step that uses an anchor or a merge key is reported with its line number.
+    """
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
     scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
@@ -273,7 +276,7 @@ def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_is_valid(path: Path) -> None:
-    """Every example can be read, and has a description."""
+    """Every example scenario can be read, and has a description."""
     assert read_scenario(path).description
 
 
@@ -294,7 +297,7 @@ def test_published_schema_is_up_to_date() -> None:
 
 
 def test_schema_has_every_step() -> None:
-    """The schema contains every kind of step."""
+    """The JSON schema for scenarios contains every kind of step."""
     schema = Scenario.model_json_schema()
 
     assert {kind.__name__ for kind in KINDS} <= set(schema["$defs"])

@@ -157,7 +157,7 @@ def test_a_file_that_was_not_read_back_is_not_published(
 def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An alarm in the manifest reports that the statistics are lost."""
+    """If the statistics can't be written, an alarm in the manifest reports that they are lost."""
     active = recorded(spool, audio_bytes)
     active.folder.statistics.write_text('{"time": 1, "participant": "bob", "report": []}\n')
     opened = type(active.path).open
@@ -207,7 +207,10 @@ async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[s
 def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The page and the list of recordings show why a recording failed. It can be deleted, and another one can begin."""
+    """The page and the list of recordings show why a recording failed.
+
+    A failed recording can be deleted, and another one can begin.
+    """
 
     def never_verify(_: Path) -> Never:
         raise NotImplementedError

@@ -108,7 +108,10 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes
 
 
 def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """If publishing fails, the list shows the reason, and the spool keeps the file. A second attempt fails as well."""
+    """If publishing fails, the list shows the reason, and the spool keeps the file.
+
+    A second attempt to publish fails as well.
+    """
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)
 

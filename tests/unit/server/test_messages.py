@@ -237,7 +237,7 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     ],
 )
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
-    """Pages can't report pauses, because the server cuts them out itself. Lists and texts have a maximum length."""
+    """Pages can't report pauses, because the server itself cuts out pauses. Lists and texts have a maximum length."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 

@@ -97,7 +97,7 @@ def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, me
 
 
 def test_a_second_hello_is_refused(server: SignalingServer) -> None:
-    """A member can't join another room on the same connection."""
+    """On one connection, a member can join only one room."""
     server.join(1, "alice")
 
     answer = server.join(1, "bob", room="other")
@@ -225,7 +225,10 @@ def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None
     ids=range(18),
 )
 def test_a_malformed_message_closes_its_own_connection_only(server: SignalingServer, text: str) -> None:
-    """The sender of a malformed message gets a one-line error. The other members are only notified that it left."""
+    """The sender of a malformed message gets a one-line error.
+
+    The other members are only notified that the sender left.
+    """
     server.join(1, "alice")
     server.join(2, "bob")
     server.forget_sent()

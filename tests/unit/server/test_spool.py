@@ -1,4 +1,7 @@
-"""Spool receives recordings in chunks, and finishes, publishes and deletes them. Each has its own locked folder."""
+"""Spool receives recordings in chunks, and finishes, publishes and deletes them.
+
+Each recording has its own locked folder.
+"""
 
 from __future__ import annotations
 
@@ -275,7 +278,7 @@ def test_chunks_are_refused_while_the_recording_ends(
 ) -> None:
     """A chunk that arrives while the recording is being finished is refused.
 
-    Every acknowledged chunk is in the file.
+    Every acknowledged chunk is in the finished file.
     """
     active = begin(spool)
     feed(active, audio_bytes[:20_000])
@@ -313,7 +316,7 @@ def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
 
 
 def test_cleaning_removes_everything_and_can_be_repeated(spool: Spool, audio_bytes: bytes) -> None:
-    """Deleting a recording removes its folder, files and lock. Later messages have no effect."""
+    """Deleting a recording removes its folder, files and lock. Messages about a deleted recording have no effect."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
 
@@ -338,7 +341,7 @@ def test_cleaning_while_recording_ends_it(spool: Spool, audio_bytes: bytes) -> N
 
 
 def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_bytes: bytes) -> None:
-    """The error message says that the recording was discarded."""
+    """Finishing a discarded recording raises an error that reports this."""
     active = recorded(spool, audio_bytes)
     active.clean()
 
@@ -395,7 +398,7 @@ def test_a_recording_without_a_name_is_named_after_its_participant_and_time() ->
 
 
 def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
-    """After the spool is closed, the raw bytes can be recovered, since the locks have been released."""
+    """After the spool has been closed, the raw bytes can be recovered, since the locks have been released."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, audio_bytes)
 

@@ -193,7 +193,7 @@ def test_a_private_room_needs_a_token() -> None:
 
 
 def test_a_public_room_admits_everybody() -> None:
-    """Anybody can join a public room; participants without a name are called ``guest``."""
+    """Anybody can join a public room, and a participant who gives no name is called ``guest``."""
     admission = Admission(public_room="daily")
 
     grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]
@@ -244,7 +244,7 @@ def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *
     ],
 )
 def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
-    """Without a join code, anybody can see the recordings; the view code does not give access to the room."""
+    """The join code and the view code both show the recordings. The view code does not admit anybody to the room."""
     admission = Admission(public_room="daily", **cast("dict[str, Any]", codes))
 
     assert seen == (admission.admit_viewer(given) == "daily")
@@ -264,7 +264,7 @@ def test_a_wrong_token_is_refused_in_a_public_room() -> None:
 
 
 def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
-    """A page from another origin needs the key, which is valid while such a page is attached."""
+    """A page from another origin is admitted only with a key, which is valid while such a page is attached."""
     admission = Admission()
 
     before = admission.offers_key("recording-harness, anything")

@@ -1,4 +1,4 @@
-"""Test a room's venue: invalid options are refused, and batches are spread over remote browsers."""
+"""Test where a room's browsers run: invalid options are refused, and batches are spread over remote browsers."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ``verify`` read files in this process, because a confined child process can't report its coverage.
 
-    Tests of measures and checks use this fixture. Tests of the process isolation do not. Reports are still encoded and
-    decoded as if a child process had sent them.
+    This fixture is for tests of measures and checks. Tests of the process isolation do not use this fixture. Reports
+    are still encoded and decoded as if a child process had sent them.
     """
     monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze_here)
 

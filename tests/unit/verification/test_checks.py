@@ -257,7 +257,10 @@ def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[
 
 
 def test_repeated_frames_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
-    """If every eighth frame is doubled, 12.5 % are repeated and skipped. At half the frame rate, none are."""
+    """If every eighth frame is doubled, 12.5 % of the frames are repeated, and 12.5 % skipped.
+
+    If the sender has half the frame rate of the file, no frame counts as repeated.
+    """
     doubled = replace(CLEAN, repeated=frozenset(range(4, 90, 8)))
     slow = with_participant(CLEAN, "bob", frame_rate=15)
 

@@ -122,7 +122,7 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
     """A track without packets is reported.
 
-    The missing index is not, because without frames there is nothing to index.
+    Its missing index is not reported, because there is nothing to index without frames.
     """
     path = remux(recording.path, tmp_path / "standup.webm", lambda of, _: of != kind)
     if manifest:
@@ -286,7 +286,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Every fault is found in a complete file. The next test relies on this."""
+    """Every fault is found in a complete file. The next test relies on every fault being found."""
     assert not verify(faulty[fault]).ok
 
 

@@ -1,4 +1,4 @@
-"""Expectations are read from a file. The recording must meet them as well as match its manifest."""
+"""Expectations are read from a file. A recording must meet its expectations as well as match its manifest."""
 
 import os
 from pathlib import Path

@@ -30,7 +30,7 @@ RATES = [
 def clip(
     path: Path, times: Iterable[float], *, container: str = "webm", codec: str = "libvpx", step: Fraction | None = None
 ) -> Path:
-    """Write gray frames at ``times``, in seconds.
+    """Write gray frames at the given ``times`` in seconds.
 
     WebM rounds times to milliseconds. ``step`` is the time base of the file.
     """

@@ -1,4 +1,4 @@
-"""A report's HTML page and JUnit XML work offline, and any participant's name is safe in them."""
+"""A report's HTML page and JUnit XML work offline, and are safe even if a participant's name contains code."""
 
 import json
 import re
@@ -88,7 +88,7 @@ def test_table_of_participants_has_the_values_of_the_terminal(bad: Report, page:
 
 
 def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
-    """WebRTC statistics are read from the file next to the recording. Invalid lines are ignored."""
+    """WebRTC statistics are read from the file next to the recording. Invalid lines of statistics are ignored."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     lines = [
         {"at": at, "participant": "alice", "report": [
@@ -149,7 +149,10 @@ def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: 
 
 
 def recording_with(path: Path, events: list[dict[str, Any]], participants_named: int = 1) -> Recording:
-    """Return a short audio recording. Its manifest contains these events and this number of participants."""
+    """Return a short audio recording.
+
+    The recording's manifest contains these events and this number of participants.
+    """
     recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
     members = [

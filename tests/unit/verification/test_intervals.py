@@ -28,7 +28,7 @@ def covered(intervals: list[tuple[float, float]]) -> set[int]:
 def test_subtract_and_intersection_match_the_set_operations(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
-    """The results match set operations on whole seconds. They are sorted, and do not overlap."""
+    """The results match set operations on whole seconds. The resulting intervals are sorted, and do not overlap."""
     left, both = subtract(these, those), intersection(these, those)
 
     assert covered(these) - covered(those) == covered(left)

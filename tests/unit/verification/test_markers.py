@@ -171,7 +171,7 @@ def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
 
 
 def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
-    """Each of 16 markers' tones has one burst per second, and eight tones have it at the same time."""
+    """The tones of 16 markers have one burst per second each, eight of them at the same time."""
     planned = tuple(
         PlannedParticipant(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16)
     )
@@ -187,7 +187,7 @@ def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
 
 
 def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
-    """If there is a gap in the timestamps, the bursts after it are later by the length of the gap."""
+    """If there is a gap in the timestamps, the bursts after the gap are later by its length."""
     scene = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix_audio(scene)
     detector = AudioMarkerDetector()
@@ -200,7 +200,7 @@ def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
 
 
 def test_tone_is_distinguished_from_its_neighbors() -> None:
-    """Two markers' tones that are 50 Hz apart are each detected exactly while they are played."""
+    """The tones of two markers are 50 Hz apart, and each is detected exactly while it is played."""
     planned = (
         PlannedParticipant(name="a", marker=5, muted=((1.0, 2.0),)),
         PlannedParticipant(name="b", marker=6, muted=((2.0, 3.0),)),

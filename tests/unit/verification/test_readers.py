@@ -196,7 +196,7 @@ class CreateFolder:
 
 
 def message(data: bytes, *, more: int = 0) -> bytes:
-    """Return a message whose header announces ``more`` bytes more than the message contains."""
+    """Return a message whose header announces ``more`` additional bytes that are missing from the message."""
     return struct.pack("!I", len(data) + more) + data
 
 

@@ -32,7 +32,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
     ids=" ".join,
 )
 def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    """A one-line error appears before anything is verified, and no file is changed."""
+    """A recording or a manifest is refused as a target before verification, with a one-line error, and is unchanged."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -79,7 +79,10 @@ def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
 
 
 def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
-    """Both are refused before the verification starts. Writing to a pipe would block once the verification is done."""
+    """A pipe, or one target for both reports, is refused before the verification starts.
+
+    Writing to a pipe would block once the verification is done.
+    """
     write_recording(tmp_path / "standup.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")
 

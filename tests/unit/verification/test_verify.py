@@ -229,7 +229,7 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
-    """If the statistics file is a pipe, it must not block the verification."""
+    """A pipe in place of the statistics file must not block the verification."""
     os.mkfifo(statistics_of(recording.path))
 
     assert verify(recording).ok
