@@ -22,7 +22,7 @@ AUDIO = RecordConfig(record_type="audio")
 
 @pytest.fixture
 def other_program() -> Iterator[psutil.Process]:
-    """Return a busy process that is not a child of this process."""
+    """Start a busy process that is not a child of this process."""
     endless = f"{sys.executable} -c 'while True: pass' > /dev/null 2>&1 & echo $!"
     started = subprocess.run(["sh", "-c", endless], capture_output=True, text=True, check=True)
     process = psutil.Process(int(started.stdout))
@@ -45,7 +45,7 @@ def test_one_participant_with_a_small_video_fits_any_machine() -> None:
 
 
 def test_warning_names_the_need_and_the_remedy() -> None:
-    """The warning names the needed and the available processors, and explains what to do."""
+    """The warning states how many processors are needed and available, and explains what to do."""
     warning = CpuBudget().shortage(16 * (os.cpu_count() or 1), LARGE)
 
     assert warning is not None

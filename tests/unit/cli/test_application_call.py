@@ -37,7 +37,7 @@ def test_text_that_is_not_a_web_address_is_refused(url: str) -> None:
 
 
 def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
-    """The error explains how to create the storage state file."""
+    """If the storage state file does not exist, the error explains how to create it."""
     with pytest.raises(ConfigError, match=r"storage_state\(path"):
         requested_call("https://localhost/", None, tmp_path / "state.json")
 
@@ -52,7 +52,7 @@ def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, reason: str) -> None:
-    """The error contains the script's file name, the line and the reason, but no traceback."""
+    """The error for an invalid script contains its file name, the line and the reason, but no traceback."""
     path = tmp_path / "join.py"
     path.write_text(text, encoding="utf-8")
 
@@ -61,7 +61,7 @@ def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, rea
 
 
 def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None:
-    """The error contains the participant's name and the line that failed."""
+    """If a script fails for a participant, the error contains the participant's name and the line that failed."""
     path = tmp_path / "join.py"
     path.write_text("def join(page, name):\n    name.nothing()\n", encoding="utf-8")
 
@@ -71,7 +71,7 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
 
 
 def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
-    """The error contains the expected number of participants, the address, and the participants in the first page."""
+    """The error for an incomplete call contains the address, the expected number of participants, and those present."""
     url = "https://localhost:8443/room/1"
     page = SimpleNamespace(goto=lambda _: None)
     participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]

@@ -78,7 +78,7 @@ def _wait_until_it_serves(program: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_ends_serve_cleanly(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """The exit code of ``harness serve`` identifies the signal."""
+    """The exit code of ``harness serve`` shows which signal ended the program."""
     with running_harness(*SERVE, folder=tmp_path) as program:
         _wait_until_it_serves(program)
         os.killpg(program.pid, number)

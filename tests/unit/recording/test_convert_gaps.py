@@ -129,7 +129,7 @@ def test_long_gap_uses_little_memory(source: Path) -> None:
 @pytest.mark.parametrize("seconds", [3_600, 1e9])
 @pytest.mark.parametrize("kinds", [("audio",), ("audio", "video")])
 def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
-    """The error for a gap that is too long contains its time and length, and explains what to do.
+    """The error for a gap that is too long contains the gap's time and length, and explains what to do.
 
     No partial file is left behind.
     """
@@ -186,7 +186,7 @@ def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: 
 def test_command_reports_silence_in_its_output_and_in_json(
     source: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command reports each gap as a line on stderr and as a warning in its JSON output."""
+    """``harness convert`` reports each gap as a line on stderr and as a warning in its JSON output."""
     gap = with_gap(source, seconds=0.3)
     monkeypatch.setattr(
         sys, "argv", ["harness", "convert", str(gap), "--json", "--output", str(gap.with_suffix(".mp4"))]

@@ -33,7 +33,7 @@ def test_download_needs_room_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path: Path) -> None:
-    """The error names what could not be written and where, and explains what to do."""
+    """The error for a full disk names what could not be written and where, and explains what to do."""
     with (
         pytest.raises(DiskFullError, match=f"No space for the file at {tmp_path}.*harness recover"),
         room_for("the file", tmp_path),

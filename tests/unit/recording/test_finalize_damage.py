@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
-    """If the raw bytes are cut off at any of twenty positions, the file is valid and has every frame up to the cut."""
+    """Wherever the raw bytes are cut off, the finished file is valid and contains every frame before the cut."""
     dice = random.Random(7)  # noqa: S311 - test data, not secrets
     for cut in sorted(dice.sample(range(4_000, len(raw.data)), 20)):
         finished = finish(tmp_path, raw.data[:cut], raw.log())

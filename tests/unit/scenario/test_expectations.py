@@ -107,7 +107,7 @@ def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: flo
 
 
 def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
-    """The steps before each expectation or wait, such as a leave, a pause or a download, make it possible."""
+    """An expectation or a wait can be possible because of earlier steps, such as a leave, a pause or a download."""
     read(
         tmp_path,
         expecting("wait = 2", 'participant = "bob", audible = true'),

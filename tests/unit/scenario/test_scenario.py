@@ -192,7 +192,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
     ],
 )
 def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """Whatever exception the YAML parser raises for a scenario, it is reported as a ConfigError."""
+    """Any exception that the YAML parser raises for a scenario is reported as a ConfigError."""
     assert reason in refused(write(tmp_path, text, "odd.yaml"))
 
 

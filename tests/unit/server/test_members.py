@@ -105,7 +105,7 @@ def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
 
 
 def test_a_lost_connection_is_the_reason_for_a_leave(server: SignalingServer) -> None:
-    """The other members can tell a lost connection from a ``bye``."""
+    """The other members are notified of whether a member sent ``bye`` or lost the connection."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()

@@ -141,7 +141,7 @@ def test_a_page_that_reconnects_twice_gets_the_file(
 def test_a_page_that_reconnects_to_a_failed_recording_gets_the_reason(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
 ) -> None:
-    """The page receives the error whether it reconnects before or after the failure."""
+    """If finishing fails, the page receives the error whether it reconnects before or after the failure."""
     disk = SlowDisk(monkeypatch)
     disk.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -99,7 +99,10 @@ def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> 
 def test_a_chunk_that_is_not_the_next_one_is_refused(
     spool: Spool, audio_bytes: bytes, number: int, offset: int
 ) -> None:
-    """The error describes the expected and the received chunk. Afterwards, the expected chunk is still accepted."""
+    """The error for an unexpected chunk describes the expected and the received chunk.
+
+    Afterwards, the expected chunk is still accepted.
+    """
     active = begin(spool)
     active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
 
@@ -201,7 +204,7 @@ def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_byt
 
 
 def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, audio_bytes: bytes) -> None:
-    """A participant whom only the page reports is listed without a marker."""
+    """A participant who is reported only by the page is listed without a marker."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):

@@ -122,7 +122,7 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
     """A track without packets is reported.
 
-    Its missing index is not reported, because there is nothing to index without frames.
+    A missing index is not reported as well, because there is nothing to index without frames.
     """
     path = remux(recording.path, tmp_path / "standup.webm", lambda of, _: of != kind)
     if manifest:

@@ -48,7 +48,7 @@ def test_result_is_at_the_top_of_the_page(page: str) -> None:
 
 
 def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path: Path) -> None:
-    """The page refers to the recording by a relative path, whatever folder the page is in."""
+    """The page refers to the recording with a relative path, even if they are in different folders."""
     deeper = bad.write_html(tmp_path / "deep" / "report.html").read_text()
 
     assert 'src="bad%20one.webm"' in page
@@ -252,12 +252,12 @@ def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tm
 
 
 def test_filmstrip_shows_frames_of_the_recording(page: str) -> None:
-    """The page contains twelve embedded thumbnails."""
+    """The HTML page contains twelve embedded thumbnails."""
     assert 12 == page.count('src="data:image/jpeg;base64,')
 
 
 def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
-    """The page loads nothing from the network, and participants' names are inserted as plain text."""
+    """The HTML page loads nothing from the network, and contains participants' names as plain text."""
     assert "http" not in page.replace("http-equiv", "")
     assert HOSTILE not in page
     assert 1 == page.count("<script>")

@@ -129,7 +129,7 @@ def test_reader_that_never_becomes_ready_is_a_setup_error(tmp_path: Path, monkey
 
 
 def test_command_line_reports_a_broken_installation_with_its_own_exit_code(tmp_path: Path) -> None:
-    """The exit code is 3 if the environment is incomplete, as opposed to 1 if a report failed."""
+    """The exit code is 3 if the environment is incomplete, and not 1, which means that a report failed."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
     program = f"""

@@ -236,7 +236,7 @@ def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
 
 
 def test_unknown_option_is_a_type_error(original: Recording) -> None:
-    """The error names the unknown option, like Python's error for any unknown keyword argument."""
+    """The error for an unknown option names the option, like Python's error for an unknown keyword argument."""
     options: dict[str, Any] = {"duraton": 3}
 
     with pytest.raises(TypeError, match=r"verify\(\) got an unexpected keyword argument 'duraton'"):
