@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parallel
 
 
 def recording(path: Path) -> Recording:
-    """Return the recording's facts file at ``path``."""
+    """Return an example of a recording whose file is at ``path``."""
     return Recording(
         id="r1",
         path=path,
