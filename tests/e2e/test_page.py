@@ -53,7 +53,7 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     wait_until_recorded(alice, seconds=2)
     only("Stop")
     calls["Stop"].click()
-    expect(alice.get_by_text("The recording is in the list")).to_be_visible()
+    expect(alice.get_by_text("The recording is in this room's list")).to_be_visible()
     only("Start", "Download", "Discard")
     with alice.expect_download() as begun:
         calls["Download"].click()
