@@ -69,7 +69,7 @@ MINUTES ?= 30
 soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and print drift, timestamp order and memory usage (APPLICATION=1: in another application's page)
 	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
-bench: setup-dev ## Compare speed and CPU usage with those of NERTC's and RecordRTC's own code (75 minutes; QUICK=1: 3 minutes)
+bench: setup-dev ## Compare the harness's speed and CPU usage with NERTC's and RecordRTC's (75 minutes; QUICK=1: 3 minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 check: setup-dev ## Check formatting, lint rules, types and import layers in the Python code and the page's code

@@ -44,9 +44,9 @@ class Browser:
 def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | None = None) -> Browser:
     """Return the browser for recording, which is the first candidate that starts.
 
-    The candidates are, in this order, the user's choice ``executable``; CHROME_PATH; ``bundled``, which is the path of
-    Playwright's own Chromium, installed or not (``playwright.chromium.executable_path``); and the usual paths of
-    Chrome, Edge and Chromium. A browser that the user chose is never skipped: if it does not start, that is an error.
+    The candidates are, in this order: ``executable``, the user's choice; the environment variable CHROME_PATH;
+    ``bundled``, the path of Playwright's own Chromium, which may not be installed; and the usual paths of Chrome, Edge
+    and Chromium. A browser that the user chose is never skipped: if it does not start, that is an error.
 
     Raises SetupError, whose message lists the paths that were tried and explains how to get a browser.
     """

@@ -87,7 +87,7 @@ def yaml_lines(value: Any, parent: Path = ()) -> Lines:
     rows = getattr(getattr(value, "lc", None), "data", None) or {}
     for key, item in items:
         where = (*parent, key)
-        # ruamel.yaml stores no line numbers for merged keys (<<) and for values that a tag turns into a plain list.
+        # ruamel.yaml does not store line numbers for merged keys (<<) or for values that a tag turns into a plain list.
         if (at := rows.get(key)) is not None:
             lines[where] = at[0] + 1
         lines |= yaml_lines(item, where)

@@ -44,7 +44,7 @@ class Sfu:
             room: Name of the room on the SFU.
 
         Raises:
-            ConfigError: The address has a different form.
+            ConfigError: The address does not have this form.
         """
         kind, _, url = text.partition("=")
         parts = urlsplit(url)

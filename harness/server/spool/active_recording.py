@@ -141,7 +141,7 @@ class ActiveRecording:
         """Append a chunk to the raw bytes; raises RecordingError if it is not the expected chunk."""
         with self._writing:
             if self.state != "recording":
-                message = f"The recording {self.id} accepts no more bytes; it is {self.state}."
+                message = f"Recording {self.id} can't accept more data: its state is {self.state!r}."
                 raise spool_error(message)
             if (number, offset) != (self.chunks, self.size):
                 message = f"Expected chunk {self.chunks} at byte {self.size}, got chunk {number} at byte {offset}."

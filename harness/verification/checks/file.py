@@ -93,8 +93,8 @@ def _damage(evidence: Evidence, limits: Limits) -> Iterator[tuple[str, str, str]
             packets = "packet" if track.broken == 1 else "packets"
             yield "0", str(track.broken), f"{track.broken} {what} {packets} can't be decoded."
         if track and track.backward:
-            timestamps = "timestamp is" if track.backward == 1 else "timestamps are"
-            yield "0", str(track.backward), f"{track.backward} {what} {timestamps} not later than the previous one."
+            places = "place" if track.backward == 1 else "places"
+            yield "0", str(track.backward), f"The {what} timestamps do not increase at {track.backward} {places}."
     if evidence.media.video and evidence.media.video.keyframe_gap > limits.keyframe:
         far = evidence.media.video.keyframe_gap
         text = f"There is no keyframe for {far:.1f} s (limit: {limits.keyframe:g} s), so players seek slowly."

@@ -70,7 +70,7 @@ def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -
 
 
 def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Recording, tmp_path: Path) -> None:
-    """The HTML page, JSON, JUnit XML and terminal text of a redacted report contain no private words.
+    """The HTML page, JSON, JUnit XML and terminal output of a redacted report contain no names or locations.
 
     The page of a redacted report neither shows nor plays video.
     """

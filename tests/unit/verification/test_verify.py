@@ -41,7 +41,7 @@ def recording(original: Recording, tmp_path: Path) -> Recording:
 
 
 def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> None:
-    """The report is the same for a recording, a path and a string, and contains an absolute path."""
+    """``verify`` accepts a Recording, a Path or a string, and the path in the report is absolute."""
     reports = [verify(recording), verify(recording.path), verify(str(recording.path))]
 
     assert reports[0] == reports[1] == reports[2]

@@ -66,7 +66,7 @@ export class Language extends Emitter {
   }
 
   /**
-   * Returns a text in the chosen language, or in English if there is no translation.
+   * Returns the translation of an English text, or the text itself if there is no translation.
    *
    * @type {Translate}
    */
