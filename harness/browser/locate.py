@@ -68,11 +68,11 @@ def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | N
 def _named(name: str, how: str) -> Browser:
     path = shutil.which(name)
     if path is None:
-        message = f"{how}: {name} is not an executable program; give the path of Chrome or Chromium."
+        message = f"{how}: {name} is not an executable program; give the path to Chrome or Chromium."
         raise SetupError(message)
     version = _version(path)
     if version is None:
-        message = f"{how}: {name} does not answer --version as Chrome does; give the path of Chrome or Chromium."
+        message = f"{how}: {name} --version does not print Chrome's version; give the path to Chrome or Chromium."
         raise SetupError(message)
     return Browser(Path(path), None, version, how)
 

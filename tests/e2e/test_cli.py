@@ -130,7 +130,7 @@ def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
     result = run_harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
     assert 3 == result.returncode
-    assert "give the path of Chrome" in result.stderr
+    assert "give the path to Chrome" in result.stderr
     assert "Traceback" not in result.stderr
 
 

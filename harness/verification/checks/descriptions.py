@@ -106,8 +106,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Without a manifest: at least 95 % of the recording is black.",
         ),
         limits=("black", "edge"),
-        needs="The check needs a video track. The check has no result if no participant should be visible for long "
-        "enough to be checked.",
+        needs="The check needs a video track. The check has no result if no participant is expected to be visible for "
+        "long enough to be checked.",
     ),
     "silent": CheckDescription(
         measures="The check finds intervals in which the audio track is completely silent.",
@@ -123,8 +123,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("silent", "edge"),
-        needs="The check needs an audio track. The check has no result if no participant should be audible for long "
-        "enough to be checked.",
+        needs="The check needs an audio track. The check has no result if no participant is expected to be audible for "
+        "long enough to be checked.",
     ),
     "presence": CheckDescription(
         measures="The check determines when each participant is visible and audible, and whether the participant's "
@@ -149,7 +149,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         warns=(
             "A participant has no marker, so it is unknown when they are visible or audible.",
             "A participant was in the call too briefly to be checked.",
-            "The manifest lists no participant who could be in the recording.",
+            "According to the manifest, nobody should be in the recording.",
             "There is no manifest. The warning lists the checks that did not run.",
         ),
         limits=("absence", "edge", "duration"),
@@ -215,7 +215,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "duration in the manifest, from the container's Duration, or from the time that passed on the "
                 "page's clock."
             ),
-            "The ends of video and audio are more than `duration` apart.",
+            "The video and the audio end more than `duration` apart.",
         ),
         limits=("duration",),
         needs="The check needs only the file. The duration is also compared with the duration in the manifest, and "

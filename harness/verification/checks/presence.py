@@ -140,7 +140,7 @@ def _not_checked(evidence: Evidence) -> Iterator[Finding]:
         )
         yield Finding(check="presence", ok=True, warning=True, message=text)
     elif evidence.manifest and not _allowed_participants(evidence):
-        text = "The manifest names no participant who could be in the recording, so no participant was checked."
+        text = "According to the manifest, nobody should be in the recording, so no participant was checked."
         yield Finding(check="presence", ok=True, warning=True, message=text)
 
 

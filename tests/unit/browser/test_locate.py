@@ -84,7 +84,7 @@ def test_named_program_that_is_not_a_chrome_is_refused(machine: Path, output: st
     write_program(machine, "chromium")
     other = write_program(machine, "other", output=output)
 
-    with pytest.raises(SetupError, match=r"--executable: .*other does not answer"):
+    with pytest.raises(SetupError, match=r"--executable: .*other --version does not print"):
         locate(other)
 
 

@@ -241,7 +241,7 @@ def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> N
     active = recorded(spool, audio_bytes)
     before = active.finish_with_manifest().recording.sha256
 
-    with pytest.raises(RecordingError, match="its state is .finished."):
+    with pytest.raises(RecordingError, match=r"its state is .finished."):
         active.add_chunk(active.chunks, active.size, memoryview(b"late"))
     assert before == sha256_of(active.path)
 
@@ -299,7 +299,7 @@ def test_chunks_are_refused_while_the_recording_ends(
     assert ended.wait(10)
 
     assert "recording" != active.state
-    with pytest.raises(RecordingError, match="it is ending"):
+    with pytest.raises(RecordingError, match=r"its state is .ending."):
         active.add_chunk(active.chunks, active.size, memoryview(audio_bytes[20_000:21_000]))
     settled.set()
     ending.join()
@@ -329,7 +329,7 @@ def test_cleaning_removes_everything_and_can_be_repeated(spool: Spool, audio_byt
 
     assert "cleaned" == active.state
     assert not active.folder.path.exists()
-    with pytest.raises(RecordingError, match="its state is .cleaned."):
+    with pytest.raises(RecordingError, match=r"its state is .cleaned."):
         active.add_chunk(active.chunks, active.size, memoryview(b"late"))
 
 

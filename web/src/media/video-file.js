@@ -83,7 +83,7 @@ export class VideoFileMedia {
 
   /** @returns {Promise<MediaStreamTrack>} */
   replace() {
-    return Promise.reject(notPossible('has no other device'));
+    return Promise.reject(notPossible('can't switch devices'));
   }
 
   setSpeaking() {
