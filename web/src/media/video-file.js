@@ -83,7 +83,7 @@ export class VideoFileMedia {
 
   /** @returns {Promise<MediaStreamTrack>} */
   replace() {
-    return Promise.reject(notPossible('can't switch devices'));
+    return Promise.reject(notPossible("can't switch devices"));
   }
 
   setSpeaking() {
