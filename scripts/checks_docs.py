@@ -44,10 +44,10 @@ out.
 ## Markers and manifest
 
 A synthetic participant sends *markers* in video and audio. In the video, a strip of cells encodes the participant's
-number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. Markers allow
-the harness to measure when each participant is visible and audible, which frames are repeated or skipped, and the A/V
-offset. Participants with a real camera or a video file have no markers. For such participants, only the checks
-of the whole file run, and the check `presence` reports a warning.
+number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. With these
+markers, the harness can measure when each participant is visible and audible, which frames are repeated or skipped, and
+the A/V offset. Participants with a real camera or a video file have no markers. If there are such participants, the
+checks of the whole file still run, and the check `presence` reports a warning.
 
 The *manifest* next to the file specifies what the file should contain: participants, their times and tiles, size and
 frame rate. Without a manifest, fewer checks run, and a warning lists the checks that did not run.
@@ -65,13 +65,13 @@ the same measurements.
 | skipped | <span class="variable">`video.skipped_percent`</span> | % | Number of the sender's frames that are missing from the file, relative to the frames in the file. |
 | frozen | `video.frozen` | s | Total time during which one frame is shown for longer than 0.2 s. |
 | audible | `audio.audible` | s | Total time during which the participant's tone can be detected in the audio. |
-| A/V | `av_offset_ms` | ms | Median of the time of the audio minus the time of the video, positive if the audio is late. |
+| A/V | `av_offset_ms` | ms | Median A/V offset: the time of the audio minus the time of the video. It is positive if the audio is late. |
 | | `drift_ppm` | ppm | How fast the A/V offset grows, measured over at least one minute. |
 | | `delay_ms` | ms | Time from the capture of a frame to the frame's time in the file. |
 
 A `-` means that there is no value, because the participant was not present or the value could not be measured. In
 Python and JSON, `present`, `frozen` and `audible` are lists of intervals, each with a start and an end. A participant
-who is not in a manifest is named after their marker, for example `marker 5`.
+who is not listed in a manifest is named after their marker, for example `marker 5`.
 
 ## Change limits
 

@@ -25,8 +25,9 @@ HEAD: Final = """# Command line
 `harness COMMAND --help` (or `-h`) shows a command's description and options in the terminal.
 `harness --install-completion` installs completion of commands and options in your shell.
 
-An option on the command line overrides its environment variable, which overrides the default. For an option that can be
-repeated, separate the values in the environment variable with spaces. For a flag, set the variable to `1` or `0`.
+An option on the command line takes precedence over its environment variable, and the environment variable over the
+default. For an option that can be repeated, separate the values in the environment variable with spaces. For a flag,
+set the variable to `1` or `0`.
 """
 REST: Final = """## Exit codes
 
@@ -36,12 +37,12 @@ REST: Final = """## Exit codes
 | 1 | A check, a scenario or a recording failed. |
 | 2 | The command was used incorrectly: an option, a scenario or a file is not valid. |
 | 3 | Something that the harness requires is missing, for example Chrome. |
-| 129, 130, 143 | SIGHUP, Ctrl-C or SIGTERM interrupted the command. The recording in progress is finished first, and its path is printed. |
+| 129, 130, 143 | SIGHUP, Ctrl-C or SIGTERM interrupted the command. Before the command exits, it finishes the recording in progress and prints its path. |
 
 If `harness verify` is given only one file and can't read it, the exit code is 2. If one of several files can't be read,
 its report counts as failed, the other files are still verified, and the exit code is 1.
 
-If a scenario of `harness run` can't start, or if its worker process crashes, the scenario counts as failed (exit code
+If a scenario in `harness run` can't start, or if its worker process crashes, the scenario counts as failed (exit code
 1), and the other scenarios still run. If no scenario can start, and the reason is the same for all of them, that reason
 determines the exit code.
 
