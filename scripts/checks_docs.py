@@ -46,8 +46,8 @@ out.
 A synthetic participant sends *markers* in video and audio. In the video, a strip of cells encodes the participant's
 number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. With these
 markers, the harness can measure when each participant is visible and audible, which frames are repeated or skipped, and
-the A/V offset. Participants with a real camera or a video file have no markers. If there are such participants, the
-checks of the whole file still run, and the check `presence` reports a warning.
+the A/V offset. Participants with a real camera or a video file have no markers. Only the checks of the whole file cover
+such participants, and the check `presence` reports a warning.
 
 The *manifest* next to the file specifies what the file should contain: participants, their times and tiles, size and
 frame rate. Without a manifest, fewer checks run, and a warning lists the checks that did not run.
