@@ -1,7 +1,7 @@
 """Run a batch on a Dask cluster (https://distributed.dask.org).
 
 Each scenario is one task, which uses one unit of its worker's ``browser`` resource. This process fetches the recordings
-from the workers' disks one at a time and in pieces, so that they never fill up its memory. If a worker crashes, another
+from the workers' disks one at a time and in pieces, to limit its memory use. If a worker crashes, another
 worker runs its scenario again. The crashed worker's recordings are fetched at the end, if another worker is still
 running on the same machine.
 """
@@ -49,17 +49,18 @@ _log = logging.getLogger(__name__)
 RESOURCE: Final = "browser"
 _CONNECTED_WITHIN: Final = 5
 _POLL_INTERVAL: Final = 0.25
-# Size of the pieces in which recordings are fetched, in bytes.
+# Recordings are fetched in pieces of this many bytes.
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
-# Name of the recordings folder in a job's folder. Rooms create this folder with the permissions that the umask allows.
+# Name of the recordings folder in a job's folder. A room creates this folder with default permissions, which depend on
+# the umask.
 _RECORDINGS: Final = "recordings"
 
 
 @dataclass(frozen=True)
 class _Played:
-    """A job's outcome, the worker that stores its recordings, and their ``folder`` on that worker."""
+    """A job's outcome, the worker that ran the job, and the job's ``folder`` on that worker."""
 
     outcome: Outcome
     worker: str
@@ -68,7 +69,7 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """A crashed worker's finished recordings in ``folder``, and the reasons why any others could not be finished."""
+    """The finished recordings in a crashed worker's ``folder``, and the reasons why others could not be finished."""
 
     recordings: tuple[Recording, ...]
     folder: Path
@@ -157,7 +158,7 @@ def _ended(
 ) -> Iterator[tuple[ScenarioJob, _Played | Outcome | None]]:
     """Remove the jobs that have ended, and yield each with its result, which is None if the job never started.
 
-    The jobs' futures are dropped, because otherwise Dask would repeat a finished job if its worker crashed later.
+    This also drops the jobs' futures; otherwise, Dask would run a finished job again if its worker crashed later.
     """
     from distributed.scheduler import KilledWorker
 
@@ -316,7 +317,7 @@ def _play(job: ScenarioJob, batch: str) -> _Played | None:
 
 
 def _private_folder(batch: str, job: ScenarioJob) -> Path:
-    """Create a folder for a job that other users of this machine can't access, and return it.
+    """Create a folder for a job, and return it; other users of this machine can't access the folder.
 
     Raises SetupError if the batch's folder belongs to another user, or can't be created.
     """
@@ -353,7 +354,7 @@ def _remove_folder(folder: Path) -> bool:
     if any((folder / _RECORDINGS / SPOOL).glob("*")):
         return False
     shutil.rmtree(folder, ignore_errors=True)
-    # The batch's folder is removed together with the last job's folder.
+    # Removing the batch's folder fails unless this was its last job folder.
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
     return True
@@ -377,7 +378,7 @@ def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[
                     _log.warning("On the worker %s: %s", worker, problem)
                 _clear(client, worker, one.folder)
             except (OSError, HarnessError, _LostError) as error:
-                # The recordings of other crashed workers are still fetched.
+                # Continue with the recordings of other crashed workers.
                 _log.warning("%s: recordings of a crashed worker remain in %s: %s", worker, one.folder, error)
 
 
@@ -393,7 +394,7 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
         problems = tuple(one.message for one in recover(recordings) if one.recording is None)
         finished = []
         for path in sorted(recordings.glob(f"*{SUFFIX}")):
-            # A file without a manifest only reserves its name for a recording.
+            # A file without a manifest is not a recording; it only reserves a name for one.
             with contextlib.suppress(ConfigError):
                 finished.append(Manifest.read(manifest_of(path)).recording.at(path))
         if finished or problems:

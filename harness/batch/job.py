@@ -1,4 +1,4 @@
-"""Define the jobs of a batch. A job runs a scenario, or finishes a scenario's recordings after its worker crashed."""
+"""Define a batch's jobs. A job runs a scenario, or finishes a scenario's recordings after its worker crashed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ScenarioJob:
         return play(
             self.scenario,
             recordings=recordings,
-            # Consecutive rooms in a batch start with different remote browsers.
+            # Each job starts with the next remote browser, so that the batch's rooms are spread evenly.
             venue=self.venue.starting_at(self.number),
             room=self.room,
             on_progress=on_progress,
@@ -89,12 +89,12 @@ Job = ScenarioJob | RescueJob
 
 
 def scenario_job_of(job: Job) -> ScenarioJob:
-    """Return the original job of a ``RescueJob``; return any other job unchanged."""
+    """Return the job whose recordings a ``RescueJob`` finishes; return any other job unchanged."""
     return job.scenario_job if isinstance(job, RescueJob) else job
 
 
 def _recover(recordings: Path, room: str) -> list[str]:
-    """Finish a room's recordings after its process has ended; return the reason for each that can't be finished."""
+    """Finish a room's recordings after its process has ended, and return the reasons why some can't be finished."""
     end = time.monotonic() + _RECOVERED_WITHIN
     while True:
         lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}

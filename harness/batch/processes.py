@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_INTERVAL: Final = 0.1
-# Maximum time until the end of another process is noticed, in seconds.
+# How long it may take to notice that another process has ended, in seconds.
 _NOTICED_WITHIN: Final = 0.5
-# Maximum time that an idle worker may take to exit, in seconds.
+# How long an idle worker may take to exit, in seconds.
 _ENDED_WITHIN: Final = 5.0
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
-    """Return how many scenarios (at least 1) this machine can run in parallel, even the most CPU-intensive ones."""
+    """Return how many scenarios this machine can run in parallel, at least 1 and at most ``workers``.
+
+    The most CPU-intensive scenarios determine the number, because they may run at the same time.
+    """
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
 
@@ -136,7 +139,7 @@ class _Batch:
             self._finish(worker.job, sent)
 
     def _on_crash(self, worker: _Worker) -> None:
-        """Report a worker's crash as its job's failure, and make another worker finish the recordings."""
+        """Make another worker finish a crashed worker's recordings, and report that the job failed."""
         del self._busy[worker.connection]
         reason = (
             f"The scenario's worker process ended unexpectedly ({worker.kill()}). The machine may be low on memory: "
@@ -164,7 +167,7 @@ class _Worker:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), name="harness worker")
-        # Only the parent handles signals to the process group, so workers inherit a mask that blocks them.
+        # Only the parent handles signals to the process group, so workers inherit a mask that blocks these signals.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             # Starting Python's resource tracker unblocks the signals, so they are blocked again afterwards.
@@ -203,7 +206,7 @@ class _Worker:
     def kill(self) -> str:
         """End the process immediately, and return its signal or exit code as text."""
         self.connection.close()
-        # A crashed process gets time to exit by itself, so that its own exit code is reported.
+        # Give a crashed process time to exit by itself, so that its own exit code is reported.
         self._process.join(_NOTICED_WITHIN)
         self._process.kill()
         self._process.join()
@@ -266,7 +269,7 @@ class _Parent:
     def should_end(self) -> bool:
         """Return whether the parent has asked the worker to finish its recordings in progress."""
         if not self._ending and self._connection.poll():
-            # While a job runs, this request is the only message that the parent sends.
+            # While a job runs, the parent sends no message other than this request.
             self._ending = True
             with contextlib.suppress(EOFError, OSError):
                 self._connection.recv()

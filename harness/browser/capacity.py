@@ -15,8 +15,8 @@ _HEIGHT: Final = 720
 _FRAME_RATE: Final = 30
 _BITS_PER_SECOND: Final = 2_500_000
 _SECONDS: Final = 1.2
-# The frames resemble those of a room: a quarter of the area moves, and the rest is static apart from noise. If an
-# encoder gets too many frames, it drops some of them or makes the writer wait, so the number of encoded frames shows
+# The test frames resemble a room's video: a quarter of the area moves, and the rest is static apart from noise. An
+# encoder that gets too many frames drops some of them or makes the writer wait, so the number of encoded frames shows
 # its capacity.
 _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
     const size = (width * height * 3) / 2;

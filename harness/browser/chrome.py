@@ -139,7 +139,7 @@ class Chrome:
 
     ``executable`` is a program to use instead of the default browsers (see ``locate``), ``headed`` shows a window, and
     ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is set to the browser that is launched.
-    Only the thread that opened a Chrome may use it.
+    A Chrome may be used only in the thread that opened it.
 
     Raises SetupError if no browser is found, or if the browser does not start.
     """
@@ -239,7 +239,7 @@ def start_playwright() -> Playwright:
 
 
 def gist(error: PlaywrightError) -> str:
-    """Return the first line of Playwright's message, and the browser's last lines on stderr if it contains any."""
+    """Return the first line of Playwright's message, and the last two lines of the browser's stderr in it, if any."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     last_lines = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
     first = (

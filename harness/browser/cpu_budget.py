@@ -1,4 +1,4 @@
-"""Estimate, before a recording starts, whether the processors are fast enough; if not, frames would be lost."""
+"""Estimate, before a recording starts, whether the processors are fast enough to record without losing frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _PER_RECORDING: Final = 0.03
 _PER_PARTICIPANT: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
-# The usable share of an idle processor, and of a processor that other programs also use; beyond it, frames are late.
+# Frames are late if recordings use more than this share of a processor. The first value is for a processor that no
+# other program uses, the second for a processor that other programs also use.
 _OF_A_FREE_ONE: Final = 0.6
 _OF_A_SHARED_ONE: Final = 0.4
 # The reference machine, on which the values were fitted, compresses these bytes in ``_REFERENCE_SECONDS``.

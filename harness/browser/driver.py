@@ -1,4 +1,4 @@
-"""Check whether Playwright's driver (a bundled Node.js) starts on this machine, and find out what is missing if not."""
+"""Check whether Playwright's driver (a bundled Node.js) starts on this machine; if not, find out what is missing."""
 
 from __future__ import annotations
 

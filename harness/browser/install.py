@@ -91,7 +91,7 @@ def _methods() -> Iterator[list[list[str]]]:
 
 
 def _is_debian() -> bool:
-    """Return whether this is Debian or a derivative, except Ubuntu, whose chromium package only installs a snap."""
+    """Return whether this is Debian or a derivative other than Ubuntu, whose chromium package only installs a snap."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:

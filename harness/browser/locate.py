@@ -99,7 +99,7 @@ def _version(executable: str) -> str | None:
         return None
     if answer.returncode != 0:
         return None
-    # Chrome versions have four numbers, Firefox versions two or three.
+    # A Chrome version has four numbers; a Firefox version has only two or three.
     found = re.search(r"\b\d+(?:\.\d+){3}\b", answer.stdout)
     return found.group() if found else None
 

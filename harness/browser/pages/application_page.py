@@ -63,7 +63,7 @@ class ApplicationPage(DrivenPage):
         self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function in the frame that contains the call; skip ``leave`` if no frame has loaded our code."""
+        """Call a function in the frame that is in the call; skip ``leave`` if no frame has loaded our code."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
         # If somebody has called grant_permissions since the page was attached, Playwright has denied all permissions
@@ -115,7 +115,7 @@ class ApplicationPage(DrivenPage):
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame with the most connections, which contains the call; frames with our code take precedence."""
+        """Return the frame with the most connections, which is in the call; frames with our code take precedence."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:

@@ -65,10 +65,11 @@ class ConsoleLine:
 class DrivenPage:
     """A participant's open page.
 
-    Calls return the function's result; an error in the page is raised as the corresponding Python error. ``url`` is our
-    server's URL. ``log`` contains the last lines of the page's console, and ``console`` contains more lines with their
-    times. ``downloads`` are the downloads from our server that have not been collected yet. ``on_event`` is called with
-    the name and details of each recording event, or with anything else that a script in the page reports.
+    A call returns the result of the page's function; an error in the page is raised as the corresponding Python error.
+    ``url`` is our server's URL. ``log`` contains the last lines of the page's console, and ``console`` contains more
+    lines, each with its time. ``downloads`` are the downloads from our server that have not been collected yet.
+    ``on_event`` is called for each recording event with its name and details, and also with anything else that a script
+    in the page reports.
     """
 
     # The JavaScript expression for the object that Python calls.
@@ -94,7 +95,7 @@ class DrivenPage:
 
     @property
     def alive(self) -> bool:
-        """Whether the page can still be called."""
+        """Whether the page is open and has not crashed."""
         # Chrome fact 25: Playwright does not report a crashed page as closed.
         return not self.page.is_closed() and _CRASHED not in self.log
 
@@ -227,7 +228,7 @@ class DrivenPage:
             session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 
     def _prepare_network(self) -> None:
-        """Prepare network emulation, because Chrome accepts rules only until the first connection is made."""
+        """Set up network emulation in advance, because Chrome can't enable it after the first connection is made."""
         self._network = self.page.context.new_cdp_session(self.page)
         self.emulate_network()
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.recording.config import Recorder
 
-# The harness's name for each NERTC error code, because the SDK throws plain errors.
+# The SDK throws plain errors, so this table gives the name of the harness's error for each NERTC error code.
 _NAMES: Final = {
     10450: "NotSupportedError",
     10451: "InvalidStateError",
@@ -44,7 +44,7 @@ _CALL: Final = """async ([name, argument]) => {{
 class NertcApp:
     """The four recording calls of NERTC's own SDK, in an application that uses it.
 
-    Each error of the SDK is raised as the harness's error with the same NERTC code.
+    An error in the SDK is raised as the harness error with the same NERTC code.
 
     Args:
         page: The Playwright page in which the application has created the SDK's client.

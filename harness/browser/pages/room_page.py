@@ -51,7 +51,7 @@ class RoomPage(DrivenPage):
     def _ready(self) -> Frame:
         """Return the page's frame once its modules have run; if the page failed to load, reload it.
 
-        Loading fails if the network changes in the meantime, for example because the machine has just started.
+        The page fails to load if the network changes at that moment, for example because the machine has just started.
         """
         frame = super()._ready()
         tries = 0
