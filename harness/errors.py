@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class HarnessError(Exception):
-    """Base class of all errors that the harness raises intentionally. The message says what happened and what to do."""
+    """Base class of all errors that the harness raises intentionally. Messages explain what happened and what to do."""
 
 
 class ConfigError(HarnessError):
@@ -31,11 +31,11 @@ class ConfigError(HarnessError):
 
 
 class SetupError(HarnessError):
-    """Something that the harness requires is missing. The message says what is missing and how to get it."""
+    """Something that the harness requires is missing. The message explains what is missing and how to get it."""
 
 
 class StepTimeout(HarnessError):
-    """A wait timed out. The message says what the wait was for, how long it lasted, and what was found instead."""
+    """A wait timed out. The message states what was expected, how long the wait lasted, and what was found instead."""
 
 
 class PageError(HarnessError):

@@ -186,5 +186,5 @@ def versions(chrome: str | None = None) -> dict[str, str]:
 
 
 def has_camera() -> bool:
-    """Return whether this machine has a camera; only Linux is checked, and other systems are assumed to have one."""
+    """Return whether this machine has a camera; systems other than Linux are assumed to have one."""
     return sys.platform != "linux" or any(Path("/dev").glob("video*"))

@@ -1,7 +1,7 @@
 """Provide the command-line interface. Each command has its own module, which calls the library.
 
-In: arguments, options and HARNESS_ environment variables.  Out: reports on stdout, messages on stderr, an exit code.
-Called by ``python -m harness`` and the ``harness`` program.
+Input: arguments, options and HARNESS_ environment variables.  Output: reports on stdout, messages on stderr, and an
+exit code. Called by ``python -m harness`` and the ``harness`` program.
 """
 
 try:

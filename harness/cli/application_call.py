@@ -35,7 +35,7 @@ class ApplicationCall:
     storage_state: Path | None
 
     def enter(self, room: Room, names: tuple[str, ...], media: str | Path) -> None:
-        """Make every participant join, and wait until the first participant sees all the others."""
+        """Make every participant join, and wait until the first participant's page reports all the others."""
         from playwright.sync_api import Error as PlaywrightError
 
         options: dict[str, Any] = {"ignore_https_errors": urlsplit(self.url).hostname in _LOCAL_HOSTS}
@@ -114,7 +114,7 @@ def read_script(path: Path) -> JoinScript:
 
 
 def _failure(path: Path, error: Exception, name: str | None = None) -> str:
-    """Return a one-line message that names the line of the script that failed, and the reason."""
+    """Return a one-line message with the line number at which the script failed, and the reason."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     participant = f" for {name}" if name else ""

@@ -18,7 +18,7 @@ _OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
-    """The program's interruption: ``exit_code`` is None until a signal arrives, and then 129, 130 or 143."""
+    """Stores whether a signal has arrived: ``exit_code`` is None until then, and 129, 130 or 143 afterwards."""
 
     exit_code: int | None = None
 
@@ -29,7 +29,7 @@ class Interruption:
         return self.exit_code is not None
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Remember the signal, and restore the default handling of further signals."""
+        """Set the exit code, and restore the default handling of further signals."""
         del frame
         self.exit_code = 128 + number
         for terminal in self._terminals:

@@ -103,7 +103,7 @@ def _escape_unencodable() -> None:
 
 
 def _print_failure(message: str) -> None:
-    """Print the message on stderr, and also on stdout if JSON output is requested."""
+    """Print the message on stderr; if JSON output is requested, also print it as JSON on stdout."""
     # Printing the JSON fails if stdout is a closed pipe; the message must still reach stderr.
     with contextlib.suppress(OSError):
         print_error(message)

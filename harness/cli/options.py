@@ -192,7 +192,7 @@ def writable() -> Iterator[None]:
 
 
 class ReportFiles:
-    """Writes report files one by one; if one can't be written, the other files and the output are still written."""
+    """Writes report files one by one; after a failure, the command still writes the others and prints its output."""
 
     def __init__(self) -> None:
         self._error: HarnessError | None = None
@@ -209,7 +209,7 @@ class ReportFiles:
 
     @property
     def error(self) -> str | None:
-        """The reason why a file can't be written; if several files failed, the first reason."""
+        """The reason why the first file that failed could not be written; None if no file failed."""
         return str(self._error) if self._error else None
 
     def raise_for_error(self) -> None:
@@ -219,13 +219,13 @@ class ReportFiles:
 
 
 def print_path(console: Console, path: Path) -> None:
-    """Print a file's path: unchanged for other programs, with unprintable characters replaced on a terminal."""
+    """Print a file's path; replace unprintable characters on a terminal, but not in output for other programs."""
     text = str(path)
     console.print(printable(text) if console.is_terminal else text, soft_wrap=True, markup=False)
 
 
 def print_reports(console: Console, recordings: Sequence[Recording], reports: Sequence[Report]) -> None:
-    """Print each recording's path (for other programs) and its report."""
+    """Print each recording's path, which other programs can read from the output, and then its report."""
     for recording, report in zip(recordings, reports, strict=True):
         print_path(console, recording.path)
         console.print(report)

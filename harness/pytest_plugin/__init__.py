@@ -1,7 +1,7 @@
 """Provide rooms for tests, using pytest-playwright's browser and contexts.
 
-In: pytest's options, the ``room`` marker and pytest-playwright's fixtures.  Out: the fixtures ``room``, ``attach``,
-``verify_recording`` and ``recordings``, and artifacts for every failed test.  Called by pytest.
+Input: pytest's options, the ``room`` marker and pytest-playwright's fixtures.  Output: the fixtures ``room``,
+``attach``, ``verify_recording`` and ``recordings``, and artifacts for every failed test.  Called by pytest.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and the launch arguments; both work regardless of the order in which plugins are loaded."""
     config.addinivalue_line("markers", MARKER)
-    # pytest warns about pytest-playwright 0.10, because its base_url fixture is a method of a plugin object.
+    # Ignore pytest's warning about pytest-playwright 0.10, whose base_url fixture is a method of a plugin object.
     config.addinivalue_line(
         "filterwarnings",
         "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning",
@@ -84,7 +84,7 @@ class LaunchLayer:
     @pytest.fixture(scope="session")
     @staticmethod
     def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
-        """Return the options for a remote browser, if any; the browser can reach the room's server on loopback."""
+        """Return the options for connecting to a remote browser, which can then reach the room's server on loopback."""
         address = option_value(pytestconfig, "room-connect")
         return {"endpoint": address, "expose_network": "<loopback>"} if address else connect_options
 
@@ -93,7 +93,7 @@ class LaunchLayer:
     def browser_type_launch_args(
         browser_type_launch_args: dict[str, Any], browser_name: str, playwright: Playwright
     ) -> dict[str, Any]:
-        """Return the harness's launch arguments; if pytest-playwright sets the same argument, its value is used."""
+        """Return the harness's launch arguments; values set by pytest-playwright take precedence."""
         if browser_name != "chromium":
             return browser_type_launch_args
         theirs = browser_type_launch_args
@@ -166,7 +166,7 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test. The participants in the ``room`` marker join it, and leave when the test ends.
+    """Return a room for this test. The ``room`` marker's participants join the room, and leave when the test ends.
 
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.

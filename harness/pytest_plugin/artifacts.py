@@ -45,7 +45,7 @@ _ARTIFACTS: Final = pytest.StashKey[TestArtifacts]()
 
 
 def store_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Store, in the test item, the recordings of a test's room, and the failure folder if the test has already failed.
+    """Store a test's recordings in its test item, together with the failure folder if the test has already failed.
 
     Recordings are kept or removed only at the very end of the test, because a later fixture teardown may also fail.
     """
@@ -60,7 +60,7 @@ def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path)
     artifacts = item.stash.get(_ARTIFACTS, None)
     if artifacts is None:
         return
-    # pytest may run the same test item again.
+    # Remove the entry, because pytest may run the same test item again.
     del item.stash[_ARTIFACTS]
     failed = item.stash.get(FAILED, False)
     bundle = _fill_bundle(artifacts, item, folder) if failed else None
@@ -103,7 +103,7 @@ def _remove_files(recordings: Sequence[Recording]) -> None:
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """Return the failed tests that have a folder, each with its folder, including tests that ran in other processes."""
+    """Return each failed test that has a folder, with its folder; include tests that ran in other processes."""
     reports = [one for kind in terminal.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
     return [
         (report.nodeid, str(value)) for report in reports for name, value in report.user_properties if name == _BUNDLE
@@ -111,7 +111,7 @@ def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
 
 
 def _to_html(item: pytest.Item, report: pytest.TestReport, artifacts: TestArtifacts) -> None:
-    """Add links to pytest-html's report: one for each recording, and one for the recording's own report."""
+    """Add two links for each recording to pytest-html's report: to the video, and to the report on the recording."""
     html: Any = item.config.pluginmanager.getplugin("html")
     if html is None or not getattr(item.config.option, "htmlpath", None):
         return

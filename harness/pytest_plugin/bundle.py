@@ -62,7 +62,7 @@ class Bundle:
             self._timeline += [{"time": time, "source": source, "message": text} for time, text in lines]
 
     def _new_path(self, participant: Participant, suffix: str) -> Path:
-        """Return an unused path for a participant's file, because two participants can have the same safe name."""
+        """Return an unused path for a participant's file, because two participants can have the same safe file name."""
         names = numbered(safe_stem(participant.name))
         return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 

@@ -102,7 +102,7 @@ class RoomRequest:
 
     @classmethod
     def of(cls, node: pytest.Item) -> RoomRequest:
-        """Return the room that the marker closest to the test requests; raises ConfigError if the marker is invalid."""
+        """Return the room requested by the marker closest to the test; raises ConfigError if the marker is invalid."""
         marker = node.get_closest_marker("room")
         if marker is None:
             return cls()

@@ -1,6 +1,6 @@
-"""Run scenarios: the steps that participants take in a room, and what the recordings are expected to contain.
+"""Run scenarios, which specify the steps that participants take in a room and what the recordings should contain.
 
-In: a TOML or YAML file.  Out: an outcome with recordings and their reports.
+Input: a TOML or YAML file.  Output: an outcome with recordings and their reports.
 Called by ``harness run`` through ``harness.batch``.
 """
 

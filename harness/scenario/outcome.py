@@ -30,7 +30,7 @@ class Progress:
 class Outcome:
     """A scenario's result: its recordings, oldest first, and one report on each.
 
-    ``error`` names the step that failed, and the reason. If the scenario could not start, ``failure`` is the
+    ``error`` contains the failed step and the reason. If the scenario could not start, ``failure`` is the
     exception. ``seconds`` is how long the scenario took. ``interrupted`` is true if a user ended the scenario early.
     """
 
@@ -44,7 +44,7 @@ class Outcome:
 
     @classmethod
     def failed(cls, scenario: Scenario, error: Exception | str, seconds: float = 0.0) -> Outcome:
-        """Return the outcome for a scenario that failed without a recording."""
+        """Return the outcome of a scenario that failed without a recording."""
         return cls(
             title=scenario.title or UNTITLED,
             recordings=(),
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def reason_of(error: Exception) -> str:
-    """Return an error's message; for an unexpected error, also include its type and the place in the code."""
+    """Return an error's message; for an unexpected error, also include its type and the line of code that raised it."""
     if isinstance(error, HarnessError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""Read a scenario from a TOML or YAML file, and report each mistake with its line and reason."""
+"""Read a scenario from a TOML or YAML file, and report the first mistake with its line and reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_scenario(path: Path) -> Scenario:
     except RecursionError as error:
         raise ConfigError(f"{path} is nested too deeply to be read.") from error
     try:
-        # Where the model has a tuple, pydantic's strict mode refuses a Python list but accepts a JSON array.
+        # If a field of the model is a tuple, pydantic's strict mode refuses a Python list but accepts a JSON array.
         text = json.dumps(data, default=str)
     except TypeError as error:
         raise ConfigError(f"{path}: a key must be a word or a number.") from error
@@ -73,7 +73,7 @@ def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
         raise ConfigError(f"{path}{line} is not valid YAML: {_line(error.problem or error.context or '')}.") from error
     except RecursionError:
         raise
-    except Exception as error:  # An impossible value, for example month 13, can raise any exception.
+    except Exception as error:  # An impossible value, for example a date in month 13, can raise any exception.
         raise ConfigError(f"{path} is not valid YAML: {_line(str(error)) or type(error).__name__}.") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a scenario must contain steps; start with 'steps:'.")

@@ -1,4 +1,4 @@
-"""Check that a scenario's steps are possible in this order, before the scenario is run."""
+"""Before a scenario runs, check that its steps are possible in the given order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SequenceCheck:
-    """Goes through the steps in order, and tracks which participants are in the room and which of them record."""
+    """Goes through the steps in order, and tracks which participants are in the room and which are recording."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -38,8 +38,7 @@ class SequenceCheck:
         self.recording: dict[str, Recorder] = {}
         self.paused: set[str] = set()
         self.recorded: set[str] = set()
-        # The participants whose most recent recording was downloaded, and those whose most recent recording was
-        # cleaned.
+        # Participants who have downloaded their most recent recording, and participants who have deleted it ("clean").
         self.downloaded: set[str] = set()
         self.cleaned: set[str] = set()
 
@@ -88,7 +87,7 @@ class SequenceCheck:
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Mark the recording as ended, and return why an expectation can't be met, or None if all of them can."""
+        """Mark the recording as ended, and return why an expectation can't be met, or None if all can be met."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()

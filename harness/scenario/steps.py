@@ -26,10 +26,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
-# Shortest time span that can be checked, in seconds. A quarter of the span at each end is not checked, so in a shorter
-# span, the rest would be shorter than an absence that the limits allow.
+# Shortest time span that can be checked, in seconds. A quarter of the span at each end is not checked. The rest must
+# not be shorter than the longest absence that the limits allow.
 _SHORTEST: Final = 2 * Limits().absence
-# The time at each end of a wait that is not checked, in seconds: connections need time to start and end, and the file
+# This many seconds at each end of a wait are not checked, because connections need time to start and end, and the file
 # lags behind the clock.
 EDGE: Final = 0.7
 
@@ -144,7 +144,7 @@ class Wait(Step):
 
 
 class WaitFor(Step):
-    """The scenario waits for a recording to reach a length, state or event; the step fails after ``timeout``."""
+    """The scenario waits for a length, state or event of a recording; the step fails after ``timeout`` seconds."""
 
     verb = "wait_for"
     wait_for: Name = Field(description="Name of the participant who records.")

@@ -46,7 +46,7 @@ class RecordingStatus:
     bytes_acknowledged: int
     """Number of bytes that the spool has stored and acknowledged."""
     alarm: str | None
-    """Message of the latest alarm, for example that a connection stalled; None if there was no alarm."""
+    """Message of the latest alarm, for example about a stalled connection; None if there was no alarm."""
 
 
 class Participant(MediaControls):
@@ -56,9 +56,9 @@ class Participant(MediaControls):
     """
 
     name: str
-    """Name of the participant, as accepted by the room."""
+    """Name of the participant. The room may change the requested name, for example if it is already in use."""
     state: Literal["joining", "joined", "left", "closed"]
-    """Whether the participant is in the room. ``"closed"`` means that the participant's page is closed."""
+    """State of the participant. ``"closed"`` means that the participant's page is closed."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Participant(MediaControls):
         self._page = page
         self._context = context
         self._before_recording = before_recording
-        # The participant's id in the room; an empty string outside the room.
+        # The participant's id in the room; an empty string if the participant is not in the room.
         self._member = ""
         self._started = 0.0
         self._files = RecordingFiles(page, context)
@@ -82,7 +82,7 @@ class Participant(MediaControls):
 
     @property
     def page(self) -> Page:
-        """The participant's Playwright page, for everything else that a test needs to do."""
+        """The participant's Playwright page, for actions that this class has no method for."""
         return self._page.page
 
     @property
@@ -100,7 +100,7 @@ class Participant(MediaControls):
 
     @property
     def alive(self) -> bool:
-        """Whether the page can still be called, because it is open and has not crashed."""
+        """Whether the page is open and has not crashed."""
         return self._page.alive
 
     @property
@@ -317,7 +317,7 @@ class Participant(MediaControls):
             raise
 
     def _raise_if_lost(self) -> None:
-        """Raise RecordingError with the part that was saved if the recording or the page failed; raise it only once."""
+        """If the recording or the page failed, raise RecordingError with the part that was saved, but only once."""
         if self.state == "closed":
             return
         if self._page.crashed:

@@ -36,7 +36,7 @@ class RecordingEvents:
         self._handlers: defaultdict[str, list[Handler]] = defaultdict(list)
         # The ids of recordings for which an event was received.
         self._known: set[str] = set()
-        # The detail of the last failure event; None once an exception has reported the failure.
+        # The details of the last failure event; None once an exception has reported the failure.
         self._failure: dict[str, Any] | None = None
 
     def on(self, event: str, handler: Handler) -> None:
@@ -50,7 +50,7 @@ class RecordingEvents:
         return failure
 
     def receive(self, name: str, *reported: object) -> None:
-        """Pass an event from a participant's page to the event's handlers; if it is a stall, also log a warning."""
+        """Pass an event from a participant's page to the event's handlers; log a warning if the recording stalled."""
         match reported:
             case (str(event), dict(detail)) if event in EVENTS and self._is_known(detail.get("id")):
                 if event == "recording-stalled":
@@ -67,5 +67,5 @@ class RecordingEvents:
             return False
         if recording not in self._known and self._is_mine(recording):
             self._known.add(recording)
-        # The server no longer lists a recording that was cleaned, but further events of this recording may follow.
+        # The server no longer lists a recording after "clean", but further events of this recording may follow.
         return recording in self._known

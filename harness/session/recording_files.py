@@ -33,7 +33,7 @@ class RecordingFiles:
         self._stop_to_file: dict[str, float] = {}
 
     def store_stop_duration(self, finished: dict[str, Any]) -> None:
-        """Store, for the manifest, how long it took to complete the file after the recording was stopped."""
+        """Store how long it took to complete the file after recording stopped; the manifest will contain this time."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
     def collect(self, download: Download, began: float) -> Recording:
@@ -46,8 +46,8 @@ class RecordingFiles:
         # Chrome fact 20: saving a download silently overwrites files, so it first gets a temporary name.
         partial = spooled.folder.downloaded
         try:
-            # If the page has already cleaned the recording, its folder has been removed, but the browser still has the
-            # file.
+            # If the page has already called "clean", the recording's folder has been removed, but the browser still has
+            # the file.
             partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self._page.save(download, str(partial))
             recording = publish(

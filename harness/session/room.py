@@ -245,7 +245,7 @@ class Room:
             what: Description of the condition for the error message.
 
         Raises:
-            StepTimeout: ``condition()`` was not true within ``timeout`` seconds.
+            StepTimeout: ``condition()`` did not become true within ``timeout`` seconds.
             RecordingError: A recording failed, or its page or the browser crashed.
         """
         end = time.monotonic() + timeout

@@ -1,4 +1,4 @@
 """Implement the commands, one per module.
 
-In: command-line options.  Out: what the command prints, and its exit code.  Called by ``harness.cli.main``.
+Input: command-line options.  Output: the command's printed text and its exit code.  Called by ``harness.cli.main``.
 """

@@ -155,7 +155,7 @@ def run(
 
 
 def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> int:
-    """Return how many scenarios to run in parallel, and print a message if they are fewer than ``workers``."""
+    """Return how many scenarios to run in parallel, and print a message if this is fewer than ``workers``."""
     from harness.batch.processes import admitted
 
     if limited and (fits := admitted(scenarios, workers)) < workers:
@@ -207,7 +207,7 @@ def _progress_of(jobs: Sequence[ScenarioJob]) -> Iterator[ProgressTable]:
 
 
 def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
-    """Return the error if the same error, for example a missing Chrome, prevented every scenario from starting."""
+    """Return the error, for example a missing Chrome, that prevented every scenario from starting, or None."""
     failures = [outcome.failure for outcome in outcomes]
     different = {(type(failure), str(failure)) for failure in failures}
     return failures[0] if len(different) == 1 else None

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from harness.server.serve_options import ServeOptions
 
 _POLL_INTERVAL: Final = 0.2
-# Users read the join code on one screen and type it on another, so it avoids 0, O, 1 and I, which look alike.
+# Users read the join code on one screen and type it on another, so it contains no 0, O, 1 or I, which are easily
+# confused.
 _CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
