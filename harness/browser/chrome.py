@@ -65,7 +65,8 @@ ARGUMENTS: Final = (
 )
 FAKE_DEVICES: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
-# Playwright's driver ignores only SIGINT. Node unblocks all signals at startup, so a signal mask does not help.
+# By default, Playwright's driver ignores only SIGINT. A signal mask can't block the other signals, because Node
+# unblocks all signals at startup.
 _IGNORE_SIGNALS: Final = "--import=data:text/javascript," + quote(
     "for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});"
 )
@@ -116,7 +117,7 @@ def _warn_of_missing_sandbox() -> None:
 
 @contextlib.contextmanager
 def steady_driver() -> Iterator[None]:
-    """Make Playwright drivers started in this context ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
+    """Make Playwright drivers started in the ``with`` block ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
 
     A terminal or supervisor sends signals to the whole process group, but only the Python process should respond to
     them. When the Python process closes the driver or crashes, the driver terminates Chrome, which runs in a separate
@@ -138,7 +139,7 @@ class Chrome:
     """A context manager that launches Chrome and closes it at the end; ``close`` can be called twice.
 
     ``executable`` is a program to use instead of the default browsers (see ``locate``), ``headed`` shows a window, and
-    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is set to the browser that is launched.
+    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was launched.
     A Chrome may be used only in the thread that opened it.
 
     Raises SetupError if no browser is found, or if the browser does not start.

@@ -50,7 +50,7 @@ class Step(ReportModel):
 
     @property
     def actors(self) -> tuple[str, ...]:
-        """The participants who perform the step; the verb's value contains their names."""
+        """Names of the participants who perform the step, taken from the value of the step's verb."""
         value = getattr(self, self.verb)
         if isinstance(value, str):
             return (value,)

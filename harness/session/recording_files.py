@@ -43,7 +43,7 @@ class RecordingFiles:
             message = f"The download {download.suggested_filename} is not a recording from this room's server."
             raise recording_error(message)
         manifest = spooled.finish_with_manifest()
-        # Chrome fact 20: saving a download silently overwrites files, so it first gets a temporary name.
+        # Chrome fact 20: saving a download silently overwrites files, so each download first gets a temporary name.
         partial = spooled.folder.downloaded
         try:
             # If the page has already called "clean", the recording's folder has been removed, but the browser still has

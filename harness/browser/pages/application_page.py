@@ -31,11 +31,12 @@ _NO_MODULE: Final = "dynamically imported module"
 
 
 class ApplicationPage(DrivenPage):
-    """A page of another application; hooks are installed before it loads, and it stays open after ``close``.
+    """A page of another application. Our hooks are installed before the page loads.
 
-    If ``owned`` is true, ``close`` closes the page and its context instead. ``url`` is our server's URL; ``script``
-    runs first in each of the page's frames. The page's content security policy is bypassed. When the page first needs
-    our server, its origin gets permission to access servers on this machine.
+    ``close`` leaves the page open, unless ``owned`` is true; in that case, it closes the page and its context. ``url``
+    is our server's URL. ``script`` runs in each of the page's frames before any other script. The page's content
+    security policy is bypassed. When the page first needs our server, its origin gets permission to access servers on
+    this machine.
 
     Raises ConfigError if the page has already loaded something, and NotSupportedError if the browser is not Chromium.
     """

@@ -1,4 +1,4 @@
-"""DrivenPage lets Python call functions of a page (entry/python.js), with plain data as arguments and results."""
+"""DrivenPage lets Python call functions in a page (entry/python.js), with plain data as arguments and results."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class DrivenPage:
         return self._browser_lost or not browser.is_connected()
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function of the page without waiting; the returned function waits for the result and returns it.
+        """Call a function in the page without waiting; the returned function waits for the result and returns it.
 
         Calls that are started on several pages run at the same time.
         """
@@ -137,7 +137,7 @@ class DrivenPage:
         return self.page.main_frame
 
     def call(self, name: str, argument: object = None) -> Any:
-        """Call a function of the page, and return its result."""
+        """Call a function in the page, and return its result."""
         return self.begin(name, argument)()
 
     def next_download(self, *, seconds: float = 30.0) -> Download:

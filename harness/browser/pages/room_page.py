@@ -25,8 +25,8 @@ _TRIES: Final = 3
 class RoomPage(DrivenPage):
     """Our own page, which is opened in a participant's browser context and closed together with that context.
 
-    ``watched`` makes the page draw its view, for a user who watches the window; ``emulate_network`` prepares the page
-    for later network emulation.
+    If ``watched`` is true, the page draws its view for a user who watches the window. ``emulate_network`` prepares the
+    page for later network emulation.
 
     Raises NotSupportedError if the context does not belong to Chromium.
     """
@@ -43,7 +43,7 @@ class RoomPage(DrivenPage):
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function of the page; grant camera access first if needed, because nobody can answer the prompt."""
+        """Call a function in the page; grant camera access first if needed, because nobody can answer the prompt."""
         if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
             self._guard(lambda: self._allow("camera", "microphone", origin=self._url))
         return super().begin(name, argument)
