@@ -120,8 +120,8 @@ def steady_driver() -> Iterator[None]:
     """Make Playwright drivers started in the ``with`` block ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
 
     A terminal or supervisor sends signals to the whole process group, but only the Python process should respond to
-    them. When the Python process closes the driver or crashes, the driver terminates Chrome, which runs in a separate
-    process group, and exits.
+    them. When the Python process closes the driver or crashes, the driver terminates Chrome and exits. Chrome runs in a
+    separate process group.
     """
     with _environment_lock:
         before = os.environ.get("NODE_OPTIONS")
@@ -138,9 +138,9 @@ def steady_driver() -> Iterator[None]:
 class Chrome:
     """A context manager that launches Chrome and closes it at the end; ``close`` can be called twice.
 
-    ``executable`` is a program to use instead of the default browsers (see ``locate``), ``headed`` shows a window, and
-    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was launched.
-    A Chrome may be used only in the thread that opened it.
+    ``executable`` is a program to use instead of the default browsers (see ``locate``). ``headed`` shows a window.
+    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was launched. A Chrome
+    may be used only in the thread that opened it.
 
     Raises SetupError if no browser is found, or if the browser does not start.
     """

@@ -73,7 +73,7 @@ class DoctorReport(BaseModel):
     codecs: dict[str, bool]
     """For each of vp8, vp9, av1 and opus, whether the browser's MediaRecorder supports it."""
     mixer: dict[str, bool]
-    """For each API that the mixer needs, whether the browser supports it."""
+    """For each API that the mixer needs, whether the browser has it."""
     capacity: dict[str, float]
     """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time. If the value is
     below 1, frames are lost. Empty with ``--quick``."""

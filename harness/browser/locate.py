@@ -31,8 +31,8 @@ _SANDBOX_SECONDS: Final = 20
 class Browser:
     """A browser that starts and reports its version.
 
-    ``channel`` is Playwright's name for an installation that Playwright finds by itself, or None; ``version`` looks
-    like ``156.0.8078.79``; ``how_found`` describes where the browser was found.
+    ``channel`` is Playwright's name for an installation that Playwright finds by itself, or None. ``version`` is, for
+    example, ``156.0.8078.79``. ``how_found`` describes where the browser was found.
     """
 
     executable: Path

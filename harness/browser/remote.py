@@ -29,8 +29,8 @@ _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 class RemoteChromes:
     """A context manager that connects to Chromes served by ``playwright run-server --unsafe``.
 
-    Contexts are assigned in turn to the browsers at ``endpoints``. The browsers use the connection to reach this
-    machine's loopback interface, where the room is served; media is sent directly between browsers. ``executable`` is
+    Contexts are assigned in turn to the browsers at ``endpoints``. Through the connection, each browser can reach this
+    machine's loopback interface, where the room is served. Media is sent directly between browsers. ``executable`` is
     Chrome's path on the server's machine.
 
     Raises SetupError if a server does not answer, has a different Playwright version, or ignores our command-line

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Frame, Page
 
-# JavaScript that returns the number of the frame's peer connections, and whether the frame is awake, which means that
-# it has loaded our modules (hooks.js). It returns null if the frame can't be recorded.
+# JavaScript that returns the number of the frame's peer connections, and whether the frame is awake. A frame is awake
+# once it has loaded our modules (hooks.js). The result is null if the frame can't be recorded.
 _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
