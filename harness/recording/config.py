@@ -21,7 +21,7 @@ BITRATES: Final = range(100_000, 50_000_001)
 # Maximum length of a name, in characters; web/src/client/record-plan.js has the same limit.
 LONGEST_NAME: Final = 1_000
 
-# NERTC's names for the fields below, which the page uses. The module nertc_application also uses some of these names.
+# NERTC's names for the fields below. The page uses these names, and the module nertc_application uses some of them.
 _PAGE_NAMES: Final = {
     "record_type": "recordType",
     "record_name": "recordName",
@@ -45,7 +45,7 @@ class RecordConfig:
     record_type: RecordType = "video"
     """What to record: video and audio (``"video"``), or only audio (``"audio"``)."""
     record_name: str | None = None
-    """Name of the file, with up to 1000 characters. Characters that are not allowed in file names are replaced. By
+    """Name of the file, at most 1000 characters long. Characters that are not allowed in file names are replaced. By
     default, the name consists of the participant's name and the time."""
     record_video_quality: Quality = "360p"
     """Size of the video: 360p is 640x360 pixels, 480p is 640x480, 720p is 1280x720. You can also write 720 or "720"
@@ -95,7 +95,7 @@ class RecordConfig:
         return SIZES[self.record_video_quality]
 
     def for_page(self) -> dict[str, Any]:
-        """Return NERTC's ``recordConfig``: camelCase names, a numeric quality, and no options that are None."""
+        """Return NERTC's ``recordConfig``: names in camelCase, a numeric quality, and options that are None omitted."""
         options = {_PAGE_NAMES[name]: value for name, value in asdict(self).items() if value is not None}
         options["recordVideoQuality"] = int(self.record_video_quality.removesuffix("p"))
         return options

@@ -82,8 +82,8 @@ def convert(
     far, both in seconds. ``on_silence`` is called for each audio gap that is filled with silence. The recording is
     decoded in a confined process, and is not modified.
 
-    Raises ConfigError if the recording can't be read, ``target`` exists, or the audio has gaps of more than ten
-    minutes, and DiskFullError if the disk is full.
+    Raises ConfigError if the recording can't be read, if ``target`` exists, or if the gaps in the audio exceed ten
+    minutes in total. Raises DiskFullError if the disk is full.
     """
     source = source.absolute()
     target = (target or source.with_suffix(f".{to}")).absolute()
@@ -167,7 +167,7 @@ def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
 
 
 def length(source: Path) -> float | None:
-    """Return the length, in seconds, from a file's header; None if the header has no length or can't be read."""
+    """Return the length in a file's header, in seconds, or None if the header has no length or can't be read."""
     try:
         # Accept only regular files, because opening a pipe would block. Use an absolute path, because FFmpeg interprets
         # some relative paths, such as pipe:0, as URLs.
@@ -301,7 +301,7 @@ class _AudioEncoder:
             self._mux()
 
     def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
-        """Insert silence before a frame in several pieces, because the resampler would need too much memory for one."""
+        """Insert silence before a frame, in short pieces because long ones would need too much memory in the resampler."""
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (

@@ -62,7 +62,7 @@ class Manifest(BaseModel):
     zero_ms: Moment | None = None
     """Start of the file on the room's clock, in milliseconds; None if unknown."""
     clock_error_ms: Moment | None = None
-    """Maximum difference between the page's clock, which measures all times, and the room's clock, in milliseconds."""
+    """Maximum error when times measured by the page's clock are converted to the room's clock, in milliseconds."""
     wall_seconds: Moment | None = None
     """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
     alarms: tuple[Text, ...] = ()
@@ -71,7 +71,7 @@ class Manifest(BaseModel):
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.
 
-        An alarm reports how many events were dropped, and when the gap begins.
+        An alarm reports how many events were dropped, and the time of the first dropped event.
         """
         if len(self.as_text()) <= LARGEST_MANIFEST:
             return self

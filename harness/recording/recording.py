@@ -85,7 +85,7 @@ class Recording(BaseModel):
 def check_file(path: Path) -> None:
     """Raise ConfigError if ``path`` is not a file."""
     try:
-        # Use stat, because Path.is_file hides errors since Python 3.14.
+        # Use stat, because Path.is_file suppresses errors in Python 3.14 and later.
         if stat.S_ISREG(path.stat().st_mode):
             return
         message = f"{path} is not a file; give the path of a recording."

@@ -27,7 +27,7 @@ _MOST_PIECES: Final = 100_000
 
 @dataclass(frozen=True)
 class Headroom:
-    """Minimum free bytes after a download: fewer than ``low`` raise an alarm, fewer than ``least`` an error."""
+    """Bytes that must stay free after a download: fewer than ``low`` cause an alarm, fewer than ``least`` an error."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB
@@ -47,7 +47,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def stored_bytes(path: Path) -> int:
-    """Return how many bytes a file occupies on disk; a sparse file can claim to be so large that reading takes days."""
+    """Return how many bytes a file occupies on disk; reading a sparse file up to its nominal size could take days."""
     info = path.stat()
     # File systems that do not count blocks report 0 blocks.
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)

@@ -28,9 +28,9 @@ _FORMATS: Final = (
 # Options for FFmpeg's AVFormatContext. The format list excludes playlists, because FFmpeg would open the files that a
 # playlist lists.
 _ALONE: Final = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
-# PyAV 18 needs this option to read metadata that is invalid UTF-8; PyAV 19 no longer has the option.
+# PyAV 18 needs this option to read metadata that is not valid UTF-8; PyAV 19 no longer has the option.
 _LENIENT: Final[dict[str, Any]] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}  # noqa: PLR2004
-# Every decoder thread keeps its own frames in memory, and four threads are fast enough for the analysis.
+# Every decoder thread needs memory for its own frames, so limit their number. Four are fast enough for the analysis.
 _MOST_THREADS: Final = 4
 
 
@@ -42,9 +42,9 @@ def open_media(
 ) -> InputContainer:
     """Open a media file or a file-like object with a limited number of decoder threads.
 
-    ``container`` is FFmpeg's name for the only format to try. ``options`` are passed to FFmpeg. Use ``options`` only
-    for files that the harness wrote. Without options, FFmpeg opens only media containers, and never opens other files
-    that a container refers to.
+    ``container`` is FFmpeg's name for the format; other formats are not tried. ``options`` are passed to FFmpeg, and
+    must only be used for files that the harness wrote. Without options, FFmpeg opens only media containers, and never
+    opens other files that a container refers to.
 
     Raises FFmpegError or ValueError if the source is not a media file.
     """

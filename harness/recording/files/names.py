@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX: Final = ".webm"
-# Transcribers write NAME.json next to a video, so manifests use a different suffix.
+# Transcription tools write NAME.json next to a video, so manifests use a different suffix.
 MANIFEST_SUFFIX: Final = ".manifest.json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 FALLBACK: Final = "recording"
@@ -47,7 +47,7 @@ def statistics_of(path: Path) -> Path:
 
 
 def safe_stem(name: str) -> str:
-    """Turn ``name`` into a file name without a suffix that is safe on every system.
+    """Turn ``name`` into a file name that has no suffix and is safe on every system.
 
     Characters that are forbidden in file names become ``_``. Leading dots and dashes, trailing dots and spaces, and
     ``.webm`` (which is appended later) are removed. A result that is longer than 200 bytes in UTF-8 is shortened
@@ -66,8 +66,8 @@ def reserve(folder: Path, stem: str) -> Path:
     """Create an empty recording in ``folder`` under the first free name, and return its absolute path.
 
     The name is the stem, or ``stem-2``, ``stem-3`` and so on. A name is free if no recording, manifest or statistics
-    file uses it. A dangling symbolic link also uses a name. If the folder does not exist, it is created. Nothing is
-    overwritten, even if other processes reserve names in the folder at the same time.
+    file uses it. A dangling symbolic link also makes its name unavailable. If the folder does not exist, it is created.
+    Nothing is overwritten, even if other processes reserve names in the folder at the same time.
 
     Raises SetupError if no file can be created in the folder.
     """
@@ -113,7 +113,7 @@ def _is_unfit(character: str) -> bool:
 
 
 def _trimmed(stem: str) -> str:
-    """Remove leading characters that hide a file or look like an option, and trailing dots and spaces."""
+    """Remove trailing dots and spaces, and leading characters that would hide the file or look like an option."""
     before = None
     while stem != before:
         before = stem

@@ -121,7 +121,7 @@ def finalize(
     finally:
         tail.close()
         lines.close()
-    # If all audio is from before the first frame, even a recording with audio can have no packets in the file.
+    # Audio from before the first frame is dropped, so a recording that has only such audio leaves no packets to write.
     if not finished.packets:
         message = f"The recording at {raw} contains no audio and no video."
         raise recording_error(message)
@@ -236,7 +236,7 @@ class _Copy:
             self._add(packet)
 
     def outstanding(self) -> int | None:
-        """Return how many frames that the mixer wrote before the recorder stopped have not yet arrived."""
+        """Return how many of the frames that the mixer wrote before the recorder stopped have not arrived yet."""
         self._lines.read(self._grid)
         return self._grid.outstanding if self._grid else None
 

@@ -2,7 +2,8 @@
 
 Chrome timestamps a frame when it arrives at the recorder, not when the mixer writes it (fact 3 of tests/expectations).
 The mixer logs when it wrote each tick. The difference between timestamp and write time is constant to within a few
-milliseconds, so each packet belongs to the tick with the nearest write time. A tick without a packet remains a gap.
+milliseconds, so each packet belongs to the tick with the nearest write time. A tick without a packet becomes a gap in
+the video.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Grid:
         self._lag: float | None = None
         self._waiting: list[float] = []
         self._differences: list[float] = []
-        # The number of differences used so far, and their median, which is the timestamp of tick 0.
+        # The number of differences used so far, and their median, which estimates the timestamp of tick 0.
         self._phase_of = (0, 0.0)
         self._last = -1
         self.first: int | None = None
@@ -130,7 +131,7 @@ class Grid:
         return len(self._waiting) > _MOST_WAITING
 
     def _known(self, written: float) -> bool:
-        """Return whether the log reaches far enough past a write time to determine its tick."""
+        """Return whether the log already contains every tick that could be the nearest one to a write time."""
         return self.ended or self._waits_too_long() or (bool(self._times) and self._times[-1] > written + self.step / 2)
 
     def _assign(self, stamp: float, lag: float) -> int:
@@ -144,7 +145,7 @@ class Grid:
         return number
 
     def _nearest(self, written: float) -> int:
-        """Return the tick with the nearest write time, assuming a constant tick rate outside the log."""
+        """Return the tick with the nearest write time, assuming a constant tick rate before and after the log."""
         if not self._times:
             return round(written / self.step)
         after = bisect_left(self._times, written)
@@ -157,7 +158,7 @@ class Grid:
         return self._numbers[nearer]
 
     def _has_enough(self) -> bool:
-        """Return whether enough packets have arrived, and whether the log covers them for every candidate first tick.
+        """Return whether the log covers enough packets, no matter which candidate is the first packet's tick.
 
         Later packets are not considered, because they can stay ahead of the log for the whole recording.
         """
@@ -202,7 +203,7 @@ class Grid:
         return self._refine(stamps, lag)
 
     def _refine(self, stamps: Sequence[float], lag: float) -> tuple[float, float]:
-        """Return the fit error of the timestamps near a lag, in ms, and the best lag in its neighborhood."""
+        """Match each timestamp to a tick, assuming this lag; return the fit error, in ms, and a more accurate lag."""
         differences = [stamp - self._times[self._index(stamp - lag)] for stamp in stamps]
         best = median(differences)
         return sum(abs(difference - best) for difference in differences) / len(differences), best

@@ -105,5 +105,5 @@ class TailReader:
         return self._pending
 
     def close(self) -> None:
-        """Close the file. This method can safely be called twice."""
+        """Close the file. Safe to call more than once."""
         self._file.close()

@@ -154,7 +154,7 @@ class FileClock:
 class Pauses:
     """The recorder's pauses in order, with times in ms on the page's clock.
 
-    ``step`` is the time between ticks. The methods are fast even with very many pauses.
+    ``step`` is the time between ticks. The methods are fast even if there are very many pauses.
     """
 
     def __init__(self, step: float) -> None:
@@ -202,9 +202,9 @@ class Pauses:
         return time - self._out[over], self._ticks[over]
 
     def excess_at(self, time: float) -> float:
-        """Return what is left of the pauses before a time after subtracting whole ticks, in ms.
+        """Return how much longer the pauses before a time are than the whole ticks that are cut for them, in ms.
 
-        Earlier pauses must already be subtracted from the given time.
+        The length of those pauses must already be subtracted from ``time``.
         """
         return self._excess[bisect_right(self._cut_starts, time)]
 
@@ -246,7 +246,7 @@ class Log:
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return what is left of the pauses before a timestamp after subtracting whole ticks, in ms.
+        """Return how much longer the pauses before a timestamp are than the whole ticks that are cut for them, in ms.
 
         Pauses are cut from the video in whole ticks, but from the audio to the exact millisecond, so the audio must be
         moved by this amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's
@@ -282,7 +282,7 @@ class Log:
                 self._pauses.end(line.time)
 
     def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
-        """Replace an unreadable line's ticks with evenly spaced ones, so that its frames don't displace others."""
+        """Replace an unreadable line's ticks with evenly spaced ones, so that its frames don't get other lines' ticks."""
         self._line_lost = False
         index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
         if self._last is None or end is None:

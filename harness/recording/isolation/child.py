@@ -1,4 +1,4 @@
-"""Start a Python process that reads hostile media within limits, and limit its CPU time.
+"""Start a confined Python process that reads hostile media, and limit its CPU time.
 
 The parent creates a ``Child``, or a ``ConnectedChild`` that it can exchange messages with, and uses a ``CpuDeadline``
 to wait. The child calls ``confine`` after importing everything, and ``exit_with_parent`` if it has a connection.
@@ -123,7 +123,7 @@ class ConnectedChild(Child):
         return CpuDeadline(self.process.pid, seconds)
 
     def wait_until_ready(self, is_ready: Callable[[CpuDeadline], bool]) -> None:
-        """Wait until the child is ready; ``is_ready`` receives the first message within a deadline, and checks it.
+        """Wait until the child is ready; ``is_ready`` waits for its first message and checks it.
 
         ``is_ready`` can raise TimeoutError and ConnectionError. If the child does not become ready, the process is
         killed and SetupError is raised.
@@ -144,8 +144,7 @@ class ConnectedChild(Child):
 
     def end(self) -> None:
         """Kill the process and close the connection."""
-        # Kill the process before closing its connection, because it would remove its partial output when the connection
-        # closes.
+        # Kill the process first, because it removes its partial output as soon as the connection is closed.
         super().end()
         self.connection.close()
 
@@ -194,8 +193,8 @@ def confine(*, files: int | None = None, seconds: float | None = None, writes: b
     """
     # Ignore Ctrl-C, because the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Linux counts writable private memory toward this limit, so it is added to the memory that the process already
-    # uses. Where psutil does not report that memory, the loaded libraries count toward the limit.
+    # Linux counts all writable private memory toward this limit, so add MEMORY to the amount that is already in use.
+    # Where psutil does not report this amount, the loaded libraries use up a part of MEMORY.
     in_use: int = getattr(psutil.Process().memory_info(), "data", 0)
     _limit(resource.RLIMIT_DATA, in_use + MEMORY)
     _limit(resource.RLIMIT_CORE, 0)

@@ -118,7 +118,7 @@ class TaskProcess:
         return self._receive(deadline).kind == "ready"
 
     def _receive(self, deadline: CpuDeadline) -> Message:
-        """Return the next message; raises TimeoutError, or ConnectionError if the process ends or sends nonsense."""
+        """Return the next message; raises TimeoutError, or ConnectionError if it is invalid or the process ends."""
         while b"\n" not in self._rest:
             self._child.connection.settimeout(deadline.wait())
             try:

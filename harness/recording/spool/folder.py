@@ -92,7 +92,7 @@ class Folder:
         return sorted(path for path in found if path not in ours)
 
     def finished(self, stem: str) -> Path:
-        """Return the path of the finished file, in a subfolder because its name may be "recording" or "raw"."""
+        """Return the path of the finished file. A subfolder is needed, since its name may be "recording" or "raw"."""
         return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:

@@ -36,7 +36,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     statistics = statistics_of(path)
     made = [path]
     try:
-        # The statistics no longer exist if the page has called clean without waiting for the download.
+        # The statistics no longer exist if the page has called ``clean`` without waiting for the download.
         with contextlib.suppress(FileNotFoundError), room_for("the statistics", statistics):
             made.append(statistics)
             shutil.copyfile(statistics_of(before.path), statistics)

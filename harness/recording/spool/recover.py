@@ -115,7 +115,7 @@ def _left(path: Path, error: Exception) -> Recovery:
 
 
 def _line(text: str) -> str:
-    """Join a text's lines into one, since error messages can have several lines."""
+    """Join the lines of a text, since error messages can have several lines."""
     return " ".join(text.split())
 
 
@@ -126,7 +126,7 @@ def _hold(folder: Folder) -> BinaryIO:
     try:
         return folder.hold()
     except FileNotFoundError:
-        # A recording creates its lock first and removes it last, so the lock must have been lost.
+        # A recording creates its lock first and removes it last, so a folder with data but no lock has lost its lock.
         if folder.lock.is_symlink() or not _holds_anything(folder):
             raise
         return folder.hold(new=True)
@@ -158,7 +158,8 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         return _publish_finished(folder, facts, recordings)
     reason = NEVER_DOWNLOADED if facts and manifest_of(folder.finished(facts.stem)).exists() else KILLED
     if facts and not problem:
-        # If raw bytes exist, nobody has checked the finished file by reading it back, so the file is finalized again.
+        # If raw bytes exist, the finished file has not been checked by reading it back, so the raw bytes are finalized
+        # again.
         try:
             finished = finalize(
                 folder.raw,
@@ -187,7 +188,7 @@ def _publish_described(
 
 
 def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
-    """Publish a finished file whose raw bytes were removed, which shows that the file was read back."""
+    """Publish a finished file whose raw bytes were removed, which only happens after the file has been read back."""
     path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
     if not _has_bytes(path):
         path = _finished_files(folder)[0]
