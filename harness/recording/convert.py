@@ -301,7 +301,7 @@ class _AudioEncoder:
             self._mux()
 
     def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
-        """Insert silence before a frame, in short pieces because long ones would need too much memory in the resampler."""
+        """Insert silence before a frame, in short pieces because long ones make the resampler use too much memory."""
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (

@@ -259,7 +259,7 @@ class RoomServer:
         web_app = self._web_app
         self._runner = web.AppRunner(web_app.application, access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
-        # ``setup`` has created the server, so it is not None.
+        # ``setup`` has created the server, so ``server`` is not None.
         server = cast("web.Server", self._runner.server)
         self._listener = Listener(server, web_app.limits, web_app.rare_log, self._options.tls)
         self._port = await self._listener.open(self._options.host, self._port)

@@ -1,4 +1,4 @@
-"""ServeOptions specifies where and how a RoomServer listens, and checks that its own values are valid."""
+"""ServeOptions specifies where and how a RoomServer listens, and validates its own values."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-# Attached pages from other origins import the page's modules, which contain no secrets.
+# Attached pages from other origins import the page's modules. These contain no secrets, so every origin may read them.
 _MODULE_HEADERS: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 

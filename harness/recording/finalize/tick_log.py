@@ -282,7 +282,7 @@ class Log:
                 self._pauses.end(line.time)
 
     def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
-        """Replace an unreadable line's ticks with evenly spaced ones, so that its frames don't get other lines' ticks."""
+        """Replace an unreadable line's ticks with evenly spaced ones, so that its frames are placed correctly."""
         self._line_lost = False
         index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
         if self._last is None or end is None:

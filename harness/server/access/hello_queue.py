@@ -38,9 +38,9 @@ class HelloQueue:
     """Waits for the first message on each new connection to one path.
 
     The first message from an unidentified client may be large, and it is held in memory until it is complete. Therefore
-    only ``ServerLimits.unidentified`` connections have a place, which means that the server reads from them, and the
-    others wait. When all places are taken, a client with fewer places than another client gets one of that client's
-    places. Otherwise the connection that has held its place longest loses it if it has been silent for two seconds.
+    only ``ServerLimits.unidentified`` connections have a place. The server reads from these connections, and the others
+    wait. When all places are taken, a client with fewer places than another client gets one of that client's places.
+    Otherwise the connection that has held its place longest loses it if it has been silent for two seconds.
     """
 
     def __init__(self, limits: ServerLimits, log: RareLog) -> None:
@@ -131,7 +131,7 @@ class HelloQueue:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Abort silent connections, and connections of clients with many places, if others are waiting."""
+        """If others are waiting, abort connections that are silent or whose client has many places."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

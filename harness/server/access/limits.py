@@ -54,8 +54,8 @@ class ServerLimits:
       ``notes_bytes`` is the maximum size of the log of ticks and events; a recording whose log is full is stopped as
       well. The same limit applies to a recording's statistics, and later statistics are dropped.
     - ``recordings_each``: recordings that a participant can have in progress. A page makes only one recording at a
-      time, but it can begin the next one before the previous one has ended, and a recording whose connection was lost
-      still counts, because it can be resumed.
+      time, but it can begin the next one before the server has ended the previous one. A recording whose connection was
+      lost also counts, because it can be resumed.
     - ``unidentified``: connections that have not sent ``hello`` yet, for each kind of socket; further connections wait.
     - ``joins``: joins to a room per second from one address, with bursts of up to twenty times as many.
     - ``wrong_codes``: wrong codes per second from one address, with bursts of up to twenty times as many. Further codes
@@ -160,7 +160,7 @@ class Rate:
 
 
 class Rates:
-    """Applies a rate limit to each client separately, and forgets a client once its full burst is available again."""
+    """Applies a rate limit to each client separately. A client is forgotten once its full burst is available again."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second

@@ -1,4 +1,4 @@
-"""The base class for all messages from pages, and the field types that both sockets use."""
+"""The base class for all messages from pages, and the field types that ``/signal`` and ``/spool`` messages share."""
 
 from __future__ import annotations
 

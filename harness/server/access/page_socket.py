@@ -136,7 +136,7 @@ class PageSocket(web.WebSocketResponse):
             raise LimitError(problem)
 
     async def _hang_up_on_flood(self) -> None:
-        """Close the connection without reading on; aiohttp would first read everything that a client floods it with."""
+        """Close the connection without reading any further; aiohttp would first read everything that arrives."""
         transport = self._request.transport
         if transport is None or self.closed:
             return

@@ -103,7 +103,7 @@ class Admission:
         return self.application_key
 
     def dismiss_application(self) -> None:
-        """Decrease the number of attached pages from other origins, and revoke the key when it reaches zero."""
+        """Decrease the number of attached pages from other origins, and revoke the key when none are left."""
         self._applications -= 1
         if self._applications == 0:
             self.application_key = None

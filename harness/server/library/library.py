@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 # Maximum number of recordings in the list, which the server sends to all members after every change.
 _MAX_LISTED: Final = 200
-# Maximum number of failed recordings, and of reports, that are kept in memory; beyond it, the oldest ones are dropped.
+# Maximum number of failed recordings, and of reports, that are kept in memory. Older ones are dropped.
 _MAX_FAILED: Final = 20
 _MAX_REPORTS: Final = 50
 
@@ -86,7 +86,7 @@ class Library:
         return [item.as_message() for item in reversed(list(self._items.values())[-_MAX_LISTED:])]
 
     def listed_in(self, room: str) -> list[dict[str, Any]] | None:
-        """Return a room's list of recordings, or None if it has none."""
+        """Return a room's list of recordings, or None if the room has no list."""
         return self.listed() if room == self.room else None
 
     def get(self, id_: str) -> Item | None:
@@ -143,7 +143,7 @@ class Library:
             item.failure = without_folders(failure, self.folder)
             item.active = None
             if not active.size:
-                # No data was recorded, so nothing is left to list.
+                # No data was recorded, so there is nothing to list.
                 del self._items[item.id]
             failed = [one.id for one in self._items.values() if one.failure]
             for id_ in failed[:-_MAX_FAILED]:
@@ -178,7 +178,7 @@ class Library:
         self._notify()
 
     def _forget_old_reports(self) -> None:
-        """Forget all but the newest reports; pages can have a recording verified again."""
+        """Forget all but the newest reports; pages can request another verification."""
         verified = [item for item in self._items.values() if item.summary]
         for item in verified[:-_MAX_REPORTS]:
             item.verification = None

@@ -85,7 +85,7 @@ class State(Message):
 
 
 class Subscribe(Message):
-    """Subscribes the member to other members, given by id, or to everybody with '*'."""
+    """Subscribes the member to other members; the keys are their ids, or '*' for everybody."""
 
     type: Literal["subscribe"]
     subscriptions: Subscriptions

@@ -31,7 +31,7 @@ class Sfu:
     secret: str | None = None
     """Janus's ``token_auth_secret``; None if Janus requires no tokens."""
     room: str | None = None
-    """Name of the room on the SFU; servers that use the same name share the room. None keeps every room separate."""
+    """Name of the room on the SFU; servers that use the same name share the room. If None, every room is separate."""
     valid_for: float = _VALID_FOR
     """How long a token is valid, in seconds."""
 
@@ -68,7 +68,10 @@ class Sfu:
 
 
 def signed(secret: str, seconds: float) -> str:
-    """Return a signed Janus token with its expiry and plugin (https://janus.conf.meetecho.com/docs/auth)."""
+    """Return a signed Janus token that contains its expiry time and the plugin's name.
+
+    See https://janus.conf.meetecho.com/docs/auth.
+    """
     content = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
     return f"{content}:{_signature(secret, content)}"
 
@@ -97,7 +100,7 @@ class IceServer:
             text: Address in the form ``stun:HOST:PORT`` or ``turn:[USER:PASSWORD@]HOST:PORT[?transport=tcp]``.
 
         Raises:
-            ConfigError: The address has a different form, or there is neither a user nor a secret.
+            ConfigError: The address does not have this form, or there is neither a user nor a secret.
         """
         scheme, _, rest = text.partition(":")
         user, at, address = rest.rpartition("@")

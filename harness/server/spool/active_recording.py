@@ -182,7 +182,7 @@ class ActiveRecording:
         return f"Only {free} of disk space is left. The recording will end before the disk is full."
 
     def size_error(self, part: str, max_bytes: int) -> RecordingError:
-        """Return the error for a recording that ends because one of its parts reached the maximum size."""
+        """Return the error for a recording that ends because its bytes or its log reached the maximum size."""
         self._end_reason = "it reached the maximum size that the server accepts"
         message = f"{part} would exceed the {max_bytes} bytes that the server accepts, so the recording was ended."
         return spool_error(message)
@@ -254,7 +254,7 @@ class ActiveRecording:
         if settling.state == "failed" and self.state == "finished":
             self.state = "failed"
             _log.warning("%s", self.error)
-        # A long-running server accumulates finished recordings, and each open file uses a descriptor.
+        # A long-running server accumulates finished recordings, and each open file would use a descriptor.
         self._files.close_files()
         self._report_end()
 

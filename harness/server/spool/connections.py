@@ -101,10 +101,10 @@ class Connections:
         return self._rooms.has_member(active.facts.room, active.facts.participant)
 
     def is_published_by_download(self, active: ActiveRecording) -> bool:
-        """Return whether a completed download counts as publishing the recording.
+        """Return whether a recording counts as published once its download is complete.
 
-        A download counts in a public room without a library, because the participant then has the file. In other rooms,
-        the library or Python publishes recordings.
+        It does in a public room without a library, because the participant then has the file. In other rooms, the
+        library or Python publishes recordings.
         """
         return self._library is None and self._admission.public_room == active.facts.room
 
@@ -231,7 +231,7 @@ class Connections:
             del self._returned[active.id]
 
     async def _free_if_unneeded(self, active: ActiveRecording) -> None:
-        """Delete or release a recording that nobody needs or can request any more."""
+        """Delete a recording that is empty or already in the library; if there is a library, release a failed one."""
         has_nothing = active.state == "failed" and not active.size
         if has_nothing or (self._library and active.state == "finished" and active.published_as):
             await self._clean(active)

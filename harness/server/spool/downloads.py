@@ -64,7 +64,7 @@ class Downloads:
         self._addresses: dict[str, _Address] = {}
 
     def issue_download(self, active: ActiveRecording, on_sent: Callable[[int], Awaitable[None]]) -> str:
-        """Return a URL for the finished file that is valid for a minute.
+        """Return a URL for the finished file; the URL is valid for a minute.
 
         ``on_sent`` is called when the last byte has been sent. Raises RecordingError if the recording has no finished
         file.

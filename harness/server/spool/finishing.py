@@ -91,7 +91,7 @@ class Settling:
         self._thread = threading.Thread(target=self._run, name=f"settle {facts.id}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, which calls ``on_done`` at its end."""
+        """Start the thread, which calls ``on_done`` when it has finished."""
         self._thread.start()
 
     def wait_for_manifest(self) -> Manifest | None:

@@ -63,7 +63,7 @@ class JsonLines:
 def encode_line(content: Mapping[str, Any]) -> bytes:
     """Return a line of a log.
 
-    No character takes more bytes than it took in the page's message, because readers reject lines that are too long.
+    No character takes more bytes than in the page's message, because readers reject lines that are too long.
     """
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 

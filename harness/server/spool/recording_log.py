@@ -45,7 +45,7 @@ class EventBudget:
     def accept_page_event(self, size: int) -> bool:
         """Count an event from the page that takes up ``size`` bytes of the manifest, and return whether to store it.
 
-        After the first dropped event, all later events are dropped, because a leave without its join would be wrong.
+        Once an event has been dropped, all later events are dropped, so that there is never a leave without its join.
         """
         self._page_events += 1
         self._page_bytes += size

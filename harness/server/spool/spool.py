@@ -108,8 +108,8 @@ class Spool:
                 try:
                     active.log.add_member_event(event)
                 except (HarnessError, OSError) as error:
-                    # Other recordings and the room continue. The error is reported to the page when its next chunk
-                    # arrives.
+                    # The room and its other recordings are not affected. The page receives the error when its next
+                    # chunk arrives.
                     _log.warning("%s: %s", active.facts.stem, error)
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CHUNK: Final = struct.Struct("<B3xIQ")
-# Maximum wait until the finalizer has read all bytes, in seconds. Reading them usually takes milliseconds.
+# Maximum time to wait until the finalizer has read all bytes, in seconds. Reading them usually takes milliseconds.
 _LOOKS_WITHIN: Final = 2.0
 # If a recording page is silent for this many seconds, an alarm is raised. Pages send ticks twice per second.
 SILENCE: Final = 1.5
