@@ -34,7 +34,7 @@ class Headroom:
 
     def left(self, folder: Path, size: int) -> Literal["enough", "low", "none"]:
         """Return whether ``folder`` has enough space for a running recording of ``size`` bytes."""
-        # The download will need as much space again as the bytes in the spool.
+        # The download will need as much space as the bytes that are already in the spool.
         free = free_bytes(folder) - size
         if free < self.least:
             return "none"
@@ -53,7 +53,8 @@ def stored_bytes(path: Path) -> int:
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)
     if by_blocks == info.st_size or not stat.S_ISREG(info.st_mode):
         return by_blocks
-    # With compression or delayed allocation (ZFS, btrfs, NFS), even a file that is not sparse can occupy few blocks.
+    # With compression or delayed allocation (ZFS, btrfs, NFS), even a file that is not sparse can occupy few blocks, so
+    # count its data segments.
     try:
         return _data_bytes(path, info.st_size)
     except OSError:

@@ -49,5 +49,5 @@ def json_text(value: object, *, indent: int | None = None) -> str:
 
 
 def _escaped(line: str) -> str:
-    """Return a line of JSON in which unprintable characters are escaped as in ASCII JSON."""
+    """Return a line of JSON with its unprintable characters replaced by JSON escape sequences."""
     return "".join(sign if printable(sign) == sign else json.dumps(sign)[1:-1] for sign in line)

@@ -312,5 +312,5 @@ class _Copy:
 
 
 def _stamp(packet: Packet) -> float:
-    """Return a packet's timestamp in ms, counted from MediaRecorder's zero."""
+    """Return the timestamp that MediaRecorder gave a packet, in ms."""
     return float((packet.pts or 0) * (packet.time_base or _MILLISECOND) * 1000)

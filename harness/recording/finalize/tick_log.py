@@ -164,7 +164,8 @@ class Pauses:
         self._starts: list[float] = []
         self._ends: list[float] = []
         # The start of each pause, minus the length of all earlier pauses. The other lists contain the total length of
-        # all pauses up to each pause's end: in ms, in whole ticks, and the remainder in ms.
+        # all pauses up to each pause's end: ``_out`` in ms, ``_ticks`` in whole ticks, and ``_excess`` the remainder in
+        # ms.
         self._cut_starts: list[float] = []
         self._out: list[float] = [0.0]
         self._ticks: list[int] = [0]
@@ -218,8 +219,8 @@ class Log:
     """Reads the log while it grows, and passes ticks and states to a ``Grid``.
 
     ``step`` is the time between ticks in ms, or 0 if the recording has no video. MediaRecorder's timestamps do not
-    advance during a pause, so ticks in a pause are dropped, and the pause is subtracted from the numbers and times of
-    later ticks.
+    advance during a pause. Therefore, ticks in a pause are dropped, and the pause is subtracted from the numbers and
+    times of later ticks.
     """
 
     def __init__(self, path: Path, step: float) -> None:

@@ -1,7 +1,8 @@
 """Start a confined Python process that reads hostile media, and limit its CPU time.
 
-The parent creates a ``Child``, or a ``ConnectedChild`` that it can exchange messages with, and uses a ``CpuDeadline``
-to wait. The child calls ``confine`` after importing everything, and ``exit_with_parent`` if it has a connection.
+The parent creates a ``Child``, or a ``ConnectedChild`` if it needs to exchange messages, and waits with a
+``CpuDeadline``. The child calls ``confine`` after importing everything, and ``exit_with_parent`` if it has a
+connection.
 """
 
 from __future__ import annotations
@@ -77,14 +78,14 @@ class Child:
             raise SetupError(message) from error
 
     def failed_to_start(self, why: str) -> SetupError:
-        """Return the error for a child that never became ready; ``why`` is the reason if the child reported none."""
+        """Return the error for a child that never became ready; ``why`` is used if the child reported no reason."""
         return SetupError(
             f"The process that reads media ({sys.executable}) did not start: {self._reason() or why}. "
             "The installation is the problem, not the file: run 'harness doctor', or reinstall the harness."
         )
 
     def end(self) -> None:
-        """Kill the process, which has nothing to clean up, and don't wait for it if a disk access hangs."""
+        """Kill the process, which has nothing to clean up; wait only briefly, because a disk access may hang."""
         self._close_errors()
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""RequestGuard refuses requests for other hosts, WebSockets from other origins, and too many WebSockets per client."""
+"""RequestGuard refuses requests for other hosts, WebSockets from other origins, and a client's excess WebSockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HelloQueue limits how many unidentified connections are read at a time, and is fair to all clients."""
+"""HelloQueue limits how many unidentified connections are read at a time, and divides them fairly among clients."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class HelloQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
-        """Open a connection when its turn comes, and return its first message, or a closing message if it is lost.
+        """Open a socket when its turn comes, and return its first message, or a closing message if it is disconnected.
 
         Raises LimitError if no message arrives in time, or HTTPServiceUnavailable if no place becomes free in time.
         """

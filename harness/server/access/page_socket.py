@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from harness.server.access.limits import ServerLimits
 
-# Pages from other origins offer this protocol in addition to their key, because browsers require the server to select
-# one of the offered protocols.
+# Pages from other origins send their key as a subprotocol. They offer this subprotocol as well, because browsers
+# require the server to select one that was offered.
 PROTOCOLS: Final = ("recording-harness",)
 # Interval between the pings that the server sends, in seconds.
 _HEARTBEAT: Final = 20.0

@@ -78,7 +78,7 @@ class Connections:
         # Each recording's connection, and the token with which its page can resume a lost connection.
         self._sockets: dict[str, PageSocket] = {}
         self._resume_tokens: dict[str, str] = {}
-        # One event per lost connection; each is set when the connection is resumed or the server stops waiting for it.
+        # One event per lost connection, set when the connection is resumed or the server stops waiting for it.
         self._returned: dict[str, asyncio.Event] = {}
         self._closing = False
         # The rates at which recordings begin, by room and participant.
