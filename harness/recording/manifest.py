@@ -130,7 +130,7 @@ class Manifest(BaseModel):
 def _written_bytes(event: Event) -> int:
     """Return the maximum size of an event in a manifest, including its participant and its entry in ``alarms``."""
     text = event.model_dump_json(indent=1)
-    # In a manifest, events are indented by three more spaces.
+    # In a manifest, every line of an event is indented by three more spaces than here.
     size = len(text.encode()) + 3 * (text.count("\n") + 1) + 2
     if event.event in {"join", "alarm"}:
         size += len(json.dumps(event.message or event.participant, ensure_ascii=False).encode()) + 100

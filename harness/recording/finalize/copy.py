@@ -209,7 +209,7 @@ def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
 
 
 class _Copy:
-    """Copies packets: places video packets on the mixer's ticks, and shifts audio packets to match."""
+    """Copies packets, placing video packets on the mixer's ticks and shifting audio packets to match."""
 
     def __init__(
         self,

@@ -1,9 +1,8 @@
 """Find the mixer's tick for each recorded packet.
 
-Chrome timestamps a frame when it arrives at the recorder, not when the mixer writes it (fact 3 of tests/expectations).
-The mixer logs when it wrote each tick. The difference between timestamp and write time is constant to within a few
-milliseconds, so each packet belongs to the tick with the nearest write time. A tick without a packet becomes a gap in
-the video.
+Chrome timestamps a frame when it arrives at the recorder, not when the mixer writes it (Chrome fact 3). The mixer logs
+when it wrote each tick. The difference between timestamp and write time is constant to within a few milliseconds, so
+each packet belongs to the tick with the nearest write time. A tick without a packet becomes a gap in the video.
 """
 
 from __future__ import annotations

@@ -244,7 +244,7 @@ def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finishe
 
 
 def _own_stem(folder: Folder) -> str:
-    """Return the name for a recording without facts."""
+    """Return the name for a recording whose facts are missing."""
     return safe_stem(f"recovered-{folder.path.name}")
 
 

@@ -32,7 +32,8 @@ _BACKLOG: Final = 128
 _AT_ONCE: Final = 16
 # When the system runs out of descriptors or memory, no connections are accepted for this many seconds.
 _PAUSE: Final = 1.0
-# How long a connection can be idle between requests, in seconds. Reverse proxies keep idle connections for a minute.
+# How long a connection can be idle between requests, in seconds. Reverse proxies keep idle connections open for a
+# minute.
 _KEPT_ALIVE: Final = 75.0
 # Number of connections that a client can have in addition to its WebSockets. A browser uses up to six connections for
 # requests.

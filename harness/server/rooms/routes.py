@@ -100,7 +100,7 @@ class IceServer:
             text: Address in the form ``stun:HOST:PORT`` or ``turn:[USER:PASSWORD@]HOST:PORT[?transport=tcp]``.
 
         Raises:
-            ConfigError: The address does not have this form, or there is neither a user nor a secret.
+            ConfigError: The address does not have this form, or neither a user nor a secret is given.
         """
         scheme, _, rest = text.partition(":")
         user, at, address = rest.rpartition("@")

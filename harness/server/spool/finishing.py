@@ -65,7 +65,7 @@ class Settling:
     """Writes a finished file's manifest, syncs the file to disk, reads it back, and then removes the raw bytes.
 
     If nobody stopped the recording, ``reason`` explains why it ended. Setting ``cancelled`` stops the read-back.
-    ``on_done`` is called with this object in the settling thread.
+    ``on_done`` is called with this object, in its own thread.
     """
 
     def __init__(

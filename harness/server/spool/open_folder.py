@@ -61,7 +61,7 @@ class JsonLines:
 
 
 def encode_line(content: Mapping[str, Any]) -> bytes:
-    """Return a line of a log.
+    """Return an encoded line of a log.
 
     No character takes more bytes than in the page's message, because readers reject lines that are too long.
     """
