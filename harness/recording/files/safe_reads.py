@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Maximum size of files that users write, in bytes; the project's own examples are smaller than 1,000 bytes.
 _LARGEST: Final = 200_000
-# tomllib needs time quadratic in the number of parts of a key, so keys with too many parts are refused.
+# tomllib's running time is quadratic in the number of parts of a key, so keys with too many parts are refused.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
 

@@ -163,9 +163,9 @@ class Pauses:
         self.open: float | None = None
         self._starts: list[float] = []
         self._ends: list[float] = []
-        # The start of each pause, minus the length of all earlier pauses. The other lists contain the total length of
-        # all pauses up to each pause's end: ``_out`` in ms, ``_ticks`` in whole ticks, and ``_excess`` the remainder in
-        # ms.
+        # The start of each pause, minus the length of all earlier pauses. ``_out`` contains the total length of all
+        # pauses up to each pause's end in ms, ``_ticks`` contains it in whole ticks, and ``_excess`` contains the
+        # remainder in ms.
         self._cut_starts: list[float] = []
         self._out: list[float] = [0.0]
         self._ticks: list[int] = [0]

@@ -126,7 +126,7 @@ def _hold(folder: Folder) -> BinaryIO:
     try:
         return folder.hold()
     except FileNotFoundError:
-        # A recording creates its lock first and removes it last, so a folder with data but no lock has lost its lock.
+        # A recording creates its lock first and removes it last, so if the folder contains data, its lock was lost.
         if folder.lock.is_symlink() or not _holds_anything(folder):
             raise
         return folder.hold(new=True)

@@ -39,7 +39,7 @@ class SendQueue:
             self._queue.put_nowait(None)
 
     async def close(self) -> None:
-        """Send the queued messages if the page reads them in time, and close the connection.
+        """Send the queued messages, unless the page reads them too slowly, and close the connection.
 
         Safe to call more than once.
         """
