@@ -1,8 +1,8 @@
 """Measure the speed and CPU usage of the harness and other recorders, and compare them with the promised limits.
 
-Run with ``python -m benchmarks`` on an otherwise idle machine. The contestants (the harness and the other recorders)
-take turns within each repeat, and each repeat starts with a different contestant, so other load on the machine affects
-all contestants equally. CPU usage is compared only between runs of the same repeat.
+Run with ``python -m benchmarks`` on an otherwise idle machine. Within each repeat, the contestants (the harness and the
+other recorders) take turns. Each repeat starts with a different contestant, so that other load on the machine affects
+all of them equally. CPU usage is compared only between runs of the same repeat.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def save(results: dict[str, Any], runs: list[Run]) -> None:
 
 
 def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # noqa: FBT001
-    """Return all measurements except those of the mixers, quickest first, each with its key in the results."""
+    """Return the key and the function of every measurement except those of the mixers, quickest first."""
     if quick:
         return [("first_frame_ms", lambda: suites.first_frame(2))]
     return [
@@ -126,7 +126,7 @@ def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> l
 
 
 def rooms(arena: Arena) -> dict[str, float | None]:
-    """Return how many rooms the harness can record at full frame rate, as a multiple of NERTC's number.
+    """Return how many times as many rooms as NERTC the harness can record at full frame rate.
 
     Each room has three participants and is recorded at 360p15.
     """

@@ -24,7 +24,7 @@ class Cost:
 
 
 class Meter:
-    """Measures Python, Playwright's driver and all Chrome processes, from its creation until ``read`` is called."""
+    """Measures how much Python, Playwright's driver and Chrome use, from its creation until ``read`` is called."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

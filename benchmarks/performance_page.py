@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = "<!-- benchmarks: begin -->"
 _END: Final = "<!-- benchmarks: end -->"
-# Number of scenes on the page, which shows only scenes with promised limits.
+# Number of scenes on the page. Only these scenes have promised limits.
 _SHOWN: Final = 2
 
 
 def main() -> int:
-    """Write the table between the page's two comments; return 1 if the results or the comments are missing."""
+    """Update the table between the page's two HTML comments; return 1 if the results or the comments are missing."""
     if not LATEST.exists():
         sys.stderr.write("There are no results yet. Run make bench first.\n")
         return 1

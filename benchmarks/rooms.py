@@ -1,9 +1,10 @@
 """Measure the CPU, memory and network usage of rooms of different sizes, as a mesh and through an SFU.
 
-Run with ``python -m benchmarks.rooms``, which prints a Markdown table with "mesh / Janus" in each cell. One participant
-records at 360p and 15 fps. In the second half of the table, two more participants receive everybody's media. The values
-include all processes (Python, Playwright's driver, Chrome, Janus) and all traffic on the loopback interface, which is
-nearly all media. Mesh and Janus are measured alternately, and the values are medians of ``--repeats`` measurements.
+Run with ``python -m benchmarks.rooms``. It prints a Markdown table with two values in each cell ("mesh / Janus"). One
+participant records at 360p and 15 fps. In the second half of the table, two more participants receive everybody's
+media. The values include all processes (Python, Playwright's driver, Chrome, Janus) and all traffic on the loopback
+interface, nearly all of which is media. Mesh and Janus are measured alternately, and the values are medians of
+``--repeats`` measurements.
 """
 
 from __future__ import annotations

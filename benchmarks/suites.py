@@ -137,7 +137,7 @@ def senders(repeats: int) -> dict[str, float]:
 
 
 def with_a_busy_program(repeats: int) -> dict[str, float]:
-    """Return the worst percentages of bad frames, for three participants at 720p30 while another program uses one core.
+    """Return the highest percentages of bad frames for three participants (720p30) while another program uses one core.
 
     ``lost`` counts frames that are not in the file, ``uncounted`` counts lost frames that the manifest does not count,
     and ``repeated`` counts a participant's frames that are repeated or skipped.
@@ -163,7 +163,7 @@ def with_a_busy_program(repeats: int) -> dict[str, float]:
 
 
 def av_offset(repeats: int) -> dict[str, float]:
-    """Return the A/V offset in ms: the largest and the typical median, and the largest 95th percentile."""
+    """Return A/V offsets in ms: the largest median, the median of all medians, and the largest 95th percentile."""
     spreads = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(repeats):
