@@ -229,7 +229,7 @@ def _lost_its_members(manifest: Manifest) -> bool:
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return the participants who may be in the file: all in the manifest, or one if the recording is local."""
+    """Return the manifest's participants who may be in the file: all, or only one if the recording is local."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording

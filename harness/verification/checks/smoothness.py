@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # A participant who is visible and audible for this many seconds sends at least two bursts of the audio marker.
 _UNMEASURED: Final = 3.0
-# Times that differ by at most this many seconds count as equal. The last frame is visible until the next tick, and the
-# manifest's times are accurate only to a few ticks.
+# Times that differ by at most this many seconds count as equal, because the last frame is visible until the next tick,
+# and the manifest's times are accurate only to a few ticks.
 _SAME_TIME: Final = 0.15
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 # read. An idle machine needs 0.1 s per second of media.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
-# Minimum size of a second of media, in bytes. It limits the duration that a file of a given size can have; even silence
-# takes more bytes.
+# Minimum size of a second of media, in bytes; even silence takes more. The size of a file therefore limits its
+# duration.
 _FEWEST_BYTES: Final = 500
 # Lowest assumed speed of hashing a file, in bytes per second.
 _BYTES_PER_SECOND: Final = 20e6
@@ -57,7 +57,7 @@ class _ReaderPool:
         self._idle: list[_Reader] = []
         self._busy: set[_Reader] = set()
         self._lock = threading.Lock()
-        # The process that owns these readers. A forked process inherits the list, but must not use its parent's
+        # The process that owns these readers. A forked process inherits the pool, but must not use its parent's
         # readers.
         self._owner = os.getpid()
 
@@ -128,7 +128,7 @@ def analyze_in_child(request: VerifyRequest) -> Report:
 def _exchange(
     connection: socket.socket, request: VerifyRequest, *, size: int, deadline: CpuDeadline
 ) -> Report | OSError:
-    """Return the result. Each second of media that is read extends the deadline, up to a limit set by the file size."""
+    """Return the result. Each second of media read extends the deadline, up to a limit based on the file size."""
     at_least = deadline.seconds
     send(connection, encode_request(request), deadline=deadline)
     while True:

@@ -156,7 +156,7 @@ def _read(connection: socket.socket, size: int, deadline: Deadline | None) -> by
 
 
 def _within(connection: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
-    """Return how many bytes ``step`` transferred; if it times out, call it again until the deadline expires."""
+    """Call ``step`` until it succeeds or the deadline expires; return how many bytes it transferred."""
     while True:
         connection.settimeout(deadline.wait() if deadline else None)
         with contextlib.suppress(TimeoutError):

@@ -41,8 +41,8 @@ def main() -> None:
             while True:
                 request = decode_request(receive(parent))
                 send(parent, _answer(request, parent))
-                # A container and its streams form a reference cycle, and a decoder's threads end only when the cycle is
-                # freed.
+                # A container and its streams form a reference cycle. A decoder's threads end only when the cycle is
+                # freed, so free it now.
                 gc.collect()
         except (ProtocolError, ConnectionError):
             return

@@ -1,10 +1,10 @@
 """The markers in synthetic audio: a tone for each participant, and a burst every second.
 
 Marker ``m`` has a continuous tone of ``300 + 50 (m mod 16)`` Hz. The participant is audible while this tone is in the
-file. A burst starts every second, when the counter in the video is a multiple of 30. The burst is a chirp of 80 ms that
-rises by 240 Hz around ``1350 + 300 (m mod 16)`` Hz and is faded in and out. A matched filter locates the start of each
-burst to within a millisecond, even while all participants are audible. ``web/src/media/synthetic.js`` generates the
-audio that this module analyzes.
+file. A burst starts every second, when the counter in the video is a multiple of 30. The burst is an 80 ms chirp that
+rises by 240 Hz, is centered on ``1350 + 300 (m mod 16)`` Hz, and is faded in and out. A matched filter locates the
+start of each burst to within a millisecond, even while all participants are audible. ``web/src/media/synthetic.js``
+generates the audio that this module analyzes.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ HOP: Final = 0.05
 
 _BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
-# The length of the analysis window is 80 ms, because a Hann window of this length can separate tones that are 50 Hz
-# apart. If a jitter buffer inserts or removes audio, or a delay is corrected, only this much audio around the splice is
-# affected.
+# The analysis window is 80 ms long, because a Hann window of this length can separate tones that are 50 Hz apart. If a
+# jitter buffer inserts or removes audio, or a delay is corrected, only this much audio around the splice is affected.
 _WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is present if it is 12 dB above the noise between the tones, and above -50 dBFS.
@@ -43,7 +42,8 @@ _FAINTEST_TONE: Final = 0.003
 _SIMILARITY: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
 _BURSTS_APART: Final = 0.5
-# Timestamps of 60 ms packets jitter by several milliseconds; a larger jump starts a new section.
+# A jump in the timestamps of more than this many seconds starts a new section. The timestamps of 60 ms packets normally
+# jitter by several milliseconds.
 _SECTION_STEP: Final = 0.045
 
 
@@ -120,8 +120,8 @@ class AudioMarkerDetector:
         self._burst_detector = BurstDetector()
         self._blocks: list[NDArray[np.float32]] = []
         self._size = 0
-        # For each packet in the blocks, its first sample and the time of this sample. Times always come from the
-        # packets; they are never computed by counting samples.
+        # For each packet in the blocks, its first sample and the time of this sample. Times are always based on the
+        # packets' timestamps, and never computed by counting samples from the start of the file.
         self._stamps: list[tuple[int, float]] = []
         self._in_section = False
         self._end: float | None = None
@@ -201,7 +201,7 @@ class AudioMarkerDetector:
 
 
 def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts that are at least half a second apart. Of closer bursts, only the loudest counts."""
+    """Return the times of bursts that are at least half a second apart. If bursts are closer, keep the loudest."""
     kept: list[tuple[float, float]] = []
     for at, size in sorted(found):
         if not kept or at - kept[-1][0] >= _BURSTS_APART:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Timeline
     from harness.verification.probe.tracks import Frame
 
-# A layout also applies this many seconds before and after its interval, because frames may change a tick or two early
-# or late.
+# A layout also applies this many seconds before and after its interval, because the recorded frames may change a tick
+# or two early or late.
 _LAYOUT_SLACK: Final = 0.25
 # One in 65,536 false strips passes its CRC, so every long file contains some. Two strips less than a second apart
 # confirm each other if their counters and capture times match. If a static part of the video is mistaken for a strip
@@ -94,7 +94,7 @@ class MarkerReader:
         }
 
     def _sampler_for(self, first: int, last: int, frame: Frame) -> StripSampler:
-        """Return the sampler for the layouts from ``first`` up to ``last``; it reads tiles before grids."""
+        """Return a sampler for the layouts from ``first`` up to ``last``. It reads tiles first, then all usual grids."""
         wide, high = self._size or (frame.width, frame.height)
         across, down = frame.width / wide, frame.height / high
         owners: defaultdict[Place, set[str]] = defaultdict(set)

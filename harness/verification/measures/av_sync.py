@@ -34,9 +34,9 @@ def av_offsets(
     """Return (time of the burst, A/V offset) for each burst, in seconds.
 
     The offset is the burst's time minus the time at which the video reaches the burst's counter value, which is the
-    nearest multiple of 30. The video's time may fall between two frames, and a single late frame does not change it.
-    Bursts close to a pause are omitted, since their video time is unknown. Offsets of more than half a second are
-    reduced modulo one second.
+    nearest multiple of 30. The video's time is a median over several frames, so it may fall between two frames, and a
+    single late frame does not change it. Bursts close to a pause are omitted, since their video time is unknown.
+    Offsets of more than half a second are reduced modulo one second.
     """
     if track is None or audio is None:
         return np.zeros((0, 2))

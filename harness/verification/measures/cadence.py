@@ -47,8 +47,8 @@ def count_uneven(
 ) -> tuple[int, int]:
     """Return how many of the sender's frames were repeated and skipped for reasons other than exact rate conversion.
 
-    ``frozen`` intervals are reported separately and do not count. During ``pauses`` the sender continued, but was not
-    recorded. Exact conversion keeps the counter within a band of fixed width around the file's time. Whenever the
+    ``frozen`` intervals are reported separately and do not count. During ``pauses``, the sender kept sending but was
+    not recorded. Exact conversion keeps the counter within a band of fixed width around the file's time. Whenever the
     counter leaves the band, a frame was repeated or skipped, and the band moves with the counter.
     """
     step = _sender_step(track)
@@ -110,8 +110,8 @@ def _band(step: float, tick: float) -> float:
         return 0.0
     if _is_whole(step / tick):
         return step - tick
-    # If neither step is a multiple of the other, the deviation is up to one of the sender's frames, plus the counter's
-    # rounding.
+    # If neither step is a multiple of the other, the deviation is up to one of the sender's frames, plus one count
+    # because the counter is rounded.
     return step + 1.0
 
 

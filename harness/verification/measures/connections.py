@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Maximum length of a line in bytes; the harness writes lines of about 2 kB.
 _LONGEST_LINE: Final = 1_000_000
-# Maximum size of the statistics in bytes; twelve participants write 90 MB per hour.
+# Maximum size of the statistics in bytes; a recording of twelve participants produces 90 MB per hour.
 _LARGEST_FILE: Final = 1_000_000_000
 # Largest number accepted in the statistics; WebRTC's numbers are far smaller.
 _LARGEST_NUMBER: Final = 1e15

@@ -46,7 +46,7 @@ class Evidence:
 
     @property
     def converted(self) -> bool:
-        """Whether the file is a conversion of the recording that its manifest describes, so that its bytes differ."""
+        """Whether the file was converted from the recording that its manifest describes, so that its bytes differ."""
         return self.manifest is not None and self.manifest.recording.path.suffix != self.path.suffix
 
     @property

@@ -42,14 +42,15 @@ _VARYING_FRAMES: Final = 0.25
 def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
     """Return the frame rate that the frame times are expected to match, in fps, or None if there are no frames.
 
-    The rate is measured over the whole file, because single gaps of 16 and 17 ms can't distinguish 60 from 59.94 fps.
+    The rate is measured over the whole file, because 60 and 59.94 fps can't be distinguished by single gaps of 16 and
+    17 ms.
     """
     if video is None or not video.times.size:
         return None
     requested = manifest.recording.frame_rate if manifest else None
     if manifest and requested and 0 < missed(video, requested) <= manifest.ticks_missed:
-        # Use the requested rate: if at least half of the frames were missed, the most common gap is longer than one
-        # frame.
+        # Use the requested rate, because the most common gap is longer than one frame if at least half of the frames
+        # were missed.
         return float(requested)
     length = float(np.ptp(video.times))
     if not length:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # Gaps of up to this many seconds do not count as an absence, because a codec may damage a strip or two, or conceal an
 # audio packet.
 _BRIDGE: Final = 0.1
-# A tone starts or ends where its level is about half of its usual level, because half of the analysis window contains
-# the tone there.
+# A tone starts or ends where its level is about half of its usual level, because at that moment half of the analysis
+# window contains the tone.
 _HALF_LEVEL: Final = 0.45
 _SHORTEST_AUDIO: Final = 0.15
 # To count as an unknown participant's marker, a tone must last this many seconds and have bursts one second apart.
@@ -47,7 +47,7 @@ class MeasuredParticipant:
 
     ``known`` is true if the manifest lists the marker. ``in_own_tile`` holds the intervals in which the video is
     visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
-    false if another marker uses the same tone (there are only 16), so it is unknown which participant is audible.
+    false if another marker uses the same tone (there are only 16). It is then unknown which participant is audible.
     """
 
     marker: int
@@ -68,7 +68,7 @@ class MeasuredParticipant:
 
 
 def measure_participants(observations: Observations, timeline: Timeline) -> tuple[MeasuredParticipant, ...]:
-    """Return all participants: first those in the timeline, then those with other markers in the file, by number."""
+    """Return all participants: first those in the timeline, then those with other markers, by number."""
     members = {member.marker: member.name for member in timeline.members if member.marker is not None}
     visible = sorted(set(observations.marker_tracks) - set(members))
     voices = {marker % VOICES for marker in (*members, *visible)}

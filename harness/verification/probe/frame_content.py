@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # A frame is black if fewer than one pixel in a hundred is brighter than this value. In video, black has the value 16.
 _BLACK: Final = 32
 _BRIGHT_SHARE: Final = 0.01
-# Number of points to compare across the width of a frame. A codec changes the brightness of a still image by a few
-# steps.
+# Number of points to compare across the width of a frame, and the smallest change in brightness that counts as a
+# change. A codec changes the brightness of a still image by a few steps.
 _POINTS: Final = 80
 _CODEC_NOISE: Final = 8
 

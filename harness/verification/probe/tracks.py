@@ -27,8 +27,8 @@ SAMPLE_RATE: Final = 48_000
 _LUMA_FIRST: Final = frozenset(
     {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuva420p", "nv12", "gray"}
 )
-# Minimum length of a gap, in seconds. Timestamps of 60 ms Opus packets are several milliseconds off, and a lost packet
-# leaves a gap of 60 ms.
+# Minimum length of a gap, in seconds. Timestamps of 60 ms Opus packets are off by several milliseconds, while a lost
+# packet leaves a gap of 60 ms.
 _AUDIO_GAP: Final = 0.045
 # Samples with at least this value count as clipped. A mixer's clipped samples are at full scale or just below it, and a
 # decoder may overshoot a little.

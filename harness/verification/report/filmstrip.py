@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _THUMBNAILS: Final = 12
 _HEIGHT: Final = 90
-# Maximum width in pixels; no camera or screen has a wider aspect ratio.
+# Maximum width in pixels: four times the height, since no camera or screen has a wider aspect ratio.
 _WIDEST: Final = 4 * _HEIGHT
 # Maximum CPU time in seconds, which applies even after the parent has exited. A typical recording needs half a second.
 _CPU_SECONDS: Final = 10.0

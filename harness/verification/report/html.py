@@ -223,7 +223,7 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
             facts.append(("Loudness", f"{loudness}, {peak}, {audio.clipped} samples clipped"))
     if manifest:
         recording = manifest.recording
-        # The hash and the start time would identify the recording.
+        # A redacted report omits the hash and the start time, because they would identify the recording.
         when = "" if report.redacted else f"{recording.started_at} "
         facts.append(("Recorded", f"{when}by {recording.participant} (recorder: {recording.recorder})"))
         if not report.redacted:

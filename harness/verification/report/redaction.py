@@ -25,7 +25,7 @@ _NAMES: Final = frozenset({"participant", "name"})
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
 _SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
-# Matches network addresses and absolute paths, in which names of folders may contain spaces.
+# Matches network addresses and absolute paths, in which folder names may contain spaces.
 _LOCATIONS: Final = re.compile(
     r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
     re.IGNORECASE,
@@ -51,7 +51,7 @@ class Redaction:
         return self._aliases.setdefault(name, f"participant {len(self._aliases) + 1}")
 
     def manifest(self, manifest: Manifest) -> Manifest:
-        """Return the manifest without names and locations."""
+        """Return the manifest without names or locations."""
         redacted = self._walk(manifest.model_dump(mode="json", by_alias=True))
         path = redacted_path(manifest.recording.path, self._stem)
         redacted["recording"] |= {"path": str(path), "manifest": str(manifest_of(path))}
@@ -85,14 +85,14 @@ class Redaction:
         return self._text(value) if isinstance(value, str) and key in _TEXTS else value
 
     def _text(self, text: str) -> str:
-        """Return a text without locations and names, replacing longer names first, as they may contain shorter ones."""
+        """Return a text without names or locations. Long names are replaced first, as they may contain short ones."""
         text = _LOCATIONS.sub("…", text)
         names = sorted(filter(None, self._aliases), key=len, reverse=True)
         aliases = {name.casefold(): self._aliases[name] for name in names}
         found = "|".join(map(_name_pattern, names))
         if found:
             text = re.sub(found, lambda one: aliases.get(one[0].casefold(), "a participant"), text, flags=re.IGNORECASE)
-        # An alias may be longer than a name, so the text may have become too long.
+        # An alias may be longer than the name that it replaces, so shorten the text if it has become too long.
         return text[:LONGEST_TEXT]
 
 

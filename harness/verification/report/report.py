@@ -38,9 +38,9 @@ class Report(ReportModel):
     findings: tuple[Finding, ...]
     """All findings, including those that passed."""
     curves: InstanceOf[Curves] | None = Field(default=None, exclude=True, repr=False)
-    """Data of the plots; None if the file could not be read. JSON does not contain this field."""
+    """Data of the plots; None if the file could not be read. This field is not part of the JSON."""
     redacted: bool = Field(default=False, exclude=True)
-    """Whether aliases replace the names of participants and files. JSON does not contain this field."""
+    """Whether aliases replace the names of participants and files. This field is not part of the JSON."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -75,7 +75,7 @@ class Curves:
     """WebRTC statistics, for each measurement and participant."""
 
     def __eq__(self, other: object) -> bool:
-        """Return True for all curves, because reports are compared by their findings and measurements."""
+        """Return True for any two curves, because reports are compared only by their findings and measurements."""
         return isinstance(other, Curves)
 
     __hash__ = object.__hash__

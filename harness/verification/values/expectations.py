@@ -64,7 +64,7 @@ class Expectation(ReportModel):
 
 
 def without_edges(start: float, end: float, limits: Limits) -> Interval:
-    """Return an interval without its edges, where states may still change, but at least its middle half."""
+    """Return an interval without its edges, where states may still change. At least its middle half is returned."""
     edge = min(limits.edge, (end - start) / 4)
     return (start + edge, end - edge)
 
@@ -120,7 +120,7 @@ def read_expected(path: Path) -> Expected:
 
 
 def _allowed(where: tuple[int | str, ...]) -> str:
-    """Return the valid names at a location in the file if the name at this location is unknown."""
+    """If the name at this location in the file is unknown, return a text that lists the valid names."""
     models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
     if len(where) == 1 and where[0] not in models:
         return f"; known names: {', '.join(Expected.model_fields)}"

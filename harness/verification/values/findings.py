@@ -53,7 +53,7 @@ class Finding(ReportModel):
     message: Words
     """Text of the finding."""
     warning: bool = Field(default=False, exclude=True)
-    """Whether the finding is a warning. The check still passed. JSON does not contain this field."""
+    """Whether the finding is a warning, which does not make the check fail. This field is not part of the JSON."""
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
