@@ -33,7 +33,7 @@ def _python() -> str:
     coverage = Coverage(data_file=str(FOLDER / "python"))
     report = FOLDER / "python.json"
     try:
-        # A data file can be incomplete, because its process was killed while writing.
+        # A data file is incomplete if its process was killed while writing it.
         warnings.simplefilter("ignore", CoverageWarning)
         coverage.combine()
         coverage.save()

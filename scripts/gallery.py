@@ -95,7 +95,7 @@ def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
 
 
 def _wait_until(page: Page, elapsed: str) -> None:
-    """Wait until the recording is at least this long; texts of the same length can be compared like numbers."""
+    """Wait until the page shows at least this duration; durations of equal length can be compared as text."""
     page.wait_for_function("at => document.getElementById('elapsed').textContent >= at", arg=elapsed, timeout=15_000)
 
 

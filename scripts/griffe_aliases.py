@@ -1,4 +1,4 @@
-"""Replace our type aliases by their values in the Python reference, for example ``Literal["local", "all"]``.
+"""Replace our type aliases with their values in the Python reference, for example ``Literal["local", "all"]``.
 
 This is an extension for griffe, which reads the sources for MkDocs.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ExpandAliases(Extension):
-    """Replaces type aliases in annotations and constants in defaults by their values, and ``Annotated`` by its type."""
+    """Replaces aliases in annotations and constants in defaults with their values, and ``Annotated`` with its type."""
 
     def on_package(self, *, pkg: Module, **_: Any) -> None:
         """Replace all aliases in a package after griffe has loaded it."""

@@ -21,7 +21,7 @@ TREES = ("harness", "web/src", "web/test", "tests")
 SHOWN = 5
 # The command line reads its options from the parameters of each command.
 COMMANDS = "harness/cli/commands/"
-# Prettier indents the closing brace of a class like the line on which the class begins.
+# Prettier indents the closing brace of a class as far as the line on which the class begins.
 CLASS = re.compile(r"^(?P<indent> *)(?:export (?:default )?)?class (?P<name>\w+)")
 
 
@@ -92,7 +92,7 @@ def classes(path: Path) -> Iterator[Measure]:
 def functions(path: Path) -> Iterator[Measure]:
     """Yield each function in a Python file, except the program's commands, with its number of parameters.
 
-    For JavaScript, ESLint's rule max-params does the same.
+    In JavaScript, ESLint's rule max-params limits the number of parameters.
     """
     if path.suffix != ".py" or path.as_posix().startswith(COMMANDS):
         return
