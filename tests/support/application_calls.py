@@ -15,7 +15,7 @@ SMALL = RecordConfig(record_name="call")
 
 
 def meet(room: Room, *participants: Participant) -> None:
-    """Wait until every participant's page lists all the others."""
+    """Wait until every participant's page lists all other participants."""
     names = {participant.name for participant in participants}
     for one in participants:
         others = names - {one.name}
@@ -23,7 +23,7 @@ def meet(room: Room, *participants: Participant) -> None:
 
 
 def _lists(participant: Participant, others: set[str]) -> bool:
-    """Return whether a participant's page lists exactly these others."""
+    """Return whether a participant's page lists exactly these other participants."""
     return others == set(participant.others)
 
 

@@ -3,7 +3,8 @@
 import os
 from dataclasses import dataclass, field
 
-# Whether to run the promised number of repetitions. The quick form runs fewer repetitions, and enforces no limits.
+# Whether to run the promised number of repetitions. If not, the tests run fewer repetitions and do not enforce the
+# limits.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 
 
@@ -43,6 +44,6 @@ class Goals:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the percentile of the values at ``share``, which is between 0 and 1."""
+    """Return a percentile of the values; ``share`` is between 0 and 1, for example 0.95 for the 95th percentile."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, round(share * (len(ranked) - 1)))]

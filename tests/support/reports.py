@@ -32,6 +32,6 @@ def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Re
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
     excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
     failed = [finding for finding in report.findings if not finding.ok and finding.check not in excused]
-    # pytest explains assertions only in test modules.
+    # The message is needed because pytest shows the values of a failed assertion only in test modules.
     assert [] == failed, failed
     return report

@@ -105,7 +105,7 @@ async def sockets(server: RoomServer) -> AsyncIterator[Sockets]:
         try:
             yield wire
         finally:
-            # aiohttp warns about a connection that was lost but never closed.
+            # Also close lost connections, because aiohttp warns about those that were never closed.
             for socket in wire.opened:
                 socket._response.close()
 

@@ -38,8 +38,8 @@ CLUSTER: Final = b"\x1f\x43\xb6\x75"
 class Raw:
     """A raw recording like Chrome's, and its packets.
 
-    ``video_stamps`` and ``audio_stamps`` are in ms, counted from MediaRecorder's zero; ``written`` contains the times
-    at which the ticks were written, starting with tick 0.
+    ``video_stamps`` and ``audio_stamps`` are MediaRecorder's timestamps in ms. ``written`` contains the times at which
+    the ticks were written, starting with tick 0.
     """
 
     data: bytes
@@ -144,7 +144,7 @@ def finish(folder: Path, data: bytes, log: list[str], *, frame_rate: int | None 
 
 
 def edited(folder: Path, raw: Raw, edit: Callable[[AnyPacket, int], bool]) -> bytes:
-    """Return the raw bytes after calling ``edit(packet, number in its track)``, which may change or drop packets."""
+    """Return the raw bytes after ``edit(packet, number in its track)`` has changed or dropped packets."""
     (folder / "whole.webm").write_bytes(raw.data)
     counts: dict[int, int] = {}
     with (

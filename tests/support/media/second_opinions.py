@@ -37,7 +37,7 @@ def opinions(path: Path) -> list[Opinion]:
 
 
 def disagreements(path: Path) -> list[str]:
-    """Return the differences from our probe: durations over 50 ms apart, different packet counts, a missing index."""
+    """Return all differences from our probe: durations over 50 ms apart, other packet counts, or a missing index."""
     ours, *others = opinions(path)
     found = [] if ours.cues and ours.duration_present else [f"{path.name}: our probe misses Duration or Cues"]
     for other in others:

@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 class Service:
-    """A program that listens on a loopback port; its output goes to a file, and ``log`` returns it."""
+    """A program that listens on a loopback port. Its output is written to a file; ``log`` returns the output so far."""
 
     def __init__(self, program: Sequence[str], port: int, log: Path) -> None:
         self._program = program
