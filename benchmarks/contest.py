@@ -26,7 +26,7 @@ Scene = Literal["local", "webrtc"]
 
 ROOT: Final = Path(__file__).parents[1]
 PEERS: Final = ("nertc-web-sdk@5.8.34", "recordrtc@5.6.2")
-# The file that a page loads from each package, and the code that runs after this file.
+# The file that a page loads from each package, and the code that runs once the file has been loaded.
 _SCRIPTS: Final = {
     "nertc-web-sdk/NERTC.js": "window.NERTCSDK = window.NERTC;",
     "recordrtc/RecordRTC.js": "",
@@ -48,7 +48,7 @@ NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heid
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """The parameters of a recording: number of participants (``people``), local or remote, size and frame rate."""
+    """A recording's parameters: number of participants, whether they are local or remote, size and frame rate."""
 
     scene: Scene = "local"
     people: int = 4
