@@ -1,4 +1,4 @@
-"""The main function of the child process, which handles one request at a time within limits on its resources.
+"""The main function of the child process, which handles one request at a time with limited resources.
 
 ``readers.py`` starts the process, which exits when the parent closes the connection.
 """

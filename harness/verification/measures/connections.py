@@ -66,7 +66,7 @@ def read_statistics(path: Path) -> Iterator[StatisticsRecord]:
 
 
 def connection_curves(path: Path) -> dict[str, Mapping[str, Curve]]:
-    """Return curves for each participant's connection, grouped by measure: ``bitrate``, ``lost`` and ``round_trip``.
+    """Return the curves of every connection by measurement: ``bitrate``, ``lost`` and ``round_trip``.
 
     ``bitrate`` is the received bitrate in kbps, ``lost`` is the number of lost packets per second, and ``round_trip``
     is the round-trip time in ms.

@@ -30,7 +30,7 @@ _FALLBACK_RATE: Final = 15.0
 # Maximum level of digital silence with dither; a quiet room is 20 dB louder.
 _SILENCE: Final = 0.001
 _CLOSE: Final = 0.01
-# Maximum rounding error of a file's length, in seconds. The first and last timestamps are rounded to milliseconds.
+# Maximum rounding error of a file's duration, in seconds; the first and last timestamps are rounded to milliseconds.
 _ROUNDING: Final = 0.002
 _ROUNDS: Final = 3
 # The frame rate counts as varying if more than this share of the intervals between frames is irregular, or if more than
