@@ -7,7 +7,7 @@ from harness import Limits, Recording, Report, verify
 
 # How smooth a recording is depends on the machine. Tests about smoothness check the whole report instead.
 SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
-# Other recordings on the same processors can make these checks fail as well; the limits below are lenient.
+# Other recordings on the same processors can make these checks fail as well, so the limits below are lenient.
 BUSY_CHECKS = SMOOTHNESS_CHECKS | {"gap", "frozen"}
 LENIENT_LIMITS = Limits(
     start=1,

@@ -69,7 +69,7 @@ _RAW: Final = (
 
 
 def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
-    """Return an invalid message: not JSON, or one that has a wrong type, an additional key or an unexpected value."""
+    """Return a message that is not JSON, or that has a wrong type, an additional key or an unexpected value."""
     kind = random.randrange(6)
     if kind == 0:
         return random.choice(_RAW)

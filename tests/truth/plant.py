@@ -119,7 +119,7 @@ def encoded(source: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", cont
 def remuxed(
     source: Path, path: Path, *, move_audio: Callable[[float], float] = float, until: float = float("inf")
 ) -> None:
-    """Copy all packets. ``move_audio`` maps an audio packet's time to its new time, and ``until`` is the new end."""
+    """Copy all packets. ``move_audio`` maps an audio packet's time to its new time, and ``until`` is the copy's end."""
     with av.open(source) as media, av.open(str(path), "w", format="webm") as target:
         streams = {stream.index: target.add_stream_from_template(stream) for stream in media.streams}
         for packet in media.demux():

@@ -43,6 +43,6 @@ def never_ends(request: dict[str, Any], send: Send) -> None:
 
 
 def has_a_fault(request: dict[str, Any], send: Send) -> None:
-    """Raise an error such as a bug in our own code would raise."""
+    """Raise an error, as a bug in our own code would."""
     del send
     raise KeyError(request["key"])

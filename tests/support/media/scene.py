@@ -65,7 +65,7 @@ class Scene:
 
 
 def participants(*names: str) -> tuple[PlannedParticipant, ...]:
-    """Return participants with different frame counters and with markers that count up from 1."""
+    """Return participants with different frame counters, whose markers are numbered from 1."""
     return tuple(
         PlannedParticipant(name=name, marker=number, counter=7 * number) for number, name in enumerate(names, 1)
     )

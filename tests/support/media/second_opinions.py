@@ -17,7 +17,7 @@ from harness.verification.probe.probe import probe
 
 @dataclass(frozen=True)
 class Opinion:
-    """A program's report on a file: duration in seconds, packets of each kind (None if not counted), and index."""
+    """A program's report on a file: duration in seconds, packets of each kind (None if not counted), and its index."""
 
     program: str
     duration: float

@@ -1,6 +1,6 @@
 """The parts of a LiveKit server that LiveKit's real client needs for a call; aiortc handles the media.
 
-Each participant has two connections: one for published tracks, and one for subscriptions, which the server offers.
+Each participant has two connections: one for publishing tracks, and one, offered by the server, for subscribed tracks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Participant:
     publisher: RTCPeerConnection = field(default_factory=RTCPeerConnection)
     subscriber: RTCPeerConnection = field(default_factory=RTCPeerConnection)
     tracks: dict[str, MediaStreamTrack] = field(default_factory=dict)
-    # Allows only one offer at a time; the next offer waits for the answer to this one.
+    # Allows only one offer at a time; the next offer waits until the current one has been answered.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
