@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from harness.verification.probe.tracks import VideoFacts
     from harness.verification.values.limits import Limits
 
-# If at least this share of a file is black or silent, the whole file counts as black or silent. It is below 1, because
-# the first moments of a file may differ.
+# If at least this share of a file is black or silent, the whole file counts as black or silent. The share is below 1,
+# because the first moments of a file may differ.
 _WHOLE: Final = 0.95
 
 

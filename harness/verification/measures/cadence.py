@@ -48,8 +48,9 @@ def count_uneven(
     """Return how many of the sender's frames were repeated and skipped for reasons other than exact rate conversion.
 
     ``frozen`` intervals are reported separately and do not count. During ``pauses``, the sender kept sending but was
-    not recorded. Exact conversion keeps the counter within a band of fixed width around the file's time. Whenever the
-    counter leaves the band, a frame was repeated or skipped, and the band moves with the counter.
+    not recorded. As long as the frame rate is converted exactly, the counter stays within a band of fixed width around
+    the file's time. Whenever the counter leaves the band, a frame was repeated or skipped, and the band moves with the
+    counter.
     """
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)

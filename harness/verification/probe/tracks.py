@@ -128,7 +128,7 @@ class VideoDecoder:
         for frame in frames:
             if frame.time is not None:
                 self._decoded += 1
-                # Codecs with B-frames do not store frames in display order, but decoders restore it.
+                # Codecs with B-frames do not store frames in display order, but decoders restore this order.
                 self._backward += frame.time <= self._latest
                 self._latest = max(self._latest, frame.time)
                 yield self._frame(frame, frame.time)

@@ -113,7 +113,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
 
 
 def _has_thumbnails(report: Report) -> bool:
-    """Return whether the report has video that may be shown."""
+    """Return whether the page shows thumbnails: the file has video, and the report is not redacted."""
     return not report.redacted and report.media is not None and report.media.video is not None
 
 

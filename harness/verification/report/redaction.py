@@ -97,7 +97,7 @@ class Redaction:
 
 
 def redacted_path(path: Path, stem: str = STEM) -> Path:
-    """Return the redacted name of a file, which keeps only its suffix."""
+    """Return the redacted name of a file; only the suffix of the original name is kept."""
     return Path(stem + (path.suffix if path.suffix in _SUFFIXES else ""))
 
 

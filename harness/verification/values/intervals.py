@@ -30,7 +30,7 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
     first = 0
     for begin, end in merged(these):
         start = begin
-        # A cut that ends before this interval starts also ends before all later intervals start.
+        # Skip cuts that end before this interval starts, because they also end before all later intervals start.
         while first < len(cuts) and cuts[first][1] <= start:
             first += 1
         number = first
@@ -41,7 +41,7 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
             number += 1
         if start < end:
             left.append((start, end))
-        # The last cut may also overlap the next interval.
+        # Keep the last cut, because it may also overlap the next interval.
         first = max(first, number - 1)
     return left
 

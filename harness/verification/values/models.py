@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 # Tolerance in seconds; audio is measured in steps of 0.05 s, and a frame lasts up to 0.067 s.
 _EDGE: Final = 0.05
-# Maximum number of intervals in a representation, because pytest shows only about 240 characters of a value.
+# Maximum number of intervals in a one-line summary, because pytest shows only about 240 characters of a value.
 _SHOWN: Final = 3
 
 
 class ReportModel(BaseModel):
-    """Base class of frozen values. Times are positions in the file in seconds, unless a name contains ``ms``.
+    """Base class of immutable values. Times are positions in the file in seconds, unless a name contains ``ms``.
 
     All numbers are finite, since JSON can't represent infinity and NaN.
     """
