@@ -1,4 +1,4 @@
-"""Small in-memory disks that tests can safely fill up; mounting them needs root."""
+"""Small in-memory disks that tests can safely fill up; only root can mount them."""
 
 from __future__ import annotations
 

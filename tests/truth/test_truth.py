@@ -186,7 +186,7 @@ def test_drift_is_accurate_to_twenty_ppm(
     assert own is not None
     assert was is not None
     error = own - was - ppm
-    # WebRTC's own drift may be near the limit; only the recording participant's audio is free of it.
+    # Check only the recording participant; all other audio has WebRTC's own drift, which may be near the limit.
     found = of_alice(report) - of_alice(before)
     figure = f"{error:+.1f} ppm, found by {', '.join(found)}"
     goals.measured(f"drift of {ppm:+d} ppm in {LONG} s", bar="accurate to 20 ppm, drift", figure=figure, met=True)

@@ -29,7 +29,7 @@ def mix_audio(scene: Scene) -> NDArray[np.float32]:
         voice = one.marker % VOICES
         audio = TONE * np.sin(2 * np.pi * TONES[voice] * at)
         chirp = BURST * burst(voice).real
-        # The first burst starts when the counter becomes a multiple of 30.
+        # The first burst starts when the counter first reaches a multiple of 30.
         first = -one.counter % 30 / 30
         for second in range(math.ceil(scene.seconds)):
             start = round(((first + second) * (1 + one.drift_ppm / 1e6) + one.audio_delay) * SAMPLE_RATE)

@@ -42,7 +42,7 @@ class Cluster:
         self._folder.cleanup()
 
     def _start(self, *arguments: str) -> subprocess.Popen[str]:
-        # A pipe that nobody reads would block the process that writes to it.
+        # Write the output to a file, because a full pipe that nobody reads from would block the process.
         with self._log(len(self.processes)).open("xb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *arguments],
