@@ -160,7 +160,7 @@ def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> 
     if one.audio:
         layers.append(("audible", "audible", one.audio.audible))
     for kind, text, intervals in layers:
-        # If there are more intervals, merge neighbors, because they would be too close together to tell apart.
+        # If there are more intervals, merge neighbors, because they would be too close together to be distinguished.
         drawn = intervals if len(intervals) <= MOST else merged(intervals, bridge=duration / MOST)
         for at in drawn:
             yield _bar(at, duration, kind, text)
