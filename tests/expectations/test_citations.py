@@ -23,7 +23,7 @@ def facts_with_tests() -> set[int]:
 
 
 def test_every_cited_fact_has_a_test() -> None:
-    """Every Chrome fact that a comment cites has a test, which fails when the fact is no longer true."""
+    """Every Chrome fact cited in a comment has a test that fails if the fact is no longer true."""
     sources = [*(ROOT / "harness").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.js")]
 
     untested = {str(path.relative_to(ROOT)): cited(path) - facts_with_tests() for path in sources}

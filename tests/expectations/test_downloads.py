@@ -54,7 +54,7 @@ def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None
 
 
 def test_fact_20_the_eleventh_download_within_a_second_is_dropped(page: Page) -> None:
-    """Fact 20: of eleven simultaneous downloads, one is dropped without an error, and later downloads arrive."""
+    """Fact 20: of eleven simultaneous downloads, one is dropped without an error, but later downloads arrive."""
     names: list[str] = []
     page.on("download", lambda download: names.append(download.suggested_filename))
 
@@ -67,7 +67,8 @@ def test_fact_20_the_eleventh_download_within_a_second_is_dropped(page: Page) ->
 
 
 def test_fact_21_a_suggested_name_is_not_fully_sanitized(page: Page) -> None:
-    """Fact 21: in names, _ replaces separators and control characters. CON, leading hyphens and long names are kept."""
+    """Fact 21: in file names, _ replaces separators and control characters. CON, leading hyphens and long names stay
+    unchanged."""
     suggested = {
         'a/b\\c:d*e?f"g<h>i|j.webm': "a_b_c_d_e_f_g_h_i_j.webm",
         "../../up.webm": "_.._up.webm",

@@ -233,7 +233,7 @@ def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, ba
         return addresses;
     }"""
     for one in (page, bare_page):
-        # With permission for the microphone, candidates contain addresses instead of generated mDNS names.
+        # With permission for the microphone, ICE candidates contain addresses instead of generated mDNS names.
         one.context.grant_permissions(["microphone"])
 
     assert "127.0.0.1" in page.evaluate(script)

@@ -33,7 +33,7 @@ class RecordedFile:
 
 
 def read_recording(base64_text: str, folder: Path) -> RecordedFile:
-    """Read the recording that a TestRecorder's ``text`` returned."""
+    """Parse a recording, given as the base64 text that TestRecorder's ``text`` returns."""
     raw = base64.b64decode(base64_text)
     path = folder / "recording.webm"
     path.write_bytes(raw)
@@ -135,7 +135,7 @@ def test_fact_03_request_data_damages_the_header_of_a_recording_without_slices(p
 
 
 def test_fact_04_an_audio_destination_without_input_produces_no_data(page: Page) -> None:
-    """Fact 4: recording an audio destination produces no data without input. A constant signal of 0 is enough."""
+    """Fact 4: recording an audio destination produces no data without input. A constant signal of 0 counts as input."""
     before, starved, fed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -273,7 +273,8 @@ def test_fact_09_key_frames_are_as_frequent_as_requested(page: Page, tmp_path: P
 
 
 def test_fact_18_a_web_socket_sends_blobs_in_order(page: Page) -> None:
-    """Fact 18: blobs arrive in the order of sending, but their arrayBuffer() promises resolve out of order."""
+    """Fact 18: blobs arrive in the order in which they were sent, but their arrayBuffer() promises resolve out of
+    order."""
     arrived, read = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 20 }, (_, number) => {
