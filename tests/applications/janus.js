@@ -1,6 +1,6 @@
 /* global adapter */
 // A call with Janus's client library, which receives the media of all participants over one connection. If the URL
-// contains `sizes`, the page sends its video in three sizes (simulcast), otherwise in one.
+// contains `sizes`, the page sends its video in three sizes (simulcast), and otherwise in one size.
 import Janus from '/lib/janus-gateway/npm/dist/janus.es.js';
 
 const { searchParams } = new URL(location.href);

@@ -1,6 +1,6 @@
 /* global SimplePeer */
-// A mesh call with simple-peer. A new participant sends hello to everybody. In each pair of participants, the one with
-// the greater id starts the call.
+// A mesh call with simple-peer. A new participant sends a hello message to everybody. In each pair of participants, the
+// one with the greater id starts the call.
 const { searchParams } = new URL(location.href);
 const me = crypto.randomUUID();
 const peers = new Map();

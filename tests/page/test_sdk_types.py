@@ -93,7 +93,7 @@ def test_program_for_the_sdk_compiles_against_our_client(scratch: Path) -> None:
     assert [] == compiler_errors(scratch, PROGRAM)
 
 
-# Lines that must not compile, each with a word from the compiler's error.
+# Lines that must not compile, each with a word that the compiler's error must contain.
 INVALID_LINES = {
     "export const answer: Recording = { ...calls, startMediaRecording: () => 1 };": "number",
     "export const missing: Recording = { ...calls, stopMediaRecording: undefined };": "undefined",

@@ -1,5 +1,5 @@
-// Embeds a call from another site, like a page that embeds a provider's call. The two sites differ only in their host
-// names.
+// Embeds a call from another site, like a page that embeds a provider's call. The same server provides both sites,
+// under different host names.
 const frame = document.createElement('iframe');
 Object.assign(frame, {
   src: location.href.replace('localhost', '127.0.0.1').replace('frames/other-site.html', 'simple-peer.html'),
