@@ -49,7 +49,7 @@ const createClient = () =>
 const page = /** @type {Window & {NERTC?: unknown, client?: Client, harness?: unknown}} */ (window);
 
 /**
- * Creates a client in the way that NERTC's guide describes. After joining, the client is available as `window.client`.
+ * Creates a client as described in NERTC's guide. After joining, the client is available as `window.client`.
  */
 const createOwn = () => {
   const made = createClient();
@@ -60,8 +60,8 @@ const createOwn = () => {
 };
 
 /**
- * Returns the storage for the user's choices; if the browser blocks localStorage, a map that lasts until the page
- * closes.
+ * Returns the storage for the user's choices: localStorage or, if the browser blocks it, a map that lasts until the
+ * page closes.
  *
  * @returns {Pick<Storage, 'getItem' | 'setItem'>}
  */

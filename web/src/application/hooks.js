@@ -1,14 +1,14 @@
 /**
  * hooks.js runs in every frame of another application's page, before the page's own scripts, which can't detect it. It
  * is a classic script, since a module would run too late. The script tracks the page's peer connections and the tracks
- * that they send, and replaces the camera and the microphone if Python requests it. When a call begins, it loads
+ * that they send, and replaces the camera and the microphone if Python requests this. When a call begins, it loads
  * attach.js. Python defines `HARNESS` before hooks.js runs.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
   if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
 
-  /** Matches the host names of this machine. */
+  /** Matches host names that refer to this machine. */
   const LOCAL = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
 
   /** Emits `connection` and `closed` with an RTCPeerConnection, and `sending` when the sent tracks may have changed. */
@@ -16,7 +16,7 @@
     /** @type {Set<RTCPeerConnection>} */
     connections = new Set();
     /**
-     * The streams announced with each track, for listeners that are added later.
+     * The streams that each track was announced with, for listeners that are added later.
      *
      * @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>}
      */
@@ -33,7 +33,7 @@
     /** Loads attach.js into the page. @returns {Promise<AttachedPage>} */
     wake() {
       this.#awake ??= this.#wake().catch((error) => {
-        // Let the next call of `wake` try again.
+        // Let the next call to `wake` try again.
         this.#awake = null;
         throw error;
       });
@@ -44,14 +44,15 @@
       const scope = /** @type {{harnessMayReach: () => Promise<void>}} */ (
         /** @type {unknown} */ (globalThis)
       );
-      // A page from another site needs permission to connect to this machine. Request the permission from Python first:
-      // without it, a Chrome with a window would prompt the user. This call fails if Python has detached from the page.
+      // A page from another site needs permission to connect to this machine. Ask Python to grant the permission first;
+      // otherwise, Chrome would prompt the user if it has a window. This call fails if Python has detached from the
+      // page.
       if (!LOCAL.test(location.hostname)) await scope.harnessMayReach();
       const url = `${HARNESS.url}/src/attach.js`;
       const load = (/** @type {string} */ address) =>
         /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
-      // The first import may fail while the frame is still being created. It also fails if the host name only looked
-      // local, since the page then needs the permission after all. Try again in both cases.
+      // The first import may fail while the frame is still being created. It also fails if the host name matched LOCAL
+      // but the page still needs the permission. Try again in both cases.
       const module = await load(url).catch(async () => {
         await scope.harnessMayReach();
         return load(`${url}?again`);
@@ -100,7 +101,7 @@
   Native.prototype.constructor = Followed;
 
   /**
-   * Calls `then` after each call of a method, in a way that the page can't detect.
+   * Wraps a method so that `then` is called after each call. The page can't detect the wrapper.
    *
    * @param {object} prototype
    * @param {string} name

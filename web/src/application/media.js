@@ -114,8 +114,8 @@ class VirtualCamera {
   }
 
   share() {
-    // A real screen image would have to be painted by a second worker, so the shared screen is the camera's video with
-    // another label.
+    // Painting a real screen image would need a second worker, so the shared screen is the camera's video with another
+    // label.
     const [track] = this.#media.stream.getVideoTracks();
     return Promise.resolve(new MediaStream(track ? [this.#deviceTrack(track, {}, 'screen')] : []));
   }

@@ -114,7 +114,7 @@ export class RemoteParticipants extends Emitter {
   }
 
   /**
-   * Finds tracks that were announced before we started listening, and tracks that have returned.
+   * Finds tracks that were announced before we started listening, and tracks that we receive again.
    *
    * @param {RTCPeerConnection} connection
    */

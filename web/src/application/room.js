@@ -60,7 +60,7 @@ class IdentifiedParticipant {
  */
 export class ApplicationRoom extends Emitter {
   /**
-   * Always false: this page reports the joins and leaves that it sees in the call. The server knows only which
+   * Always false: this page itself reports the joins and leaves that it sees in the call. The server knows only which
    * participants have the page open.
    */
   presenceFromServer = false;

@@ -13,8 +13,8 @@ import { Watchdog } from '../shared/watchdog.js';
 /** How long a recording may wait for steady video from all participants before it begins, in ms. */
 const SETTLE = 1500;
 /**
- * How long a tick's frame takes to reach the recorder, in ms. Pausing and resuming wait this long, so that no frame is
- * lost.
+ * How long a frame that was written at a tick takes to reach the recorder, in ms. `pause` and `resume` wait this long,
+ * so that no frame is lost.
  */
 const BETWEEN_TICKS = 10;
 const WATCH_EVERY = 250;
@@ -107,7 +107,7 @@ export class ActiveRecording extends Emitter {
     return this.state === 'recording' || this.state === 'paused';
   }
 
-  /** Recorded time so far, in ms, without pauses. */
+  /** Recorded time so far, in ms, excluding pauses. */
   get elapsed() {
     if (!this.recorder.startedAt) return 0;
     const end = this.#stoppedAt || this.#pausedAt || pageNow();

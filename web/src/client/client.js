@@ -2,7 +2,8 @@
  * Client: the page's public API, with join, leave, devices and NERTC's recording calls.
  *
  * Input: calls from the view (view/), from NERTC programs (entry/nertc.js) and from Python (entry/python.js). Output:
- * calls to one room, one source of media and a recording's stages, which main.js or attach.js passes in as `Parts`.
+ * calls to one room, one source of media and a recording's stages (mixer, spool and recorder). main.js or attach.js
+ * passes all of these in as `Parts`.
  */
 
 import { invalidState } from '../shared/errors.js';
@@ -79,7 +80,7 @@ export class Client extends Emitter {
     this.#recordings.listen('needs', () => this.#subscriber.update(this.#recordings.needs));
   }
 
-  /** The recording that the recording calls refer to. */
+  /** The recording that NERTC's recording calls apply to. */
   get recording() {
     return this.#recordings.current;
   }
@@ -151,7 +152,7 @@ export class Client extends Emitter {
   }
 
   /**
-   * NERTC: calls `handler` with the detail of each event called `name`.
+   * NERTC: calls `handler` with the detail of each event named `name`.
    *
    * @param {string} name
    * @param {(detail: unknown) => void} handler

@@ -15,7 +15,7 @@ import { recordPlan } from './record-plan.js';
  * @extends {Emitter<{needs: void}>}
  */
 export class Recordings extends Emitter {
-  /** The recording that the calls refer to. @type {ActiveRecording | null} */
+  /** The recording that NERTC's recording calls apply to. @type {ActiveRecording | null} */
   current = null;
   /** The recordings in progress, including one that is about to start. @type {Set<ActiveRecording>} */
   #running = new Set();

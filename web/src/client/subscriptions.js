@@ -6,8 +6,8 @@
  */
 
 /**
- * The video size to request when only a participant's audio is needed. Every subscription requests a video size, and
- * small video is cheap.
+ * The video size to request when only a participant's audio is needed. Every subscription must request a video size,
+ * and small video costs little.
  */
 const SMALLEST = { width: 160, height: 90, frameRate: 15 };
 

@@ -1,5 +1,5 @@
 /**
- * Library: requests the address, report, download or deletion of a published recording.
+ * Library: requests a published recording's URL, report, download or deletion.
  *
  * Input: calls from the view. Output: HTTP requests to /library. The list of recordings itself arrives over signaling,
  * through Room or Viewer.

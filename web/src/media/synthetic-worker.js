@@ -8,7 +8,7 @@ import { GRAY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';
 
-/** How long the ball flashes after a chirp begins, in counts of the marker's counter. */
+/** How long the ball flashes after a chirp begins, in steps of the marker's counter. */
 const FLASH = 4;
 
 /** @typedef {import('../shared/i420.js').I420Image} I420Image */
@@ -31,7 +31,7 @@ class Painter {
     this.fit(size);
   }
 
-  /** Sets the size and rate of the next frames. @param {VideoSize} size */
+  /** Sets the size and rate of all frames from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
     this.resize(width, height);

@@ -13,7 +13,7 @@ import { startWorker } from '../shared/start-worker.js';
 /** How far ahead chirps are scheduled, in ms. If the audio system is suspended in the meantime, the chirp is late. */
 const AHEAD = 600;
 /**
- * How often the audio system's clock is read, in ms, and the number of readings that are kept. The number is small,
+ * How often the audio system's clock is read, in ms, and the number of readings that are kept. Few readings are kept,
  * so that time lost by the audio system is noticed soon.
  */
 const READ_EVERY = 100;
@@ -29,8 +29,8 @@ const PAINTED_WITHIN = 10_000;
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
 
 /**
- * Creates the video in a worker and the audio in an AudioContext (Chrome fact 6). Video and audio count from the same
- * start time.
+ * Creates the video in a worker and the audio in an AudioContext (Chrome fact 6). The markers in video and audio count
+ * from the same start time.
  *
  * @implements {LocalMedia}
  */
@@ -171,7 +171,7 @@ class SyntheticAudio {
   #nextBurst;
   #timer;
   /**
-   * The latest differences between the page's clock and the context's clock, in ms. The smallest one is the most
+   * The latest differences between the page's clock and the context's clock, in ms. The smallest difference is the most
    * accurate.
    *
    * @type {number[]}

@@ -11,8 +11,8 @@ const LOADED_WITHIN = 10_000;
 const MOST_DEVIATION = 250;
 
 /**
- * A media element's captureStream is not accurate enough. The audio is 0.1 s early, and frames are sampled on a
- * separate clock, so that some are repeated and others are skipped.
+ * A media element's captureStream is not accurate enough: its audio is 0.1 s early, and it samples frames on a separate
+ * clock, so that some frames are repeated and others are skipped.
  *
  * @implements {LocalMedia}
  */
@@ -27,7 +27,7 @@ export class VideoFileMedia {
   /** @param {HTMLVideoElement} element a video element that has loaded the file but is not playing yet */
   constructor(element) {
     this.#element = element;
-    // Use captureStream, since there is no other way to find out which tracks the file has.
+    // Use captureStream here, since there is no other way to find out which tracks the file has.
     const { captureStream } = /** @type {{captureStream: () => MediaStream}} */ (
       /** @type {unknown} */ (element)
     );

@@ -61,7 +61,8 @@ export class Mixer extends Emitter {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
   /**
-   * The names of all participants, including those who have left, since the worker may still send events about them.
+   * The names of all participants, including participants who have left, since the worker may still send events about
+   * them.
    *
    * @type {Map<string, string>}
    */
@@ -291,7 +292,7 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Delays the audio by as much as the video, minus the time by which the audio is already late.
+   * Delays the audio by the delay of the video, minus the time by which the audio is already late.
    *
    * @param {Entry} entry
    */

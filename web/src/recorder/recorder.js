@@ -22,15 +22,14 @@ const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
 /**
- * How long a busy encoder may go without progress before it counts as stopped, and how long it may take in total, in
- * ms.
+ * How long a busy encoder may make no progress before it counts as stopped, and how long it may take in total, in ms.
  */
 const STOPPED_AFTER = 500;
 const LONGEST_DRAIN = 2500;
 const CHECK_EVERY = 50;
 /**
- * Maximum number of frames that may be on their way to the recorder when its input is paused. These frames never
- * arrive.
+ * Maximum number of frames that may still be on their way to the recorder when its input is paused. The recorder never
+ * receives these frames.
  */
 const IN_TRANSIT = 2;
 

@@ -14,7 +14,9 @@ import { parse } from '../shared/json.js';
 const READY_WITHIN = 10_000;
 const HEADER = 16;
 const CHUNK = 1;
-/** How long to keep trying to reconnect, and how often to try, in ms. The server waits for 30 s. */
+/**
+ * How long to keep trying to reconnect, and how often to try, in ms. The server waits 30 s for the page to reconnect.
+ */
 const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
 /** Maximum backlog in bytes before the recording fails: about three minutes at 2.5 Mbps. */
@@ -26,9 +28,9 @@ const COLLECT_EVERY = 8 * 1024 * 1024;
  * Emits `ack`, `alarm` and `hashed` with the server's messages, `stalled` with a message when the connection is lost,
  * `resumed` when the connection is resumed, and `failed` with an Error.
  *
- * Both sides keep the messages (chunks, ticks, events, states, statistics and the end) in order and count them. After a
- * reconnect, the server reports how many messages it has received. The page then sends the remaining messages again,
- * along with all unanswered requests.
+ * Both sides keep the messages (chunks, ticks, events, states, statistics and the end message) in order, and count
+ * them. After a reconnect, the server reports how many messages it has received. The page then sends the remaining
+ * messages again, along with all unanswered requests.
  *
  * @extends {Emitter<SpoolEvents>}
  */
@@ -240,8 +242,8 @@ export class Spool extends Emitter {
     this.#ackedSeq = ackedSeq;
     if (this.acknowledged - this.#collectedAt < COLLECT_EVERY) return;
     this.#collectedAt = this.acknowledged;
-    // Chrome fact 34: the bytes of a blob stay in memory until the blob is collected, and blobs have small wrappers,
-    // which do not trigger a collection.
+    // Chrome fact 34: a blob's bytes stay in memory until the blob's wrapper is collected, and the wrappers are too
+    // small to trigger a collection.
     collectGarbage();
   }
 

@@ -104,7 +104,7 @@ export class Arrivals extends Emitter {
   async watch(participant) {
     while (this.#isAwaited(participant) && this.#participants.get(participant.id) === participant) {
       const stats = await this.#stats(participant.id);
-      // Another call of `watch` may have been waiting for the same participant.
+      // Another call to `watch` may have been waiting for the same participant.
       if (stats && !participant.received && isReceiving(stats, participant.info)) {
         participant.received = true;
         this.emit('received', participant);

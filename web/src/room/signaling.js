@@ -1,6 +1,6 @@
 /**
- * Signaling: the page's end of the /signal socket. The socket carries hello, welcome, messages and pings. The pings are
- * used to estimate the room's clock.
+ * Signaling: the page's end of the /signal socket. The socket carries the hello and welcome messages, the room's
+ * messages, and pings. The pings are used to estimate the room's clock.
  *
  * A lost connection is resumed. Both sides count the room's messages (all except hello, welcome, ping, pong and error)
  * and store each message until the other side has acknowledged it. After a reconnect, they send the unacknowledged
@@ -20,7 +20,9 @@ const QUICK_PINGS = 8;
 const QUICK_MS = 40;
 const CALM_MS = 5000;
 const WELCOME_WITHIN = 10_000;
-/** How long to keep trying to reconnect, and how often to try, in ms. The server waits for 10 s. */
+/**
+ * How long to keep trying to reconnect, and how often to try, in ms. The server waits 10 s for the page to reconnect.
+ */
 const RECONNECT_FOR = 9000;
 const RECONNECT_EVERY = 250;
 /** The close code of a connection that was lost (RFC 6455). */

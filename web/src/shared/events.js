@@ -8,7 +8,7 @@
  */
 export class Emitter extends EventTarget {
   /**
-   * Calls `handler` with the detail of each future event called `name`.
+   * Calls `handler` with the detail of each future event named `name`.
    *
    * @template {keyof Events & string} Name
    * @param {Name} name

@@ -1,6 +1,6 @@
 /**
- * Collects garbage that Chrome would not collect: the wrappers of frames and blobs are small, but they keep a lot of
- * memory in use.
+ * Collects garbage that Chrome would not collect by itself: the wrappers of frames and blobs are small, but they keep a
+ * lot of memory in use.
  *
  * Garbage must be collected on each thread separately (on the page and on each worker). This works only if Chrome was
  * launched with --js-flags=--expose-gc, as the harness does. Otherwise, these functions do nothing.

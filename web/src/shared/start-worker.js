@@ -9,7 +9,8 @@ export function startWorker(module) {
   const text = `import ${JSON.stringify(module.href)};`;
   const address = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   const worker = new Worker(address, { type: 'module' });
-  // Once the worker reports an error, its script has either been loaded or failed to load, so it needs no address.
+  // Once the worker reports an error, its script has either been loaded or failed to load, so the worker no longer
+  // needs the address.
   worker.addEventListener('error', () => URL.revokeObjectURL(address), { once: true });
   return worker;
 }

@@ -9,7 +9,7 @@ type LayoutName = 'grid' | 'speaker';
 interface RecordingStatus {
   state: 'none' | 'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned';
   id: string | null;
-  /** Recorded time in ms, without pauses. */
+  /** Recorded time in ms, excluding pauses. */
   elapsed: number;
   bytes: number;
   bytesAcknowledged: number;

@@ -1,4 +1,4 @@
-/** The interfaces around a room: the client uses CallRoom, and our own room uses Transport. */
+/** The interfaces of rooms and transports: the client uses CallRoom, and our own room uses Transport. */
 
 /** Another participant in the call, and the tracks that we receive from them. */
 interface CallParticipant {

@@ -96,6 +96,6 @@ type ToServer =
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
   | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
-  /** We use a different marker from the one in the welcome, which a participant from another server already uses. */
+  /** We use a different marker, since a participant from another server already uses the marker in the welcome. */
   | { type: 'marker'; marker: number }
   | { type: 'bye' };

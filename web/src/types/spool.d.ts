@@ -36,7 +36,10 @@ interface FinishedRecording {
   id: string;
   name: string;
   size: number;
-  /** null at first if the file is large. The hash follows soon after the stop, and before any download. */
+  /**
+   * null at first if the file is large. In that case, the hash follows soon after the recording is stopped, and before
+   * any download.
+   */
   sha256: string | null;
   duration: number;
 }

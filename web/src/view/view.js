@@ -48,13 +48,13 @@ export class View {
   #listed = '';
   #warning;
   #unsupported;
-  /** Stops the attempts to rejoin a lost room. @type {AbortController | null} */
+  /** Stops the attempts to rejoin a room after the connection was lost. @type {AbortController | null} */
   #rejoining = null;
   /** Whether the recordings are being viewed outside of a room. */
   #viewing = false;
   /** The displayed room. @type {import("../client/client.js").Client["room"]} */
   #shown = null;
-  /** The last requested height, in pixels. */
+  /** The video height that was last requested, in pixels. */
   #requestedHeight = 0;
 
   /**

@@ -1,5 +1,6 @@
 /**
- * WebRTC's statistics for a connection: the part of getStats that describes how video and audio are transported.
+ * WebRTC's statistics for a connection: the part of the getStats report that describes how video and audio are
+ * transported.
  *
  * Names and units are the W3C's (https://www.w3.org/TR/webrtc-stats/): times in seconds, sizes in bytes.
  */

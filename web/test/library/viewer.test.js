@@ -12,7 +12,7 @@ function setUp(context) {
   const time = new FakeTime(context);
   FakeSocket.use(context);
   const viewer = new Viewer(() => new Signaling('ws://127.0.0.1/signal'));
-  /** Whether there was a list after each change. @type {boolean[]} */
+  /** For each change, whether there was a list afterwards. @type {boolean[]} */
   const listed = [];
   viewer.addEventListener('changed', () => listed.push(viewer.recordings !== null));
   return { time, viewer, listed };

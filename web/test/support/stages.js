@@ -3,7 +3,7 @@
 import { Emitter } from '../../src/shared/events.js';
 import { settled } from './globals.js';
 
-/** The calls to a client's stages, in order, for example "mixer1 add alice" and "spool1 open". */
+/** The calls to the stages of a client's recordings, in order, for example "mixer1 add alice" and "spool1 open". */
 export class Log {
   /** @type {string[]} */
   lines = [];

@@ -14,7 +14,7 @@ const MOST_DELAY = 1;
 /** Measured latency from a track to the mix, without the added delay, in ms: for local tracks and for remote tracks. */
 const LOCAL_DELAY = 15;
 const REMOTE_DELAY = 15;
-/** If a delay is off by less than this, in ms, it is not corrected. */
+/** If a delay deviates from its target by less than this, in ms, it is not corrected. */
 const TOLERANCE = 6;
 /** Number of samples over which loudness is measured. */
 const METER = 8192;

@@ -35,7 +35,12 @@ export class Ring {
     return Atomics.load(this.#written, 0);
   }
 
-  /** Adds audio frames; pass mono audio as both channels. @param {Float32Array} left @param {Float32Array} right */
+  /**
+   * Adds audio frames; for mono audio, pass the same samples as both channels.
+   *
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   */
   write(left, right) {
     const at = this.written;
     for (const [channel, samples] of [left, right].entries()) {

@@ -1,6 +1,6 @@
 /**
- * Cadence: a queue that shows each of a participant's frames exactly once. The queue follows the sender's clock instead
- * of the arrival times.
+ * Cadence: a queue that shows each of a participant's frames exactly once. Frames leave the queue according to the
+ * sender's clock, not according to their arrival times.
  *
  * If each tick simply showed the latest frame, 2 to 21 % of the frames would be repeated or skipped, depending on when
  * they arrive relative to the ticks. Instead, each frame has a smoothed media time, and a playout offset determines the
@@ -20,7 +20,7 @@ const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
 /** Number of initial frames that may have waited in the track's own buffer. */
 const WAITED = 8;
-/** When this many frames have arrived too late for their ticks, the offset is set again. */
+/** When this many frames have arrived too late for their ticks, the offset is recalculated. */
 const LATE_FRAMES = 3;
 const LATENCIES = 90;
 const INTERVALS = 25;
@@ -35,7 +35,7 @@ const SPARE = 150;
 /** Number of ticks between checks of whether the offset can be reduced. */
 const RELAX_EVERY = 900;
 const QUEUE = 16;
-/** If the latency changes by more than this, in ms, the sender's clock was set or restarted. */
+/** If the latency changes by more than this, in ms, the sender's clock must have been set or restarted. */
 const JUMP = 2000;
 /**
  * How far the ratio of frame period to tick period may deviate from a whole number: for a lock on few frames, for a
@@ -109,7 +109,7 @@ export class Cadence {
    * @param {T} item
    * @param {number} time the frame's media time on the sender's clock, in ms
    * @param {number} now when the frame arrived, in ms on the page's clock
-   * @returns {T | null} the item that was dropped because the queue was full, or null
+   * @returns {T | null} the the item that was dropped because the queue was full, or null
    */
   push(item, time, now) {
     const before = this.#latencies.at(-1);
@@ -151,7 +151,7 @@ export class Cadence {
     return this.#queue.splice(0).map(({ item }) => item);
   }
 
-  /** Discards the measurements of the old clock. All queued frames become due at once. */
+  /** Discards the measurements that were made with the old clock. All queued frames become due at once. */
   #restart() {
     this.#latencies = [];
     this.#raw = Number.NaN;
@@ -231,7 +231,7 @@ export class Cadence {
   }
 
   /**
-   * Keeps the offset unless the current measurements yield a much better one, since frames are lost with each change.
+   * Keeps the offset unless the current measurements yield a much better one, since each change loses frames.
    */
   #confirmLock(/** @type {number} */ due) {
     const more = this.#offset - this.#smallestOffset();

@@ -284,15 +284,15 @@ function interpolate(from, to, wide, high) {
   }
 }
 
-/** Maximum number of cached tables. Each pair of sizes has its own table. */
+/** Maximum number of cached tables. There is one table for each combination of sizes. */
 const REMEMBERED = 64;
 /** @type {Map<string, Int32Array>} */
 const remembered = new Map();
 
 /**
- * Maps the centers of `to` target pixels to positions among `count` source pixels, which span a width of `from`. For
- * each target pixel, returns the index of the source pixel before its position, followed by the weight of the next
- * source pixel (out of 256).
+ * Maps the centers of `to` target pixels to positions among `count` source pixels. `from` is the exact length of the
+ * source, in pixels. For each target pixel, returns the index of the source pixel before its position, followed by the
+ * weight of the next source pixel (out of 256).
  *
  * @param {number} to
  * @param {number} from

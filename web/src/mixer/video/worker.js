@@ -263,8 +263,8 @@ class VideoMixer {
   }
 
   /**
-   * Returns the image that can be written unchanged, or null. There is such an image only if there is one participant
-   * whose image has the size of the recording and no label.
+   * Returns the image that can be written unchanged, or null. This is possible only if there is a single participant,
+   * whose image has the recording's size and no label.
    */
   #wholeFrame() {
     const [only] = this.#sources.values();

@@ -122,7 +122,7 @@ export class Receiver extends Emitter {
   #connection;
   /** @type {Handle | null} */
   #handle = null;
-  /** The feeds that we want to receive, and the layer of each. @type {Map<FeedId, number>} */
+  /** The feeds that we want to receive, and the video layer that we want from each. @type {Map<FeedId, number>} */
   #feedLayers = new Map();
   /** The feeds that we have requested from Janus. @type {Set<FeedId>} */
   #requested = new Set();

@@ -11,7 +11,11 @@ const KEY = 'language';
 
 /** @typedef {'en' | 'zh'} Code */
 /** @typedef {Record<string, string | number>} Values */
-/** Returns a text in the chosen language. @typedef {(english: string, values?: Values) => string} Translate */
+/**
+ * Returns the translation of an English text into the chosen language.
+ *
+ * @typedef {(english: string, values?: Values) => string} Translate
+ */
 
 const DICTIONARIES = /** @type {const} */ ({
   en: { words: {}, patterns: [] },
@@ -78,7 +82,7 @@ export class Language extends Emitter {
     );
   };
 
-  /** Returns a message from the client or the server in the chosen language. @param {string} english */
+  /** Translates a message from the client or the server into the chosen language. @param {string} english */
   translateMessage(english) {
     const { words, patterns } = DICTIONARIES[this.code];
     if (english in words) return this.t(english);

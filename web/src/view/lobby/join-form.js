@@ -21,7 +21,7 @@ const ENDED =
 const REFUSED_DEVICES =
   'Could not open a camera or microphone. Allow access in the browser, or join with synthetic video and audio.';
 
-/** Matches the messages of some failed joins, with the text that the page shows instead of each. */
+/** Patterns for the error messages of some failed joins, each with the text that the page shows instead. */
 const EXPLANATIONS = /** @type {const} */ ([
   [/^The server at/, NO_ANSWER],
   [/^Could not open a camera/, REFUSED_DEVICES],

@@ -230,7 +230,7 @@ export class Player {
   }
 
   /**
-   * Makes a call for the displayed recording and shows any error.
+   * Runs a function for the displayed recording, and shows its error if it fails.
    *
    * @param {(item: LibraryItem) => Promise<void>} call
    */

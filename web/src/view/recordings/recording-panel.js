@@ -18,7 +18,11 @@ const LARGE_BACKLOG = 1_000_000;
 /** @typedef {'starting' | 'stopping' | 'downloading' | 'cleaning'} Busy a call in progress */
 /** @typedef {'start' | 'stop' | 'download' | 'clean'} Call */
 
-/** The calls that are enabled in each state. The most likely call is first. @type {Record<PanelState, Call[]>} */
+/**
+ * The calls that are enabled in each state. The call that the user is most likely to make next is first.
+ *
+ * @type {Record<PanelState, Call[]>}
+ */
 const CALLS = {
   idle: ['start'],
   recording: ['stop'],
@@ -137,7 +141,7 @@ export class RecordingPanel extends Emitter {
   }
 
   /**
-   * Makes a call, shows that it is in progress, and then shows any error.
+   * Runs a recording call, shows that it is in progress, and then shows any error.
    *
    * @param {Busy} busy
    * @param {() => Promise<unknown>} call
