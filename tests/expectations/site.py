@@ -31,8 +31,7 @@ class Site(Served):
         self.serve("/", _PAGE.read_text(), ISOLATED)
 
     def serve(self, path: str, text: str, headers: Mapping[str, str]) -> str:
-        """Start serving this text, as a script if the path ends in ``.js`` and otherwise as HTML, and return its
-        URL."""
+        """Start serving a text as a script (if the path ends in ``.js``) or as HTML, and return its URL."""
         self._served[path] = (text, headers)
         return self.url + path
 

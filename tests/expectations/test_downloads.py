@@ -67,8 +67,10 @@ def test_fact_20_the_eleventh_download_within_a_second_is_dropped(page: Page) ->
 
 
 def test_fact_21_a_suggested_name_is_not_fully_sanitized(page: Page) -> None:
-    """Fact 21: in file names, _ replaces separators and control characters. CON, leading hyphens and long names stay
-    unchanged."""
+    """Fact 21: in file names, _ replaces separators and control characters.
+
+    CON, leading hyphens and long names are kept.
+    """
     suggested = {
         'a/b\\c:d*e?f"g<h>i|j.webm': "a_b_c_d_e_f_g_h_i_j.webm",
         "../../up.webm": "_.._up.webm",

@@ -273,8 +273,7 @@ def test_fact_09_key_frames_are_as_frequent_as_requested(page: Page, tmp_path: P
 
 
 def test_fact_18_a_web_socket_sends_blobs_in_order(page: Page) -> None:
-    """Fact 18: blobs arrive in the order in which they were sent, but their arrayBuffer() promises resolve out of
-    order."""
+    """Fact 18: blobs arrive in the order they were sent, but their arrayBuffer() promises resolve out of order."""
     arrived, read = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 20 }, (_, number) => {
