@@ -176,7 +176,7 @@ export class RemoteParticipants extends Emitter {
         this.#removeAll(connection);
         continue;
       }
-      // Between an offer and its answer, a track that is about to return still looks as if it had ended.
+      // Between an offer and its answer, a track that is about to resume still looks as if it had ended.
       if (connection.signalingState !== 'stable') continue;
       for (const participant of participants.values()) this.#checkTracks(participant, participants);
       this.#findLate(connection);

@@ -102,7 +102,7 @@ export class ActiveRecording extends Emitter {
     return this.spool.recording;
   }
 
-  /** Whether the recording is in progress or paused. */
+  /** Whether the recording is running; a paused recording also counts as running. */
   get running() {
     return this.state === 'recording' || this.state === 'paused';
   }

@@ -206,7 +206,7 @@ export class Client extends Emitter {
   }
 
   /**
-   * Subscribes to other participants even while nothing is recorded, so that the page can show them.
+   * Subscribes to other participants even while nothing is being recorded, so that the page can show them.
    *
    * @param {Subscriptions} subscriptions
    */

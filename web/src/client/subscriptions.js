@@ -1,4 +1,4 @@
-/** Subscriber: chooses whose media we receive, the size of the video that we receive, and the size of our own video. */
+/** Subscriber: chooses whose media we receive, at which video size, and the size of our own video. */
 
 /**
  * A recording's plan, and the participant in the large tile. @typedef {{plan: RecordPlan, speaker: string | null}}

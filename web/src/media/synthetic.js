@@ -23,7 +23,7 @@ const TONE = 0.04;
 /** Gain of a raised voice. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
-/** How long a new video may take to paint its first frame, in ms. The old video is sent until then. */
+/** How long a new video's worker may take to paint the first frame, in ms. The old video is sent until then. */
 const PAINTED_WITHIN = 10_000;
 
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */

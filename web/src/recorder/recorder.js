@@ -2,7 +2,7 @@
  * Recorder: records a stream with Chrome's MediaRecorder.
  *
  * Input: the mixer's stream. Output: chunks for the spool, which are sent as MediaRecorder delivers them.
- * ActiveRecording starts, holds and stops the recorder.
+ * ActiveRecording calls `start`, `hold` and `stop`.
  */
 
 import { pageNow } from '../shared/clock.js';

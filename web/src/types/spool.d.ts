@@ -21,7 +21,7 @@ interface RoomEvent {
   message?: string;
 }
 
-/** One of WebRTC's statistics, with the W3C's names. */
+/** One entry of WebRTC's statistics, with the W3C's field names. */
 type Statistic = Record<string, string | number | boolean>;
 
 /** WebRTC's statistics for the connection to a participant; `time` is in ms on the room's clock. */

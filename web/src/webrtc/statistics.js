@@ -2,10 +2,14 @@
  * WebRTC's statistics for a connection: the part of the getStats report that describes how video and audio are
  * transported.
  *
- * Names and units are the W3C's (https://www.w3.org/TR/webrtc-stats/): times in seconds, sizes in bytes.
+ * The W3C defines the names and units (https://www.w3.org/TR/webrtc-stats/): times are in seconds, and sizes in bytes.
  */
 
-/** The kinds of statistics that are selected, and the selected fields of each kind. @type {Record<string, string[]>} */
+/**
+ * The kinds of statistics that we read, and the fields that we read from each kind.
+ *
+ * @type {Record<string, string[]>}
+ */
 const SELECTED = {
   'inbound-rtp': [
     'kind',

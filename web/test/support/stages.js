@@ -31,7 +31,7 @@ class Stage extends Emitter {
   }
 
   /**
-   * Logs a call, and completes after some turns of the event loop, like a real call.
+   * Logs a call, and takes several turns of the event loop to complete, like a real call.
    *
    * @param {string} call
    * @param {string} [detail]

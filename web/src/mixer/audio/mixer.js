@@ -3,7 +3,7 @@
  * their video.
  *
  * Input: one track and one delay per participant. Output: the mixed track, and each participant's loudness. Used by
- * mixer.js.
+ * ../mixer.js.
  */
 
 import { startWorker } from '../../shared/start-worker.js';

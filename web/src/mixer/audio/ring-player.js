@@ -28,8 +28,8 @@ const PAUSED = 0.1;
 /** Duration of the crossfade from one position to another, in audio frames. */
 const FADE = 512;
 /**
- * Half a piece of 10 ms, in audio frames. Right after a piece arrives, the writer is this much further ahead than on
- * average.
+ * Half the length of a 10 ms piece, in audio frames. Right after a piece arrives, the writer is this much further ahead
+ * than on average.
  */
 const HALF_PIECE = 240;
 

@@ -204,14 +204,14 @@ export function place(memory, from, to, rect) {
 
 /** @typedef {PlaneLayout & {data: Uint8Array, width: number, height: number}} Plane */
 
-/** Scratch memory in which planes are averaged down. */
+/** Scratch memory for planes that are downscaled by averaging. */
 let scratch = new Uint8Array(0);
 
 /** @param {Plane} from @param {Plane} to */
 function scale(from, to) {
   let source = from;
-  // The exact size of the source, in pixels of the halved plane. It includes an odd last line, although that line is
-  // not part of any pair.
+  // The exact size of the source, in pixels of the halved plane. It includes an odd last line, which `halve` leaves out
+  // because the line is not part of a pair.
   let wide = from.width;
   let high = from.height;
   while (source.width >= 2 * to.width && source.height >= 2 * to.height) {

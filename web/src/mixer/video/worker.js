@@ -1,8 +1,8 @@
 /**
  * VideoMixer: at each tick, copies the frames that are due into the participants' tiles, and writes one I420 frame.
  *
- * Input: messages from mixer.js (ToVideoWorker), with one stream of frames per participant. Output: frames for the
- * generator in mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). This module runs in a worker.
+ * Input: messages from ../mixer.js (ToVideoWorker), with one stream of frames per participant. Output: frames for the
+ * generator in ../mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). This module runs in a worker.
  */
 
 import { pageNow } from '../../shared/clock.js';
@@ -141,7 +141,7 @@ class VideoMixer {
     if (this.#layout === 'speaker') this.#relayout = true;
   }
 
-  /** Requests a message after the next tick has been written. */
+  /** Requests a message as soon as the next tick has been written. */
   reportNextTick() {
     this.#tickRequested = true;
   }

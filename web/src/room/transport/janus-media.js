@@ -14,7 +14,10 @@ import {
 
 /** Janus's error code for a feed that no longer exists. */
 const NO_SUCH_FEED = 428;
-/** The simulcast ids of the large and the small video. Janus numbers the layers in reverse order. */
+/**
+ * The simulcast ids of the large and the small video. Janus numbers the layers in the opposite order, from small to
+ * large.
+ */
 const RIDS = ['h', 'l'];
 export const LAYERS = RIDS.length;
 

@@ -35,7 +35,7 @@ class Peer {
   #gathered = Promise.withResolvers();
   #handling = createQueue();
   /**
-   * The transceivers of our audio and video. There is one transceiver per kind, since a connection never drops a
+   * The transceivers of our audio and video. There is only one transceiver per kind, since a connection never removes a
    * transceiver.
    *
    * @type {Map<string, RTCRtpTransceiver>}

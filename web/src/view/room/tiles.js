@@ -102,7 +102,8 @@ export class Tiles extends Emitter {
    * @param {HTMLElement} list
    * @param {HTMLTemplateElement} template
    * @param {HTMLElement} stage the area in which the tiles are arranged
-   * @param {MediaQueryList} wide matches if the tiles fill the window's height; otherwise, the page scrolls
+   * @param {MediaQueryList} wide a media query that matches if the tiles fill the window's height; otherwise, the page
+   *   scrolls
    * @param {import('../language/language.js').Translate} t
    */
   constructor(list, template, stage, wide, t) {
