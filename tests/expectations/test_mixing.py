@@ -106,7 +106,7 @@ def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -
 
 
 def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> None:
-    """Fact 12: a plane needs stride times rows bytes, even though its last row is shorter; planes can't share rows."""
+    """Fact 12: a plane needs stride * rows bytes, even if its last row is shorter, and planes can't share rows."""
     outcomes = page.evaluate(
         """async () => {
             const size = { codedWidth: 64, codedHeight: 48 };
