@@ -37,7 +37,7 @@ export class Subscriber {
   }
 
   /**
-   * Sets the participants that the page shows. The next update subscribes to them.
+   * Sets the participants that the page shows. We subscribe to them at the next update.
    *
    * @param {Subscriptions} subscriptions
    */
@@ -77,7 +77,7 @@ export class Subscriber {
 const pixels = (size) => size.width * size.height * size.frameRate;
 
 /**
- * Returns the sizes that a recording needs, each at least as large as the size on the page.
+ * Returns the sizes that a recording needs. Each size is at least as large as the participant's tile on the page.
  *
  * @param {Record<string, VideoSize>} needed
  * @param {Subscriptions} watched

@@ -18,15 +18,15 @@ import { percentile } from './percentile.js';
 /**
  * How often the skew between a participant's video and audio is read, in ms, and the number of readings that are kept.
  * At the start and after a gap, WebRTC catches up, which changes the skew. While the latest readings differ from the
- * others by more than SKEW_CHANGES, in ms, only the latest readings are used.
+ * others by more than SKEW_CHANGES ms, only the latest readings are used.
  */
 const SKEW_EVERY = 100;
 const SKEWS = 25;
 const LAST_SKEWS = 3;
 const SKEW_CHANGES = 25;
 /**
- * How often the speaker is chosen, in ms; the factor by which a new speaker must be louder than the current one; and
- * how many times in a row the choice must be repeated before the new speaker gets the large tile.
+ * How often the speaker is chosen, in ms; how many times louder than the current speaker a new speaker must be; and how
+ * many times in a row the new speaker must be chosen before they get the large tile.
  */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;
@@ -83,7 +83,7 @@ export class Mixer extends Emitter {
   #times = 0;
   /** @type {Record<string, ReturnType<typeof setInterval>>} */
   #timer = {};
-  /** The participant in the large tile of the layout 'speaker'. @type {string | null} */
+  /** The participant in the large tile of the 'speaker' layout. @type {string | null} */
   speaker = null;
 
   /** @param {RecordPlan} plan */
@@ -240,8 +240,8 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Chooses the participant for the large tile: a participant who shares a screen, or else the participant who has been
-   * the loudest for a while.
+   * Chooses the participant for the large tile: a participant who is sharing a screen or, if there is none, the
+   * participant who has been the loudest for a while.
    */
   #chooseSpeaker() {
     const entries = [...this.#entries.values()];

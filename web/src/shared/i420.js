@@ -6,8 +6,8 @@
  */
 
 /**
- * Padding after each plane, since `copyTo` rejects a layout whose stride times rows overruns the buffer
- * (Chrome fact 12).
+ * Padding after each plane, since `copyTo` rejects a layout if a plane's stride * rows bytes overrun the buffer (Chrome
+ * fact 12).
  */
 const PADDING = 64;
 

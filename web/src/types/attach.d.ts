@@ -2,7 +2,10 @@
 
 /** The options that Python defines before hooks.js runs. */
 interface AttachOptions {
-  /** The server's address, a secret that allows this page to open its sockets, and the token for the join. */
+  /**
+   * The server's address, the secret with which this page opens the server's sockets, and the token with which it
+   * joins.
+   */
   url: string;
   key: string;
   token: string;

@@ -58,7 +58,7 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   subscribe(subscriptions: Subscriptions): void;
   /** Returns the largest video size that any participant requests from us, or null if nobody subscribes to us. */
   requestedSize(): VideoSize | null;
-  /** Adapts the sent video to the current size of the published video. */
+  /** Adapts how we send our video after the size of the published video has changed. */
   refit(): Promise<void>;
   replaceTrack(old: MediaStreamTrack, fresh: MediaStreamTrack): Promise<void>;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;

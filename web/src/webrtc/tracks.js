@@ -1,12 +1,12 @@
 /**
- * Tracks: helpers for sending and receiving tracks in both kinds of rooms.
+ * Tracks: helpers for sending and receiving tracks, in our own room and in other applications.
  *
  * Input: the tracks, senders, receivers and transceivers of peer connections. Output: sizes, encodings, statistics and
  * muted playback. Used by room/, application/ and media/.
  */
 
 /**
- * Bitrate of the video that we send, in bits per pixel and frame. The value is generous, so that the recording has the
+ * Bitrate of the video that we send, in bits per pixel per frame. The value is generous, so that the recording has the
  * camera's quality.
  */
 const BITS_PER_PIXEL = 0.16;

@@ -1,4 +1,4 @@
-/** A client whose room, media and recording stages are fakes. */
+/** A client with a fake room, fake media and fake recording stages. */
 
 import { Client } from '../../src/client/client.js';
 import { RoomClock } from '../../src/shared/clock.js';
@@ -27,7 +27,7 @@ export class FakeTrack extends EventTarget {
   }
 }
 
-/** A fake of a participant's media. */
+/** A participant's fake media. */
 export class FakeMedia {
   kind = 'synthetic';
   size = LARGE;

@@ -1,4 +1,4 @@
-/** Our own room, with fakes of the mesh and of the server's end of signaling. */
+/** Our own room, with a fake mesh and a fake server end of signaling. */
 
 import assert from 'node:assert/strict';
 
@@ -64,7 +64,7 @@ export class FakeSignaling extends Emitter {
 }
 
 /**
- * A fake of the connections to the other participants, which deliver media when the test requests it.
+ * Fake connections to the other participants, which deliver media when the test requests it.
  *
  * @extends {Emitter<TransportEvents>}
  */

@@ -1,4 +1,4 @@
-/** Fakes of a recording's stages: mixer, spool and recorder. */
+/** A recording's fake stages: mixer, spool and recorder. */
 
 import { Emitter } from '../../src/shared/events.js';
 import { settled } from './globals.js';

@@ -18,8 +18,8 @@ const LEAST = 25;
 const TOLERANCE = 5;
 const MEASURED_OVER = 2;
 /**
- * The distance is corrected at once if it is off by more than LOST, in ms, or if there has been nothing to play for
- * longer than STARVED, in ms.
+ * The distance is corrected at once if it is off by more than LOST ms, or if there has been nothing to play for more
+ * than STARVED ms.
  */
 const LOST = 250;
 const STARVED = 150;

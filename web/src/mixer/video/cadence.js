@@ -10,8 +10,8 @@
 import { percentile } from '../percentile.js';
 
 /**
- * How much media must arrive before the offset is set for the first time, in ms of media time: for local and for remote
- * frames.
+ * How much media must arrive before the offset is set for the first time, in ms of media time; the first value is for
+ * local frames, and the second for remote frames.
  */
 const LOCAL_LOCK = 120;
 const REMOTE_LOCK = 250;

@@ -53,7 +53,7 @@ export function speaker(count, width, height) {
  *
  * @param {LayoutName} layout
  * @param {string[]} ids the participants' ids, in the order of the tiles
- * @param {string | null} first the participant in the large tile of the layout 'speaker'
+ * @param {string | null} first the participant in the large tile of the 'speaker' layout
  * @param {{width: number, height: number}} frame
  * @returns {Map<string, TileRect>}
  */

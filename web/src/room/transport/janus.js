@@ -146,7 +146,7 @@ export class Janus extends Emitter {
     await this.refit();
   }
 
-  /** Adapts the sent sizes to the current size of the published video. */
+  /** Adapts the sizes that we send after the size of the published video has changed. */
   async refit() {
     if (!this.#sender || !this.#published) return;
     const sizes = await this.#sender.fit([...this.#requested.values()], this.#published.size());

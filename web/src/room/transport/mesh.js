@@ -292,7 +292,7 @@ export class Mesh extends Emitter {
     if (this.#stream) await this.#peer(id).publish(this.#stream, size, this.#published);
   }
 
-  /** Adapts every sender to the current size of the published video. */
+  /** Adapts all senders after the size of the published video has changed. */
   async refit() {
     await Promise.all([...this.#requested].map(([id, size]) => this.setRequestedSize(id, size)));
   }

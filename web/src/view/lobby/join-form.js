@@ -36,7 +36,7 @@ const EXPLANATIONS = /** @type {const} */ ([
  * @extends {Emitter<{done: string}>}
  */
 export class JoinForm extends Emitter {
-  /** The options of our last join. @type {JoinOptions | null} */
+  /** The options with which we last joined. @type {JoinOptions | null} */
   #last = null;
   #client;
   #viewer;

@@ -19,7 +19,7 @@ const LARGE_BACKLOG = 1_000_000;
 /** @typedef {'start' | 'stop' | 'download' | 'clean'} Call */
 
 /**
- * The calls that are enabled in each state. The call that the user is most likely to make next is first.
+ * The recording calls that are enabled in each state. The call that the user is most likely to make next is first.
  *
  * @type {Record<PanelState, Call[]>}
  */
