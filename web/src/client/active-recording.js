@@ -13,7 +13,7 @@ import { Watchdog } from '../shared/watchdog.js';
 /** How long a recording may wait for steady video from all participants before it begins, in ms. */
 const SETTLE = 1500;
 /**
- * How long a frame that was written at a tick takes to reach the recorder, in ms. `pause` and `resume` wait this long,
+ * How long a frame written at a tick takes to reach the recorder, in ms. `pause` and `resume` wait this long,
  * so that no frame is lost.
  */
 const BETWEEN_TICKS = 10;

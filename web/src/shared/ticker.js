@@ -2,7 +2,7 @@
 
 import { pageNow } from './clock.js';
 
-/** A tick that is more than this many steps late is skipped. A tick that is less late runs at once. */
+/** A late tick runs at once, unless it is more than this many steps late; in that case, it is skipped. */
 const CATCH_UP = 3;
 
 /** @type {(ms: number) => Promise<unknown>} */

@@ -1,4 +1,4 @@
-/** A room's recordings, as the server lists and verifies them. */
+/** A room's recordings: the entries in the server's list, and the results of verification. */
 
 /** A recording in the room's list. */
 interface LibraryItem {

@@ -43,7 +43,12 @@ const SELECTED = {
   'candidate-pair': ['currentRoundTripTime', 'availableOutgoingBitrate', 'bytesSent', 'bytesReceived'],
 };
 
-/** Returns the selected fields, with only the active candidate pair. @param {RTCStatsReport | null} [stats] @returns {Statistic[]} */
+/**
+ * Returns the selected fields; of the candidate pairs, only the active one is included.
+ *
+ * @param {RTCStatsReport | null} [stats]
+ * @returns {Statistic[]}
+ */
 export function selectStatistics(stats) {
   /** @type {Statistic[]} */
   const found = [];

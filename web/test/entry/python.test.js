@@ -5,7 +5,7 @@ import { pythonCalls } from '../../src/entry/python.js';
 import { HarnessError } from '../../src/shared/errors.js';
 import { replaceGlobal, settled } from '../support/globals.js';
 
-/** A fake client that returns the test's answers. */
+/** A fake client whose answers the test chooses. */
 class FakeClient extends EventTarget {
   /** @type {unknown[]} */
   asked = [];

@@ -146,7 +146,7 @@ describe('a chirp', () => {
   test('sweeps from 120 Hz below its band to 120 above', () => {
     for (const marker of [0, 2, 15]) {
       const samples = chirp(marker, 48_000);
-      // The number of zero crossings is the number of half periods. Counting over a tenth of the chirp gives
+      // The number of zero crossings equals the number of half periods. Counting over a tenth of the chirp gives
       // the pitch to within 5 %.
       const pitch = (/** @type {number} */ from, /** @type {number} */ to) => {
         const part = samples.subarray(from * samples.length, to * samples.length);

@@ -15,7 +15,12 @@ export class Arena {
     this.#free = [{ start: 0, bytes }];
   }
 
-  /** Returns a new image, or null if no free piece is large enough. @param {number} width @param {number} height */
+  /**
+   * Returns a new image, or null if no free piece of memory is large enough.
+   *
+   * @param {number} width
+   * @param {number} height
+   */
   allocate(width, height) {
     const bytes = imageBytes(width, height);
     const index = this.#free.findIndex((piece) => piece.bytes >= bytes);

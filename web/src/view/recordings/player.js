@@ -2,7 +2,7 @@
 
 import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** How long a recording's URL is used, in ms. The server accepts it for slightly longer. */
+/** How long the player uses a recording's URL, in ms. The server accepts it for slightly longer. */
 const VALID_FOR = 3_550_000;
 /**
  * How long to wait before a deletion can be confirmed, in ms. A double-click on Delete must not confirm the deletion.
