@@ -21,7 +21,7 @@ function show(call) {
   });
   call.on('close', () => (state.textContent = 'over'));
   document.querySelector('#hang-up').addEventListener('click', () => call.close());
-  // Replaces the camera's track, as applications do if they stop the camera while it is off.
+  // Replaces the camera's track, as an application does if it stops the track while the camera is off.
   document.querySelector('#camera').addEventListener('click', async () => {
     const replacement = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
     const sender = call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video');
