@@ -71,7 +71,7 @@ describe('an image in memory', () => {
       const { layout, start, bytes } = imageAt(width, height, 1000);
 
       const [y, u, v] = layout;
-      // Chrome rejects a layout in which a plane's stride times its rows reaches into the next plane.
+      // Chrome rejects a layout if a plane's stride * rows bytes reach into the next plane.
       assert.ok(y.offset + y.stride * height < u.offset);
       assert.ok(u.offset + u.stride * chroma(height) < v.offset);
       assert.ok(v.offset + v.stride * chroma(height) < start + bytes);
