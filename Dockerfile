@@ -1,14 +1,14 @@
-# Adds the harness to Playwright's Python image, whose Chromium makes the recordings (see docs/docker.md).
+# Adds the harness to Playwright's Python image, which includes the Chromium that records (see docs/docker.md).
 ARG PLAYWRIGHT=1.65.0
 FROM mcr.microsoft.com/playwright/python:v${PLAYWRIGHT}-noble
 
-# The image contains the Chromium for one version of Playwright, so the Python package must have the same version.
+# The image's Chromium belongs to one version of Playwright, so the Python package must have the same version.
 ARG PLAYWRIGHT
 WORKDIR /opt/recording-harness
 COPY pyproject.toml README.md LICENSE ./
 COPY harness harness
 COPY web web
-# With Dask, the image can also run a scheduler or a worker (see docs/clusters.md).
+# Install Dask as well, so that the image can also run a Dask scheduler or worker (see docs/clusters.md).
 RUN pip install --no-cache-dir ".[dask]" "playwright==${PLAYWRIGHT}"
 
 # The container's user may have no home directory, and Chrome needs one.

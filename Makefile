@@ -31,8 +31,8 @@ COVERAGE ?= 1
 MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run --concurrency=$$concurrency -m pytest,$(BIN)/pytest)
 MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
-# The page's own tests take seconds and run during the first Python tests. All failures are printed again at the end.
-# Test files with the marker `parallel` run in two processes. Then all other tests run one at a time.
+# The page's own tests take only seconds, and run at the same time as the first Python tests. All failures are printed
+# again at the end. Test files with the marker `parallel` run in two processes. Then all other tests run one at a time.
 # pytest exits with code 5 if no tests are selected.
 test: setup-dev ## Run every test suite in its quick form
 	@rm -rf build/coverage && mkdir -p build/coverage
@@ -97,7 +97,7 @@ clean: ## Remove everything that setup and the tools created, but keep recording
 	rm -rf .venv node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# This rule runs every time, but changes its file only if it creates .venv again.
+# This rule always runs, but its target changes only if the script creates .venv again.
 $(INTERPRETER): FORCE
 	@scripts/make-venv $(PYTHON)
 
