@@ -125,7 +125,7 @@ def _livekit_query(name: str) -> str:
 def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: Enter, site: Site) -> None:
     """One connection carries all participants' tracks. Downloading a recording does not end the call.
 
-    If LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, the test uses that LiveKit server instead of ours.
+    If LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, the test uses that server instead of our own.
     """
     alice, bob = (enter(f"{site.url}/livekit.html?{_livekit_query(name)}", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
@@ -142,7 +142,7 @@ def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: En
     room.wait(seconds=1)
     alice.stop_media_recording()
 
-    # Our server decodes and encodes all media in Python, on the same machine as the browsers.
+    # Use lenient limits, because our server decodes and encodes all media in Python, on the browsers' machine.
     busy = Limits(own_av_offset_ms=250, av_offset_ms=400, repeated_percent=30)
     report = verify(recording, limits=busy)
     again = verify(alice.download_media_recording(), limits=busy)
@@ -168,7 +168,7 @@ _WIDTHS = """async () => {
 def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
     """All tracks arrive on one connection. Bob's video changes its size, and Dave joins after Carol leaves."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
-    # Only Bob sends three sizes of his video, because two cores are too slow if all four participants do so.
+    # Only Bob sends three sizes of his video, because two CPU cores are too slow for all four participants to do so.
     sizes = {"bob": "&sizes"}
     alice, bob, carol = (
         enter(f"{site.url}/janus.html?me={name}&{server}{sizes.get(name, '')}", name)

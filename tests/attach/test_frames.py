@@ -55,7 +55,7 @@ def test_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:
 
 
 def test_window_opened_by_the_page_is_not_attached(room: Room, enter: Enter, site: Site) -> None:
-    """A call in the new window is not the page's call, and the window is refused because it has already loaded."""
+    """A call in a new window is not recorded, and the window can't be attached because it has already loaded."""
     alice = enter(f"{site.url}/empty.html", "alice")
     with alice.page.expect_popup() as opened:
         alice.page.evaluate("(url) => void window.open(url)", f"{site.url}/simple-peer.html?room=window")

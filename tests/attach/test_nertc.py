@@ -78,7 +78,7 @@ def test_sdk_error_is_raised_with_its_code(sdk_page: Page, tmp_path: Path, call:
 
 
 def test_join_calls_the_sdk(sdk_page: Page, tmp_path: Path) -> None:
-    """Joining needs an app key that the test lacks, so the test expects the SDK's error for a missing channel name."""
+    """The test has no app key, so it can't join; instead, it expects the SDK's error for a missing channel name."""
     app = NertcApp(sdk_page, recordings=tmp_path)
 
     with pytest.raises(PageError, match="JOIN_WITHOUT_CHANNEL_NAME 10110"):

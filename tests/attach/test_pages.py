@@ -1,4 +1,4 @@
-"""Tests for attached pages that crash, reload or navigate; a page stays open after the harness releases it."""
+"""Tests for attached pages that crash, reload, navigate, or stay open after the harness releases them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def test_recording_of_a_crashed_page_is_kept(room: Room, enter: Enter, site: Site) -> None:
-    """After a page crashes, the next wait raises an error that contains the saved recording."""
+    """After a page crashes, the next call of ``room.wait`` raises an error that contains the saved recording."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -64,7 +64,7 @@ def test_recording_of_a_reloaded_page_is_kept_and_the_page_records_again(room: R
 
 @pytest.mark.thorough
 def test_navigation_inside_an_application_does_not_change_its_call(room: Room, enter: Enter, site: Site) -> None:
-    """The test changes the page's address without loading a new page, as a single-page application does."""
+    """Recording continues when the application changes the page's address without loading a new page."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)

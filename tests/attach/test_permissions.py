@@ -78,7 +78,7 @@ def test_internet_page_reaches_only_this_machine(room: Room, page: Page, granted
 
 @pytest.mark.thorough
 def test_internet_page_is_recorded_after_its_owner_grants_another_permission(room: Room, page: Page) -> None:
-    """Granting another permission revokes access to this machine, and the next recording restores it."""
+    """Granting another permission revokes the page's access to this machine, and the next recording restores it."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.goto("https://app.example/")
@@ -165,7 +165,7 @@ def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page)
 def test_page_that_cannot_reach_the_server_is_refused_with_the_remedy(
     room: Room, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
-    """Either Chrome blocks local connections or no server answers; the error gives both possible reasons."""
+    """The error gives both possible reasons: Chrome blocks local connections, or no server answers."""
     server = room._server
     script = server.attach(room.name, "alice", "synthetic").replace(server.url, "http://127.0.0.1:9")
     page = ApplicationPage(new_context(ignore_https_errors=True).new_page(), server.url, script)
