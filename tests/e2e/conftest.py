@@ -21,7 +21,7 @@ from tests.support.reports import LENIENT_LIMITS
 
 @dataclass(frozen=True)
 class Observations:
-    """What PyAV reads from a file: codecs, frame sizes, and packet times in ms."""
+    """A file's codecs, frame sizes and packet times in ms, as PyAV reads them."""
 
     codecs: set[str]
     sizes: set[tuple[int, int]]

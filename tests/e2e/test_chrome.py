@@ -70,7 +70,7 @@ def test_chrome_opens_a_page_and_knows_its_version() -> None:
 
 
 def test_chrome_disables_all_features_that_playwright_disables() -> None:
-    """Chrome applies only the last --disable-features switch, which is ours and repeats Playwright's features."""
+    """Chrome applies only the last --disable-features switch: ours, which also lists all of Playwright's features."""
     with Chrome():
         line = processes.chrome_processes("browser")[-1].cmdline()
         first, last = (

@@ -52,7 +52,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     (recording,) = answer["recordings"]
     assert {"ok", "recordings", "reports"} == set(answer)
     assert [] == failed_findings(answer), result.stderr
-    # On a busy machine, the smoothness checks may fail; the exit code is then 1.
+    # On a busy machine, the smoothness checks may fail, and the exit code is then 1.
     assert (0 if answer["ok"] else 1) == result.returncode
     assert set(recording) == RECORDING
     assert REPORT == set(answer["reports"][0])
@@ -86,7 +86,7 @@ def test_an_invalid_option_exits_with_2_and_states_what_is_allowed(tmp_path: Pat
 def test_the_error_of_every_option_states_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, allowed: str
 ) -> None:
-    """The options are tested in this process, because starting the program takes a second for each option."""
+    """The test calls ``main`` directly, because starting the program would take a second for each option."""
     monkeypatch.setattr(sys, "argv", ["harness", "record", option, value])
 
     with pytest.raises(SystemExit) as end:
@@ -107,7 +107,7 @@ def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path
 
 
 def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path: Path) -> None:
-    """If the file contains only text, the exit code is 1 and the output is a single line."""
+    """Verifying a text file prints a single line, and the exit code is 1."""
     (tmp_path / "README.md").write_text("# Nothing to see\n")
 
     result = run_harness("verify", "README.md", folder=tmp_path)
@@ -211,7 +211,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
     not hasattr(os, "sched_setaffinity"), reason="Only Linux can restrict a program to some processors."
 )
 def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: Path) -> None:
-    """With only one processor, the machine is too slow for sixteen participants at 720p."""
+    """The command warns that one processor is too slow for sixteen participants at 720p."""
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(processors)})
     try:

@@ -131,7 +131,7 @@ def test_a_recording_in_which_everything_changes_passes_the_file_checks(
 
 
 def test_a_muted_microphone_leaves_silence_and_returns_in_sync(call: Report) -> None:
-    """The silence lasts as long as the mute, and the audio after it is in sync with the video."""
+    """The silence lasts as long as the microphone is muted, and the audio after it is in sync with the video."""
     assert [True, False, True] == on_states(call, "audio", "bob")
     assert seconds_silent(call, "bob") == pytest.approx(seconds_off(call, "audio", "bob"), abs=0.5)
     assert seconds_silent(call, "carol") < 0.3
@@ -149,7 +149,7 @@ def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: 
 
 
 def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) -> None:
-    """If a camera is off, its tile shows a placeholder instead of the last frame, for Carol as well as for Alice."""
+    """While a camera is off, its tile shows a placeholder instead of the last frame, for Carol as well as for Alice."""
     assert [True, False, True] == on_states(call, "video", "carol")
     assert [True, False, True, False, True] == on_states(call, "video", "alice")
     for name in ("alice", "carol"):
@@ -171,7 +171,7 @@ def test_an_unplugged_device_leaves_silence_and_the_placeholder(call: Report) ->
 
 
 def test_a_shared_screen_replaces_the_camera_until_it_ends(call: Report) -> None:
-    """The participant stays visible before, while and after sharing a screen."""
+    """The participant is visible before, during and after sharing a screen."""
     assert [True] == on_states(call, "video", "frank")
     assert [] == failures_of(call, "frank")
 

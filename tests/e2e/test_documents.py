@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEPS = "quickstart.md"
-# Code blocks that are not run separately by this file: the document and language of each, with the reason.
+# Code blocks that this file does not run separately: the document and language of each, with the reason.
 TESTED_ELSEWHERE = {
     ("README.md", "console"): "run in order, below",
     ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install the package",
@@ -74,7 +74,7 @@ PYTHON = [
 
 
 def test_every_kind_of_code_block_is_run_or_listed() -> None:
-    """Every code block either contains Python or is listed above, with the reason why it is not run separately."""
+    """Every code block either contains Python or is listed in TESTED_ELSEWHERE."""
     found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
 
     assert [] == [one for one in sorted(found) if one[1] != "python" and one not in TESTED_ELSEWHERE]

@@ -1,4 +1,4 @@
-"""Tests for compatibility with NERTC: the sample from NERTC's guide, its constants, its client and its events."""
+"""Tests for compatibility with NERTC's API: the sample in NERTC's guide, the constants, the client and the events."""
 
 from collections.abc import Callable
 from functools import partial

@@ -13,7 +13,7 @@ from harness.recording.manifest import Manifest
 from tests.support.processes import still_running
 from tests.support.program import PROGRAM, wait_until
 
-# When the shell opens the terminal, it becomes the session's controlling terminal.
+# The terminal becomes the session's controlling terminal when the shell opens it.
 ON_A_TERMINAL = 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1'
 
 

@@ -23,7 +23,8 @@ SIZES = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 FULL = os.environ.get("HARNESS_FULL") == "1"
 RESTARTS = 50 if FULL else 3
 COMBINATIONS = list(product(("local", "all"), ("audio", "video"), SIZES, (15, 30)))
-# The quick form covers every combination of values of any two options. Audio recordings have no size or frame rate.
+# For any two options, the quick form covers every combination of their values. Audio recordings have no size or frame
+# rate.
 QUICK = [
     ("local", "audio", "360p", 15),
     ("all", "audio", "720p", 30),
@@ -40,7 +41,7 @@ QUICK = [
 def room_of_two(
     browser: Browser, room_server: RoomServer, recordings: Path
 ) -> Iterator[tuple[Room, Participant, Participant]]:
-    """Yield the room that all tests share, with Alice and Bob; Alice subscribes to Bob throughout."""
+    """Yield the room that all tests share, and its participants Alice and Bob. Alice always subscribes to Bob."""
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="matrix") as room:
         alice, bob = room.join_all("alice", "bob", subscriber="alice")
         yield room, alice, bob
@@ -85,7 +86,7 @@ def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participan
 
     for _ in range(RESTARTS + 1):
         alice.start_media_recording(recorder="all", record_config=config)
-        # Chrome fact 20: Chrome drops downloads after the tenth within a second, so the test stays at two per second.
+        # Chrome fact 20: Chrome drops all downloads after the tenth in one second, so make at most two per second.
         room.wait(seconds=0.6)
     alice.download_media_recording()
     alice.clean_media_recording()

@@ -195,7 +195,10 @@ def test_the_page_has_no_accessibility_violations(
 
 
 def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, visit: Visit) -> None:
-    """The name field has focus first, Tab reaches every button, and each call moves the focus to the next button."""
+    """The name field has the focus first, and Tab reaches every button.
+
+    Joining moves the focus to the room's heading. Starting and stopping a recording move it to the next button.
+    """
     page = visit(open_server.url)
 
     page.keyboard.type("Alice")

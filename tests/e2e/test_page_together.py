@@ -131,7 +131,7 @@ def test_the_page_plays_a_recording_and_seeks_in_it(open_server: RoomServer, vis
     report = opened.value
     expect(report.get_by_role("heading", name="to play.webm")).to_be_visible()
     report.wait_for_function("() => document.querySelector('video').videoWidth === 640")
-    # The content security policy allows the report's script, so a click in the middle of the timeline seeks there.
+    # The content security policy allows the report's script to run, so clicking the timeline seeks to that time.
     report.locator("#times .lane").first.click()
     report.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
     page.keyboard.press("Escape")

@@ -17,7 +17,7 @@ EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix 
 RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
 # Examples that also run in the quick form, one at a time; another test plays two more in parallel.
 QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
-# Checks that may fail on a small machine, because videos may freeze while many participants start.
+# Checks that may fail on a slow machine, because videos may freeze while many participants start.
 CROWDED = {"sixteen-participants.toml": {"frozen", "gap"}}
 
 
