@@ -1,6 +1,6 @@
 """Make a long recording in real time.
 
-To run it, enter ``python -m tests.faults.soak [MINUTES]``. The exit code is 1 if a limit is exceeded.
+Run it with ``python -m tests.faults.soak [MINUTES]``. The exit code is 1 if a limit is exceeded.
 
 Three participants record at 720p30, or as specified by --quality and --frame-rate, in our own room or in another
 application's call (--application). Memory means the proportional set size of Chrome's processes, in MB. It is sampled
@@ -31,7 +31,10 @@ SAMPLE_EVERY = 5.0
 
 
 def grown(samples: list[dict[str, float]]) -> str:
-    """Return the three processes that grew most from the second to the last fifth of the samples, and their growth."""
+    """Return the three processes whose memory grew most, and their growth in MB.
+
+    The growth is measured from the second to the last fifth of the samples.
+    """
     fifth = max(1, len(samples) // 5)
     before, after = (
         {name: median(one.get(name, 0.0) for one in part) for name in samples[-1]}
@@ -64,7 +67,8 @@ def record(
 ) -> tuple[Recording, np.ndarray, str]:
     """Make a recording, and sample the memory while it runs.
 
-    Return the file, the samples (minutes, MB used by Chrome, MB used by Python), and the processes that grew most.
+    Return the file, the samples (minutes, MB used by Chrome, MB used by Python), and the processes whose memory grew
+    most.
     """
     alice = participants[0]
     alice.start_media_recording(recorder="all", record_config=config)

@@ -24,7 +24,7 @@ def enter(room: Room, site: Site, name: str) -> Participant:
 
 
 def alarm_of(participant: Participant, words: str) -> float:
-    """Stop and download the recording; return when the alarm that contains the given words was raised, in seconds."""
+    """Stop and download the recording; return the time, in seconds, of the alarm that contains the given words."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     events = Manifest.read(recording.manifest).timeline.events

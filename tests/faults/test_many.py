@@ -25,7 +25,7 @@ STOPS = 20 if FULL else 2
 
 
 def test_short_recordings_are_valid_files(room: Room, goals: Goals, check_file: CheckFile) -> None:
-    """Even a recording of only 0.3 s has video, audio and an index; other programs confirm this."""
+    """Even a recording of only 0.3 s has video, audio and an index, and other programs can read it."""
     alice = room.join("alice")
     for seconds in LENGTHS:
         alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"{seconds} s"))

@@ -35,7 +35,7 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
 @pytest.mark.own_thread
 @pytest.mark.parametrize("service", SERVICES if FULL else ["audio"])
 def test_stall_after_a_killed_service_raises_an_alarm(tmp_path: Path, goals: Goals, service: str) -> None:
-    """Within two seconds, an alarm names a participant who is no longer visible or audible."""
+    """When a participant is no longer visible or audible, an alarm names the participant within two seconds."""
     silent: list[str] = []
     for number in range(KILLS):
         others = chrome_processes(SERVICES[service])

@@ -13,7 +13,7 @@ STALLS = [
         "alice",
         "{ const end = performance.now() + 2600; while (performance.now() < end); }",
         "The page has stopped sending data.",
-        # The page is blocked for longer than it takes to raise the alarm.
+        # The page can't report the alarm, because it is still blocked when the alarm is raised.
         False,
     ),
 ]
