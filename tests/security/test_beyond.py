@@ -92,7 +92,7 @@ def test_a_room_is_served_by_https_with_a_code(
     ],
 )
 def test_invalid_options_are_refused(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    """The command exits with a one-line error before the server starts to listen."""
+    """If an option is invalid, the command exits with a one-line error before the server starts to listen."""
     (tmp_path / "scenario.toml").write_text("steps = []")
 
     ran = run_harness("serve", "--port", "0", *arguments, folder=tmp_path)

@@ -190,7 +190,7 @@ def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
 
 
 def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
-    """Recordings that broke leave no files open."""
+    """The server leaves no files open for recordings that failed."""
 
     async def litter(server: RoomServer) -> None:
         async with sockets(server) as wire:

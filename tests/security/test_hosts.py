@@ -64,7 +64,7 @@ def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Pa
 def test_an_impossible_address_is_refused_in_one_line(
     arguments: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
-    """The command exits before it opens any port, and prints no traceback."""
+    """If an address is invalid, the command exits before it opens any port, and prints no traceback."""
     ran = run_harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2

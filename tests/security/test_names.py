@@ -183,7 +183,7 @@ _OWNED: Final = frozenset("\x1b\x07\x9b\u202e")
 
 
 def codec_change(codec: str) -> dict[str, Any]:
-    """Return a function that changes a manifest's codec."""
+    """Return a manifest change that replaces the codec."""
     return {"recording": {"codec": codec}}
 
 

@@ -60,7 +60,7 @@ async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSock
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_path: Path) -> None:
-    """Sending pings does not extend the time limit for the hello message."""
+    """A client that sends pings still has to send the hello message within the time limit."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -74,7 +74,7 @@ def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_pat
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_slow_hello_times_out(path: str, tmp_path: Path) -> None:
-    """Sending the hello message byte by byte does not extend the time limit."""
+    """A client that sends the hello message byte by byte gets no extra time."""
 
     async def dribble(server: RoomServer) -> bytes:
         port = int(server.url.rpartition(":")[2])
@@ -292,7 +292,10 @@ def test_silent_connections_cause_one_log_line(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
-    """Joins are limited, because each one is stored in all of the room's recordings. Other rooms are not affected."""
+    """The number of joins is limited, because each one is stored in all of the room's recordings.
+
+    Other rooms are not affected.
+    """
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:
@@ -350,7 +353,7 @@ def test_large_welcome_message_is_sent(tmp_path: Path) -> None:
 
 
 def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> None:
-    """Each participant's new recordings are limited, because every recording needs a folder and a thread."""
+    """Each participant can start only a limited number of recordings, because each one needs a folder and a thread."""
 
     async def litter(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:

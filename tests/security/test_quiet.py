@@ -76,7 +76,7 @@ def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path)
 def test_tokens_appear_in_no_address_and_no_log(
     seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
 ) -> None:
-    """Even DEBUG lines must not contain tokens; lines at INFO and above must not contain SDP or IP addresses either."""
+    """No log line contains tokens, not even at DEBUG. Lines at INFO and above contain neither SDP nor IP addresses."""
     caplog.set_level(logging.DEBUG)
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
