@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     expect.set_options(timeout=20_000)
-    # A confined child process can't report coverage, because it can't write files and is killed when it is done.
+    # Don't measure coverage in confined child processes: they can't write files, and are killed when they are done.
     child._ONE_THREAD["COVERAGE_PROCESS_CONFIG"] = ""
     config.addinivalue_line(
         "markers", "own_thread: runs in a separate thread, because the main thread has an event loop"
@@ -81,7 +81,7 @@ def goals() -> Goals:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of measurements, and append each failure to the file that the variable FAILURES names."""
+    """Print the measurements, and append each failure to the file that the environment variable FAILURES names."""
     if GOALS.rows:
         terminalreporter.section("promised and measured figures")
         for line in GOALS.table():
@@ -104,7 +104,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
     """Serve other WebRTC applications over HTTPS, with strict security headers."""
-    # This import is here because few tests need the site, and its imports are slow.
+    # Import this module only when it is needed, because its own imports are slow and few tests need the site.
     from tests.support.servers.application_site import NODE_MODULES, Site
 
     if not (NODE_MODULES / "simple-peer").is_dir():
@@ -115,7 +115,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def janus(tmp_path: Path) -> Iterator[Janus]:
-    """Start a Janus for one test."""
+    """Start a Janus server for one test."""
     from tests.support.servers.janus import Janus, installed
 
     if not installed():

@@ -1,4 +1,4 @@
-"""Run batches on a real Dask cluster whose scheduler and workers are separate processes, and kill a worker."""
+"""Run batches on a real Dask cluster whose scheduler and workers are separate processes, and kill workers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SCENARIO_COUNT = 40 if FULL else 4
 ONE_SECOND_SIZE = 10_000
 # Size of a recording whose transfer takes a second or two, in bytes.
 LARGE = 400_000_000
-# How long after the start of the large recording's transfer the worker is killed, in seconds.
+# Time from the start of the large recording's transfer until the worker is killed, in seconds.
 KILLED_AFTER = 0.5
 SCENARIO = """
 title = "{title}"
@@ -63,7 +63,7 @@ download = "alice"
 
 
 def rescued(errors: str) -> list[Path]:
-    """Return the recordings of crashed workers that the batch reported on standard error."""
+    """Return the crashed workers' recordings that the batch reported on standard error."""
     return [Path(path) for path in re.findall(r"A worker crashed; its recording (\S+) \(", errors)]
 
 
@@ -135,7 +135,7 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
 class LargeRecordingJob(ScenarioJob):
     """A job that returns a large recording immediately. Its first worker crashes while the recording is being fetched.
 
-    The worker that succeeds in creating the file ``crashed`` crashes; the others do not.
+    Only the worker that creates the file ``crashed`` crashes.
     """
 
     crashed: Path

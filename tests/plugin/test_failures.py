@@ -1,4 +1,4 @@
-"""Test the artifacts of tests that fail during teardown or log unusual text; each test runs its own pytest."""
+"""Tests for the artifacts of tests that fail during teardown or log unusual text; each runs a separate pytest."""
 
 import json
 from pathlib import Path

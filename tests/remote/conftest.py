@@ -22,7 +22,7 @@ _OURS = (sys.executable, "-m", "playwright")
 
 
 class Server:
-    """A running browser server from the installed Playwright, or from the Playwright version in ``driver``."""
+    """A running browser server, started with the installed Playwright or with the command in ``driver``."""
 
     def __init__(self, *arguments: str, prefix: Sequence[str] = (), driver: Sequence[str] = _OURS) -> None:
         # Chrome creates sockets in this folder, and the paths of sockets must be short.

@@ -1,4 +1,4 @@
-"""Tests for rooms in remote browsers: recordings are stored and verified here, and browser crashes are reported."""
+"""Tests for remote browsers: recordings are stored and verified on this machine, and crashes are reported."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_browser_server_without_our_switches_is_refused(
 
 
 def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """Without --unsafe, a server ignores the given executable. A server without a Chrome of its own is refused."""
+    """Without --unsafe, a server ignores the given executable. If it has no Chrome of its own, it is refused."""
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (

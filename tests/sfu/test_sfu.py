@@ -88,7 +88,7 @@ def test_local_recording_over_janus_contains_no_other_participant(open_rooms: Ca
 
 @pytest.mark.thorough
 def test_restart_of_janus_causes_only_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
-    """If Janus restarts, all pages reconnect, and the recording continues with the interruption in its timeline."""
+    """If Janus restarts, all pages reconnect. The recording continues, and its timeline shows the interruption."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)

@@ -1,4 +1,4 @@
-"""Tests for rooms whose media pass only through a TURN server, whose passwords expire."""
+"""Tests for rooms whose media pass only through a TURN server with temporary passwords."""
 
 from __future__ import annotations
 

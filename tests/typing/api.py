@@ -56,7 +56,7 @@ def rescued(error: RecordingError) -> Recording | None:
 
 
 def participant_count(room: Room) -> int:
-    """Count the participants of a room."""
+    """Return the number of participants in a room."""
     return len(room.participants)
 
 
