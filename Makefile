@@ -1,6 +1,6 @@
 # `make record` and `make test` first install everything that is missing.
 
-# The Python for .venv, 3.11 or newer, for example: make record PYTHON=python3.13
+# The Python interpreter for .venv (3.11 or newer), for example: make record PYTHON=python3.13
 # The default is the first suitable Python on PATH.
 PYTHON ?=
 BIN := .venv/bin
@@ -31,8 +31,9 @@ COVERAGE ?= 1
 MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run --concurrency=$$concurrency -m pytest,$(BIN)/pytest)
 MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
-# The page's own tests take only seconds, and run at the same time as the first Python tests. All failures are printed
-# again at the end. Test files with the marker `parallel` run in two processes. Then all other tests run one at a time.
+# The page's own tests take only seconds, and run at the same time as the first Python tests.
+# All failures are printed again at the end.
+# Test files with the marker `parallel` run in two processes. Then all other tests run one at a time.
 # pytest exits with code 5 if no tests are selected.
 test: setup-dev ## Run every test suite in its quick form
 	@rm -rf build/coverage && mkdir -p build/coverage

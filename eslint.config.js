@@ -4,8 +4,9 @@ import { defineConfig } from 'eslint/config';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-// The folders of web/src, in the order in which a recording passes through them. The roots create the stages, and client/
-// connects them. Every folder may import shared/, and the two kinds of rooms share webrtc/.
+// The stages: folders of web/src, in the order in which a recording passes through them. The roots, main.js and
+// attach.js, create the stages, and client/ connects them. Every folder may import shared/. The two kinds of rooms
+// share webrtc/.
 const STAGES = ['entry', 'room', 'application', 'media', 'mixer', 'recorder', 'library', 'view'];
 
 const ROOTS = {
@@ -19,7 +20,7 @@ const CLIENT = {
 const stages = (names, message) => ({ group: names.map((name) => `../**/${name}/**`), message });
 const inner = (group, message) => ({ group, message });
 
-/** ESLint uses only the last matching configuration of a rule, so each entry lists every contract of its files. */
+/** ESLint uses only the last matching configuration of a rule, so each entry lists all contracts for its files. */
 const contract = (files, ...patterns) => ({
   files,
   rules: { 'no-restricted-imports': ['error', { patterns: [ROOTS, ...patterns] }] },
@@ -42,7 +43,7 @@ const contracts = [
     CLIENT,
     stages([...STAGES, 'webrtc'], 'shared/ imports nothing from other folders.'),
   ),
-  // Imports within a stage also point one way.
+  // Within a stage, too, imports are allowed in one direction only.
   contract(
     ['web/src/room/transport/**/*.js'],
     ...ofStage('room'),
@@ -105,7 +106,7 @@ export default defineConfig(
     files: ['web/test/**/*.js'],
     languageOptions: { globals: globals.node },
     rules: {
-      // node:test awaits the promises of test() and describe() itself.
+      // node:test itself awaits the promises that test() and describe() return.
       '@typescript-eslint/no-floating-promises': [
         'error',
         {
@@ -117,12 +118,12 @@ export default defineConfig(
     },
   },
   { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
-  // A classic script; Python inserts its options in front of it.
+  // A classic script, not a module. Python inserts the script's options in front of it.
   {
     files: ['web/src/application/hooks.js'],
     languageOptions: { sourceType: 'script', globals: { HARNESS: 'readonly' } },
   },
-  // The pages of other applications in tests have plain scripts.
+  // In the tests, the pages of other applications contain untyped JavaScript.
   {
     files: ['tests/applications/**/*.js'],
     ...tseslint.configs.disableTypeChecked,
@@ -131,7 +132,7 @@ export default defineConfig(
     files: ['web/src/**/*-worklet.js'],
     languageOptions: { globals: globals.audioWorklet },
   },
-  // Benchmarks run in the harness's page, and import its modules by their addresses.
+  // Benchmarks run in the harness's page, and import its modules by URL.
   {
     files: ['benchmarks/**/*.js'],
     ...tseslint.configs.disableTypeChecked,
