@@ -40,7 +40,7 @@ def sdk_page(sdk_site: Site, room: Room, new_context: Callable[..., BrowserConte
 
 
 def test_nertcs_own_recording_is_collected_and_verified(sdk_page: Page, tmp_path: Path) -> None:
-    """NERTC writes an MP4 file with the suffix .webm. A second start is refused, but still changes the video size."""
+    """NERTC writes an MP4 file with the suffix .webm. A second start is refused, but still changes the video's size."""
     app = NertcApp(sdk_page, recordings=tmp_path)
     large = RecordConfig(record_name="sdk", record_video_quality="720p", record_video_frame=30)
 

@@ -41,7 +41,7 @@ _RESPONSES = {
 
 
 def _serve_internet_sites(context: BrowserContext) -> None:
-    """Simulate all sites under .example and the site app.localhost, with a content security policy."""
+    """Simulate the site app.localhost and all sites under .example, with a content security policy."""
 
     def answer(route: Route) -> None:
         path = urlsplit(route.request.url).path

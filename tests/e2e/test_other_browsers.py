@@ -139,7 +139,7 @@ def test_firefox_shows_immediately_that_it_cannot_record(firefox_answers: dict[s
 
 @pytest.mark.parametrize("caller", ["page", "driven"])
 def test_start_fails_with_nertcs_10450_in_firefox(firefox_answers: dict[str, Any], caller: str) -> None:
-    """Whether the page or Python calls start, the error has NERTC's code 10450 and the reason."""
+    """The error has NERTC's code 10450 and the reason, whether the page or Python calls start."""
     assert {"name": "NotSupportedError", "code": 10450, "message": firefox_answers["shown"]} == firefox_answers[caller]
 
 

@@ -50,7 +50,7 @@ def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Pa
 
 @pytest.mark.own_thread
 def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> None:
-    """A failed expectation appears in the report as a failed check for that participant."""
+    """If an expectation is not met, the report contains a failed check for the participant."""
     outcome = play_text(
         tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { mute = "bob" }, '

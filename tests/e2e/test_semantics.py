@@ -158,7 +158,7 @@ def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: 
 
 @pytest.mark.parametrize("call", ["start", "download"])
 def test_start_and_download_during_a_pause_behave_as_while_recording(alice: Participant, call: str) -> None:
-    """Start and download both end a paused recording, and its complete file is downloaded."""
+    """Both start and download end a paused recording, and download its complete file."""
     alice.start_media_recording(record_config=config_named(f"paused {call}"))
     alice.wait(0.7)
     alice.pause_media_recording()

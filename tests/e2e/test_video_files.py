@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness import Report, Room
 
 CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=30, record_name="call")
-# The name that reports use for the video file's marker, because no participant in the room has this marker.
+# Reports use this name for the video file's marker, because no participant in the room has this marker.
 ACTOR = "marker 9"
 
 
@@ -40,7 +40,7 @@ def write_video_file(folder: Path, *, seconds: float, video: bool = True, audio:
 
 
 def record_and_verify(room: Room, name: str, seconds: float) -> Report:
-    """Record for the given time, and return the report. Except for smoothness, only one check fails: ``unexpected``."""
+    """Record for the given time, and return the report. Except for smoothness, only the check ``unexpected`` fails."""
     alice = next(one for one in room.participants if one.name == name)
     alice.start_media_recording(recorder="all", record_config=CONFIG)
     room.wait(seconds=seconds)

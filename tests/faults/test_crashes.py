@@ -23,7 +23,7 @@ KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1
 CLOSES = 30 if FULL else 1
 PROGRAMS = 10 if FULL else 1
-# The fixed seed makes the moments of the crashes reproducible.
+# The fixed seed makes the times of the crashes reproducible.
 RANDOM = random.Random(7)  # noqa: S311 - test data, not secrets
 
 CheckFile = Callable[[Recording], Report]
