@@ -43,7 +43,7 @@ const contracts = [
     CLIENT,
     stages([...STAGES, 'webrtc'], 'shared/ imports nothing from other folders.'),
   ),
-  // Within a stage, too, imports are allowed in one direction only.
+  // Between the files of one stage, imports are allowed in one direction only.
   contract(
     ['web/src/room/transport/**/*.js'],
     ...ofStage('room'),

@@ -1,4 +1,4 @@
-"""Tests for launching and closing Chrome, and for protecting it from signals to the process group."""
+"""Tests for launching and closing Chrome, and for protecting it from signals sent to the process group."""
 
 import contextlib
 import os

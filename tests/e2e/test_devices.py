@@ -158,7 +158,7 @@ def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) ->
 
 @pytest.mark.parametrize("name", ["alice", "dave"])
 def test_a_replaced_device_is_recorded_to_the_end(call: Report, name: str) -> None:
-    """Alice, who is recording, and Dave each switch to another microphone and camera."""
+    """Alice, who is recording, and Dave both switch to another microphone and camera."""
     assert call.participant(name).present[-1][1] > duration_of(call) - 0.5
     assert [] == failures_of(call, name)
 

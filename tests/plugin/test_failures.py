@@ -1,4 +1,7 @@
-"""Tests for the artifacts of tests that fail during teardown or log unusual text; each runs a separate pytest."""
+"""Tests for the artifacts of tests that fail during teardown or log unusual text.
+
+Each test runs pytest in a separate process.
+"""
 
 import json
 from pathlib import Path

@@ -207,7 +207,7 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
 
 
 def test_reporters_get_the_paths_of_recordings(pytester: pytest.Pytester) -> None:
-    """JUnit XML contains the paths as test properties; pytest-html and Allure include the videos and reports."""
+    """JUnit XML contains the files' paths as test properties; pytest-html and Allure include the videos and reports."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     reporters = ("--junit-xml", "results.xml", "--html", "site/all.html", "--alluredir", "allure")

@@ -26,7 +26,7 @@ CODE = "correct horse"
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Return the paths of a certificate for this machine and its key."""
+    """Return the paths of a certificate for this machine and of its private key."""
     issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")

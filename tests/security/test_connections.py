@@ -206,7 +206,7 @@ def flood(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_reset_connections_are_not_logged(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Resetting a connection before, during or after its handshake logs no warnings, even if pings are unanswered."""
+    """Resetting a connection before, during or after its handshake causes no warnings, even if pings are unanswered."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         for number in range(60):
             with socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire:
