@@ -1,4 +1,4 @@
-"""Test batches: an error or a crash in one scenario does not affect the outcomes of the others."""
+"""An error or a crash in one scenario of a batch does not affect the outcomes of the other scenarios."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.parallel
 
 
 def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJob:
-    """Return a job; ``fate`` determines how the job ends."""
+    """Return a job that ends in the way that ``fate`` specifies."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
     return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> None:
-    """Other workers run the remaining scenarios, and the outcomes are in the order of the jobs."""
+    """If a worker crashes, the remaining scenarios are still run. The outcomes are in the order of the jobs."""
     fates: list[Fate] = ["ends", "dies", "ends", "ends"]
     jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
 
@@ -41,7 +41,7 @@ def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> N
 
 
 def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path) -> None:
-    """If a worker crashes, its scenario's outcome contains the recording, the report on it and the reason."""
+    """If a worker crashes, its scenario's outcome contains the reason, the recovered recording and the report on it."""
     jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
     _, outcome = run_batch(jobs)
@@ -55,7 +55,7 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 
 
 def test_scenario_that_can_not_start_does_not_affect_the_others(tmp_path: Path) -> None:
-    """An unexpected exception does not affect the other scenarios. The exception's type and location are reported."""
+    """An unexpected exception in one scenario does not affect the others. Its type and location are reported."""
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     reported: list[tuple[int, Outcome]] = []
 

@@ -1,4 +1,4 @@
-"""Test a Dask worker's folders: other users of the machine can't read the recordings in them."""
+"""Other users of the machine can't read the recordings in a Dask worker's folders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob]:
-    """Return a job; use a separate folder for temporary files, and a umask that removes no permissions."""
+    """Return a job. During the test, temporary files are in ``tmp_path``, and the umask is 0."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     job = ScenarioJob(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
     before = os.umask(0)
@@ -34,7 +34,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob
 
 
 def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
-    """The folders of a batch and of its jobs are private, even if the batch's folder already had another mode."""
+    """The folders of a batch and of its jobs are private, even if the batch's folder existed with other permissions."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
     one, other = _private_folder("batch", job), _private_folder("batch", job)
@@ -45,7 +45,7 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """A link or another user's folder is not used, since recordings in it could be read or redirected."""
+    """A symbolic link or another user's folder is refused, since others could read or redirect the recordings in it."""
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "foreign").mkdir()
@@ -90,7 +90,7 @@ def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_by
 
 
 def test_worker_that_can_not_create_a_folder_reports_it(job: ScenarioJob, tmp_path: Path) -> None:
-    """A worker without a usable folder raises SetupError, so that its scenario's outcome contains the reason."""
+    """If a worker can't create its folder, SetupError is raised, and the scenario's outcome contains the reason."""
     (tmp_path / "file").touch()
 
     with pytest.raises(SetupError, match="Recordings can't be stored in"):
