@@ -1,4 +1,4 @@
-"""The CPU budget warns before a recording starts if the processors are too slow for it."""
+"""Before a recording starts, a warning is shown if the machine doesn't have enough CPU time for it."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def other_program() -> Iterator[psutil.Process]:
 
 
 def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
-    """More participants, pixels and frames need more processors; an audio recording needs the fewest."""
+    """More participants, larger frames and higher frame rates need more processors. Audio alone needs the fewest."""
     requests = ((1, AUDIO), (1, SMALL), (3, SMALL), (3, LARGE), (9, LARGE))
     costs = [needed(participants, config) for participants, config in requests]
 
@@ -40,7 +40,7 @@ def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
 
 
 def test_one_participant_with_a_small_video_fits_any_machine() -> None:
-    """There is no warning if one participant with a small video is recorded on a fast machine."""
+    """Recording one participant with a small frame size causes no warning on a fast machine."""
     assert CpuBudget().shortage(1, SMALL) is None
 
 

@@ -1,4 +1,4 @@
-"""Test how a browser is found: the order of the candidates, and the error if none of them starts."""
+"""Test the order in which browsers are tried, and the error if none of them starts."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def write_program(folder: Path, name: str, *, output: str = f"Chromium {VERSION}
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the only folder on the PATH of a machine without a browser."""
+    """Simulate a machine without a browser, and return the only folder on its PATH."""
     path = tmp_path / "bin"
     path.mkdir()
     monkeypatch.setenv("PATH", str(path))
@@ -37,7 +37,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_first_candidate_in_the_order_is_used(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The order is: the named browser, CHROME_PATH, Playwright's own browser, channels, PATH."""
+    """Browsers are tried in this order: the named browser, CHROME_PATH, Playwright's own browser, channels, PATH."""
     google = write_program(machine, "google-chrome")
     found = [locate()]
     chromium = write_program(machine, "chromium")
@@ -80,7 +80,7 @@ def test_browser_that_does_not_start_is_skipped(machine: Path) -> None:
 
 @pytest.mark.parametrize("output", ["Mozilla Firefox 140.5.0esr", ""])
 def test_named_program_that_is_not_a_chrome_is_refused(machine: Path, output: str) -> None:
-    """A browser that the user named is never skipped silently."""
+    """If the browser that the user named can't be used, an error is raised and no other browser is tried."""
     write_program(machine, "chromium")
     other = write_program(machine, "other", output=output)
 
@@ -89,7 +89,7 @@ def test_named_program_that_is_not_a_chrome_is_refused(machine: Path, output: st
 
 
 def test_chrome_path_without_a_program_is_refused(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If CHROME_PATH is not a program, the error names this variable."""
+    """If CHROME_PATH is not the path of a program, the error names this variable."""
     write_program(machine, "chromium")
     monkeypatch.setenv("CHROME_PATH", "/nowhere/chrome")
 
@@ -106,7 +106,7 @@ def test_missing_browser_is_reported_with_the_remedy() -> None:
 
 @pytest.mark.own_thread
 def test_install_is_silent_if_there_is_a_browser(machine: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Nothing is downloaded or printed if a browser already exists."""
+    """If a browser is already installed, nothing is downloaded or printed."""
     chrome = write_program(machine, "chromium")
 
     browser = install()
@@ -154,7 +154,7 @@ def test_package_chromium_of_ubuntu_is_not_tried(
 
 @pytest.mark.own_thread
 def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An installer that prints nothing for too long is stopped, since its download may have stalled."""
+    """If an installer prints nothing for too long, it is stopped, since its download may have stalled."""
     python = machine / "python"
     python.write_text("#!/bin/sh\necho Downloading\n/bin/sleep 60\n")
     python.chmod(0o755)
@@ -168,7 +168,7 @@ def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPa
 
 
 def incomplete_driver(folder: Path, *, until: Path) -> Path:
-    """Write a fake Node.js that fails because of a missing library until the file ``until`` exists."""
+    """Write a fake Node.js that reports a missing library and fails until the file ``until`` exists."""
     path = folder / "node"
     lacks = "error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file"
     path.write_text(f'#!/bin/sh\n[ -e {until} ] && exec {real_node()} "$@"\necho "node: {lacks}" >&2\nexit 127\n')
@@ -185,7 +185,7 @@ def real_node() -> str:
 def test_library_that_the_driver_lacks_is_installed_by_root(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A library that a minimal Debian lacks is installed first, because Playwright's driver needs it to find Chrome."""
+    """On a minimal Debian, a missing library is installed first, since Playwright's driver needs it to find Chrome."""
     library = tmp_path / "libatomic"
     driver = incomplete_driver(tmp_path, until=library)
     installer = machine / "apt-get"
@@ -202,7 +202,7 @@ def test_library_that_the_driver_lacks_is_installed_by_root(
 def test_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """When either installing or starting a browser fails, the error names the package that provides the library."""
+    """If a missing library prevents a browser's installation or start, the error names the package that provides it."""
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(incomplete_driver(tmp_path, until=tmp_path / "never")))
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
@@ -219,7 +219,7 @@ def test_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_browser_that_ends_at_once_has_no_sandbox(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a browser exits immediately when it is started with its sandbox, the sandbox does not work."""
+    """If a browser exits immediately when it is started with its sandbox, the sandbox counts as not working."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
     assert not sandbox_works(write_program(machine, "chromium"))

@@ -14,13 +14,13 @@ pytestmark = pytest.mark.parallel
 
 
 def context_of(name: str) -> Any:
-    """Return a fake browser context that only has a browser name."""
+    """Return a fake context of the browser with this name."""
     return SimpleNamespace(browser=SimpleNamespace(browser_type=SimpleNamespace(name=name)))
 
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])
 def test_browser_other_than_chromium_is_refused_before_a_page_opens(name: str) -> None:
-    """The error for other browsers has NERTC's error code, and names the browser, the reason and an alternative."""
+    """For other browsers, the error has NERTC's error code, and names the browser, the reason and an alternative."""
     with pytest.raises(NotSupportedError, match=f"^{name} can't record a room: .* Use Chromium") as refusal:
         RoomPage(context_of(name), "http://127.0.0.1:1")
 

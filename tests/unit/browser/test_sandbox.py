@@ -20,7 +20,7 @@ ROOT = 0
 
 
 class Program:
-    """A fake Chrome that responds to ``--version``, logs how it is started, and opens no page for Playwright.
+    """A fake Chrome that responds to ``--version``, logs its command-line switches, and opens no page for Playwright.
 
     If ``sandbox`` is true, it also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox works.
     """
@@ -45,7 +45,7 @@ class Program:
 
 
 def describe(start: str) -> tuple[str, bool]:
-    """Return whether a start tested the sandbox or launched Chrome, and whether the sandbox was enabled."""
+    """Return "try" or "launch", depending on what Chrome was started for, and whether its sandbox was enabled."""
     return "try" if "--dump-dom" in start else "launch", "--no-sandbox" not in start.split()
 
 
@@ -61,7 +61,10 @@ def describe(start: str) -> tuple[str, bool]:
 def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, starts: list[tuple[str, bool]], *, works: bool
 ) -> None:
-    """Every launch has the harness's switches. Playwright launches a fake Chrome that logs its switches and exits."""
+    """Every launch passes the harness's switches.
+
+    Playwright launches a fake Chrome that logs its switches and exits.
+    """
     monkeypatch.setattr("os.geteuid", lambda: user)
     program = Program(tmp_path, sandbox=works)
 
