@@ -1,4 +1,4 @@
-"""Test that no command loses results if something other than a check fails."""
+"""A command still outputs its results if something other than a check fails, such as writing a file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path) -> None:
-    """The JSON output and the JUnit file contain a report on every file, and the exit code is 1."""
+    """If one file can't be verified, JSON output and JUnit file still have a report on every file.
+
+    The exit code is 1.
+    """
     files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
 
     ran = run_harness("verify", *files, "--json", "--junit", "results.xml", folder=folder)
@@ -90,7 +93,10 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
     ],
 )
 def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
-    """A failing command prints one JSON object to stdout, and only the error in this object to stderr."""
+    """A failing command prints one JSON object to stdout.
+
+    On stderr, it prints only the error that the object contains.
+    """
     (folder / "scenario.toml").write_text(SCENARIO)
 
     ran = run_harness(*arguments, "--json", folder=folder)
@@ -104,7 +110,7 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has /dev/full, which is always full.")  # noqa: PTH110
 def test_unwritable_report_does_not_prevent_other_reports_and_json_output(folder: Path) -> None:
-    """If the HTML page can't be written, the error is reported, and the JUnit file and JSON output are written."""
+    """If the HTML page can't be written, the error is reported. The JUnit file and JSON output are still written."""
     ran = run_harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
@@ -141,7 +147,7 @@ def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
 
 
 def test_batch_fails_with_the_failure_that_all_scenarios_share() -> None:
-    """A batch has no common failure if its scenarios fail for different reasons, or if only some of them fail."""
+    """A batch has a common failure only if all its scenarios fail for the same reason."""
     scenario = Scenario(steps=(Join(join="alice"),))
     lacking, same = (Outcome.failed(scenario, SetupError("no Chrome")) for _ in range(2))
     other = Outcome.failed(scenario, ConfigError("no Chrome"))
@@ -152,7 +158,7 @@ def test_batch_fails_with_the_failure_that_all_scenarios_share() -> None:
 
 
 def test_any_text_can_be_printed(folder: Path) -> None:
-    """File names can contain invalid UTF-8, and some terminals' encodings have no check mark."""
+    """Output works even if a file name is not valid UTF-8 or the terminal's encoding has no check mark."""
     name = b"odd\xff.webm"
     os.rename(os.fsencode(folder / "good.webm"), os.fsencode(folder) + b"/" + name)  # noqa: PTH104 - bytes
 

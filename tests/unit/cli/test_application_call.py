@@ -1,4 +1,4 @@
-"""Test that ``harness record --url`` refuses invalid options with a one-line error before it opens a page."""
+"""``harness record --url`` refuses invalid options with a one-line error before it opens a page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_record_without_an_address_uses_our_own_room() -> None:
 
 
 def test_script_without_an_address_is_refused(tmp_path: Path) -> None:
-    """Without --url, a script would have no effect."""
+    """A script without --url is refused, because it would have no effect."""
     with pytest.raises(ConfigError, match="require --url"):
         requested_call(None, tmp_path / "join.py", None)
 
@@ -66,12 +66,12 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
     path.write_text("def join(page, name):\n    name.nothing()\n", encoding="utf-8")
 
     with pytest.raises(ConfigError, match=r"join.py:2 failed for alice: AttributeError"):
-        # This script does nothing with the page.
+        # The page can be None, because this script does not use it.
         read_script(path)(cast("Any", None), "alice")
 
 
 def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
-    """The error for an incomplete call contains the address, the expected number of participants, and those present."""
+    """The error for an incomplete call contains the address, the expected number of participants, and who joined."""
     url = "https://localhost:8443/room/1"
     page = SimpleNamespace(goto=lambda _: None)
     participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]

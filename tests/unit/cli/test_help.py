@@ -25,7 +25,7 @@ COMMANDS = (
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_shows_examples_before_its_options(command: list[str]) -> None:
-    """Users can copy an example without scrolling past the options."""
+    """Examples come before the options, so users can copy an example without scrolling past the options."""
     shown = CliRunner().invoke(app, [*command, "--help"], prog_name="harness").output
 
     assert -1 < shown.index("For example:") < shown.index("Options")
@@ -33,7 +33,7 @@ def test_every_command_shows_examples_before_its_options(command: list[str]) -> 
 
 
 def test_cli_document_equals_the_help() -> None:
-    """If an option changes, docs/cli.md must be regenerated."""
+    """docs/cli.md is up to date: it must be regenerated whenever an option changes."""
     compared = subprocess.run(
         [sys.executable, "scripts/cli_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )

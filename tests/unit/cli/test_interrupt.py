@@ -37,7 +37,7 @@ def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: 
         text=True,
     )
     assert program.stderr is not None
-    # The program prints a line with "Ctrl-C" after all imports.
+    # The program prints a line that contains "Ctrl-C" once everything is imported.
     seen = next(line for line in program.stderr if line.split()[-1:] == [module] or "Ctrl-C" in line)
     program.send_signal(signal.SIGINT)
     _, complaints = program.communicate(timeout=30)
@@ -49,7 +49,7 @@ def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: 
 
 
 def test_ctrl_c_while_a_batch_worker_starts_is_quiet(tmp_path: Path) -> None:
-    """Ctrl-C reaches the parent and its worker, but only the parent handles it."""
+    """While a worker starts, Ctrl-C reaches both the worker and its parent, but only the parent handles it."""
     (tmp_path / "scenario.toml").write_text('steps = [ { join = "alice" }, { start = "alice" } ]')
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", "run", "scenario.toml", "--executable", "/missing"],
@@ -61,7 +61,7 @@ def test_ctrl_c_while_a_batch_worker_starts_is_quiet(tmp_path: Path) -> None:
     )
     assert program.stderr is not None
     modules = (line.split()[-1:] for line in program.stderr)
-    # Both the program and the worker import this module.
+    # This module is imported by both the program and the worker.
     for _ in range(2):
         assert any(module == ["harness.recording.spool.recover"] for module in modules)
     os.killpg(program.pid, signal.SIGINT)
