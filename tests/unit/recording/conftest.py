@@ -1,4 +1,4 @@
-"""Raw recordings shared by the finalizing tests."""
+"""Provide raw recordings for the tests that finalize them."""
 
 from __future__ import annotations
 

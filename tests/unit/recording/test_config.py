@@ -1,4 +1,4 @@
-"""RecordConfig translates every option in both directions, and reports invalid values clearly."""
+"""RecordConfig converts every option to and from the page's format, and clearly reports invalid values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_defaults_are_nertcs() -> None:
 
 @pytest.mark.parametrize("given", ["720p", "720", 720])
 def test_quality_can_be_written_in_three_ways(given: Any) -> None:
-    """The three ways to specify the video quality give equal configurations."""
+    """The three ways to specify the video quality result in equal configurations."""
     config = RecordConfig(record_video_quality=given)
 
     assert RecordConfig(record_video_quality="720p") == config
@@ -37,7 +37,7 @@ def test_quality_can_be_written_in_three_ways(given: Any) -> None:
 
 @pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (640, 480)), ("720p", (1280, 720))])
 def test_quality_is_a_frame_size(quality: Any, size: tuple[int, int]) -> None:
-    """Each of NERTC's three qualities means a certain frame size in pixels."""
+    """Each of NERTC's three qualities stands for one frame size in pixels."""
     assert size == RecordConfig(record_video_quality=quality).size
 
 
@@ -65,7 +65,7 @@ def test_page_options_have_nertcs_names() -> None:
 
 
 def test_unset_options_are_left_to_the_page() -> None:
-    """An option whose value is None is omitted in both directions."""
+    """An option whose value is None is not sent to the page."""
     options = RecordConfig().for_page()
 
     assert {"recordName", "videoBitsPerSecond"}.isdisjoint(options)
@@ -108,7 +108,7 @@ def test_configuration_survives_a_round_trip_to_the_page(config: RecordConfig) -
     ],
 )
 def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any, allowed: str) -> None:
-    """The error for an invalid value is one line with the option, the given value and the allowed values."""
+    """The one-line error for an invalid value contains the option, the given value and the allowed values."""
     with pytest.raises(ConfigError) as refusal:
         RecordConfig(**{option: given})
 
@@ -121,7 +121,7 @@ def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any
 
 @pytest.mark.parametrize("bits", [100_000, 50_000_000])
 def test_bitrate_limits_are_allowed(bits: int) -> None:
-    """The lowest and the highest bitrate are both valid."""
+    """The range of valid bitrates includes both of its limits."""
     assert bits == RecordConfig(video_bits_per_second=bits).video_bits_per_second
 
 
@@ -143,7 +143,7 @@ def test_unknown_option_of_the_page_is_refused() -> None:
 
 
 def test_a_configuration_does_not_change() -> None:
-    """A configuration is frozen, so it stays valid once it has been validated."""
+    """A configuration is immutable, so it stays valid once it has been validated."""
     config = RecordConfig()
 
     with pytest.raises(FrozenInstanceError):

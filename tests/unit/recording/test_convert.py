@@ -53,7 +53,7 @@ def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float)
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
-    """Conversion does not hide gaps, because every frame keeps its time."""
+    """Gaps in the video are preserved, because every frame keeps its time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
     )
@@ -75,7 +75,7 @@ def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
 
 
 def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
-    """The WAV file has 16-bit samples at 48 kHz, and silence is at the same times as in the recording."""
+    """The WAV file has 16-bit samples at 48 kHz, and is silent at the same times as the recording."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=4.0, silent=((1.0, 2.0),))
     )
@@ -104,7 +104,7 @@ def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
-    """Progress reports start near the beginning of the recording, and continue to nearly its end."""
+    """Progress is reported from near the beginning of the recording until almost its end."""
     write_media(tmp_path / "take.webm", SCENE)
     reported: list[float] = []
 
@@ -194,7 +194,7 @@ def loudest(path: Path) -> float:
 
 
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """A pipe's length is unknown, and converting a pipe is refused immediately."""
+    """Converting a pipe is refused immediately, and its duration counts as unknown."""
     os.mkfifo(tmp_path / "pipe.webm")
 
     assert length(tmp_path / "pipe.webm") is None
@@ -203,7 +203,7 @@ def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
 
 
 def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a file's name looks like a URL, the file is read, and FFmpeg does not open the URL."""
+    """A file whose name looks like a URL is read as a file; FFmpeg does not open the URL."""
     monkeypatch.chdir(tmp_path)
     write_media(tmp_path / "other.webm", SCENE)
     named = Path("file:other.webm")

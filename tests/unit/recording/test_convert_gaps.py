@@ -1,4 +1,4 @@
-"""Test converting audio with gaps: the gaps are filled with silence up to a limit, and are reported."""
+"""When audio with gaps is converted, gaps up to a maximum length are filled with silence and reported."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def with_gap(source: Path, *, seconds: float, kinds: tuple[str, ...] = ("audio",
 
 
 def audio_seconds(path: Path) -> float:
-    """Return the length of a file's audio in seconds."""
+    """Return the duration of a file's audio in seconds."""
     with av.open(str(path)) as media:
         return sum(frame.samples / frame.sample_rate for frame in media.decode(audio=0))
 
@@ -152,7 +152,7 @@ def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
 
 
 def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process decodes the file, so a hostile file can't take over the caller or use up its memory."""
+    """The file is decoded in another process, so a hostile file can't take over the caller or use up its memory."""
 
     def opened(*_: object, **__: object) -> None:
         pytest.fail("The file was opened here.")
@@ -165,7 +165,7 @@ def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.
 
 
 def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Conversion works without overwriting files on FAT and on network disks that don't support hard links."""
+    """Even on FAT and on network disks without hard links, conversion works and overwrites no existing file."""
 
     def unsupported(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
@@ -186,7 +186,7 @@ def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: 
 def test_command_reports_silence_in_its_output_and_in_json(
     source: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``harness convert`` reports each gap as a line on stderr and as a warning in its JSON output."""
+    """``harness convert`` prints one line for each gap to stderr, and its JSON output has a warning for each gap."""
     gap = with_gap(source, seconds=0.3)
     monkeypatch.setattr(
         sys, "argv", ["harness", "convert", str(gap), "--json", "--output", str(gap.with_suffix(".mp4"))]

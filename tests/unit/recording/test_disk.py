@@ -1,4 +1,4 @@
-"""Test when disk space is low, when a recording must end because of it, and which errors mean a full disk."""
+"""Test when disk space counts as low, when a recording must end because of it, and which errors mean a full disk."""
 
 import errno
 from pathlib import Path
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.parallel
 
 
 def test_headroom_is_enough_on_an_empty_disk(tmp_path: Path) -> None:
-    """There is enough headroom if the free space is above both limits."""
+    """Disk space is "enough" if it is above both limits."""
     assert "enough" == Headroom(low=1, least=0).left(tmp_path, 0)
 
 
 def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
-    """Headroom is low if the free space is between the two limits."""
+    """Disk space is "low" between the two limits, and "none" below both."""
     free = free_bytes(tmp_path)
 
     assert "low" == Headroom(low=free * 2, least=0).left(tmp_path, 0)
@@ -25,7 +25,7 @@ def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
 
 
 def test_download_needs_room_as_well(tmp_path: Path) -> None:
-    """A recording needs its size on disk a second time, for its download."""
+    """A recording needs twice its size on disk, because its download needs the same space again."""
     free = free_bytes(tmp_path)
 
     assert "none" == Headroom(low=0, least=free * 3 // 4).left(tmp_path, free // 2)
@@ -42,7 +42,7 @@ def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path:
 
 
 def test_other_errors_are_not_changed(tmp_path: Path) -> None:
-    """An error about a missing file is not reported as a full disk."""
+    """Other errors, such as a missing file, are not reported as a full disk."""
     with pytest.raises(FileNotFoundError), room_for("the file", tmp_path):
         (tmp_path / "nothing").read_bytes()
 

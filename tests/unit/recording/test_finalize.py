@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
-    """Like Chrome's, the raw bytes in these tests have no Duration and no Cues."""
+    """The raw bytes in these tests have no Duration or Cues, just like Chrome's."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
 
     structure = read_structure(tmp_path / "raw.webm")
@@ -99,14 +99,14 @@ def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
 def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     """After a pause of any length, video continues at the next tick, and audio stays in sync."""
     paused = raw.written[FIRST_TICK + 50] - 1
-    # The mixer continues during the pause: 30 ticks later it writes the frame that would have come next.
+    # The mixer keeps running during the pause, so the frame that would have come next is written 30 ticks later.
     later = raw.written[: FIRST_TICK + 50]
     later += [paused + 1 + number * STEP for number in range(30)]
     later += [at + 30 * STEP for at in raw.written[FIRST_TICK + 50 :]]
     states = [("started", raw.started), ("paused", paused), ("resumed", paused + length)]
     log = [json.dumps({"recorder": state, "time": at}) for state, at in states]
     log += [json.dumps({"first": at, "written": later[at : at + 8]}) for at in range(0, len(later), 8)]
-    # The recorder's timestamps leave out the pause to the exact millisecond.
+    # The recorder's timestamps leave out the pause with millisecond precision, not in whole ticks.
     shift = round(30 * STEP - length)
 
     def resume(packet: AnyPacket, _: int) -> bool:
@@ -127,7 +127,7 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
 
 
 def test_audio_without_video_is_a_recording(raw_audio: Raw, tmp_path: Path) -> None:
-    """Audio without video is finalized with its own timestamps, and the file is complete."""
+    """Audio without video keeps its own timestamps, and the finished file is complete."""
     finished = finish(tmp_path, raw_audio.data, [], frame_rate=None)
 
     _, audio = packets_of(tmp_path / "finished.webm")

@@ -56,7 +56,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
     ids=["nothing", "one byte", "text", "zeros", "damaged header"],
 )
 def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
-    """Unreadable bytes cause an error with NERTC's code instead of a crash."""
+    """Unreadable bytes don't cause a crash, but an error with NERTC's error code."""
     with pytest.raises(RecordingError) as failure:
         finish(tmp_path, data, [])
 
@@ -65,7 +65,7 @@ def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 1.0])
 def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: float) -> None:
-    """If the raw bytes end before the first block, the recording has neither video nor audio."""
+    """If the raw bytes end before the first block, there is no video or audio to save, and an error is raised."""
     header = raw.data.index(CLUSTER)
 
     with pytest.raises(RecordingError):
@@ -73,7 +73,7 @@ def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: flo
 
 
 def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path: Path) -> None:
-    """If there is garbage in the raw bytes, the frames before it are saved."""
+    """If the raw bytes contain garbage, all frames before the garbage are saved."""
     half = len(raw.data) // 2
     damaged = raw.data[:half] + b"\x00garbage" * 500
 
@@ -97,7 +97,7 @@ def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """If the mixer skips a tick, the log contains null for this tick, and no frame is placed there."""
+    """If the mixer skips a tick, the log contains null for it, and the finished file has no frame at this tick."""
     missing = 50
     written: list[float | None] = [*raw.written]
     written.insert(FIRST_TICK + missing, None)
@@ -128,7 +128,7 @@ def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_torn_line_at_the_end_of_the_log_is_ignored(raw: Raw, tmp_path: Path) -> None:
-    """A killed server can leave a partial line at the end of the log. Such a line is ignored."""
+    """A partial line at the end of the log, such as a killed server leaves behind, is ignored."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
     (tmp_path / "log.jsonl").write_text("\n".join(raw.log()) + '\n{"first": 144, "writ')
 

@@ -18,12 +18,12 @@ LAG = -5_000.0
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The behavior of a simulated mixer and recorder, with times in ms and shares from 0 to 1.
+    """The behavior of a simulated mixer and recorder. Times are in ms, and fractions are from 0 to 1.
 
-    ``write_jitter`` is the maximum delay of writing a tick, and ``way_jitter`` is the maximum delay between the mixer
-    and the recorder. ``missed`` is the share of ticks that the mixer skips, and ``dropped`` is the share of frames that
-    the encoder drops, in addition to the first ``lost_first`` frames. ``hint_error`` shifts the reported start of the
-    recorder. The log arrives in batches of ``lot`` ticks, and packets arrive in batches every 300 ms.
+    ``write_jitter`` is the maximum delay before a tick is written, and ``way_jitter`` is the maximum delay between the
+    mixer and the recorder. ``missed`` is the fraction of ticks that the mixer skips. The encoder drops the first
+    ``lost_first`` frames, and the fraction ``dropped`` of the other frames. ``hint_error`` is the error in the reported
+    start time of the recorder. The log arrives in batches of ``lot`` ticks, and packets arrive in batches every 300 ms.
     """
 
     rate: int = 30
@@ -110,7 +110,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
 
 
 def test_dropped_frames_are_expected_but_not_placed() -> None:
-    """The ticks of dropped frames count as expected, but no packet is assigned to them."""
+    """A dropped frame's tick counts as expected, but no packet is assigned to it."""
     one = run(Machine(dropped=0.3), seed=1)
 
     assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
@@ -119,11 +119,15 @@ def test_dropped_frames_are_expected_but_not_placed() -> None:
 
 
 def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
-    """The start of the file is the first packet's time without jitter, on the recorder's clock and on the page's."""
+    """The file starts at the first packet's time without jitter.
+
+    This time is known on the recorder's clock and on the page's clock.
+    """
     one = run(Machine(), seed=2)
 
     on_time = START + one.shown[0] * 1000 / 30
-    # On average, a time is late by half of each maximum jitter. The tolerances allow for the inaccuracy of the median.
+    # On average, each kind of jitter delays a time by half of its maximum. The tolerances allow for the inaccuracy of
+    # the median.
     assert pytest.approx(on_time + LAG + 3, abs=1) == one.grid.zero
     assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
 
@@ -158,7 +162,10 @@ def test_packets_wait_for_their_ticks() -> None:
 
 
 def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
-    """The log is sent only a few times per second, so it never contains the newest packet's tick."""
+    """Packets are assigned although the log never contains the newest packet's tick.
+
+    The log is sent only a few times per second.
+    """
     grid = Grid(step=100, recorder_started=0)
     placed = []
     for number in range(3 * SETTLED):
@@ -202,7 +209,7 @@ def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
 
 
 def test_grid_without_packets_is_empty() -> None:
-    """In an empty recording, no ticks are expected, and the start of the file on the page's clock is unknown."""
+    """For an empty recording, no ticks are expected, and the start of the file on the page's clock is unknown."""
     grid = Grid(step=100)
 
     assert [] == grid.end()
@@ -228,7 +235,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
 @pytest.mark.parametrize("frames", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
 @pytest.mark.parametrize("missing", [0, 7])
 def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
-    """The ticks between the last packet and the stop count as outstanding frames, even with few packets."""
+    """The ticks between the last packet and the stop count as outstanding frames, even after only a few packets."""
     dice = random.Random(3)  # noqa: S311 - test data, not secrets
     written = [START + number * 100 + 30 * dice.random() for number in range(frames + missing + 5)]
     grid = Grid(step=100, recorder_started=START - 1)

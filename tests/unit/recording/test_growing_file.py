@@ -1,4 +1,4 @@
-"""Test reading a growing file: the finalizer works while bytes arrive, and counts outstanding frames."""
+"""The finalizer processes a file that is still growing, and counts the frames that have not arrived."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
-    """A reader waits at the end of a file, and still gets bytes that were written just before ``end()``."""
+    """A reader waits at the end of the file, and still gets bytes that were written just before ``end()``."""
     path = tmp_path / "raw"
     path.write_bytes(b"one")
     growing_file = GrowingFile()
@@ -44,7 +44,7 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
 
 
 def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
-    """Finalizing while bytes arrive gives the same file as finalizing at the end.
+    """Finalizing while bytes arrive gives the same file as finalizing later.
 
     The tracks are known long before the end.
     """
@@ -99,9 +99,9 @@ def wait_until_read(growing_file: GrowingFile) -> None:
 
 
 def test_outstanding_frames_are_counted_before_the_stop(raw: Raw, tmp_path: Path) -> None:
-    """When callbacks run, the finalizer has read every byte and tick so far.
+    """Callbacks registered with ``call_when_read`` run when the finalizer has read all bytes and ticks so far.
 
-    The finalizer continues when more bytes arrive.
+    When more bytes arrive, the finalizer continues.
     """
     growing_file, progress = GrowingFile(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})

@@ -1,4 +1,4 @@
-"""A manifest can be written and read back; a damaged manifest is refused with a one-line error."""
+"""A manifest can be written and read back. A damaged manifest is refused with a one-line error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def manifest(path: Path) -> Manifest:
 
 
 def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
-    """A manifest that is read back has all its fields, and the file contains the schema's version number."""
+    """Writing and reading a manifest preserves all its fields, and the file contains the schema's version number."""
     written = manifest(tmp_path / "standup.webm")
     written.write(tmp_path / "standup.manifest.json")
 
@@ -125,7 +125,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
     place[last] = [{"inner": "@"}] if last == "deep" else "@"
     path.write_text(json.dumps(content).replace('"@"', number))
     if last == "deep" and number.isdigit():
-        # This number is valid, since no calculation uses it.
+        # A number with 400 digits is valid in this field, since no calculation uses it.
         assert Manifest.read(path) is not None
         return
 
@@ -138,7 +138,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
-    """If any byte of a manifest changes, the manifest is either readable or refused with a one-line error."""
+    """A manifest in which one byte was changed is either read, or refused with a one-line error."""
     content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "changed.manifest.json"
@@ -173,6 +173,6 @@ def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
 
 
 def test_missing_manifest_is_refused_in_one_line(tmp_path: Path) -> None:
-    """A missing manifest is reported in one line."""
+    """The error for a missing manifest is a single line that contains its file name."""
     with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
         Manifest.read(tmp_path / "standup.manifest.json")

@@ -1,4 +1,4 @@
-"""The installed PyAV can open files of every supported format."""
+"""The installed version of PyAV can open files in every supported format."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -60,7 +60,7 @@ def media_file(path: Path, container: str, video: str | None, audio: str | None)
 
 @pytest.mark.parametrize("suffix", KINDS)
 def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None:
-    """Every frame and sample is decoded without an error."""
+    """In every supported format, all frames and samples are decoded without an error."""
     _, video, audio = KINDS[suffix]
     path = media_file(tmp_path / f"some.{suffix}", *KINDS[suffix])
 
@@ -75,7 +75,7 @@ def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None
 
 
 def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
-    """A file whose metadata is not UTF-8 can be opened, and opened again for seeking."""
+    """A file whose metadata is not valid UTF-8 can be opened, and opened again for seeking."""
     recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=2.0))
     data = recording.path.read_bytes()
     assert b"Lavf" in data

@@ -49,12 +49,12 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> None:
-    """Characters that are forbidden in file names are replaced or removed, and all others stay."""
+    """Characters that are forbidden in file names are replaced or removed, and all other characters are kept."""
     assert expected == safe_stem(name)
 
 
 def test_two_spellings_of_one_name_become_the_same() -> None:
-    """The two ways to encode an accented letter in Unicode give the same file name."""
+    """Both ways of encoding an accented letter in Unicode give the same file name."""
     assert safe_stem("caf\u00e9") == safe_stem("cafe\u0301")
 
 
@@ -77,7 +77,7 @@ def test_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None
 
 
 def test_name_of_combining_marks_only_is_cut_as_well() -> None:
-    """Even a letter with three hundred combining marks gives a valid name."""
+    """Even a letter with three hundred combining marks gives a valid file name."""
     stem = safe_stem("x" + "\u0323" * 300)
 
     assert 190 < len(stem.encode()) <= 200
@@ -104,7 +104,7 @@ def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
 
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
-    """Any text becomes a single valid path component, and applying the function again does not change it."""
+    """Any text becomes a valid name for a single file, and making this name safe again does not change it."""
     stem = safe_stem(name)
 
     assert stem == safe_stem(stem)
@@ -116,7 +116,7 @@ def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
 
 
 def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
-    """If a name is taken, -2, -3 and so on is appended. An empty file is created to reserve each name."""
+    """If a name is taken, -2, -3 and so on are appended. An empty file is created to reserve each name."""
     paths = [reserve(tmp_path / "recordings", "standup") for _ in range(3)]
 
     assert ["standup.webm", "standup-2.webm", "standup-3.webm"] == [path.name for path in paths]
@@ -124,14 +124,14 @@ def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path
 
 
 def test_name_of_a_single_manifest_is_not_used_again(tmp_path: Path) -> None:
-    """If only the manifest of a recording is left, the next recording gets another name."""
+    """If a recording was removed but its manifest was not, the next recording gets a different name."""
     (tmp_path / "standup.manifest.json").write_text("{}")
 
     assert tmp_path / "standup-2.webm" == reserve(tmp_path, "standup")
 
 
 def test_link_is_never_followed(tmp_path: Path) -> None:
-    """A dangling link is not replaced, and no file is created at its target."""
+    """A symbolic link whose target is missing is not replaced, and no file is created at its target."""
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "standup.webm").symlink_to(elsewhere)
 
@@ -157,7 +157,7 @@ def test_longest_name_leaves_room_for_its_number(tmp_path: Path) -> None:
 
 
 def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
-    """If the recordings folder is a file, the SetupError explains what to do."""
+    """If the path of the recordings folder is a file, the SetupError explains what to do."""
     (tmp_path / "recordings").write_text("")
 
     with pytest.raises(SetupError, match="--recordings"):

@@ -1,4 +1,4 @@
-"""Pauses are cut out quickly, with the same result as a simple sum over all pauses."""
+"""Pauses are cut out of a recording quickly, and with the same result as simply adding up all earlier pauses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def written(path: Path, lines: Sequence[object]) -> Path:
 
 
 def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
-    """Return the recorder's states for these pauses. A pause whose end is infinite is never resumed."""
+    """Return the recorder's states for these pauses. If a pause's end is infinite, recording is never resumed."""
     found: list[dict[str, object]] = []
     for start, end in pauses:
         found.append({"recorder": "paused", "time": start})
@@ -40,7 +40,7 @@ def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_ticks_and_cuts_equal_a_sum_over_all_pauses(seed: int, tmp_path: Path) -> None:
-    """The results equal a sum over all pauses, even at the edges of pauses and for a pause that never ended."""
+    """Times are shifted by the sum of all earlier pauses, even at a pause's edges and if the last pause never ends."""
     random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     edges = sorted(random.sample(range(1, 2_000), 2 * random.randrange(1, 15)))
     pauses: list[tuple[float, float]] = list(zip(edges[::2], edges[1::2], strict=True))
@@ -76,7 +76,7 @@ def test_ticks_and_cuts_equal_a_sum_over_all_pauses(seed: int, tmp_path: Path) -
 
 @pytest.mark.parametrize("seed", range(20))
 def test_times_in_the_file_skip_all_earlier_cuts(seed: int) -> None:
-    """A time during a pause maps to the point at which the pause was cut out."""
+    """A time during a pause is converted to the time in the file at which the pause was cut out."""
     random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     cuts = [Cut(at, random.choice([0.0, 0.5, 3.0])) for at in sorted(random.choices(range(-3, 30), k=8))]
     clock = FileClock(cuts)
@@ -90,7 +90,7 @@ def test_times_in_the_file_skip_all_earlier_cuts(seed: int) -> None:
 
 
 def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
-    """A page can send contradictory states, such as "resumed" without a pause or "paused" twice."""
+    """Times stay usable if a page sends contradictory states, such as "resumed" without a pause or "paused" twice."""
     lines = [
         {"recorder": "resumed", "time": 5},
         {"recorder": "paused", "time": 10},

@@ -1,4 +1,4 @@
-"""Publishing makes a recording appear completely or not at all."""
+"""A recording is either published completely or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
-    """Return the manifest of a finished file that has statistics next to it."""
+    """Write a finished file with statistics next to it, and return its manifest."""
     path = tmp_path / "spool" / "standup.webm"
     path.parent.mkdir()
     path.write_bytes(b"film")
@@ -77,7 +77,7 @@ def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest,
 def test_failed_publication_leaves_nothing(
     broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If publishing fails, the error is raised, and only the finished file and unrelated files remain."""
+    """If publishing fails, the error is raised, and everything that was already published is removed again."""
     kept = tmp_path / "recordings"
     kept.mkdir()
     (kept / "standup.manifest.json").write_text("somebody's")
@@ -96,7 +96,7 @@ def test_failed_publication_leaves_nothing(
 
 
 def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
-    """A manifest with an unpaired surrogate can't be written, but this is not reported as a disk error."""
+    """A manifest that can't be written because of an unpaired surrogate is not reported as a disk error."""
     broken = manifest.model_copy(update={"room": "\ud83d"})
 
     with pytest.raises(ValueError, match="surrogates"):

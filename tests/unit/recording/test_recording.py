@@ -1,4 +1,4 @@
-"""A Recording contains the facts about a finished file."""
+"""A Recording contains a finished file's properties, such as its hash."""
 
 from __future__ import annotations
 

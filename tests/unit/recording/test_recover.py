@@ -1,4 +1,4 @@
-"""Recovery finishes a recording that a crash left behind, but does not touch a locked recording."""
+"""Recovery finishes recordings that were left behind by a crash, but does not touch a locked recording."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def begun(folder: Path, audio_bytes: bytes, name: str = "standup") -> ActiveReco
 
 
 def abandon(active: ActiveRecording) -> None:
-    """Abandon a recording as a killed program would: release its lock, but leave its folder."""
+    """Abandon a recording like a killed program does: its lock is released, but its folder is left behind."""
     active.growing_file.end()
     active.close()
 
@@ -149,12 +149,12 @@ def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, audio_bytes:
 
 
 def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A folder that can't be locked is reported in one line with its path."""
+    """If a folder can't be locked, the one-line report contains its path, and all other recordings are recovered."""
     odd = tmp_path / FOLDER / "0 odd"
     (odd / "lock").mkdir(parents=True)
     abandon(begun(tmp_path, audio_bytes))
 
-    # Recordings are recovered in the order of their folders' names, which are random.
+    # The results are sorted, because recordings are recovered in the order of their folders' names, which are random.
     left, recovered = sorted(recover(tmp_path), key=lambda one: one.recording is not None)
 
     assert left.recording is None
@@ -166,7 +166,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
 
 
 def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the spool can't be listed, both a starting server and the command print a one-line error."""
+    """If the spool's folders can't be listed, recovery reports this in one line."""
     (tmp_path / FOLDER).mkdir()
 
     def forbidden(path: Path) -> Never:
@@ -183,7 +183,7 @@ def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: p
 def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a folder can't be removed, its recording is recovered and reported only once."""
+    """If a recording's folder can't be removed, the recording is still recovered, and reported only once."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
 
@@ -232,7 +232,7 @@ PARTS = (
 
 @pytest.mark.parametrize("part", PARTS)
 def test_link_is_never_followed(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
-    """A link's target is neither published nor overwritten. The folder that contains the link is kept and reported."""
+    """A symbolic link's target is neither published nor overwritten. The link's folder is kept and reported."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("somebody's")
@@ -249,7 +249,7 @@ def test_link_is_never_followed(tmp_path: Path, audio_bytes: bytes, part: str) -
 
 @pytest.mark.parametrize("part", PARTS)
 def test_pipe_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
-    """A pipe is not read, because reading it would block forever."""
+    """A pipe in a recording's folder is not read, because reading it would block forever."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     os.mkfifo(replaced(folder / part))
 
@@ -261,7 +261,7 @@ def test_pipe_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str) -> None
 
 
 def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If a recording's folder is a link, the link is not followed, because its target may still be needed."""
+    """If a recording's folder is a symbolic link, the link is not followed, because its target may still be needed."""
     elsewhere = begun_and_abandoned(tmp_path / "other", audio_bytes)
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "link").symlink_to(elsewhere)
@@ -285,7 +285,7 @@ def test_file_that_is_too_large_is_not_read(tmp_path: Path, audio_bytes: bytes, 
 
 
 def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An endless line of statistics is read in pieces and skipped."""
+    """A line of statistics that never ends is read in pieces and skipped."""
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     with (folder / "stats.jsonl").open("wb") as file:
         file.truncate(200_000_000)
@@ -300,7 +300,7 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_byt
 
 
 def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The statistics are inside a recording's folder, so recovery finds them even after the folder has been moved."""
+    """Recovery finds a recording's statistics even after the folder has been moved, because they are in this folder."""
     active = begun(tmp_path / "before", audio_bytes)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
@@ -314,7 +314,7 @@ def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_
 
 
 def begun_and_abandoned(folder: Path, audio_bytes: bytes) -> Path:
-    """Return the folder of a recording whose lock is not held."""
+    """Return the folder of an abandoned recording, whose lock is not held."""
     active = begun(folder, audio_bytes)
     abandon(active)
     return active.folder.path
@@ -328,12 +328,12 @@ def replaced(path: Path) -> Path:
 
 
 def test_folder_without_recordings_has_nothing_to_recover(tmp_path: Path) -> None:
-    """There is nothing to recover or report in a folder without a spool."""
+    """If a folder has no spool, there is nothing to recover or report."""
     assert [] == recover(tmp_path / "nothing")
 
 
 def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If the spool is a link, nothing is recorded there, because it could point to another user's folder."""
+    """If the spool is a symbolic link, nothing is recorded there, because it could point to another user's folder."""
     project = tmp_path / "elsewhere" / "project"
     project.mkdir(parents=True)
     (project / "lock").touch()
@@ -363,7 +363,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A huge sparse file is not read, because reading it would take days and block a starting server."""
+    """A huge sparse file is not read, because reading it would take days, and the server could not start meanwhile."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     os.truncate(active.folder.raw, 10**13)

@@ -98,7 +98,10 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes:
 
 
 def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Unknown fields in the recording's facts file and log are ignored, and no line is reported as unreadable."""
+    """Unknown fields in a recording's facts file or log are ignored.
+
+    A line with such a field still counts as readable.
+    """
     active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
     facts["config"]["zoom"] = 2
@@ -119,7 +122,7 @@ def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: byte
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
-    """An invalid line of statistics is skipped, and all other lines are published with their times."""
+    """An invalid line of statistics is skipped, and all other lines are published with correct times."""
     active = abandoned(tmp_path, audio_bytes)
     good = active.folder.statistics.read_bytes()
     active.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
@@ -136,7 +139,7 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio
 def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
     tmp_path: Path, audio_bytes: bytes, part: str, damage: bytes | None
 ) -> None:
-    """Without its facts file and log, a recording is saved as recovered-ID with all packets, but no participants."""
+    """If its facts file or log is lost, a recording is saved as recovered-ID with all packets, but no participants."""
     active = abandoned(tmp_path, audio_bytes)
     raw = packets(active.folder.raw)
     path: Path = getattr(active.folder, part)
@@ -191,7 +194,7 @@ def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 20])
 def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
-    """If a line of ticks is lost, all frames keep their positions, and audio stays in sync to the millisecond."""
+    """If the log has lost a line of ticks, frames keep their positions, and audio stays in sync to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
     active = footage(tmp_path, tmp_path / "damaged")
@@ -207,7 +210,10 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
 
 def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
-    """A log that has lost its ticks has no usable times. An intact log without ticks has the recorder's start time."""
+    """If a log's ticks were lost, video keeps its own timestamps.
+
+    An intact log without ticks has the recorder's start time.
+    """
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
     log = damaged.folder.log.read_bytes()
@@ -278,7 +284,7 @@ def test_foreign_file_stays_and_the_recording_is_recovered(
 
 
 def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_bytes: bytes) -> None:
-    """When the server removes a recording, unrelated files in its folder are kept."""
+    """When a server removes a recording, it keeps unrelated files in the recording's folder."""
     active = recorded(spool, audio_bytes)
     foreign = active.folder.path / ".DS_Store"
     foreign.write_text("mine")
@@ -289,7 +295,7 @@ def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_by
 
 
 def test_folder_without_its_lock_is_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A recording without its lock file is recovered, because empty files can get lost when a disk is copied."""
+    """A recording without a lock file is recovered, since this empty file can get lost when a disk is copied."""
     active = abandoned(tmp_path, audio_bytes)
     active.folder.lock.unlink()
 
@@ -330,7 +336,7 @@ def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_by
 
 
 def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An empty raw file is ignored: after a power cut, only the finished file may be on the disk."""
+    """An empty file of raw bytes is ignored, because only the finished file may be on the disk after a power cut."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()
@@ -340,7 +346,7 @@ def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, audio_by
 
 
 def test_every_folder_is_recovered_although_one_fails(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A folder that can't be read is reported in one line, and all other folders are recovered."""
+    """A folder that can't be read is reported in one line, and the recordings in all other folders are recovered."""
     bad = abandoned(tmp_path, audio_bytes)
     bad.folder.raw.write_bytes(b"nothing that can be read")
     good = abandoned(tmp_path, audio_bytes)

@@ -28,7 +28,7 @@ def messages_of(task: str, partial: Path, **request: object) -> list[Message]:
 
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
-    """On top of the memory that its imports use, a task can allocate almost as much as the limit, but not more."""
+    """A task can allocate almost as much memory as the limit, but not more. Memory that imports use does not count."""
     enough = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
@@ -38,20 +38,20 @@ def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
 
 
 def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
-    """The numbers of open files and threads are limited, and no core files are written."""
+    """Open files and threads are limited in number, and no core files are written."""
     files, core, threads, _ = messages_of("tells_limits", tmp_path / "partial")
 
     assert (64, 0, 1) == (files.at, core.at, threads.at)
 
 
 def test_crash_is_reported(tmp_path: Path) -> None:
-    """If the confined process crashes, the parent continues."""
+    """If the confined process crashes, the parent raises an error and continues."""
     with pytest.raises(CrashedError, match="it crashes the decoder"):
         messages_of("crashes", tmp_path / "partial")
 
 
 def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a process makes no progress, the parent ends it instead of waiting forever."""
+    """If the confined process makes no progress, its parent ends it instead of waiting forever."""
     monkeypatch.setattr(child, "_STALLED", 0.2)
     with TaskProcess("tests.support.jobs.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
@@ -71,7 +71,7 @@ def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
 
 
 def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the process can't start, the error does not mention the file."""
+    """If the confined process can't start, the error is about the process, not about the file."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
 
     with pytest.raises(SetupError, match="can't be started"):
@@ -83,7 +83,7 @@ def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch
 
 
 def test_process_ends_with_its_parent_and_removes_its_partial_file(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """If a conversion is killed, neither a partial file nor a process is left behind."""
+    """If the parent of a confined process is killed, neither the process nor its partial file is left behind."""
     partial = tmp_path / "partial"
     partial.touch()
     code = (

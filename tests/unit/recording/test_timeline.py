@@ -21,17 +21,17 @@ def layout(at: float, *names: str) -> dict[str, Any]:
 
 
 def video_switch(at: float, name: str, *, on: bool) -> dict[str, Any]:
-    """Return an event that switches video on or off."""
+    """Return an event that switches a participant's video on or off."""
     return {"at": at, "event": "video", "participant": name, "on": on}
 
 
 def audio_switch(at: float, name: str, *, on: bool) -> dict[str, Any]:
-    """Return an event that switches audio on or off."""
+    """Return an event that switches a participant's audio on or off."""
     return {"at": at, "event": "audio", "participant": name, "on": on}
 
 
 def test_participant_with_a_tile_and_live_video_is_visible() -> None:
-    """A participant is visible once they have a tile and live video, until the recording ends."""
+    """A participant with a tile and live video is visible until the recording ends."""
     timeline = timeline_from([layout(-0.5, "alice"), video_switch(0.25, "alice", on=True)], [])
 
     assert [(0.25, 5.0)] == timeline.visible("alice", 5.0)
@@ -58,7 +58,7 @@ def test_participant_without_a_tile_is_not_visible() -> None:
 
 
 def test_participant_who_returns_is_visible_twice() -> None:
-    """A participant who leaves and returns has two intervals."""
+    """A participant who leaves and returns is visible in two intervals."""
     events = [layout(0, "alice"), layout(1, "alice", "bob"), video_switch(1, "bob", on=True)]
     events += [
         video_switch(2, "bob", on=False),
@@ -90,7 +90,7 @@ def test_repeated_event_changes_nothing() -> None:
 
 
 def test_participant_without_audio_is_not_audible() -> None:
-    """Only a participant's own audio makes the participant audible."""
+    """A participant is audible only if their own audio is on, not if somebody else's is."""
     timeline = timeline_from([audio_switch(0, "alice", on=True)], [])
 
     assert [] == timeline.audible("bob", 5.0)
@@ -106,7 +106,7 @@ def test_events_are_sorted_by_time() -> None:
 
 
 def test_tile_comes_from_the_current_layout() -> None:
-    """A participant has no tile before the first layout, or in a layout that does not include them."""
+    """A participant has no tile before the first layout, or if the current layout does not include them."""
     timeline = timeline_from([layout(1, "alice", "bob"), layout(3, "bob")], [])
 
     places = [timeline.tile("bob", at) for at in (0.5, 1, 2.9, 3)]
@@ -116,7 +116,7 @@ def test_tile_comes_from_the_current_layout() -> None:
 
 
 def test_timeline_survives_json() -> None:
-    """In JSON, each event has only the fields of its kind. The timeline that is read back is unchanged."""
+    """In JSON, each event has only the fields that this kind of event uses. Reading the JSON restores the timeline."""
     timeline = Timeline(
         members=(Member(name="alice", marker=0), Member(name="bob")),
         events=(
@@ -146,6 +146,6 @@ def test_timeline_survives_json() -> None:
     ],
 )
 def test_invalid_event_is_refused(record: dict[str, Any]) -> None:
-    """An invalid event is refused, so that it can't end up in a manifest."""
+    """Invalid events are refused, so that they can't get into a manifest."""
     with pytest.raises(ValidationError):
         timeline_from([record], [])
