@@ -1,4 +1,4 @@
-"""Test that scenarios with impossible expectations or waits are refused before the first participant joins."""
+"""Scenarios with impossible expectations or waits are refused before the first participant joins."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def expecting(verb: str, what: str) -> str:
     ],
 )
 def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: list[str], reason: str) -> None:
-    """The last step of each scenario is impossible, and the error contains its line number."""
+    """If the last step of a scenario is impossible, the error contains the line number of this step."""
     with pytest.raises(ConfigError) as refusal:
         read(tmp_path, *steps)
 
@@ -101,7 +101,7 @@ def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: 
 
 @pytest.mark.parametrize("seconds", [1.5, 1.9])
 def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: float) -> None:
-    """The checked part of the wait must be more than twice as long as the absence that the limits allow."""
+    """A wait's checked part must be more than twice as long as the longest absence that the limits allow."""
     with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
         read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", audible = true'))
 

@@ -1,4 +1,4 @@
-"""Test that the runner handles every kind of step, so that every valid scenario can be run."""
+"""The runner handles every kind of step, so that every valid scenario can be run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_every_kind_of_step_has_a_case_in_the_runner() -> None:
-    """A ``case`` with an attribute, such as ``Camera(on=True)``, does not count, because it handles only some steps."""
+    """A ``case`` with an attribute does not count: ``Camera(on=True)`` handles only some of the ``Camera`` steps."""
     tree = ast.parse(Path(runner.__file__).read_text(encoding="utf-8"))
     cases = [node.pattern for node in ast.walk(tree) if isinstance(node, ast.match_case) and node.guard is None]
     classes = [pattern for pattern in cases if isinstance(pattern, ast.MatchClass) and not pattern.kwd_attrs]

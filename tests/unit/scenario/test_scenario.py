@@ -1,4 +1,4 @@
-"""Test reading scenarios: a file yields steps, or an error with the line number and the reason."""
+"""Reading a scenario file returns its steps, or raises an error with the line number and the reason."""
 
 import os
 import re
@@ -120,7 +120,7 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
     ],
 )
 def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, reason: str) -> None:
-    """The one-line error contains the file name, the line, the step and the reason."""
+    """The error for an invalid scenario is one line with the file name, the line number, the step and the reason."""
     assert GOOD.count(was) == 1
 
     message = refused(write(tmp_path, GOOD.replace(was, becomes)))
@@ -161,7 +161,7 @@ def test_yaml_error_has_its_line(tmp_path: Path) -> None:
 
 
 STEPS = "steps:\n  - join: a\n  - start: a\n  - wait: 2\n"
-# Ten lines that expand to a billion values.
+# These ten lines of YAML expand to a billion values.
 BILLION = "a: &a [x, x]\n" + "".join(
     f"{word}: &{word} [{', '.join([f'*{before}'] * 9)}]\n" for before, word in pairwise("abcdefghij")
 )
@@ -211,14 +211,14 @@ def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
     ],
 )
 def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """TOML that is invalid, or that is not a scenario, is reported in one line."""
+    """A TOML file that is invalid, or that is not a scenario, is reported in one line."""
     assert reason in refused(write(tmp_path, text, "odd.toml"))
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
     """YAML anchors and merge keys work.
 
-    A mistake in a step that uses an anchor or a merge key is reported with its line number.
+    If a step that uses them contains a mistake, the error has the step's line number.
     """
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
@@ -233,7 +233,7 @@ def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".toml", ".yaml"])
 def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) -> None:
-    """Pipes, folders, devices and very large files are refused immediately."""
+    """A scenario path that is a pipe, a folder, a device or a very large file is refused immediately."""
     os.mkfifo(tmp_path / f"pipe{suffix}")
     (tmp_path / f"folder{suffix}").mkdir()
     (tmp_path / f"device{suffix}").symlink_to("/dev/zero")
@@ -267,7 +267,7 @@ def test_value_of_a_toml_file_has_its_line() -> None:
 
 
 def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
-    """A maximum wait shortens the ``wait`` steps, and changes no other steps."""
+    """The maximum wait shortens longer ``wait`` steps, and changes no other steps."""
     scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
     assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
@@ -288,7 +288,7 @@ def test_scenario_in_the_guide_is_valid(tmp_path: Path) -> None:
 
 
 def test_published_schema_is_up_to_date() -> None:
-    """The file docs/scenario.schema.json equals the output of scripts/scenario_schema.py."""
+    """The file docs/scenario.schema.json is identical to the output of scripts/scenario_schema.py."""
     checked = subprocess.run(
         [sys.executable, "scripts/scenario_schema.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -305,7 +305,7 @@ def test_schema_has_every_step() -> None:
 
 
 def test_number_of_repetitions_is_limited() -> None:
-    """The number of jobs is limited, because a billion jobs would use up all memory before the first one started."""
+    """The number of jobs is limited: a billion jobs would use up all memory before the first one could start."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
     assert ran.exit_code == 2
