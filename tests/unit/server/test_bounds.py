@@ -1,4 +1,4 @@
-"""When a recording's logs are full, later entries are dropped and counted, and the recording continues."""
+"""If a recording's log files are full, later entries are dropped and counted, and the recording continues."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def connection(number: int) -> Statistics:
 def test_statistics_beyond_the_limit_are_dropped_and_the_recording_continues(
     tmp_path: Path, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If statistics are dropped, the manifest contains one alarm, and the server logs the number of dropped lines."""
+    """If statistics are dropped, the manifest contains an alarm, and the server logs the number of dropped lines."""
     spool = Spool(tmp_path, {}, max_statistics=20_000)
     active = recorded(spool, audio_bytes)
     for number in range(50):
@@ -65,7 +65,7 @@ def test_statistics_beyond_the_limit_are_dropped_and_the_recording_continues(
 
 
 def test_chunks_are_accepted_after_the_statistics_limit_is_reached(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Statistics beyond the limit ``notes_bytes`` are dropped, and the recording can still be stopped as usual."""
+    """Statistics that exceed the limit ``notes_bytes`` are dropped, and the recording can still be stopped as usual."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -94,7 +94,10 @@ def test_chunks_are_accepted_after_the_statistics_limit_is_reached(tmp_path: Pat
 def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If page events are dropped, one alarm is stored. Room events, alarms and recorder states are still accepted."""
+    """If page events are dropped, a single alarm reports this.
+
+    Room events, alarms and recorder states are still accepted.
+    """
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -145,7 +148,7 @@ def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, t
 def test_a_manifest_is_filled_up_to_its_limit(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No event is dropped if it fits into the manifest, even though the manifest contains each join and alarm twice."""
+    """Events that fit into the manifest are not dropped, although the manifest contains each join and alarm twice."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     members = tuple(Member(name=f"{number:05}" + '"' * 195) for number in range(2_000))
@@ -171,7 +174,7 @@ def test_a_manifest_is_filled_up_to_its_limit(
 
 
 def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """Each pause's duration is subtracted from the times of later events."""
+    """The times of later events are reduced by each pause's duration, even for thousands of pauses."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -192,7 +195,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
 def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a power failure, a recording either has a complete facts file, or does not exist."""
+    """Even after a power failure, every recording that exists has a complete facts file."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -217,7 +220,7 @@ def test_facts_are_on_the_disk_before_the_first_chunk(
 
 
 def fill(path: Path) -> None:
-    """Fill up the disk with a single file."""
+    """Fill up the disk with a single large file."""
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
@@ -230,7 +233,7 @@ def fill_log(active: ActiveRecording) -> None:
 
 
 def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A partly written line is removed, so that the log contains only complete lines once there is space again."""
+    """A line that was only partly written is removed, so later lines are complete once there is space again."""
     with mounted_disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
         active = begin(spool)
@@ -266,7 +269,10 @@ def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
 def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fresh or compressed file has few blocks, but counts in full. ZFS allocates blocks seconds after a write."""
+    """A compressed or newly written file counts in full, even if few of its blocks are allocated.
+
+    ZFS allocates blocks seconds after a write.
+    """
     path = tmp_path / "fresh"
     path.write_bytes(bytes(3_000_000))
     real = Path.stat

@@ -1,4 +1,4 @@
-"""Downloads serves finished files at URLs that expire."""
+"""``Downloads`` serves finished files at URLs that expire."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """Download URLs are valid for a minute and playback URLs for an hour; repeated requests get the same URL."""
+    """A download URL is valid for a minute, and a playback URL for an hour. Repeated requests return the same URL."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     now = [0.0]
@@ -58,7 +58,10 @@ def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) ->
 def test_a_recording_is_sent_as_media_regardless_of_its_manifest(
     spool: Spool, audio_bytes: bytes, tmp_path: Path
 ) -> None:
-    """A recording is never served as HTML, even if a manifest from another machine declares it to be an HTML page."""
+    """A recording is never served as HTML, even if its manifest says that it is HTML.
+
+    A manifest can come from another machine.
+    """
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     with RoomServer(recordings=tmp_path, versions={}) as server:
@@ -84,7 +87,7 @@ def test_a_file_whose_name_is_not_text_is_served(spool: Spool, audio_bytes: byte
 
 
 def test_a_repeated_request_gets_the_same_download_address(spool: Spool, audio_bytes: bytes) -> None:
-    """Each recording has one download URL, which is valid for a minute after the last request."""
+    """Each recording has one download URL, which is valid for a minute after it was last requested."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     now = [0.0]

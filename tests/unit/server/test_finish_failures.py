@@ -53,13 +53,13 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 def test_a_recording_fails_when_the_disk_refuses_a_step(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """A failed recording is no longer running, keeps reporting the reason, and can be recovered later."""
+    """A failed recording no longer counts as running. It always reports the same reason, and can be recovered later."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, audio_bytes, recordName="standup")
     with monkeypatch.context() as patch:
         refuse(patch, step, number)
 
-        # At this point, the manifest may already exist, even though the file is not yet safely on disk.
+        # finish_with_manifest() can succeed before the file is safely on disk.
         with contextlib.suppress(HarnessError):
             active.finish_with_manifest()
         active.wait_until_safe()
@@ -80,7 +80,7 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
 
 @pytest.mark.parametrize("left", range(8))
 def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes, left: int) -> None:
-    """Whichever file can't be created because the disk has no free inodes, the recording can be recovered later."""
+    """The recording can be recovered no matter which file can't be created because the disk has no free inodes."""
     with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
             active = recorded(server._spool, audio_bytes, recordName="standup")
@@ -101,7 +101,7 @@ def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes,
 
 @pytest.mark.parametrize("left", range(6))
 def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: int) -> None:
-    """If a recording can't begin, the page receives a DiskFullError, and the recording's folder is removed."""
+    """If a recording can't begin on a full disk, DiskFullError is raised, and the recording's folder is removed."""
     with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         spool = Spool(folder, VERSIONS)
         spool.root.mkdir()
@@ -118,7 +118,7 @@ def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: in
 def test_other_recordings_are_published_when_one_cannot_be(
     tmp_path: Path, audio_bytes: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A warning with the recording's name is logged if the recording can't be published."""
+    """If one recording can't be published, a warning with its name is logged, and the others are published."""
     with RoomServer(recordings=tmp_path / "spool", versions={}) as server:
         recordings = [recorded(server._spool, audio_bytes, recordName=name) for name in ("one", "two", "three")]
         if broken == "folder":
@@ -175,7 +175,7 @@ def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
 
 
 async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[str, Any]:
-    """Record as a page does.
+    """Record like a page.
 
     Return the server's error, the recording's list entry, and the responses to later requests.
     """
@@ -233,7 +233,7 @@ def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
 
 
 def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If one recording's folder was removed, a server stopped with Ctrl-C logs one line and publishes the others."""
+    """If one recording's folder was removed, a server stopped with Ctrl-C logs one line and publishes the rest."""
 
     async def begin_two(url: str) -> None:
         async with aiohttp.ClientSession(headers={"Origin": url}) as session:
@@ -273,7 +273,7 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, au
 def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a published recording can't be marked as published, the next recovery publishes at most a second copy."""
+    """If a recording can't be marked as published, it stays published. At worst, recovery publishes a second copy."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     active.wait_until_safe()
@@ -292,7 +292,7 @@ def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
 def test_the_first_error_while_publishing_is_raised(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the cleanup fails as well, the first error is still the one that is raised."""
+    """If publishing fails and then the cleanup fails as well, the first error is raised."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     active.wait_until_safe()

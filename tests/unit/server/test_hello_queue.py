@@ -1,4 +1,4 @@
-"""HelloQueue limits connections that have not sent ``hello``, and decides which of them is closed for a new one."""
+"""HelloQueue limits the number of connections that have not sent ``hello``, and chooses one to close for a new one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 async def connect(
     server: RoomServer, address: str, stack: list[aiohttp.ClientSession]
 ) -> aiohttp.ClientWebSocketResponse:
-    """Open a WebSocket from one of this machine's addresses."""
+    """Open a WebSocket to the server from the given address of this machine."""
     connector = aiohttp.TCPConnector(local_addr=(address, 0))
     session = aiohttp.ClientSession(headers={"Origin": server.url}, connector=connector)
     stack.append(session)
@@ -31,7 +31,7 @@ async def connect(
 
 
 def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If one client uses all connections and another client connects, only the first client's oldest one is closed."""
+    """If one client uses up all connections and another one connects, only the first client's oldest one is closed."""
     monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
 
     async def crowd(server: RoomServer) -> list[bool]:

@@ -1,4 +1,4 @@
-"""Library publishes finished recordings once, and never deletes an unpublished recording."""
+"""Library publishes each finished recording once, and never deletes a recording that is not published."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ pytestmark = pytest.mark.parallel
 
 
 def never_verify(_: Path) -> ReportSummary:
-    """Fail if called, because these tests verify no recordings."""
+    """Fail if called: no recording is verified in these tests."""
     raise NotImplementedError
 
 
 def record(
     library: Library, spool: Spool, data: bytes, *, until: str = "end", **config: Any
 ) -> tuple[ActiveRecording, str]:
-    """Make a complete recording in the library's room. Return the recording and its state in the list of recordings."""
+    """Make a recording in the library's room. Return the recording and its final state in the list of recordings."""
 
     async def run() -> tuple[ActiveRecording, str]:
         admission, limits = Admission(), ServerLimits()
@@ -108,9 +108,9 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes
 
 
 def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """If publishing fails, the list shows the reason, and the spool keeps the file.
+    """If publishing fails, the recordings list shows the reason, and the spool keeps the file.
 
-    A second attempt to publish fails as well.
+    A second attempt fails as well.
     """
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)
@@ -146,7 +146,7 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
 
 
 def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """When the server stops, a running verification request ends quickly, and nothing waits for its thread."""
+    """A server can stop while it verifies a recording: the request ends quickly, and nothing waits for its thread."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
     active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes)
@@ -201,7 +201,7 @@ def test_a_recording_discarded_before_its_end_is_listed_as_failed(
 
 
 def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -> None:
-    """Recordings without bytes are not listed, since they could push other recordings off the list."""
+    """Recordings without bytes are not listed, since they could crowd other recordings out of the list."""
     library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     assert "gone" == record(library, spool, b"", until="clean")[1]
@@ -253,7 +253,10 @@ def test_a_recording_is_listed_even_if_its_download_finished_first(
 
 
 def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """An unpacked archive can contain links, copied recordings, and file names that are not valid UTF-8."""
+    """Copied recordings and file names that are not valid UTF-8 are listed, and symbolic links are not.
+
+    An unpacked archive can contain all of these.
+    """
     active = recorded(spool, audio_bytes, recordName="standup")
     active.finish_with_manifest()
     published = active.publish(tmp_path / "kept")
@@ -278,7 +281,7 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_b
 
 
 def test_the_reason_for_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
-    """A failure's reason must not reveal any folder, since all members and viewers of the room can read it."""
+    """The reason for a failure must not contain any folder, since all members and viewers of the room can read it."""
     library = Library("daily", spool.root.parent, never_verify, lambda _: None)
 
     record(library, spool, b"nothing that can be read")

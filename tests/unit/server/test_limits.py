@@ -1,4 +1,4 @@
-"""Server limits are parsed and documented correctly, and Rate accepts the right number of events."""
+"""Server limits are parsed and documented correctly, and Rate accepts the right number of messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 
 def test_limits_are_parsed_from_names_and_numbers() -> None:
-    """A limit's name can contain dashes, and its number can have a suffix such as G."""
+    """The name of a limit can contain dashes, and its value can have a suffix such as G."""
     limits = ServerLimits.parse(["participants=10", "recording-bytes=2G", "comes_back=2.5", "idle = 1k"])
 
     assert asdict(limits) == asdict(
@@ -27,7 +27,7 @@ def test_limits_are_parsed_from_names_and_numbers() -> None:
 
 
 def test_a_rate_allows_a_burst_of_twenty_seconds_after_a_silence() -> None:
-    """A page that reconnects may send many messages at once."""
+    """After a time without messages, for example a reconnect, a page may send 20 seconds' worth of them at once."""
     now = 0.0
     rate = Rate(2, clock=lambda: now)
 
@@ -69,7 +69,7 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
 def test_limits_that_cannot_work_are_refused(given: str) -> None:
-    """Some limits have a maximum, imposed by layouts, timelines, aiohttp or the code that reads logs."""
+    """Some limits have a maximum, because layouts, timelines, aiohttp and the code that reads logs support no more."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 

@@ -1,4 +1,4 @@
-"""A recording's manifest can be read back, no matter what the page and the room report, or how often."""
+"""A recording's manifest can be read back, no matter which events the page and the room report, and how many."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# A character that needs four bytes in UTF-8, the maximum.
+# This character needs four bytes in UTF-8, which is the maximum.
 WIDE = "\N{GRINNING FACE}"
 TILE = {"participant": WIDE * 200, "x": 65_535, "y": 65_535, "width": 65_535, "height": 65_535}
 LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
@@ -45,7 +45,10 @@ def manifest_size(active: ActiveRecording) -> int:
 
 
 def fed(spool: Spool, audio_bytes: bytes) -> ActiveRecording:
-    """Return a recording of another application's call, in which the page itself reports joins and leaves."""
+    """Return a recording of another application's call.
+
+    In such a recording, the page itself reports joins and leaves.
+    """
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     active.add_chunk(0, 0, memoryview(audio_bytes))
@@ -70,7 +73,7 @@ def test_an_event_uses_no_more_of_a_manifest_than_estimated(
 
 
 def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
-    """The size limits for events leave enough space for the parts of a manifest that have no size limit."""
+    """The limits on the size of events leave enough space for all other parts of a manifest."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
     pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
     texts = 4 * (LONGEST_NAME + 16 * 2_000)
@@ -104,7 +107,7 @@ def test_logs_of_the_largest_size_can_be_recovered_and_verified() -> None:
 
 
 def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
-    """If a room could have more participants than a layout has tiles, recording all of them would fail."""
+    """A layout can have as many tiles as a room can have participants, so all of them can be recorded."""
     tiles = [{**TILE, "participant": "a"}] * _MAXIMA["participants"]
 
     MixerEvent.model_validate({"time": 1, "event": "layout", "tiles": tiles})
@@ -114,7 +117,7 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 def test_events_that_a_manifest_cannot_hold_are_dropped(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both the total size and the number of events are limited. The recording continues without further events."""
+    """If a recording's events reach their limit, later events are dropped, and the recording continues."""
     monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
     active = fed(spool, audio_bytes)
     message = MixerEvent.model_validate(event)
@@ -133,7 +136,7 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
 def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large number of joins does not end a recording, and participants who are already listed remain listed."""
+    """A large number of joins does not end a recording. Participants who are already listed stay in the list."""
     monkeypatch.setattr(recording_log, "ROOM_EVENTS", 100_000)
     active = recorded(spool, audio_bytes)
     bob = Member(name="bob", marker=1)
@@ -159,7 +162,7 @@ def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
 
 
 def test_server_alarms_are_limited(spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The number of alarms is limited, because a page can stop sending data again and again."""
+    """The number of alarms is limited, since there is a new alarm each time a page stops sending data."""
     monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
     active = recorded(spool, audio_bytes)
 

@@ -1,4 +1,4 @@
-"""Room members have unique names and markers, and their joins and leaves are reported."""
+"""A room's members have unique names and markers, and the room reports when they join and leave."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_name_is_printable_and_short(server: SignalingServer, wished: str, exp
 
 
 def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
-    """A participant's name keeps its marker, no matter how often the participant leaves and returns."""
+    """A participant who leaves and returns with the same name always gets the same marker."""
     server.join(1, "alice")
     first = server.join(2, "bob")["marker"]
     server.disconnect(2)
@@ -55,7 +55,7 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 256 participants, the marker numbers start over, skipping those in use."""
+    """After 256 participants, marker numbers start over, but numbers that are in use are skipped."""
     alice = server.join(1, "alice")["marker"]
     for number in range(255):
         server.join(2, f"visitor {number}")
@@ -67,7 +67,7 @@ def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
 
 
 def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
-    """Joins and leaves are reported with their times. Members with a real camera have no marker."""
+    """Joins and leaves are reported with their times. Members with real cameras have no marker."""
     server.join(1, "alice")
     server.now += 250
     server.join(2, "bob", media="camera")
@@ -105,7 +105,7 @@ def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
 
 
 def test_a_lost_connection_is_the_reason_for_a_leave(server: SignalingServer) -> None:
-    """The other members are notified of whether a member sent ``bye`` or lost the connection."""
+    """When a member leaves, the others are notified whether this member sent ``bye`` or lost the connection."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -126,7 +126,7 @@ def test_an_unidentified_connection_ends_without_a_message(server: SignalingServ
 
 
 def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) -> None:
-    """When a page crashes, Python removes its member at once, without waiting for it to reconnect."""
+    """When a page crashes, its member is removed at once, without waiting for the page to reconnect."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.lose(2)
@@ -154,7 +154,7 @@ def test_a_full_room_admits_no_more_participants() -> None:
 
 
 def test_a_full_server_opens_no_more_rooms() -> None:
-    """Even if no more rooms can be opened, existing rooms still admit participants."""
+    """Even if the maximum number of rooms is open, existing rooms still admit participants."""
     server = SignalingServer(limits=ServerLimits(rooms=1))
     server.join(1, "alice")
 

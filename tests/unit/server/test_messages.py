@@ -1,4 +1,4 @@
-"""The page and the server send exactly the messages that the page's types declare, and the server validates them."""
+"""Page and server send exactly the messages that the page's types declare, and the server validates its input."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_server_sends_the_messages_that_the_page_declares(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a session that uses the whole protocol, the server sends every message type with its declared fields."""
-    # Make the server report each hash separately, and treat every disk as nearly full.
+    # Make the server report each hash in a message of its own, and treat every disk as nearly full.
     monkeypatch.setattr("harness.server.spool.spool_socket.HASHED_AT_ONCE", 0)
     library = Library("daily", tmp_path, never_verify, lambda _: None)
     options = ServeOptions(public_room="daily")
@@ -110,7 +110,7 @@ def test_server_sends_the_messages_that_the_page_declares(
 
 
 def test_server_has_no_message_that_the_page_does_not_declare() -> None:
-    """The server's source contains only message types that the page declares, even if no session uses them."""
+    """The page declares every message type in the server's source code, even those that no test session uses."""
     known = declared("FromServer").keys() | declared("FromSpool").keys()
 
     written = {kind for path in SERVER.rglob("*.py") for kind in re.findall(r'"type": "(\w+)"', path.read_text())}
@@ -120,7 +120,7 @@ def test_server_has_no_message_that_the_page_does_not_declare() -> None:
 
 
 async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Join, signal, resume, view, record, download and clean. Return all ``/signal`` and ``/spool`` messages."""
+    """Run a session that uses the whole protocol, and return the server's ``/signal`` and ``/spool`` messages."""
     async with sockets(server) as wire:
         alice, welcome = await wire.enter("daily", "alice")
         spool = await play_recording(wire, welcome["spool_token"], audio_bytes)
@@ -145,7 +145,7 @@ async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dic
 
 
 async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[dict[str, Any]]:
-    """Record, download and clean. Return all ``/spool`` messages."""
+    """Record, then download and delete the recording. Return the server's ``/spool`` messages."""
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": token})
     await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
@@ -164,7 +164,7 @@ async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[
 
 
 async def receive_until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> list[dict[str, Any]]:
-    """Return all messages up to the next message of the given type."""
+    """Return all messages up to and including the next message of the given type."""
     messages = [await socket.receive_json(timeout=10)]
     while messages[-1]["type"] != kind:
         messages.append(await socket.receive_json(timeout=10))
@@ -172,7 +172,7 @@ async def receive_until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> l
 
 
 def never_verify(_: Path) -> Never:
-    """Fail if called, because these tests verify no recordings."""
+    """Fail if called: no recording is verified in these tests."""
     raise NotImplementedError
 
 
@@ -193,7 +193,7 @@ def never_verify(_: Path) -> Never:
     ],
 )
 def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
-    """Every field of a recorder's message is parsed."""
+    """The server parses every field of the messages that a recorder sends."""
     read = SPOOL.validate_json(json.dumps(message))
 
     assert message["type"] == read.type
@@ -237,13 +237,16 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     ],
 )
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
-    """Pages can't report pauses, because the server itself cuts out pauses. Lists and texts have a maximum length."""
+    """The server cuts out pauses itself, so a page's ``pause`` event is refused.
+
+    Lists and texts have a maximum length.
+    """
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 
 
 def test_a_hello_in_a_room_needs_only_its_type() -> None:
-    """By default, a ``hello`` message announces synthetic media and subscribes to nobody."""
+    """By default, a ``hello`` message announces synthetic media and has no subscriptions."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
     expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "subscriptions": None}
@@ -260,6 +263,6 @@ def test_a_hello_in_a_room_needs_only_its_type() -> None:
     ],
 )
 def test_a_subscription_to_an_impossible_video_is_refused(size: dict[str, Any]) -> None:
-    """Subscriptions have a maximum video size and frame rate."""
+    """A subscription to an impossible video size or frame rate is refused."""
     with pytest.raises(ValidationError):
         SIGNAL.validate_json(json.dumps({"type": "subscribe", "subscriptions": {"*": size}}))

@@ -72,7 +72,7 @@ def test_a_host_is_normalized(given: str, normal: str) -> None:
     ],
 )
 def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
-    """The error message for an invalid host states the problem and the solution."""
+    """The error for an invalid host states what is wrong and how to fix it."""
     with pytest.raises(ConfigError, match=why) as refusal:
         parse_host(given)
 
@@ -95,12 +95,12 @@ def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
     ],
 )
 def test_a_client_is_an_address_or_an_ipv6_network(address: str | None, client: str) -> None:
-    """A /64 network counts as one client, so that a client can't try more join codes by changing its IPv6 address."""
+    """A /64 network counts as one client, so that nobody can try more join codes by changing their IPv6 address."""
     assert client == client_of(address)
 
 
 def test_a_servers_names_are_in_normal_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names of this machine that no browser could open are omitted, and the others are normalized."""
+    """This machine's names are normalized, and names that no browser could open are omitted."""
     monkeypatch.setattr("socket.gethostname", lambda: "Rooms")
     monkeypatch.setattr("socket.getfqdn", lambda: "not a name")
 

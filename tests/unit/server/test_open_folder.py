@@ -1,4 +1,4 @@
-"""Lines in a recording's files are complete even if another thread closes a file while a line is written."""
+"""Every line in a recording's files is complete, even if another thread closes the file while it is being written."""
 
 from __future__ import annotations
 

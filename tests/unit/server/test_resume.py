@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parallel
 
 
 class SlowDisk:
-    """A disk that delays renaming the finished file until the test allows it."""
+    """A disk on which a finished file is renamed only once the test allows it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go_on = threading.Event(), threading.Event()
@@ -48,7 +48,10 @@ class SlowDisk:
 async def ending(
     wire: Sockets, audio_bytes: bytes, disk: SlowDisk
 ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
-    """Record, and send ``end``. Return the socket and the ``hello`` message that resumes the recording."""
+    """Record and send ``end``.
+
+    Return the socket, and the ``hello`` message with which the page can resume the recording.
+    """
     _, welcome = await wire.enter("daily", "alice")
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
@@ -70,19 +73,19 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
 
 
 def noticed(server: RoomServer) -> None:
-    """Wait until the server has noticed that all recording connections are lost."""
+    """Wait until the server has noticed that all connections of recorders are lost."""
     breath = threading.Event()
     while any(socket._request.transport is not None for socket in server._web_app.spool_sockets._open):
         breath.wait(0.01)
 
 
 def never_verify(_: Path) -> Never:
-    """Fail if called, because these tests verify no recordings."""
+    """Fail if called: no recording is verified in these tests."""
     raise NotImplementedError
 
 
 def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bool = False) -> None:
-    """Run ``play`` against a server, with or without a library of recordings."""
+    """Run ``play`` with a connection to a server, which has a library of recordings if ``listed`` is true."""
 
     async def run(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -97,7 +100,7 @@ def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bo
 def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
 ) -> None:
-    """After reconnecting, the page receives the file once, whether or not the server noticed the lost connection."""
+    """A page that reconnects receives the file once, whether or not the server has noticed the lost connection."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -120,7 +123,7 @@ def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
 def test_a_page_that_reconnects_twice_gets_the_file(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a page reconnects repeatedly, the file is sent on its last connection."""
+    """If a page reconnects several times, the file is sent over its last connection."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:

@@ -1,4 +1,4 @@
-"""Resuming a recording is refused with a wrong token or id, and after the recording has been deleted."""
+"""Resuming a recording is refused if the token or id is wrong, or if the recording has been deleted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def serve(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]]) -> None:
 
 
 async def begin(wire: Sockets, name: str) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, str]]:
-    """Join and begin a recording. Return its socket, and the page's ids and tokens."""
+    """Join and begin a recording. Return the recording's socket, and the page's ids and tokens."""
     _, welcome = await wire.enter("daily", name)
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
@@ -79,7 +79,7 @@ async def resume(wire: Sockets, recording: str, token: str) -> list[dict[str, An
 def test_resume_is_refused_unless_token_and_id_are_those_of_the_recording(
     tmp_path: Path, recording: str, token: str
 ) -> None:
-    """If resuming is refused, the connection is closed. Active recordings continue on their own connections."""
+    """If resuming is refused, the connection is closed. Active recordings continue over their own connections."""
 
     async def play(wire: Sockets) -> None:
         alice, alices = await begin(wire, "alice")
@@ -103,7 +103,7 @@ def test_resume_is_refused_unless_token_and_id_are_those_of_the_recording(
 def test_resume_of_a_cleaned_recording_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: str
 ) -> None:
-    """A deleted recording can't be resumed, even while its token is still valid for a moment."""
+    """A deleted recording can't be resumed, although its token stays valid for a moment."""
     removed, go_on = threading.Event(), threading.Event()
     clean = ActiveRecording.clean
 

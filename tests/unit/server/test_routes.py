@@ -1,4 +1,4 @@
-"""Media routes (TURN server and SFU) are parsed from the command line, and members receive the data they need."""
+"""TURN servers and SFU are parsed from the command line, and members receive the data they need to connect to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parallel
 
 
 def signature(secret: str, text: str) -> str:
-    """Return the signature of a text, which only somebody who knows the secret can compute."""
+    """Return the signature of a text. Only somebody who knows the secret can compute it."""
     return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
@@ -26,7 +26,7 @@ def test_media_go_from_page_to_page_by_default() -> None:
 
 
 def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
-    """Several servers can use the same Janus server without accidentally sharing a room."""
+    """Servers that use the same Janus server don't share a room by accident."""
     alone = Sfu("ws://janus:8188")
     shared = Sfu("ws://janus:8188", room="daily")
 
@@ -36,7 +36,7 @@ def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
 
 
 def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Janus token is valid for the VideoRoom plugin for one day."""
+    """The Janus token that a member receives is valid for the VideoRoom plugin, and expires after one day."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", "s3cret")
 
     token = Routes.parse(sfu="janus=ws://janus:8188").for_member("room", "m", "s")["sfu"]["token"]
@@ -49,7 +49,7 @@ def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TURN passwords have the format that coturn's use-auth-secret expects."""
+    """TURN passwords have the format that coturn expects if its option use-auth-secret is set."""
     monkeypatch.setenv("HARNESS_TURN_SECRET", "s3cret")
 
     (server,) = Routes.parse(ice_servers=["turn:turn.test:3478?transport=tcp"]).for_member("r", "m", "s")["ice_servers"]

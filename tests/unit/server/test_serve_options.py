@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_an_origin_has_the_form_that_browsers_send(given: str, sent: str) -> None:
-    """Origins are converted to lower case, without a trailing slash and without the default port."""
+    """Origins are converted to lower case, and a trailing slash and the default port are removed."""
     assert (sent,) == ServeOptions(origins=(given,)).origins
 
 
@@ -44,7 +44,7 @@ def test_an_origin_has_the_form_that_browsers_send(given: str, sent: str) -> Non
     ],
 )
 def test_an_origin_that_no_browser_sends_is_refused(given: str) -> None:
-    """An origin that no browser sends is refused, because no page could ever match it."""
+    """An origin that browsers never send is refused, because it could never match a page's origin."""
     with pytest.raises(ConfigError, match="is not the address of a server, for example https"):
         ServeOptions(origins=(given,))
 
@@ -71,7 +71,7 @@ def test_an_origin_with_a_password_is_refused_without_printing_it(given: str) ->
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
-    """The error message contains the name of the command-line option."""
+    """The error for an invalid value contains the name of the command-line option."""
     with pytest.raises(ConfigError, match=message):
         ServeOptions(**options)
 

@@ -1,4 +1,4 @@
-"""Signaling delivers each message to the right members, and no client can disturb another room."""
+"""Each message is delivered to the right members, and no client can affect another room."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -
 
 
 def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
-    """The other members are notified of a new member. The new member receives only the ``welcome`` message."""
+    """When a member joins, the other members are notified, and the new member receives only the ``welcome`` message."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -97,7 +97,7 @@ def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, me
 
 
 def test_a_second_hello_is_refused(server: SignalingServer) -> None:
-    """On one connection, a member can join only one room."""
+    """Over one connection, a member can join only one room."""
     server.join(1, "alice")
 
     answer = server.join(1, "bob", room="other")
@@ -137,7 +137,7 @@ def test_state_and_subscriptions_are_relayed_within_the_room(
 
 
 def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServer) -> None:
-    """A new member is notified of the other members' subscriptions, and of which members are muted."""
+    """A new member is informed of the other members' subscriptions, and of who is muted."""
     server.join(1, "alice")
     server.send(1, {"type": "state", "audio": False, "video": False})
     server.send(1, {"type": "subscribe", "subscriptions": {"*": SMALL}})
@@ -166,7 +166,7 @@ def test_a_signal_reaches_only_its_member(server: SignalingServer) -> None:
 
 
 def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
-    """A ``received`` message is delivered with the id of the member who received the media."""
+    """When a ``received`` message is delivered, it contains the id of the member who received the media."""
     alice = server.join(1, "alice")["id"]
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -179,7 +179,7 @@ def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
 
 @pytest.mark.parametrize("kind", ["signal", "received"])
 def test_messages_stay_in_their_room(server: SignalingServer, kind: str) -> None:
-    """Nobody can send messages to a member of another room, even with the member's id."""
+    """Nobody can send a message to a member of another room, even if they know the member's id."""
     server.join(1, "alice")
     bob = server.join(2, "bob", room="other")["id"]
     server.forget_sent()
@@ -191,7 +191,7 @@ def test_messages_stay_in_their_room(server: SignalingServer, kind: str) -> None
 
 
 def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None:
-    """A ``pong`` message contains the room's time, and repeats the time that the page sent in its ``ping``."""
+    """A ``pong`` message contains the room's time, and the time that the page sent in its ``ping``."""
     server.join(1, "alice")
     server.forget_sent()
 

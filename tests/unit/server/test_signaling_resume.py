@@ -1,4 +1,4 @@
-"""A member who reconnects after a lost connection misses no messages."""
+"""A member who loses the connection and reconnects misses no messages."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None
 
 
 def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: SignalingServer) -> None:
-    """Once a member has reconnected, the loss of the old connection has no effect."""
+    """After a member has reconnected, nothing happens when the server notices that the old connection is lost."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.forget_sent()
@@ -66,7 +66,10 @@ def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: Signalin
 
 
 def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: SignalingServer) -> None:
-    """The other members are notified after the waiting time. The leave event has the time of the disconnect."""
+    """If a member does not return in time, the other members are notified.
+
+    The leave event has the time of the disconnect.
+    """
     server.join(1, "alice")
     server.join(2, "bob")
     member = server.lose(2)
@@ -84,7 +87,7 @@ def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: 
 
 
 def test_a_second_lost_connection_gets_a_full_wait(server: SignalingServer) -> None:
-    """If a member reconnects and disconnects again, the waiting time starts over."""
+    """If a member reconnects and then disconnects again, the time to wait for the member starts over."""
     bob = server.join(2, "bob")
     member = server.lose(2)
     first = member.lost_at
@@ -124,7 +127,7 @@ def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer)
 
 
 def test_resume_is_refused_although_later_messages_were_acknowledged(server: SignalingServer) -> None:
-    """Acknowledging the newest messages does not bring back messages that were dropped."""
+    """Once messages were dropped, resuming is refused, even if the newest messages are acknowledged later."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     for _ in range(1_100):

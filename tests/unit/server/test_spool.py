@@ -1,4 +1,4 @@
-"""Spool receives recordings in chunks, and finishes, publishes and deletes them.
+"""The spool receives recordings in chunks, and finishes, publishes and deletes them.
 
 Each recording has its own locked folder.
 """
@@ -62,7 +62,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
 
 
 def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
-    """The facts file contains everything needed to finish the recording without its page or its server."""
+    """The facts file contains everything that is needed to finish the recording if its page and server crash."""
     active = begin(spool, recordName="standup")
 
     text = active.folder.facts.read_text()
@@ -101,7 +101,7 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(
 ) -> None:
     """The error for an unexpected chunk describes the expected and the received chunk.
 
-    Afterwards, the expected chunk is still accepted.
+    After the error, the expected chunk is still accepted.
     """
     active = begin(spool)
     active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
@@ -117,7 +117,10 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(
 
 
 def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The statistics have one line per connection and second, with the W3C's field names and the recording's time."""
+    """There is one line of statistics per connection and second.
+
+    Lines have the W3C's field names and the recording's time.
+    """
     active = recorded(spool, audio_bytes)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
     active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
@@ -196,7 +199,7 @@ def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: by
 
 
 def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_bytes: bytes) -> None:
-    """In our own room, join and leave events must come from the server."""
+    """Join and leave events in our own room must come from the server."""
     active = recorded(spool, audio_bytes)
 
     with pytest.raises(RecordingError, match="must come from the server"):
@@ -247,7 +250,7 @@ def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> N
 
 
 def test_a_recording_without_bytes_fails(spool: Spool) -> None:
-    """Finishing a recording without bytes always raises an error with NERTC's code.
+    """Finishing a recording without bytes always raises an error with NERTC's error code.
 
     The recording can still be deleted.
     """
@@ -268,7 +271,7 @@ def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, audio_bytes
     active = recorded(spool, audio_bytes, recordName=name)
 
     manifest = active.finish_with_manifest()
-    # After the file has been read back, only the raw bytes may be removed.
+    # Once the file has been read back, the raw bytes may be removed, but nothing else.
     active.wait_until_safe()
 
     assert f"{name}.webm" == manifest.recording.path.name
@@ -344,7 +347,7 @@ def test_cleaning_while_recording_ends_it(spool: Spool, audio_bytes: bytes) -> N
 
 
 def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_bytes: bytes) -> None:
-    """Finishing a discarded recording raises an error that reports this."""
+    """The error for finishing a discarded recording states that it was discarded."""
     active = recorded(spool, audio_bytes)
     active.clean()
 
@@ -353,7 +356,10 @@ def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_b
 
 
 def test_a_recording_without_a_download_is_published(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """A recording that nobody downloaded is moved to the recordings folder, and its manifest states the reason."""
+    """A recording that nobody downloaded is moved to the recordings folder.
+
+    Its manifest states why it was recovered.
+    """
     active = recorded(spool, audio_bytes, recordName="standup")
 
     published = active.publish(tmp_path / "kept")
@@ -395,7 +401,7 @@ def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected
 
 
 def test_a_recording_without_a_name_is_named_after_its_participant_and_time() -> None:
-    """The file name of Alice's recording contains her name."""
+    """By default, the file name of Alice's recording contains her name."""
     assert default_stem("alice").startswith("alice 20")
     assert "/" not in default_stem("al/ice")
 
@@ -442,7 +448,7 @@ def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, audio_
 def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If packets are missing from the finished file, a warning is logged, and the raw bytes are kept."""
+    """If the finished file lacks any packets, a warning is logged, and the raw bytes are kept."""
     active = recorded(spool, audio_bytes)
     active.growing_file.end()
     active._finalizer.result().packets["audio"] += 1
@@ -455,7 +461,7 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
 
 
 def test_cleaning_does_not_wait_for_the_read_back(spool: Spool, audio_bytes: bytes) -> None:
-    """Deleting a recording does not wait, because the page already has the file and the disk space may be needed."""
+    """A recording is deleted at once, because the page already has the file, and the disk space may be needed."""
     active = recorded(spool, audio_bytes)
     active.finish()
 

@@ -1,4 +1,4 @@
-"""Admission checks tokens, join codes, view codes, hosts and origins."""
+"""``Admission`` checks tokens, join codes, view codes, hosts and origins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALICE = Token(role="participant", room="daily", name="alice", subject="m1")
 
 
 class Clock:
-    """A clock whose time changes only when a test sets it."""
+    """A clock that shows the time that the test has set."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -73,7 +73,7 @@ def test_expired_tokens_are_forgotten() -> None:
 
 @pytest.mark.parametrize("role", ["recorder", "download"])
 def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
-    """A token is refused for any role but its own, and remains valid for its own."""
+    """A token is accepted only for its own role. An attempt to use it for another role does not invalidate it."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -148,7 +148,7 @@ def test_requests_for_another_host_are_refused(host: str | None, *, allowed: boo
     ],
 )
 def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: bool) -> None:
-    """An origin is compared as a whole, with scheme, host and port."""
+    """An origin is allowed only if its scheme, host and port all match."""
     admission = Admission()
 
     admission.allow("http://127.0.0.1:8080", "http://localhost:8080")
@@ -157,7 +157,7 @@ def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: b
 
 
 def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
-    """Until the server knows its own address, it refuses every host and every origin."""
+    """Until the server knows its own address, it refuses all hosts and origins."""
     admission = Admission()
 
     assert (False, False) == (
@@ -175,7 +175,7 @@ def test_a_tokens_name_overrides_the_given_name() -> None:
 
 
 def test_a_token_without_a_name_uses_the_given_name() -> None:
-    """A participant whose token contains no name can choose one, and is otherwise called ``guest``."""
+    """A participant whose token contains no name can choose one. If they don't, they are called ``guest``."""
     admission = Admission()
     tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
 
@@ -188,12 +188,12 @@ def test_a_token_without_a_name_uses_the_given_name() -> None:
 
 
 def test_a_private_room_needs_a_token() -> None:
-    """A name alone is not enough to join a private room."""
+    """A participant who gives only a name can't join a private room."""
     assert Admission().admit_participant(None, name="bob", code=None) is None
 
 
 def test_a_public_room_admits_everybody() -> None:
-    """Anybody can join a public room, and a participant who gives no name is called ``guest``."""
+    """Anybody can join a public room. A participant who gives no name is called ``guest``."""
     admission = Admission(public_room="daily")
 
     grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]
@@ -226,7 +226,10 @@ def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bo
     ],
 )
 def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *, admitted: bool) -> None:
-    """Case is ignored for codes without lower-case letters, since users often type codes from another screen."""
+    """If a code has no lower-case letters, users can type it in lower case as well.
+
+    Users often read codes from another screen.
+    """
     grant = Admission(public_room="daily", join_code=code).admit_participant(None, name="bob", code=typed)
 
     assert admitted == (grant is not None)
@@ -244,7 +247,7 @@ def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *
     ],
 )
 def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
-    """The join code and the view code both show the recordings. The view code does not admit anybody to the room."""
+    """Users can see the recordings with either the join code or the view code. With the view code, they can't join."""
     admission = Admission(public_room="daily", **cast("dict[str, Any]", codes))
 
     assert seen == (admission.admit_viewer(given) == "daily")
@@ -252,7 +255,7 @@ def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | No
 
 
 def test_viewers_are_refused_without_a_public_room() -> None:
-    """Without a public room, viewers are refused, because there are no recordings that they may see."""
+    """Without a public room, viewers are refused, because there are no recordings that they are allowed to see."""
     assert Admission().admit_viewer(None) is None
 
 
@@ -264,7 +267,7 @@ def test_a_wrong_token_is_refused_in_a_public_room() -> None:
 
 
 def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
-    """A page from another origin is admitted only with a key, which is valid while such a page is attached."""
+    """A page from another origin is admitted only with a key. The key is valid while such a page is attached."""
     admission = Admission()
 
     before = admission.offers_key("recording-harness, anything")
@@ -345,7 +348,10 @@ def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allow
 
 
 def test_current_addresses_are_replaced_and_given_ones_stay() -> None:
-    """A host address that this machine no longer has is refused."""
+    """Once this machine's address has changed, the old one is refused.
+
+    Addresses that were set explicitly remain valid.
+    """
     admission = Admission()
     admission.allow("https://rooms.example.com")
     admission.allow_current("http://192.0.2.1:8080")

@@ -1,4 +1,4 @@
-"""Viewers see a public room's recordings, but learn nothing about its members."""
+"""Viewers see a public room's recordings, but receive no information about its members."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def server() -> SignalingServer:
 
 
 def test_a_viewer_is_sent_the_recordings_and_no_members(server: SignalingServer) -> None:
-    """Viewers do not join the room, and a viewer's token becomes invalid when the viewer's connection ends."""
+    """A viewer does not join the room, and a viewer's token becomes invalid when the connection ends."""
     server.admission.public_room = "daily"
     alice = server.join(1, "alice")
     server.send(2, {"type": "hello", "role": "viewer"})
