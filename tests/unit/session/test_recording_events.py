@@ -1,4 +1,4 @@
-"""Test recording events: only valid events are passed to handlers, and other reports from a page are only logged."""
+"""Valid recording events are passed to handlers. Anything else that a page reports is only logged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_handlers_of_an_event_get_its_detail_in_order() -> None:
-    """Each event is passed only to its own handlers, in the order in which they were added."""
+    """An event is passed only to the handlers for this event, in the order in which they were added."""
     received: list[tuple[str, object]] = []
     events = RecordingEvents(lambda _: True, [])
     events.on("recording-started", lambda detail: received.append(("first", detail)))
@@ -46,7 +46,7 @@ def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
     ],
 )
 def test_report_that_is_not_an_event_is_logged_and_calls_no_handler(reported: tuple[Any, ...]) -> None:
-    """Any script in the page can send invalid reports, so only valid events are passed to handlers."""
+    """Invalid reports, which any script in the page can send, are logged and not passed to handlers."""
     received: list[object] = []
     log: list[str] = []
     events = RecordingEvents(lambda recording: recording == "hers", log)
@@ -59,7 +59,7 @@ def test_report_that_is_not_an_event_is_logged_and_calls_no_handler(reported: tu
 
 
 def test_cleaned_recording_still_has_events() -> None:
-    """The server no longer lists a deleted recording, but its id is known from earlier events."""
+    """Events from a deleted recording are still passed to handlers, since its id is known from earlier events."""
     known = {"one"}
     received: list[object] = []
     events = RecordingEvents(known.__contains__, [])
@@ -73,7 +73,7 @@ def test_cleaned_recording_still_has_events() -> None:
 
 
 def test_failure_is_returned_only_once() -> None:
-    """The failure of a recording is returned only once, so that only one exception reports it."""
+    """A recording's failure is returned only once, so that it is reported by only one exception."""
     events = RecordingEvents(lambda _: True, [])
     events.receive("alice", "recording-failed", {"id": "one", "message": "The encoder failed."})
 
@@ -82,7 +82,7 @@ def test_failure_is_returned_only_once() -> None:
 
 
 def test_stall_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """A stalled recording is logged as a warning with the participant's name and the message."""
+    """If a recording stalls, a warning with the participant's name and the message is logged."""
     with caplog.at_level(logging.WARNING):
         RecordingEvents(lambda _: True, []).receive(
             "alice", "recording-stalled", {"id": "one", "message": "No video arrives."}

@@ -1,4 +1,4 @@
-"""Test closing participants and rooms: all recordings are saved even if pages fail, and the first error is raised."""
+"""When a participant or a room is closed, all recordings are saved even if pages fail. The first error is raised."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def server(tmp_path: Path) -> Iterator[RoomServer]:
 
 
 def joined(server: RoomServer, audio_bytes: bytes, page: Page, name: str = "alice") -> Participant:
-    """Return a participant whose recording has not been stopped."""
+    """Return a participant with a recording that has not been stopped."""
     participant = Participant(
         name,
         cast("DrivenPage", page),
@@ -119,7 +119,7 @@ def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServe
 
 
 def test_every_step_runs_and_the_first_error_is_raised() -> None:
-    """If a step raises an error, the remaining steps still run in order."""
+    """If one step of closing raises an error, the remaining steps still run in order."""
     run: list[int] = []
 
     def step(number: int) -> None:

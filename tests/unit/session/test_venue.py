@@ -1,4 +1,4 @@
-"""Test where a room's browsers run: invalid options are refused, and batches are spread over remote browsers."""
+"""Test the options for where a room's browsers run. A batch's rooms are spread over the remote browsers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDRESSES = ("ws://a", "ws://b", "ws://c")
 
 @pytest.mark.parametrize(("turn", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
 def test_rooms_of_a_batch_start_in_different_remote_browsers(turn: int, first: str) -> None:
-    """Each room starts with a different remote browser, and can still use all of them."""
+    """Each room in a batch starts with a different remote browser, and can still use all of them."""
     venue = Venue(connect=ADDRESSES).starting_at(turn)
 
     assert first == venue.connect[0]
@@ -33,7 +33,7 @@ def test_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
 
 @pytest.mark.parametrize("connect", ["ws://a", [""]])
 def test_venue_refuses_a_connect_option_that_is_not_a_list_of_addresses(connect: Any) -> None:
-    """A string is refused, because each of its characters would be treated as an address."""
+    """``connect`` must be a list, because in a string, each character would be treated as an address."""
     with pytest.raises(
         ConfigError, match=r"^connect: .* give a list of addresses, for example \['ws://HOST:PORT'\]\.$"
     ):
