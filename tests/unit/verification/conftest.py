@@ -1,4 +1,4 @@
-"""Fixtures that read files in the test's own process, where coverage can be measured."""
+"""A fixture that makes ``verify`` read files in the test's own process, where coverage can be measured."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ``verify`` read files in this process, because a confined child process can't report its coverage.
 
-    This fixture is for tests of measures and checks. Tests of the process isolation do not use this fixture. Reports
-    are still encoded and decoded as if a child process had sent them.
+    Tests of measures and checks use this fixture. Tests of the process isolation do not use it. Reports are still
+    encoded and decoded as if a child process had sent them.
     """
     monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze_here)
 

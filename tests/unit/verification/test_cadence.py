@@ -1,4 +1,4 @@
-"""Test the shortest interval without a new frame that counts as frozen."""
+"""Test how long video must stay unchanged to count as frozen."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.mark.parametrize(("count", "frozen"), [(6, False), (7, True)], ids=["for 0.200 s", "for 0.233 s"])
 def test_frame_that_stays_longer_than_a_fifth_of_a_second_is_frozen(count: int, *, frozen: bool) -> None:
-    """At 30 fps, seven frames in a row with the same capture time count as frozen, and six do not."""
+    """At 30 fps, video counts as frozen if seven frames in a row have the same capture time, but not if six do."""
     counters = np.arange(90, dtype=np.int32)
     counters[30 : 30 + count] = 30
     track = MarkerTrack(

@@ -1,4 +1,4 @@
-"""Test the checks: each deliberate fault is found by the check for it and by no other, and clean recordings pass."""
+"""Each deliberate fault is found by the check for this fault and by no other check, and clean recordings pass."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_planted_fault_is_found_by_its_own_check(
 def test_finding_names_the_participant_and_the_time(
     tmp_path: Path, scene: Scene, check: str, at: tuple[float, float]
 ) -> None:
-    """The finding on a fault contains the interval, and its message names the participant."""
+    """A finding on a participant's fault contains the fault's interval, and its message names the participant."""
     (finding,) = verify(write_recording(tmp_path / "standup.webm", scene, manifest_scene=CLEAN)).failures
 
     assert (check, "bob") == (finding.check, finding.participant)
@@ -104,7 +104,7 @@ def test_finding_names_the_participant_and_the_time(
 def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
     tmp_path: Path, start: float, *, frozen: bool
 ) -> None:
-    """If video freezes for longer than a lost connection takes to be noticed, the whole freeze is reported."""
+    """Video may be frozen for 0.4 s before the participant leaves. A freeze of 0.8 s is reported from its beginning."""
     leaves = with_participant(CLEAN, "bob", frozen=((start, 2.0),), hidden=((2.0, 3.0),))
 
     failures = verify(write_recording(tmp_path / "standup.webm", leaves)).failures
@@ -122,7 +122,7 @@ def test_staying_participant_must_not_be_frozen(tmp_path: Path, left: float, *, 
 
 
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
-    """Verify a recording whose manifest contains the number of missing frames."""
+    """Verify a recording that lacks the frames ``dropped``, and whose manifest contains their number."""
     recording = write_recording(folder / "standup.webm", replace(CLEAN, dropped=dropped), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
@@ -131,7 +131,7 @@ def missing(folder: Path, dropped: frozenset[int]) -> Report:
 
 
 def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> None:
-    """A missed tick is only a warning if the manifest shows that the machine was busy."""
+    """Missing frames are only a warning if the manifest shows that the machine was too busy."""
     report = missing(tmp_path, frozenset({30, 60}))
 
     assert report.ok
@@ -153,7 +153,7 @@ def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: 
 
 
 def test_local_recording_contains_only_the_recording_participant(tmp_path: Path) -> None:
-    """In a local recording, every participant other than the recording participant is unexpected."""
+    """Every participant in a local recording is unexpected, except the recording participant."""
     report = verify(write_recording(tmp_path / "standup.webm", replace(CLEAN, recorder="local")))
 
     assert [("unexpected", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
@@ -170,7 +170,7 @@ def test_local_recording_contains_only_the_recording_participant(tmp_path: Path)
 def test_participants_without_markers_are_reported_as_not_checked(
     tmp_path: Path, names: list[str], message: str
 ) -> None:
-    """Participants without markers are not checked, so the report passes with a warning about them."""
+    """Participants without markers can't be checked, so the report passes with a warning about them."""
     scene = replace(
         CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in names))
     )
@@ -183,7 +183,7 @@ def test_participants_without_markers_are_reported_as_not_checked(
 
 
 def test_recording_participant_missing_from_the_members_is_reported_as_not_checked(tmp_path: Path) -> None:
-    """The recording participant is reported as not checked even if the manifest's list of participants is empty."""
+    """If the recording participant has no marker, this is reported even if the manifest lists no participants."""
     scene = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "standup.webm", scene)
     manifest = Manifest.read(recording.manifest)
@@ -199,7 +199,7 @@ def test_recording_participant_missing_from_the_members_is_reported_as_not_check
 
 
 def test_other_participants_without_markers_are_not_reported_in_a_local_recording(tmp_path: Path) -> None:
-    """In Alice's local recording, it does not matter that Bob has no marker, because he should not be in it."""
+    """In Alice's local recording, there is no warning if Bob has no marker, because he should not be in it."""
     bob = PlannedParticipant(name="bob", marker=None)
     planned = replace(CLEAN, participants=(*participants("alice"), bob), recorder="local")
 
@@ -213,7 +213,7 @@ def test_other_participants_without_markers_are_not_reported_in_a_local_recordin
 
 
 def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> None:
-    """The failure's message states that Bob has no marker, and not that Bob is absent."""
+    """If Bob has no marker, the failure's message states this, and not that he is absent."""
     scene = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
     report = verify(
@@ -242,7 +242,7 @@ def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize("late", [-0.12, -0.08, 0.0, 0.08, 0.12])
 @pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
 def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
-    """The A/V offset is measured accurately for every combination of the file's and the sender's frame rates."""
+    """The A/V offset is measured to within 10 ms for every combination of the file's and the sender's frame rates."""
     scene = replace(
         CLEAN,
         participants=(PlannedParticipant(name="alice", marker=1, frame_rate=rates[1], audio_delay=late),),
@@ -257,9 +257,9 @@ def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[
 
 
 def test_repeated_frames_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
-    """If every eighth frame is doubled, 12.5 % of the frames are repeated, and 12.5 % skipped.
+    """If every eighth frame is shown twice, 12.5 % of the frames are repeated, and 12.5 % are skipped.
 
-    If the sender has half the frame rate of the file, no frame counts as repeated.
+    If the sender's frame rate is half of the file's, no frame counts as repeated.
     """
     doubled = replace(CLEAN, repeated=frozenset(range(4, 90, 8)))
     slow = with_participant(CLEAN, "bob", frame_rate=15)
@@ -286,9 +286,9 @@ def test_limit_can_be_changed(tmp_path: Path) -> None:
 def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
     tmp_path: Path, late: float, *, passed: bool
 ) -> None:
-    """The audio of Alice, who records, may be off by up to 60 ms.
+    """Alice records, so her audio may be off by up to 60 ms.
 
-    Bob's audio arrives over a network, and may be off by up to 200 ms.
+    Bob's audio arrives over the network, so it may be off by up to 200 ms.
     """
     scene = replace(CLEAN, width=240, height=136, seconds=1.5)
     shifted = with_participant(with_participant(scene, "alice", audio_delay=late), "bob", audio_delay=late)
@@ -306,7 +306,7 @@ def test_every_limit_has_a_reason() -> None:
 
 
 def test_checks_have_the_documented_names() -> None:
-    """Each check is listed once, in the same order as in reports."""
+    """Each check is listed exactly once, in the order in which reports list the checks."""
     expected = (
         "container size frame-rate gap black silent presence frozen repeated av-offset drift duration unexpected hash "
         "complete"

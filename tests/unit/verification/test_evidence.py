@@ -1,4 +1,4 @@
-"""If data for a check is missing, the report fails or contains a warning: no check passes without checking anything."""
+"""If the data for a check is missing, the report fails or contains a warning."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ CLEAN = Scene(participants=participants("alice", "bob"), seconds=3.0)
 
 
 def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Path:
-    """Copy a file, but only the packets for which ``keep(kind, seconds)`` is true."""
+    """Copy only those packets of a file for which ``keep(kind, seconds)`` is true."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {stream.index: output.add_stream_from_template(stream, opaque=True) for stream in media.streams}
         for packet in media.demux():
@@ -44,7 +44,7 @@ def rewrite(path: Path, **changes: object) -> None:
 
 
 def clean(report: Report) -> bool:
-    """Return whether a report has passed without a warning."""
+    """Return whether a report has passed without any warning."""
     return report.ok and not report.warnings
 
 
@@ -91,7 +91,7 @@ def test_expectation_that_the_recording_cannot_show_fails(
 
 @pytest.mark.parametrize("sense", ["visible", "audible"])
 def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
-    """Half a second is too short for an absence to exceed the default limits, but long enough for stricter limits."""
+    """An expectation for half a second is too short for the default limits, but long enough for stricter limits."""
     short = {"participant": "bob", sense: False, "from": 1.0, "to": 1.5}
     toml = tmp_path / "expect.toml"
     toml.write_text(f'[[expect]]\nparticipant = "bob"\n{sense} = false\nfrom = 1.0\nto = 1.5\n')
@@ -108,7 +108,7 @@ def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_p
 
 @pytest.mark.parametrize(("kind", "sense"), [("audio", "audible"), ("video", "visible")])
 def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str) -> None:
-    """A file without audio does not prove that a participant is silent."""
+    """If a file has no audio or video, an expectation that a participant is silent or invisible fails."""
     scene = replace(CLEAN, audio=False) if kind == "audio" else replace(CLEAN, video=False)
     path = write_recording(tmp_path / "standup.webm", scene).path
 
@@ -120,10 +120,7 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("manifest", [True, False])
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
-    """A track without packets is reported.
-
-    A missing index is not reported as well, because there is nothing to index without frames.
-    """
+    """A track without packets is reported. The missing index is not reported, because there are no frames to index."""
     path = remux(recording.path, tmp_path / "standup.webm", lambda of, _: of != kind)
     if manifest:
         (tmp_path / "standup.manifest.json").write_text(recording.manifest.read_text())
@@ -202,7 +199,7 @@ def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> N
 
 
 def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording: Recording, tmp_path: Path) -> None:
-    """Without a manifest, the report passes with a warning that names every check that did not run."""
+    """A report without a manifest passes with a warning. The warning names every check that did not run."""
     path = remux(recording.path, tmp_path / "standup.webm", lambda *_: True)
 
     report = verify(path)
@@ -215,7 +212,7 @@ def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording
 
 
 def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
-    """There is a warning if no participant was checked, because a missing participant would not be noticed."""
+    """If no participant was checked, there is a warning, because a missing participant would not have been noticed."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
     recording = write_recording(tmp_path / "standup.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
@@ -227,7 +224,7 @@ def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
-    """A participant can't be checked if camera and microphone were always off, or if the recording is too short."""
+    """A participant can't be checked if their camera and microphone were always off or the recording is too short."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
     absent = replace(
@@ -257,7 +254,7 @@ FAULTS: dict[str, tuple[Scene, Scene]] = {
     "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
 }
-# Parts that the test removes from a file.
+# The packets that remain after a part of the file has been removed.
 REMOVALS: dict[str, Callable[[str, float], bool]] = {
     "its audio": lambda kind, _: kind != "audio",
     "its video": lambda kind, _: kind != "video",
@@ -270,7 +267,7 @@ REMOVALS: dict[str, Callable[[str, float], bool]] = {
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """Write one recording for each fault."""
+    """Write one recording for each fault, and return the recordings by name."""
     folder = tmp_path_factory.mktemp("faulty")
     return {
         name: write_recording(folder / f"{name}.webm", scene, manifest_scene=planned)
@@ -280,13 +277,13 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for files from which parts have been removed."""
+    """Return a folder for copies of recordings from which parts have been removed."""
     return tmp_path_factory.mktemp("less")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Every fault is found in a complete file. The next test relies on every fault being found."""
+    """Every fault is found in a complete file, as the next test requires."""
     assert not verify(faulty[fault]).ok
 
 
@@ -303,7 +300,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """If parts of a faulty recording are removed, the report fails, or warns that something was not checked."""
+    """If parts of a faulty recording are removed, the report still fails, or warns that something was not checked."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)
@@ -315,7 +312,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
-    """If the log was lost, no participant is unexpected, because it is unknown who should be in the recording."""
+    """If the log was lost, no participant is unexpected, since it is unknown who should be in the recording."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     recovered = manifest.recording.model_copy(update={"recovered": "its log was lost"})

@@ -1,4 +1,4 @@
-"""Expectations are read from a file. A recording must meet its expectations as well as match its manifest."""
+"""Expectations can be read from a file. A recording must both meet the expectations and match its manifest."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
-# Bob is muted for two seconds, and the manifest says so.
+# Bob is muted for two seconds, and the manifest reports this.
 SCENE = with_participant(Scene(participants=participants("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
 
 
@@ -71,7 +71,7 @@ def test_unmet_expectation_fails(recording: Recording, expectation: Expectation,
 
 
 def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: Path) -> None:
-    """An expectations file is a TOML file, and uses the same names as findings."""
+    """An expectations file is in TOML, and uses the same names as findings do."""
     path = tmp_path / "expect.toml"
     path.write_text(
         """
@@ -111,7 +111,7 @@ def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: P
     ],
 )
 def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
-    """The error for an invalid expectations file names the position, the reason and the known names."""
+    """The error for an invalid expectations file states the position and the reason, and lists the known names."""
     path = tmp_path / "expect.toml"
     path.write_text(text)
 
@@ -129,7 +129,7 @@ def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_oversized_expectations_file_is_refused(tmp_path: Path) -> None:
-    """The size of an expectations file and the number of parts in each of its keys are limited."""
+    """An expectations file has a maximum size, and each of its keys has a maximum number of parts."""
     path = tmp_path / "expect.toml"
     path.write_text("# comment\n" * 50_000)
     with pytest.raises(ConfigError, match="too large for expectations"):

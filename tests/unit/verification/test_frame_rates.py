@@ -1,4 +1,4 @@
-"""Test frame rates: a file with a constant rate has no gaps, and a varying rate causes a warning."""
+"""A file with a constant frame rate has no gaps, and a varying frame rate causes a warning."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -32,7 +32,7 @@ def clip(
 ) -> Path:
     """Write gray frames at the given ``times`` in seconds.
 
-    WebM rounds times to milliseconds. ``step`` is the time base of the file.
+    ``step`` is the time base of the file, by default one millisecond, as in WebM.
     """
     base = step or Fraction(1, 1000)
     with av.open(str(path), "w", format=container) as media:
@@ -61,7 +61,7 @@ def gap_of(report: Report) -> Finding:
 @pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.3f}")
 @pytest.mark.parametrize("seconds", [0.5, 20.0])
 def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, seconds: float) -> None:
-    """WebM rounds times to milliseconds, which must not look like an irregular frame rate."""
+    """In WebM, times are rounded to milliseconds. This does not count as an irregular frame rate."""
     report = verify(clip(tmp_path / "some.webm", steady(rate, seconds)))
 
     assert () == report.failures
@@ -73,9 +73,9 @@ def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, se
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(60), 60 * NTSC], ids=str)
 def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) -> None:
-    """The finding states how many frames are missing and at what time.
+    """The finding states how many frames are missing, and when.
 
-    Without a manifest, no missing frame can be attributed to a busy machine.
+    Without a manifest, it does not attribute them to a busy machine.
     """
     times = steady(rate)
     del times[60:63]
@@ -90,7 +90,7 @@ def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) ->
 
 
 def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
-    """Even a single frame that is 8 ms late is reported."""
+    """At a constant frame rate, even a single frame that is 8 ms late is reported."""
     times = steady(Fraction(25))
     times[50] += 0.008
 
@@ -103,7 +103,7 @@ def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
 
 
 def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
-    """A varying rate is not a failure, because phones and screen recorders write each frame when it is available."""
+    """A varying frame rate is not a failure, since phones and screen recorders write frames as they become available."""
     gaps = np.random.default_rng(1).uniform(0.015, 0.09, 80)
 
     finding = gap_of(verify(clip(tmp_path / "phone.webm", np.cumsum(gaps).tolist())))
@@ -115,7 +115,7 @@ def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_varying_rate_fails_if_a_constant_rate_was_requested(tmp_path: Path) -> None:
-    """A varying rate is a failure if the manifest states that 30 fps were requested."""
+    """A varying frame rate is a failure if the manifest states that 30 fps were requested."""
     scene = Scene(participants=participants("alice"), seconds=3.0)
     write_recording(tmp_path / "good.webm", scene)
     path = clip(tmp_path / "standup.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
@@ -126,7 +126,7 @@ def test_varying_rate_fails_if_a_constant_rate_was_requested(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("suffix", "container"), [("mkv", "matroska"), ("mp4", "mp4")])
 def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: str, container: str) -> None:
-    """Only the display order counts, because a file stores B-frames after the frames that they depend on."""
+    """Frames are checked in display order, because a file stores B-frames after the frames that they depend on."""
     path = clip(
         tmp_path / f"b.{suffix}", steady(Fraction(25)), container=container, codec="libx264", step=Fraction(1, 12_800)
     )
@@ -138,7 +138,7 @@ def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: s
 
 
 def test_frames_cut_off_by_an_edit_list_are_ignored(tmp_path: Path) -> None:
-    """A cut without re-encoding keeps the frames since the preceding keyframe, but marks them as not displayed."""
+    """Frames that are marked as not displayed are ignored. A cut without re-encoding leaves such frames behind."""
     whole = clip(
         tmp_path / "whole.mp4", steady(Fraction(25)), container="mp4", codec="libx264", step=Fraction(1, 12_800)
     )

@@ -1,4 +1,4 @@
-"""A report's HTML page and JUnit XML work offline, and are safe even if a participant's name contains code."""
+"""A report's HTML page and JUnit XML work without a network, and are safe if a participant's name contains code."""
 
 import json
 import re
@@ -37,18 +37,18 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def page(bad: Report) -> str:
-    """Write the report's page next to the recording, and return its text."""
+    """Write the report's HTML page next to the recording, and return the page's text."""
     return bad.write_html(bad.path.with_name("report.html")).read_text()
 
 
 def test_result_is_at_the_top_of_the_page(page: str) -> None:
-    """The result is shown in the page title, and above the recording."""
+    """The report's result is shown in the page title and above the recording."""
     assert "<title>Failed: bad one.webm</title>" in page
     assert page.index("✗ Failed") < page.index("<video")
 
 
 def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path: Path) -> None:
-    """The page refers to the recording with a relative path, even if they are in different folders."""
+    """The page links to the recording with a relative path, even if page and recording are in different folders."""
     deeper = bad.write_html(tmp_path / "deep" / "report.html").read_text()
 
     assert 'src="bad%20one.webm"' in page
@@ -65,7 +65,7 @@ def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
 
 
 def test_each_participant_has_a_lane_and_curves(page: str) -> None:
-    """Each participant's lane shows when the participant is visible and audible.
+    """Each participant has a lane that shows when they are visible and audible.
 
     Delays are plotted only if the manifest contains the room's time.
     """
@@ -78,7 +78,7 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
 
 
 def test_table_of_participants_has_the_values_of_the_terminal(bad: Report, page: str) -> None:
-    """The page's table has the same columns and values as the terminal's, and further columns on the right."""
+    """The page's table has the same columns and values as the table in the terminal, and more columns on the right."""
     table = page.partition("<h2>Participants</h2>")[2].partition("</table>")[0]
     headings = re.findall(r"<th>([^<]*)</th>", table)
     rows = [re.findall(r"<td>([^<]*)</td>", row) for row in table.split("<tr")[2:]]
@@ -134,12 +134,12 @@ def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str)
 
 
 def found(line: dict[str, Any], field: str) -> Any:
-    """Return the value of a field from a line of statistics, or from an entry of its report."""
+    """Return the value of a field in a line of statistics or in one of the line's report entries."""
     return next(one[field] for one in (line, *line["report"]) if field in one)
 
 
 def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: Path) -> None:
-    """Only the first 256 participants' statistics are plotted, because no room has more participants."""
+    """Statistics are plotted for at most the first 256 participants, because no room has more participants."""
     path = tmp_path / "standup.stats.jsonl"
     pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
     lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
@@ -149,10 +149,7 @@ def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: 
 
 
 def recording_with(path: Path, events: list[dict[str, Any]], participants_named: int = 1) -> Recording:
-    """Return a short audio recording.
-
-    The recording's manifest contains these events and this number of participants.
-    """
+    """Return a short audio recording. Its manifest contains the given events and number of participants."""
     recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
     members = [
@@ -165,7 +162,10 @@ def recording_with(path: Path, events: list[dict[str, Any]], participants_named:
 
 
 def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
-    """Only a limited number of events is drawn. All lanes share one copy of the events that concern everybody."""
+    """The page draws a limited number of events, and states how many it omits.
+
+    Events that concern everybody are stored once, and shown in all lanes.
+    """
     alarm = {"at": 0.5, "event": "alarm", "message": "The video stalled. " * 50}
     recording = recording_with(tmp_path / "standup.webm", [alarm] * 5_000, participants_named=200)
 
@@ -178,7 +178,7 @@ def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
 
 
 def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Path) -> None:
-    """Intervals that are too close together to be seen separately are drawn as one."""
+    """Intervals that are too close together to be seen separately are drawn as a single interval."""
     many = 20_000
     events = [
         event
@@ -201,7 +201,10 @@ def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Pat
 
 
 def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -> None:
-    """Findings about a participant are drawn only in this participant's lane, and all others in every lane."""
+    """A finding about one participant is drawn only in this participant's lane.
+
+    All other findings are drawn in every lane.
+    """
     (failure,) = bad.failures
     everybody = failure.model_copy(update={"participant": None})
     both = bad.model_copy(update={"findings": (failure, everybody)}).write_html(bad.path.with_name("both.html"))
@@ -217,7 +220,7 @@ def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -
 def test_recording_without_thumbnails_has_a_page(
     bad: Report, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The thumbnails are decoded in a separate process, which is killed after a time limit."""
+    """The page is written even if decoding thumbnails crashes or takes too long. A separate process decodes them."""
     programs = {
         "hangs": "import time; print('half a thumbnail', end='', flush=True); time.sleep(60)",
         "crashes": "os.abort()",
@@ -243,7 +246,7 @@ def test_page_is_written_without_a_decoder_in_the_callers_process(
 
 
 def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tmp_path: Path) -> None:
-    """A redacted page contains neither the time nor the hash, because they would identify the recording."""
+    """A redacted page does not contain the recording's start time or hash, since these would identify the recording."""
     redacted = verify(bad.path, redact=True).write_html(tmp_path / "report.html").read_text()
     manifest = Manifest.read(manifest_of(bad.path)).recording
 
@@ -264,7 +267,7 @@ def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
 
 
 def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
-    """For an unreadable file, the page shows the error, but no recording."""
+    """If a file can't be read, the page shows the error, but not the recording."""
     path = tmp_path / "empty.webm"
     path.touch()
 
@@ -287,7 +290,7 @@ def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
 def test_times_are_formatted_as_in_a_player(seconds: float, text: str) -> None:
-    """Times are shown in minutes, seconds and tenths, and in long files also in hours."""
+    """Times are shown in minutes, seconds and tenths of a second. From one hour on, hours are shown as well."""
     assert text == clock(seconds)
 
 

@@ -23,7 +23,7 @@ print(report.ok, *(name for name in ("av", "numpy") if name in sys.modules))
 
 
 def test_caller_of_verify_imports_neither_pyav_nor_numpy(tmp_path: Path) -> None:
-    """Creating the report and its page requires neither PyAV nor NumPy in the process that calls ``verify``."""
+    """The process that calls ``verify`` and writes the report's page does not need PyAV or NumPy."""
     recording = write_recording(tmp_path / "scene.webm", Scene(participants=participants("alice"), seconds=1.0))
 
     program = subprocess.run(

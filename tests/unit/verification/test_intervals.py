@@ -1,4 +1,4 @@
-"""Interval arithmetic is correct for any two lists of intervals, and fast for long lists."""
+"""Subtraction and intersection are correct for any two lists of intervals, and fast for long lists."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.verification.values.intervals import intersection, subtract
 
 pytestmark = pytest.mark.parallel
 
-# The intervals are in whole seconds from 0 to 37, so that a test can check every second.
+# The intervals are in whole seconds from 0 to 37, so that every second can be checked.
 INTERVALS = st.lists(
     st.tuples(st.integers(0, 29), st.integers(1, 8)).map(lambda one: (float(one[0]), float(one[0] + one[1])))
 )
 
 
 def covered(intervals: list[tuple[float, float]]) -> set[int]:
-    """Return all whole seconds that the intervals cover."""
+    """Return the set of all whole seconds that the intervals cover."""
     return {second for start, end in intervals for second in range(int(start), int(end))}
 
 
@@ -28,7 +28,10 @@ def covered(intervals: list[tuple[float, float]]) -> set[int]:
 def test_subtract_and_intersection_match_the_set_operations(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
-    """The results match set operations on whole seconds. The resulting intervals are sorted, and do not overlap."""
+    """The results match those of set operations on whole seconds.
+
+    The resulting intervals are sorted and do not overlap.
+    """
     left, both = subtract(these, those), intersection(these, those)
 
     assert covered(these) - covered(those) == covered(left)

@@ -21,14 +21,14 @@ pytestmark = pytest.mark.parallel
 
 
 def read_markers(path: Path, timeline: Timeline | None = None) -> dict[int, MarkerTrack]:
-    """Read the markers in a file's video, and return one track for each marker."""
+    """Read the markers in a file's video, and return a track for each marker."""
     reader = MarkerReader(timeline or Timeline(), None)
     probe(path, video_sinks=[reader])
     return reader.finish()
 
 
 def analyze_audio(scene: Scene) -> AudioAnalysis:
-    """Analyze a scene's audio, unencoded and in blocks of 20 ms."""
+    """Analyze a scene's audio without encoding it first, in blocks of 20 ms."""
     detector = AudioMarkerDetector()
     samples = mix_audio(scene)[: round(scene.seconds * 48_000)]
     for start in range(0, samples.size, 960):
@@ -37,10 +37,10 @@ def analyze_audio(scene: Scene) -> AudioAnalysis:
 
 
 def test_strip_has_the_layout_that_the_page_draws() -> None:
-    """The strip encodes number, counter, capture time and CRC, each with the most significant bit first."""
+    """A marker's strip encodes its number, counter, capture time and CRC, each with the most significant bit first."""
     bits = "".join(str(int(bit)) for bit in encode_strip(Marker(0x31, 0x0C8CC, 0x343536)))
 
-    # reference_crc uses a different algorithm than the code under test.
+    # reference_crc computes the CRC with a different algorithm than the code under test.
     assert bits[:48] == f"{0x31:08b}{0x0C8CC:018b}{0x343536:022b}"
     assert bits[48:] == f"{reference_crc(int(bits[:48], 2).to_bytes(6)):016b}"
 
@@ -59,12 +59,12 @@ def reference_crc(data: bytes) -> int:
 
 
 def test_crc_matches_the_published_check_value() -> None:
-    """CRC-16/CCITT-FALSE of "123456789" is 0x29B1."""
+    """The CRC-16/CCITT-FALSE of "123456789" is 0x29B1, which is the published check value."""
     assert reference_crc(b"123456789") == 0x29B1
 
 
 def test_any_marker_is_read_back() -> None:
-    """Markers with random values from the whole range of each field are read back correctly."""
+    """Markers with random values for each field, from the field's whole range, are read back correctly."""
     random = np.random.default_rng(1)
     markers = [Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
     cells = np.where([encode_strip(marker) for marker in markers], BRIGHT, DARK).astype(float)
@@ -73,7 +73,7 @@ def test_any_marker_is_read_back() -> None:
 
 
 def test_strip_with_a_single_wrong_cell_is_refused() -> None:
-    """A strip with any one cell flipped fails the CRC check, and a strip without contrast is refused."""
+    """If any single cell of a strip is flipped, the CRC check fails. A strip without contrast is refused as well."""
     bits = np.array([encode_strip(Marker(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
 
     assert [None] * 64 == decode_strips(np.where(bits, BRIGHT, DARK).astype(float))
@@ -89,7 +89,7 @@ def test_plain_wall_contains_no_strip() -> None:
 
 
 def test_video_fits_into_any_tile() -> None:
-    """The video is centered in the tile, and its size is even."""
+    """A participant's video is centered in its tile, and its width and height are even."""
     assert fit_into_tile(0, 0, 320, 180) == Place(0, 0, 320, 180)
     assert fit_into_tile(320, 0, 320, 240) == Place(320, 30, 320, 180)
     assert fit_into_tile(0, 0, 640, 180) == Place(160, 0, 320, 180)
@@ -98,14 +98,14 @@ def test_video_fits_into_any_tile() -> None:
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (1280, 720)])
 @pytest.mark.parametrize("number", [1, 2, 3, 5, 16])
 def test_grid_matches_the_mixer(number: int, size: tuple[int, int]) -> None:
-    """The computed places match the mixer's tiles for each frame size and number of participants."""
+    """Markers are searched for in the mixer's tiles, for each frame size and number of participants."""
     assert [fit_into_tile(*tile) for tile in grid_tiles(number, *size)] == grid_places(number, *size)
     assert set(grid_places(number, *size)) <= set(all_grid_places(*size))
 
 
 @pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
 def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
-    """Without a manifest, every strip in every frame is read, even if a cell is only five by five pixels."""
+    """Every strip in every frame is read without a manifest, even if a cell is only five by five pixels."""
     planned = participants(*(f"p{number}" for number in range(16)))
     scene = Scene(
         participants=planned,
@@ -149,7 +149,7 @@ def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     ],
 )
 def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, int]]) -> None:
-    """In an hour of video, some random patterns pass the CRC check, but they are not reported as participants."""
+    """Some random patterns in an hour of video pass the CRC check, but they are not reported as participants."""
     luma = np.full((180, 320), 128, np.uint8)
     reader = MarkerReader(Timeline(), None)
     for at, counter, capture in strips_read:
@@ -161,7 +161,7 @@ def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, i
 
 
 def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
-    """A marker's counter starts over after 2^18 frames (2.4 hours), but the counters in the track keep increasing."""
+    """A marker's counter starts over after 2^18 frames (2.4 hours). In the track that is read, it keeps increasing."""
     someone = PlannedParticipant(name="alice", marker=1, counter=(1 << 18) - 10)
     write_media(tmp_path / "standup.webm", Scene(participants=(someone,), seconds=1.0, audio=False))
 
@@ -171,7 +171,7 @@ def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
 
 
 def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
-    """The tones of 16 markers have one burst per second each, eight of them at the same time."""
+    """Bursts are timed to within 1 ms, even if 16 markers are audible and eight of their bursts coincide."""
     planned = tuple(
         PlannedParticipant(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16)
     )
@@ -181,13 +181,14 @@ def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
     for one in planned:
         assert one.marker is not None
         first = 0.5 if one.marker % 2 else 0.0
-        # A burst at the first sample of a file can't be distinguished from a cut in the audio.
+        # A burst at the first sample of a file is not expected, because it can't be distinguished from a cut in the
+        # audio.
         expected = [first + second for second in range(4) if first + second > 0]
         assert expected == pytest.approx(analysis.bursts[one.marker].tolist(), abs=0.001)
 
 
 def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
-    """If there is a gap in the timestamps, the bursts after the gap are later by its length."""
+    """If the timestamps have a gap, the times of all bursts after the gap include its length."""
     scene = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix_audio(scene)
     detector = AudioMarkerDetector()
@@ -200,7 +201,7 @@ def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
 
 
 def test_tone_is_distinguished_from_its_neighbors() -> None:
-    """The tones of two markers are 50 Hz apart, and each is detected exactly while it is played."""
+    """Two tones that are only 50 Hz apart are each detected exactly while they are played."""
     planned = (
         PlannedParticipant(name="a", marker=5, muted=((1.0, 2.0),)),
         PlannedParticipant(name="b", marker=6, muted=((2.0, 3.0),)),
@@ -210,8 +211,8 @@ def test_tone_is_distinguished_from_its_neighbors() -> None:
 
     middles = analysis.steps.mean(axis=1)
     for voice, silent in ((5, (1.0, 2.0)), (6, (2.0, 3.0))):
-        # The tolerance is half an analysis window (40 ms) plus half a step (25 ms), because both extend beyond the
-        # edge.
+        # The tolerance is half an analysis window (40 ms) plus half a step (25 ms), because both can extend beyond the
+        # point at which a tone starts or stops.
         off = (middles > silent[0] + 0.065) & (middles < silent[1] - 0.065)
         on = (middles < silent[0] - 0.065) | (middles > silent[1] + 0.065)
         assert not analysis.tones[off, voice].any()
@@ -220,7 +221,7 @@ def test_tone_is_distinguished_from_its_neighbors() -> None:
 
 
 def test_splice_in_the_audio_is_not_an_absence() -> None:
-    """If a jitter buffer drops ten milliseconds, the tone's phase jumps, but the tone counts as continuous."""
+    """If a jitter buffer drops ten milliseconds of audio, the tone's phase jumps, but the tone counts as continuous."""
     scene = Scene(participants=(PlannedParticipant(name="alice", marker=1),), seconds=3.0)
     samples = np.delete(mix_audio(scene), np.arange(48_000, 48_000 + 480 + 68))
     detector = AudioMarkerDetector()

@@ -1,4 +1,4 @@
-"""Test the probe, which reads a file's structure and packets, and decodes its media."""
+"""Test ``probe``, which reads a file's structure and packets, and decodes its video and audio."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -39,7 +39,7 @@ class RecordingSink:
 
 @pytest.fixture(scope="module")
 def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a finished WebM file of two seconds."""
+    """Write a complete WebM file that lasts two seconds."""
     path = tmp_path_factory.mktemp("probe") / "standup.webm"
     write_media(path, SCENE)
     return path
@@ -47,7 +47,7 @@ def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a live WebM file, which has no index and whose clusters have an unknown size."""
+    """Write a live WebM file, that is, a file without an index whose clusters have an unknown size."""
     path = tmp_path_factory.mktemp("probe") / "live.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=2.0, live=True))
     return path
@@ -64,7 +64,7 @@ def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
 
 
 def test_structure_of_a_live_webm_is_read(live: Path) -> None:
-    """A live WebM file is complete, although it has neither Duration nor Cues."""
+    """A live WebM file counts as complete, although it has no Duration or Cues."""
     structure = read_structure(live)
 
     assert structure is not None
@@ -72,7 +72,7 @@ def test_structure_of_a_live_webm_is_read(live: Path) -> None:
 
 
 def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path) -> None:
-    """A truncated file is reported as such, because its last element is incomplete."""
+    """A file with an incomplete last element is reported as truncated."""
     cut = tmp_path / "cut.webm"
     cut.write_bytes(webm.read_bytes()[:20_000])
 
@@ -88,7 +88,7 @@ def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
 
     streams = probe(webm, video_sinks=[sink], audio_sinks=[sink])
 
-    assert sink.frame_times == pytest.approx(np.arange(60) / 30, abs=0.0006)  # whole milliseconds
+    assert sink.frame_times == pytest.approx(np.arange(60) / 30, abs=0.0006)  # WebM times are whole milliseconds
     assert sink.samples / 48_000 == pytest.approx(2.0, abs=0.021)  # a packet
     assert streams.video is not None
     assert streams.video.times == pytest.approx(sink.frame_times)
@@ -110,7 +110,7 @@ def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_single_track_is_probed(tmp_path: Path, kind: str) -> None:
-    """A file with only video or only audio is read like any other file."""
+    """A file that contains only video or only audio is read like any other file."""
     path = tmp_path / "standup.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=2.0, video=kind == "video", audio=kind == "audio"))
 
@@ -121,7 +121,7 @@ def test_single_track_is_probed(tmp_path: Path, kind: str) -> None:
 
 
 def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> None:
-    """The decoded frames reveal the new size, although the header contains only the first size."""
+    """A change of the frame size is found in the decoded frames, since the header contains only the first size."""
     path = tmp_path / "resized.webm"
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
@@ -146,7 +146,7 @@ def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> N
 
 
 def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) -> None:
-    """About half of the frames can be read from the first half of a file."""
+    """If a file is cut off in the middle, about half of its frames can still be read."""
     cut = tmp_path / "cut.webm"
     data = webm.read_bytes()
     cut.write_bytes(data[: len(data) // 2])

@@ -1,4 +1,4 @@
-"""The reader process starts on any machine, and problems of the machine are not reported as faults in the file."""
+"""The reader process starts on any machine, and a problem with the machine is not reported as a fault in the file."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ from tests.support.media.scene import Scene, participants
 pytestmark = pytest.mark.parallel
 
 SCENE = Scene(participants=participants("alice", "bob"), seconds=1.0)
-# If this library is preloaded, FFmpeg, OpenBLAS and Python see a machine with many processors.
+# When this library is preloaded, FFmpeg, OpenBLAS and Python see a machine with many processors.
 MANY_PROCESSORS = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -51,14 +51,14 @@ long sysconf(int name) {
 
 @pytest.fixture(autouse=True)
 def _no_idle_reader() -> Iterator[None]:
-    """End idle reader processes before and after each test."""
+    """End all idle reader processes before and after each test."""
     readers._POOL.end()
     yield
     readers._POOL.end()
 
 
 def broken_library(folder: Path, text: str) -> Path:
-    """Return a new folder that contains a NumPy package that can't be imported."""
+    """Create a folder that contains a ``numpy`` module with the code ``text``, and return the folder."""
     folder.mkdir()
     (folder / "numpy.py").write_text(text)
     return folder
@@ -67,7 +67,7 @@ def broken_library(folder: Path, text: str) -> Path:
 @pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason="needs a C compiler to preload a library")
 @pytest.mark.parametrize("processors", [1, 64, 128])
 def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
-    """Even if the decoder and OpenBLAS reserve memory for every processor, they stay within the memory limit."""
+    """The decoder and OpenBLAS stay within the memory limit, even though they reserve memory for every processor."""
     recording = write_recording(
         tmp_path / "big.webm",
         Scene(participants=participants("alice"), seconds=0.5, width=1280, height=720, codec="libvpx-vp9"),
@@ -94,8 +94,7 @@ def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: P
 def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Like Python itself, the reader process ignores entries in sys.path that are not strings."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
-    # Only the module that starts the process sees this sys.path, because coverage.py expects it to contain only
-    # strings.
+    # Only the module that starts the process gets this sys.path, because coverage.py requires a sys.path of strings.
     odd = SimpleNamespace(path=[*sys.path, tmp_path, 7], executable=sys.executable)
     monkeypatch.setattr(child, "sys", odd)
 
@@ -104,7 +103,7 @@ def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypa
 
 
 def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error for an incomplete installation names the reason and the remedy, but no media file."""
+    """If the installation is incomplete, the error names the reason and the remedy, but no media file."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('libopenblas.so.0 is missing')")
     monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
@@ -114,12 +113,12 @@ def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monk
 
 
 def test_reader_that_never_becomes_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader whose imports never finish is ended, and no process is left behind."""
+    """If a reader process never finishes its imports, it is ended, and no process is left behind."""
     monkeypatch.setattr(child, "_READY_WITHIN", 0.5)
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     endless = broken_library(tmp_path / "endless", "while True: pass")
     monkeypatch.setattr(sys, "path", [str(endless), *sys.path])
-    # Another test may have started a process that is still running, such as multiprocessing's resource tracker.
+    # Processes that another test has started may still be running, such as multiprocessing's resource tracker.
     before = psutil.Process().children()
 
     with pytest.raises(SetupError, match="was not ready in time"):
@@ -129,7 +128,7 @@ def test_reader_that_never_becomes_ready_is_a_setup_error(tmp_path: Path, monkey
 
 
 def test_command_line_reports_a_broken_installation_with_its_own_exit_code(tmp_path: Path) -> None:
-    """The exit code is 3 if the environment is incomplete, and not 1, which means that a report failed."""
+    """If the installation is broken, the exit code is 3. Exit code 1 would mean that a report failed."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
     program = f"""
@@ -148,7 +147,7 @@ harness.cli.main()
 
 
 def test_time_limit_counts_only_the_cpu_time_of_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader is not killed if it gets no CPU time for a while because other processes use all of it."""
+    """A reader process is not killed if it gets no CPU time for a while because other processes use all of it."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     monkeypatch.setattr(readers, "_PER_SECOND", 0.1)
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=5.0))

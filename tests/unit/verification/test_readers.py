@@ -1,4 +1,4 @@
-"""A separate process reads files, so that hostile files are reported in time and no process is left behind."""
+"""Files are read in a separate process. Even hostile files are reported in time, and no process is left behind."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from tests.support.program import wait_until
 pytestmark = pytest.mark.parallel
 
 SCENE = Scene(participants=participants("alice"), seconds=1.0)
-# A report with a curve that has one time, but no value.
+# This report has a curve with one time, but no value.
 UNEVEN: dict[str, Any] = {
     "media": None,
     "participants": [],
@@ -48,7 +48,7 @@ UNEVEN: dict[str, Any] = {
         "gaps": {"times": "", "values": ""},
     },
 }
-# A compromised decoder that reads the request and responds with arbitrary bytes.
+# This program acts like a compromised decoder: it reads the request and responds with arbitrary bytes.
 COMPROMISED = """
 import socket, sys
 from harness.verification.isolation import wire
@@ -62,14 +62,14 @@ line.recv(1)
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    """End idle reader processes before and after each test."""
+    """End all idle reader processes before and after each test."""
     readers._POOL.end()
     yield
     readers._POOL.end()
 
 
 def reader_processes() -> list[psutil.Process]:
-    """Return the reader processes that this process has started."""
+    """Return the running reader processes that this process has started."""
     return [one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline())]
 
 
@@ -139,7 +139,10 @@ def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatc
 
 
 def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
-    """A file whose frames have 16383 by 16383 pixels makes the decoder allocate 400 MB for each copy of a frame."""
+    """A file that needs too much memory is reported.
+
+    For 16383 by 16383 pixels, each copy of a frame takes up 400 MB.
+    """
     write_media(tmp_path / "huge.webm", SCENE)
     data = (tmp_path / "huge.webm").read_bytes()
     small, huge = ((size).to_bytes(2, "little") for size in (SCENE.width, 16383))
@@ -156,7 +159,7 @@ def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
 
 
 def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) -> None:
-    """If the decoder crashes, the report contains a finding about the file, and the program continues."""
+    """If the decoder crashes, the file's report contains a finding, and the program can verify the next file."""
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=20.0))
     short = write_recording(tmp_path / "short.webm", SCENE)
     verify(short)
@@ -173,7 +176,7 @@ def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) ->
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux reports the limits of another process")
 def test_reader_is_confined(tmp_path: Path) -> None:
-    """The reader's memory, open files and file writes are limited, and the reader can't raise these limits."""
+    """The reader process has limits on memory, open files and file writes, and can't raise these limits."""
     verify(write_recording(tmp_path / "standup.webm", SCENE))
     (reader,) = reader_processes()
 
@@ -196,19 +199,19 @@ class CreateFolder:
 
 
 def message(data: bytes, *, more: int = 0) -> bytes:
-    """Return a message whose header announces ``more`` additional bytes that are missing from the message."""
+    """Return a message in which the announced length is ``more`` bytes longer than the data."""
     return struct.pack("!I", len(data) + more) + data
 
 
 def compromise_reader(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """Make every new reader send the given bytes."""
+    """Replace every new reader process with a program that sends the given bytes."""
     monkeypatch.setattr(
         readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{COMPROMISED.format(sent=sent)}"
     )
 
 
 def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A compromised decoder can't make the parent run code."""
+    """Even if the decoder is compromised, it can't make the parent process run any code."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     compromise_reader(monkeypatch, message(pickle.dumps(CreateFolder(tmp_path / "harm"))))
 
@@ -242,7 +245,7 @@ def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pyte
 def test_invalid_message_of_a_reader_is_reported_as_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """If a reader sends an invalid message, a new reader is started for the next file."""
+    """If a reader process sends an invalid message, the file's report fails, and a new reader reads the next file."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     with monkeypatch.context() as hostile:
         compromise_reader(hostile, sent)
@@ -265,7 +268,7 @@ def test_invalid_message_of_a_reader_is_reported_as_a_crash(
 def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """If a message begins to arrive, the rest of it must arrive within a time limit."""
+    """Once a reader has sent the first part of a message, the rest must arrive within a time limit."""
     monkeypatch.setattr(child, "_STALLED", 1.0)
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     compromise_reader(monkeypatch, sent)
@@ -278,7 +281,7 @@ def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
 
 @pytest.mark.parametrize("name", ["standup.webm", os.fsdecode(b"standup \xff.webm")])
 def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
-    """The parent receives the whole report, including the warnings and curves that its JSON omits.
+    """The parent process receives the whole report, including warnings, and curves that are not in its JSON.
 
     File names do not have to be valid UTF-8.
     """
@@ -313,7 +316,7 @@ def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
 
 
 def test_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a file can't be opened, the error contains the operating system's message."""
+    """If a file can't be opened, the operating system's message is reported."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
     recording.path.unlink()
@@ -325,7 +328,7 @@ def test_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("end", ["pass", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_no_reader_outlives_its_parent(tmp_path: Path, end: str) -> None:
-    """A reader ends whether its parent exits normally or is killed."""
+    """A reader process ends when its parent exits normally, and also when the parent is killed."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     program = f"""
 import psutil
@@ -355,7 +358,7 @@ verify({path!r})
 
 
 def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
-    """If the parent ends, the reader ends as well, even if the decoder never returns."""
+    """If the parent process ends, its reader ends as well, even if the decoder never returns."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     busy = (
         "import signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: signal.pause()"
@@ -371,7 +374,10 @@ def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
 
 
 def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug in the harness is reported as a finding with the exception. The same reader handles the next request."""
+    """A bug in the harness is reported as a finding that names the exception.
+
+    The same reader handles the next request.
+    """
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"
     monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
@@ -385,7 +391,7 @@ def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeyp
 
 
 def test_time_for_a_sparse_file_depends_on_its_stored_bytes(tmp_path: Path) -> None:
-    """A sparse file can have a huge nominal size, and must not be read for hours."""
+    """The time limit for a sparse file does not depend on its nominal size, which can be huge."""
     path = write_recording(tmp_path / "standup.webm", SCENE).path
     size = path.stat().st_size
     assert size == stored_bytes(path)

@@ -1,4 +1,4 @@
-"""Test redaction: a redacted report contains everything except names and locations."""
+"""Redaction removes names and locations from a report, and nothing else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def private(text: str) -> list[str]:
-    """Return the words in a text that must not appear in a redacted report."""
+    """Return all words in a text that must not appear in a redacted report."""
     return [
         word
         for word in (*NAMES, "Marie", "MARIE", "Zoe", "Bob", "merger", "private-project", "10.1.2.3")
@@ -60,7 +60,7 @@ def private(text: str) -> list[str]:
 
 
 def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -> None:
-    """Aliases are numbered in the order of participants in the manifest. Failures and their times do not change."""
+    """Participants' aliases are numbered in the manifest's order. Failures and their times do not change."""
     open_report, report = verify(secret), verify(secret, redact=True)
 
     assert [one.name for one in report.participants] == ["participant 1", "participant 2", "participant 3"]
@@ -87,12 +87,12 @@ def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Record
 
 @pytest.mark.parametrize(("name", "redacted"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
 def test_redacted_name_keeps_only_a_known_suffix(name: str, redacted: str) -> None:
-    """Unknown suffixes of file names are removed, because they may be part of a name."""
+    """An unknown suffix is removed from a file name, because it may be part of somebody's name."""
     assert redacted_path(Path(name)) == Path(redacted)
 
 
 def test_expectations_apply_to_the_same_participants_in_a_redacted_report(secret: Recording) -> None:
-    """Even for a redacted report, the caller's expectations contain the names in the manifest."""
+    """The caller's expectations use the names in the manifest, even for a redacted report."""
     expect = [Expectation(participant=NAMES[0], visible=True), Expectation(participant=NAMES[2], visible=True)]
 
     report = verify(secret, redact=True, expect=expect)
@@ -114,7 +114,7 @@ def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> No
 
 @pytest.fixture
 def _fresh() -> Iterator[None]:
-    """End idle reader processes before and after each test."""
+    """End all idle reader processes before and after each test."""
     readers._POOL.end()
     yield
     readers._POOL.end()
@@ -132,13 +132,13 @@ def _fresh() -> Iterator[None]:
 def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
-    """No form of a redacted report contains the name of the file or of its folder."""
+    """If the reader process fails, no form of a redacted report contains the name of the file or of its folder."""
     (tmp_path / "private-project").mkdir()
     path = write_recording(tmp_path / "private-project" / "merger talks.webm", SCENE).path
     program = (
         f"import os, signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: {fault}"
     )
-    # This test needs a real reader process.
+    # For this test, files are read in a real reader process.
     monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", readers.analyze_in_child)
     monkeypatch.setattr(readers, "_PROGRAM", f"{program}; worker.main()")
     monkeypatch.setattr(child, "_STALLED", 5.0)
@@ -167,7 +167,7 @@ def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     ],
 )
 def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
-    """Names are redacted even in Chinese text without spaces, but not inside longer names or ordinary words."""
+    """Names are redacted even in Chinese text, which has no spaces, but not inside longer names or ordinary words."""
     redaction = Redaction(None)
     for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
         redaction.alias(name)
@@ -176,7 +176,7 @@ def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
 
 
 def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
-    """The ``--redact`` option affects every form of the report."""
+    """With ``--redact``, every form of the report is redacted."""
     ran = run_harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
 
     assert ran.returncode == 1
@@ -205,7 +205,7 @@ def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) 
     ],
 )
 def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
-    """Locations are redacted first, because replacing a name inside a location would split the location.
+    """Locations are redacted before names, because replacing a name inside a location would split the location.
 
     Folder names may contain spaces.
     """
@@ -216,7 +216,7 @@ def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
 
 
 def test_text_that_aliases_lengthen_is_still_valid(tmp_path: Path) -> None:
-    """A text of the maximum length must stay valid even if it gets longer because an alias is longer than the name."""
+    """A text of the maximum length stays valid even if it gets longer because an alias is longer than the name."""
     path = write_recording(tmp_path / "standup.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))
     alarm = Event(at=0.5, event="alarm", message=("al is frozen. " * 200)[:2000])

@@ -1,4 +1,4 @@
-"""Test that a report presents its result as values, as JSON, as an error and as text."""
+"""A report's result is available as attributes, as JSON, as an error and as text."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_json_has_the_documented_keys(good: Report) -> None:
-    """The JSON of a report can be parsed, and has exactly the documented keys in this order."""
+    """A report's JSON can be parsed, and contains exactly the documented keys, in the documented order."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
     assert list(report) == ["ok", "path", "media", "participants", "findings"]
@@ -63,7 +63,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
 
 
 def test_json_contains_the_measures(good: Report) -> None:
-    """Size, frame rate, gaps and participants in the report match the recording."""
+    """The size, frame rate, gaps and participants in a report match the recording."""
     report = good.as_json()
 
     assert report["ok"] is True
@@ -105,7 +105,7 @@ def test_failed_report_raises_an_error_with_a_line_per_finding(bad: Report) -> N
 
 
 def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
-    """Each value that pytest shows for a failed assertion fits on one line."""
+    """When an assertion fails, each value that pytest shows fits on one line."""
     with pytest.raises(AssertionError) as error:
         assert bad.participant("bob").is_audible(0.5, 2.5)
 
@@ -122,7 +122,7 @@ def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
 
 
 def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
-    """If an assertion on a measured value fails, the value is shown."""
+    """If an assertion on a measured value fails, pytest shows this value."""
     with pytest.raises(AssertionError, match=r"<report on good\.webm: passed>\.failures"):
         assert good.failures
     offset = good.participant("alice").av_offset_ms
@@ -132,7 +132,7 @@ def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
 
 
 def test_participant_is_found_by_name(bad: Report) -> None:
-    """The error for an unknown participant lists the known participants."""
+    """A participant is found by name. The error for an unknown name lists the known participants."""
     bob = bad.participant("bob")
 
     expected = np.array([[0, 1], [2, 3]])
@@ -143,7 +143,7 @@ def test_participant_is_found_by_name(bad: Report) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
-    """All numbers in a report's media facts and findings must be finite."""
+    """In a report, all numbers in findings and media properties must be finite."""
     with pytest.raises(ValidationError, match="finite number"):
         Finding(check="duration", ok=False, got=number, message="It lasts.")
     assert good.media is not None
@@ -158,7 +158,7 @@ def test_report_is_frozen(good: Report) -> None:
 
 
 def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
-    """The result is followed by a row for each participant and by the failures, in at most 80 columns."""
+    """A terminal shows the result first, then a row for each participant and the failures, in at most 80 columns."""
     output = io.StringIO()
     Console(file=output, width=80, force_terminal=True, color_system="truecolor").print(bad)
 
@@ -172,7 +172,7 @@ def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
 
 
 def test_table_in_a_terminal_has_the_values_of_the_report(good: Report) -> None:
-    """Each value is below its column heading. A dash means that a value was not measured."""
+    """Each value in the table is below its column heading. A dash stands for a value that was not measured."""
     video = ParticipantVideo(
         visible=((0.0, 2.5),),
         frames=75,
@@ -225,7 +225,7 @@ def test_long_name_hides_no_number(good: Report) -> None:
 
 
 def test_report_as_text_is_plain(good: Report) -> None:
-    """The plain text has no colors, and markup in names is not interpreted."""
+    """A report's plain text has no colors, and markup in names is not interpreted."""
     named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
 
     assert "\x1b" not in str(named)

@@ -1,4 +1,4 @@
-"""Writing a report never overwrites any file except an earlier report."""
+"""Writing a report never overwrites a file, except an earlier report or an empty file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
     ids=" ".join,
 )
 def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    """A recording or a manifest is refused as a target before verification, with a one-line error, and is unchanged."""
+    """Before verification, a recording or a manifest is refused as a report's file with a one-line error."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -47,7 +47,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
 
 
 def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
-    """An unusable target is reported before any scenario runs, because scenarios may take hours."""
+    """An unusable file for a report is refused before any scenario runs, because scenarios may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
     ran = run_harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
@@ -57,7 +57,7 @@ def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None
 
 
 def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
-    """The methods that write a report also check their targets."""
+    """The methods that write a report refuse to overwrite other files."""
     report = verify(write_recording(tmp_path / "standup.webm", SCENE))
 
     with pytest.raises(ConfigError, match="is not an HTML page"):
@@ -67,7 +67,7 @@ def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
 
 
 def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
-    """A report may replace an earlier report, or an empty file, which programs create to reserve a name."""
+    """A report may replace an earlier report or an empty file. Programs create empty files to reserve names."""
     report = verify(write_recording(tmp_path / "standup.webm", SCENE))
     (tmp_path / "empty").touch()
 
@@ -79,9 +79,9 @@ def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
 
 
 def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
-    """A pipe, or one target for both reports, is refused before the verification starts.
+    """Writing a report to a pipe, or both reports to the same file, is refused before verification starts.
 
-    Writing to a pipe would block once the verification is done.
+    Writing to a pipe would block after verification.
     """
     write_recording(tmp_path / "standup.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")

@@ -1,4 +1,4 @@
-"""Test that every verified file gets a report, and that impossible requests are refused."""
+"""``verify`` returns a report on every file, and refuses impossible requests."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.fixture
 def recording(original: Recording, tmp_path: Path) -> Recording:
-    """Copy the clean recording, so that a test may damage the copy."""
+    """Copy the clean recording, so that a test can damage the copy."""
     path = shutil.copy(original.path, tmp_path)
     manifest = shutil.copy(original.manifest, tmp_path)
     return original.model_copy(update={"path": Path(path), "manifest": Path(manifest)})
@@ -49,7 +49,7 @@ def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> 
 
 
 def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None:
-    """Without a manifest, participants are named after their markers, and checks that need a manifest do not run."""
+    """If there is no manifest, participants are named after their markers, and checks that need one do not run."""
     write_media(tmp_path / "standup.webm", SCENE)
 
     report = verify(tmp_path / "standup.webm")
@@ -60,7 +60,7 @@ def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None
 
 
 def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
-    """In a file without video and without a manifest, the audio markers are enough to identify participants."""
+    """If a file has no video and no manifest, participants are identified by their audio markers alone."""
     write_media(tmp_path / "standup.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
 
     report = verify(tmp_path / "standup.webm")
@@ -91,7 +91,7 @@ def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
 
 @pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
 def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) -> None:
-    """Even if audio samples are infinite or not a number, all numbers in the report are finite."""
+    """All numbers in a report are finite, even if the file's audio samples are infinite or not a number."""
     path = tmp_path / "standup.wav"
     with av.open(str(path), "w") as media:
         stream = media.add_stream("pcm_f32le", rate=48_000, layout="mono")
@@ -118,7 +118,7 @@ def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) 
     ids=range(4),
 )
 def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
-    """Impossible numbers in a manifest are refused before they are used."""
+    """A manifest with impossible numbers is reported as a finding, and the numbers are not used."""
     text = json.dumps(json.loads(recording.manifest.read_text()))
     assert old in text
     recording.manifest.write_text(text.replace(old, new))
@@ -139,7 +139,7 @@ def test_changed_byte_is_found(recording: Recording) -> None:
 
 
 def test_truncated_recording_is_found(recording: Recording) -> None:
-    """For a truncated recording, the checks of container, duration and hash fail."""
+    """If a recording is truncated, the checks ``container``, ``duration`` and ``hash`` fail."""
     data = recording.path.read_bytes()
     recording.path.write_bytes(data[: len(data) // 2])
 
@@ -147,7 +147,7 @@ def test_truncated_recording_is_found(recording: Recording) -> None:
 
 
 def test_expected_duration_is_checked(recording: Recording) -> None:
-    """A two-second recording passes if a duration of two seconds is expected, and fails if three are expected."""
+    """A two-second recording passes if the expected duration is two seconds, and fails if it is three."""
     assert verify(recording, duration=2.0).ok
     assert ["duration"] == [finding.check for finding in verify(recording, duration=3.0).failures]
 
@@ -161,14 +161,14 @@ def test_impossible_duration_is_refused(recording: Recording, duration: float) -
 
 @pytest.mark.parametrize("name", ["nothing.webm", "."])
 def test_path_that_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    """The error for a path that is not a file asks for the path of a recording."""
+    """If the path is not a file, the error asks for the path of a recording."""
     with pytest.raises(ConfigError, match=r"give the path of a recording\.$"):
         verify(tmp_path / name)
 
 
 @pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
 def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes) -> None:
-    """The only finding on a file that is not a media file is about the container."""
+    """If a file is not a media file, the report's only finding is about the container."""
     path = tmp_path / "README.webm"
     path.write_bytes(data)
 
@@ -180,7 +180,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
-    """Changed bytes at any position make the report fail, but never make ``verify`` raise an error."""
+    """If bytes at any position were changed, the report fails, but ``verify`` never raises an error."""
     data = recording.path.read_bytes()
     for start in range(60):
         damaged = bytearray(data)
@@ -199,7 +199,7 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
 def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> None:
-    """A file that refers to other files can't cause them to be verified, shown or copied."""
+    """If a file refers to other files, these are not verified, shown or copied."""
     private = recording.path.rename(recording.path.with_name("private.webm"))
     gift = private.with_name("gift.webm")
     gift.write_text(text)
@@ -217,7 +217,7 @@ def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> N
 
 
 def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    """Every command that accepts a path reports a name that is too long in one line."""
+    """If a file name is too long, every command that accepts a path reports this in one line."""
     long = "a" * 300
 
     for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
@@ -229,14 +229,14 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
-    """A pipe in place of the statistics file must not block the verification."""
+    """If the statistics file is a pipe, verification is not blocked."""
     os.mkfifo(statistics_of(recording.path))
 
     assert verify(recording).ok
 
 
 def test_unknown_option_is_a_type_error(original: Recording) -> None:
-    """The error for an unknown option names the option, like Python's error for an unknown keyword argument."""
+    """An unknown option causes the error that Python raises for an unknown keyword argument, with the option's name."""
     options: dict[str, Any] = {"duraton": 3}
 
     with pytest.raises(TypeError, match=r"verify\(\) got an unexpected keyword argument 'duraton'"):
