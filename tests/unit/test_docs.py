@@ -1,4 +1,4 @@
-"""Test that the docs match the program: all tests, options, messages and files that they mention exist."""
+"""All tests, options, messages and files that the docs mention exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parallel
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-# For example tests/e2e/test_guide.py::test_something, or web/test/room/room.test.js::the test's title.
+# A citation looks like tests/e2e/test_guide.py::test_something or web/test/room/room.test.js::the test's title.
 CITATION = re.compile(r"`((?:tests|web/test)/[\w./]+)::([^`]+)`")
 
 CITATIONS = [
@@ -31,7 +31,7 @@ CITATIONS = [
 
 
 def test_supply_tools_are_pinned_to_one_version() -> None:
-    """The versions of these tools change only if somebody edits scripts/supply."""
+    """scripts/supply pins each tool to one version, so that a version changes only if somebody edits this file."""
     wanted = re.findall(r"'([\w-]+)([=~<>]+)[\d.]+'", (ROOT / "scripts" / "supply").read_text(encoding="utf-8"))
 
     assert {"uv", "pip-audit", "cyclonedx-bom", "pip-licenses"} == {name for name, _ in wanted}
@@ -40,7 +40,7 @@ def test_supply_tools_are_pinned_to_one_version() -> None:
 
 @pytest.mark.parametrize(("path", "name"), sorted({(path, name) for _, path, name in CITATIONS}))
 def test_every_test_cited_in_the_docs_exists(path: str, name: str) -> None:
-    """The docs must not cite a test that has been renamed or removed."""
+    """Every test that the docs cite exists under the cited name."""
     definition = rf"^def {name}\(" if path.endswith(".py") else rf"\btest\(\s*(['\"`]){re.escape(name)}\1"
 
     assert re.search(definition, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
@@ -56,7 +56,7 @@ def test_every_row_of_the_nertc_guide_cites_a_test() -> None:
     ]
 
     assert len(rows) > 50
-    # Rows about conversion cite no test, because the guide leaves conversion to the user.
+    # Rows about conversion cite no test, because the guide states that users must do the conversion themselves.
     assert [] == [row for row in rows if not CITATION.search(row) and "需要您自行完成" not in row]
 
 
@@ -80,7 +80,7 @@ def test_recording_room_guide_shows_the_output_of_serve() -> None:
 
 
 def test_pytest_configuration_in_the_docs_is_valid(pytestconfig: pytest.Config, tmp_path: Path) -> None:
-    """The pytest plugin defines each option in the docs' example, and can read the example expectations file."""
+    """The docs' example for pytest uses only options that the plugin defines, and its expectations file can be read."""
     configuration, expected = (text for language, text in blocks("pytest.md") if language == "toml")
     (tmp_path / "expect.toml").write_text(expected, encoding="utf-8")
 
@@ -92,7 +92,7 @@ def test_pytest_configuration_in_the_docs_is_valid(pytestconfig: pytest.Config, 
 
 @pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
 def test_every_option_mentioned_in_the_docs_exists(document: str) -> None:
-    """For each `harness COMMAND --option` in the docs, the command's help lists the option."""
+    """Each option in a `harness COMMAND --option` in the docs is listed in this command's help."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     helps = dict(re.findall(r"^## `harness ([\w ]+)`\n(.*?)(?=^## |\Z)", CLI, flags=re.DOTALL | re.MULTILINE))
     used = re.findall(r"\bharness (record|verify|run|serve|convert|recover|doctor)\b([^`|\n]*)", text)
@@ -119,7 +119,7 @@ def test_workflow_for_projects_is_valid_and_uploads_failures() -> None:
 
 
 def test_our_own_workflow_runs_the_commands_in_the_readme_and_uploads_failures() -> None:
-    """CI runs make record and make test on Ubuntu 24.04 and a minimal Debian, and uploads failed tests' artifacts."""
+    """CI runs `make record` and `make test` on Ubuntu 24.04 and minimal Debian, and uploads failed tests' artifacts."""
     workflow = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
 
     for name in ("ubuntu", "debian"):
@@ -146,7 +146,7 @@ def test_docker_image_contains_the_package_sources() -> None:
 
 
 def test_troubleshooting_quotes_messages_word_for_word() -> None:
-    """Each message quoted in the first column of the troubleshooting tables exists in the source code."""
+    """Each message that is quoted in the first column of a troubleshooting table exists in the source code."""
     text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     quoted = re.findall(r"^\| `([^`]+)`(?: \(a warning\))? \|", text, re.MULTILINE)
     sources = "".join(

@@ -1,4 +1,4 @@
-"""Test that an error in the page is raised in Python as the class with the same name."""
+"""An error in the page is raised in Python as the class with the same name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAGE = Path(__file__).parents[2] / "web" / "src" / "shared" / "errors.js"
     ],
 )
 def test_page_error_gets_its_class_by_name(name: str, code: int | None, expected: type[HarnessError]) -> None:
-    """The Python error has exactly the expected class, and the same message as in the page."""
+    """A page's error becomes a Python error with the same message and exactly the expected class."""
     error = page_error(message="It is over.", code=code, name=name)
 
     assert expected is type(error)
@@ -61,7 +61,7 @@ def test_every_error_name_in_the_page_is_known_to_python() -> None:
 
 
 def test_page_error_keeps_code_name_and_log() -> None:
-    """The error contains the last lines of the page's console, because they help to find the cause."""
+    """An error from a page includes the last lines of the page's console, because they help to find the cause."""
     error = page_error(message="No.", code=10454, name="InvalidStateError", page_log=["log: joined", "error: no"])
 
     assert isinstance(error, PageError)
@@ -77,7 +77,7 @@ def test_every_error_is_a_harness_error() -> None:
 
 
 def test_documented_tree_is_the_class_tree() -> None:
-    """The docstring of ``harness.errors`` lists every class, indented below its parent."""
+    """The docstring of ``harness.errors`` lists every error class, indented below its base class."""
     drawn = re.findall(r"^( *)(\w+Error|StepTimeout)\b", errors.__doc__ or "", re.MULTILINE)
 
     parents: dict[int, str] = {}
@@ -91,7 +91,7 @@ def test_documented_tree_is_the_class_tree() -> None:
 
 
 def test_recording_error_may_carry_the_saved_recording() -> None:
-    """By default, a RecordingError has no recording."""
+    """The attribute ``recording`` of a RecordingError is None by default."""
     assert RecordingError("It broke.").recording is None
 
 
@@ -109,7 +109,7 @@ def test_allowed_option_is_accepted() -> None:
 def test_unexpected_system_error_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An unexpected error is printed without a traceback. The message mentions the option that shows the traceback."""
+    """An unexpected error is printed without a traceback. The message names the option that shows the traceback."""
 
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")

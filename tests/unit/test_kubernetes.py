@@ -1,4 +1,4 @@
-"""Validate the Kubernetes manifests against Kubernetes' schemas, and check the names that they use."""
+"""The Kubernetes manifests are valid according to Kubernetes' schemas, and use the right names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCUMENTS = [
 
 
 def commands(document: dict[str, Any]) -> list[str]:
-    """Return the command of each container in a document, each as one line."""
+    """Return the command of each container in a document as one line of text."""
     spec = document["spec"].get("template", {}).get("spec", {})
     containers = spec.get("containers", [])
     return [" ".join([*one.get("command", []), *one.get("args", [])]) for one in containers]
@@ -29,12 +29,12 @@ def commands(document: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("document", [pytest.param(one, id=f"{name}-{one['kind']}") for name, one in DOCUMENTS])
 def test_manifest_is_valid_for_kubernetes(document: dict[str, Any]) -> None:
-    """Validation is strict, so that unknown keys are errors."""
+    """The manifests are valid, and contain no unknown keys."""
     kubernetes_validate.validate(document, "1.33", strict=True)
 
 
 def test_workers_offer_browsers_and_connect_to_the_scheduler() -> None:
-    """Workers offer the resource that the program requests, and the scheduler's host name is the service's name."""
+    """Workers offer the resource that the program requests, and connect to the scheduler under its service's name."""
     lines = [line for _, document in DOCUMENTS for line in commands(document)]
     services = {document["metadata"]["name"] for _, document in DOCUMENTS if document["kind"] == "Service"}
 

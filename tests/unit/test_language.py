@@ -1,4 +1,4 @@
-"""Test that the project's texts contain no words that the glossary replaces."""
+"""The project's texts do not contain any word that the glossary replaces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_no_text_contains_a_word_that_the_glossary_replaces() -> None:
 
 @pytest.mark.parametrize(("number", "sentence"), [*enumerate(WRONG)], ids=WRONG)
 def test_every_rule_finds_its_own_example(number: int, sentence: str) -> None:
-    """Every rule matches its own example, because a rule that matches nothing would be useless."""
+    """Every rule matches its own example, since a rule that never matches would be useless."""
     assert [*language.findings(language.Text("docs", "a.md", 1, sentence), [RULES[number]])]
 
 
@@ -60,7 +60,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_word_is_found_in_every_kind_of_text(name: str, tmp_path: Path) -> None:
-    """Each finding contains the kind of text, the file and the line."""
+    """A finding states the kind of text, the file and the line."""
     path, content, kind, line = PLANTED[name]
     file = tmp_path / Path(path).name
     file.write_text(content, encoding="utf-8")
@@ -73,7 +73,7 @@ def test_word_is_found_in_every_kind_of_text(name: str, tmp_path: Path) -> None:
 
 
 def test_blocks_of_code_and_quoted_names_are_not_prose(tmp_path: Path) -> None:
-    """Code blocks and quoted names are not checked, because they are not prose."""
+    """Code blocks and names in backquotes are not checked, because they are not prose."""
     file = tmp_path / "a.md"
     file.write_text("Run `picture`:\n\n```sh\necho picture\n```\n", encoding="utf-8")
 
@@ -81,7 +81,7 @@ def test_blocks_of_code_and_quoted_names_are_not_prose(tmp_path: Path) -> None:
 
 
 def test_same_seed_draws_the_same_sentences(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same seed draws the same sentences, and the same number from each kind of text."""
+    """The same seed selects the same random sentences, with the same number from each kind of text."""
     pieces = [
         language.Text(kind, "a.md", 1, f"The sentence number {number} is one of many.")
         for kind in language.KINDS

@@ -1,4 +1,4 @@
-"""Test the wheel and the sdist: they are built from the checkout, and checked as a package index checks them."""
+"""The wheel and the sdist can be built from the checkout, and pass the checks of a package index."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_packages_pass_the_strict_check_of_twine(packages: Path) -> None:
-    """Twine renders the description as a package index would, and reports no warnings."""
+    """Twine renders the description like a package index, and reports no warnings."""
     checked = subprocess.run(
         [sys.executable, "-m", "twine", "check", "--strict", *map(str, packages.iterdir())],
         capture_output=True,
@@ -76,7 +76,7 @@ def test_changelog_has_a_section_for_the_version() -> None:
 
 
 def test_release_is_published_only_if_it_was_checked_and_publishing_is_enabled() -> None:
-    """Pushing a tag is not enough to publish a release, and no step uses a password."""
+    """A release is published only if its checks pass and publishing is enabled. No step uses a password."""
     text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     jobs = YAML(typ="safe").load(text)["jobs"]
     commands = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
@@ -89,7 +89,7 @@ def test_release_is_published_only_if_it_was_checked_and_publishing_is_enabled()
 
 
 def test_every_supported_python_is_a_classifier_and_runs_in_the_workflow() -> None:
-    """CI and the classifiers list the same Python versions, and the lowest one is the one in requires-python."""
+    """CI and the classifiers list the same Python versions, and requires-python contains the lowest of them."""
     matrix = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]["ubuntu"]
     versions = matrix["strategy"]["matrix"]["python"]
 

@@ -1,4 +1,4 @@
-"""Test the public names, which can be imported with ``from harness import ...``."""
+"""Test the public names, that is, those that can be imported with ``from harness import ...``."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 
 def test_help_does_not_import_the_recording_libraries() -> None:
-    """Help and shell completion are fast, because they don't import the browser, server and decoder libraries."""
+    """Help and shell completion do not import the libraries for browser, server or decoder, so they are fast."""
     program = "import sys, harness.cli; print({'aiohttp', 'av', 'numpy', 'playwright'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

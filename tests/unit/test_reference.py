@@ -1,4 +1,4 @@
-"""Test the reference: the site is built without warnings, and its pages describe every public name."""
+"""The documentation site is built without warnings, and its reference describes every public name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.parallel
 
 ROOT = Path(__file__).parents[2]
 PUBLIC: dict[str, Any] = {name: getattr(module, name) for module in (harness, verification) for name in module.__all__}
-# Methods of public classes that the reference omits, because only the harness itself calls them.
+# The reference omits these methods of public classes, because only the harness itself calls them.
 INTERNAL = ("access", "at", "for_member", "for_page", "from_page", "problem")
 NEEDS_MKDOCS = pytest.mark.skipif(
     find_spec("mkdocs") is None, reason="the documents' tools are not installed: pip install -e '.[docs]'"
@@ -45,7 +45,7 @@ NEEDS_MKDOCS = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """Build the site. Return its folder and the completed process."""
+    """Build the documentation site, and return its folder and the completed process."""
     folder = tmp_path_factory.mktemp("site")
     build = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
@@ -60,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
 
 @NEEDS_MKDOCS
 def test_site_is_built_without_a_warning(site: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    """There are no warnings, so there are no dead links, no pages missing from the menu, and no unknown names."""
+    """Building the site causes no warnings about dead links, pages that are missing from the menu, or unknown names."""
     _, build = site
 
     assert 0 == build.returncode, build.stderr
@@ -105,7 +105,7 @@ def test_docstring_describes_every_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("script", ["checks_docs", "output_docs"])
 def test_generated_page_is_up_to_date(script: str) -> None:
-    """If a check, a limit or a field changes, the page that is generated from it must be regenerated."""
+    """Each generated page is up to date. It must be regenerated if a check, a limit or a field changes."""
     compared = subprocess.run(
         [sys.executable, f"scripts/{script}.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -125,7 +125,7 @@ def test_every_check_and_limit_has_a_description() -> None:
 
 
 def test_examples_on_the_pages_are_valid() -> None:
-    """The example expectations file, the example limits and the example timeline contain only known names."""
+    """The examples of an expectations file, of limits and of a timeline contain only known names."""
     checks = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     (expected,) = re.findall(r"```toml\n(.*?)```", checks, re.DOTALL)
     (limits,) = re.findall(r"Limits\((.*?)\)\)", checks)
@@ -140,7 +140,7 @@ def test_examples_on_the_pages_are_valid() -> None:
 
 
 def test_every_key_in_a_manifest_and_a_report_is_documented(tmp_path: Path) -> None:
-    """The page on output files describes every key of a real manifest, of a report and of JSON output."""
+    """The page on output files describes every key of a real manifest, a real report and real JSON output."""
     scene = Scene(participants=participants("alice"), width=240, height=136, frame_rate=15, seconds=1.5)
     recording = write_recording(tmp_path / "alice.webm", scene)
     answer = json.loads(run_harness("recover", "--json", folder=tmp_path).stdout)
