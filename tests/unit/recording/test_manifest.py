@@ -115,7 +115,7 @@ def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes)
     ],
 )
 def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
-    """Infinity and a number with 400 digits are refused, and the error names the field."""
+    """A manifest that contains infinity or a number with 400 digits is refused, and the error names the field."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     *way, last = field.split(".")

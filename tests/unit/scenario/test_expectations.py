@@ -134,7 +134,7 @@ def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
 def test_expectation_without_a_recording_fails_the_step(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
-    """The step fails if no recording ran for the whole wait, for example because the recording ended unexpectedly."""
+    """A wait's step fails if no recording ran for the whole wait, for example because it ended unexpectedly."""
     run = _ScenarioRun(
         Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )

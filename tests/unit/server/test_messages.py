@@ -239,7 +239,7 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
     """The server cuts out pauses itself, so a page's ``pause`` event is refused.
 
-    Lists and texts have a maximum length.
+    Lists and texts in messages have a maximum length.
     """
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))

@@ -68,7 +68,7 @@ def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
 
 @pytest.mark.parametrize("text", ["http://turn.test", "turn:", "turn:me@turn.test", "turn.test:3478"])
 def test_an_invalid_ice_server_is_refused(text: str) -> None:
-    """The error message shows what a valid TURN address looks like."""
+    """The error for an invalid TURN address shows what a valid one looks like."""
     with pytest.raises(ConfigError, match="use stun:HOST:PORT"):
         IceServer.parse(text)
 
@@ -83,7 +83,7 @@ def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("text", ["janus=http://janus:8188", "janus", "livekit=ws://janus:8188", "janus=ws://"])
 def test_an_invalid_sfu_is_refused(text: str) -> None:
-    """The error message shows what a valid SFU address looks like."""
+    """The error for an invalid SFU address shows what a valid one looks like."""
     with pytest.raises(ConfigError, match=r"use janus=ws://HOST:PORT"):
         Routes.parse(sfu=text)
 

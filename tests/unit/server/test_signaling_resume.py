@@ -36,7 +36,7 @@ def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None
 
 
 def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None:
-    """A ``ping`` acknowledges messages. Only unacknowledged messages are sent again."""
+    """A ``ping`` acknowledges messages. After a reconnect, only unacknowledged messages are sent again."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     for audio in (True, False):

@@ -221,7 +221,7 @@ def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spo
 
 
 def test_finishing_twice_returns_the_same_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """If a recording is finished twice, the second reason is ignored."""
+    """If a recording is finished twice, the reason that is given the second time is ignored."""
     active = recorded(spool, audio_bytes)
 
     first, second = active.finish_with_manifest(), active.finish_with_manifest("its page went away")

@@ -247,7 +247,7 @@ def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *
     ],
 )
 def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
-    """Users can see the recordings with either the join code or the view code. With the view code, they can't join."""
+    """Users can see the recordings with either the join code or the view code. The view code does not let them join."""
     admission = Admission(public_room="daily", **cast("dict[str, Any]", codes))
 
     assert seen == (admission.admit_viewer(given) == "daily")

@@ -37,7 +37,7 @@ def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Pat
 
 
 def rewrite(path: Path, **changes: object) -> None:
-    """Change some values in a manifest."""
+    """Replace the given values in a manifest."""
     manifest = Manifest.read(path)
     path.unlink()
     manifest.model_copy(update=changes).write(path)
@@ -254,7 +254,7 @@ FAULTS: dict[str, tuple[Scene, Scene]] = {
     "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
 }
-# The packets that remain after a part of the file has been removed.
+# For each part of a file that can be removed, a function that returns whether a packet remains in the file.
 REMOVALS: dict[str, Callable[[str, float], bool]] = {
     "its audio": lambda kind, _: kind != "audio",
     "its video": lambda kind, _: kind != "video",
@@ -267,7 +267,7 @@ REMOVALS: dict[str, Callable[[str, float], bool]] = {
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """Write one recording for each fault, and return the recordings by name."""
+    """Write one recording for each fault, and return the recordings by the faults' names."""
     folder = tmp_path_factory.mktemp("faulty")
     return {
         name: write_recording(folder / f"{name}.webm", scene, manifest_scene=planned)
@@ -312,7 +312,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
-    """If the log was lost, no participant is unexpected, since it is unknown who should be in the recording."""
+    """If the log was lost, no participant counts as unexpected, since it is unknown who should be in the recording."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     recovered = manifest.recording.model_copy(update={"recovered": "its log was lost"})

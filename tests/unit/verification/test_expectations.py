@@ -140,7 +140,7 @@ def test_oversized_expectations_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_expectations_from_a_pipe_are_refused(tmp_path: Path) -> None:
-    """A pipe is refused, because reading from it could block forever."""
+    """If an expectations file is a pipe, it is refused, because reading from it could block forever."""
     os.mkfifo(tmp_path / "expected.toml")
 
     with pytest.raises(ConfigError, match="is not a regular file"):

@@ -20,7 +20,7 @@ NTSC = Fraction(1000, 1001)
 RATES = [
     *(Fraction(rate) for rate in (10, 12, 15, 24, 25, 30, 48, 50, 60, 120)),
     *(rate * NTSC for rate in (24, 30, 60)),
-    # Constant rates that are not standard frame rates.
+    # These constant rates are not standard frame rates.
     Fraction(25, 2),
     Fraction(273, 10),
     Fraction(2998, 100),
@@ -103,7 +103,7 @@ def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
 
 
 def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
-    """A varying frame rate is not a failure, since phones and screen recorders write frames as they become available."""
+    """A varying frame rate is not a failure, since phones and screen recorders write frames when they are available."""
     gaps = np.random.default_rng(1).uniform(0.015, 0.09, 80)
 
     finding = gap_of(verify(clip(tmp_path / "phone.webm", np.cumsum(gaps).tolist())))
