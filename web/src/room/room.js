@@ -112,11 +112,7 @@ export class Room extends Emitter {
     await this.#arrivals.receivedByAll(timeout);
   }
 
-  /**
-   * Announces which participants we subscribe to, and at which sizes; returns at once.
-   *
-   * @param {Subscriptions} subscriptions
-   */
+  /** Announces our subscriptions and their sizes; returns at once. @param {Subscriptions} subscriptions */
   subscribe(subscriptions) {
     this.#arrivals.subscriptions = subscriptions;
     this.#signaling.send({ type: 'subscribe', subscriptions });
@@ -156,9 +152,8 @@ export class Room extends Emitter {
   /**
    * Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know.
    *
-   * The value comes from the packets' capture times if they are available, and otherwise from the statistics. Capture
-   * times are available from the first packet, while the statistics contain the value only after some seconds. However,
-   * other browsers provide only the statistics.
+   * The value comes from the packets' capture times, which Chrome provides from the first packet, or else from the
+   * statistics, which contain it only after some seconds.
    *
    * @param {string} id
    */
