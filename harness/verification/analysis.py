@@ -1,4 +1,7 @@
-"""Analyze a file in one pass: measure it, check it, and return its report. Only the child process runs this module."""
+"""Analyze a file in one pass: measure it, check it, and return its report.
+
+This module runs only in the child process that reads untrusted files.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,9 @@ class ProgressReporter:
 
 
 def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) -> Report:
-    """Analyze a file, and return its report. Call ``report_progress`` with each position reached, in seconds.
+    """Analyze a file, and return its report.
+
+    Call ``report_progress`` with the current position in the file, in seconds.
 
     Raises OSError if the file can't be read.
     """
@@ -92,7 +97,7 @@ def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) 
 def _gather_evidence(
     request: VerifyRequest, manifest: Manifest | None, manifest_error: str | None, progress: ProgressReporter
 ) -> tuple[Evidence, AudioAnalysis | None]:
-    """Return the evidence and the audio analysis, or raise UnreadableError or OSError."""
+    """Measure a file, and return the evidence and the audio analysis. Raises UnreadableError or OSError."""
     path = request.path
     timeline = manifest.timeline if manifest else Timeline()
     content, marker_reader, audio_markers = (
@@ -137,7 +142,8 @@ def _frame_size(manifest: Manifest | None) -> tuple[int, int] | None:
 
 
 def _read_manifest(path: Path) -> tuple[Manifest | None, str | None]:
-    """Return the manifest at ``path``, and the reason if it can't be read. Both are None if the file does not exist."""
+    """Return (manifest, None), (None, reason) if the manifest can't be read, or (None, None) if it does not exist.
+    """
     if not path.exists():
         return None, None
     try:

@@ -1,5 +1,5 @@
-"""Apply the rules: each check turns measured values into findings.
+"""Check a file's measured values: each check applies one rule, and returns findings.
 
-Input: the Evidence and the Limits. Output: Findings, for failed and passed checks alike. Called by ``analysis.py``;
-``catalogue.py`` lists every check.
+The checks take the Evidence and the Limits, and return findings for passed checks as well as for failed ones.
+``analysis.py`` runs the checks. ``catalogue.py`` lists every check.
 """

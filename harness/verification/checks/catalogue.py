@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One check; ``run`` yields no finding if the check does not apply, otherwise at least one."""
+    """One check; its ``run`` yields at least one finding, or none if the check does not apply to the file."""
 
     name: CheckName
     question: str
@@ -50,7 +50,10 @@ CHECKS: Final = (
 
 
 def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
-    """Return the findings of all checks in order. Without a manifest, add a warning that lists the skipped checks."""
+    """Run all checks, and return their findings in the order of CHECKS.
+
+    If there is no manifest, add a warning that lists the checks that did not run.
+    """
     findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
     ran = {finding.check for finding in findings}
     missing = [check.name for check in CHECKS if check.name not in ran]

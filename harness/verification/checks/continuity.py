@@ -121,7 +121,7 @@ def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check that the audio is never silent while a participant should be audible.
 
-    Real speakers pause, so without a synthetic participant only a completely silent file fails.
+    Real speakers pause. Without a synthetic participant, the check therefore only fails if the whole file is silent.
     """
     if evidence.media.audio is None:
         return
@@ -141,7 +141,11 @@ def _check_intervals(
     wanted: list[Interval] | None,
     limits: Limits,
 ) -> Iterator[Finding]:
-    """Check for black or silent intervals; ``wanted`` are the intervals that should have media, or None if unknown."""
+    """Check for black or silent intervals.
+
+    ``wanted`` holds the intervals in which a participant should be visible or audible, and is None if these intervals
+    are unknown.
+    """
     track, state = {"black": ("video", "visible"), "silent": ("audio", "audible")}[check]
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckDescription:
-    """What a check measures, the reasons for a failure and for a warning, the names of its limits, and its inputs."""
+    """The description of a check: what it measures, why it fails or warns, the names of its limits, and its inputs."""
 
     measures: str
     fails: tuple[str, ...]

@@ -138,7 +138,7 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
 
 def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the frame rate. Missing frames do not lower the rate, because the ``gap`` check reports them."""
+    """Check the frame rate, counting missing frames as if they were there. The ``gap`` check reports missing frames."""
     requested = evidence.manifest.recording.frame_rate if evidence.manifest else None
     video = evidence.streams.video
     if requested is None or video is None or evidence.rate is None or not np.ptp(video.times):
@@ -206,7 +206,7 @@ def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     """Report the problems that the manifest mentions: a recording that was not stopped normally, and every alarm.
 
-    These findings are warnings, unless the caller expects a complete recording.
+    The problems are reported as warnings, or as failures if the caller expects a complete recording.
     """
     if evidence.manifest is None:
         if evidence.expect_complete:
@@ -239,7 +239,7 @@ def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interv
 
 
 def _ends(evidence: Evidence) -> list[float]:
-    """Return the time, in seconds, at which each frame size is last used."""
+    """Return the end, in seconds, of each interval in which the frame size stays the same."""
     video = evidence.streams.video
     starts = [start for start, _, _ in video.sizes] if video else []
     return [*starts[1:], video_end(video, evidence.rate)]

@@ -1,4 +1,4 @@
-"""The checks for presence: every participant is visible and audible when expected, and nobody else is in the file."""
+"""Check that participants are visible and audible when expected, and that no unexpected participant is in the file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the caller's expectations about when participants are visible or audible, and when they are not."""
+    """Check the caller's expectations that a participant is, or is not, visible or audible in an interval.
+    """
     participants = {one.name: one for one in evidence.participants}
     for expected in evidence.expectations:
         name = expected.participant
@@ -88,7 +89,7 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:
-    """Return when an expectation ends, or when the recording ends if that is earlier."""
+    """Return the end of an expectation's interval, or the end of the recording if the recording ends earlier."""
     duration = evidence.media.duration
     return duration if expected.end is None else min(expected.end, duration)
 
@@ -96,7 +97,7 @@ def _end(expected: Expectation, evidence: Evidence) -> float:
 def _not_verifiable(
     expected: Expectation, participants: Mapping[str, MeasuredParticipant], evidence: Evidence, limits: Limits
 ) -> str | None:
-    """Return the reason why the file can't show whether an expectation is met, or None if it can."""
+    """Return why the file can't show whether an expectation is met, or None if the expectation can be checked."""
     name = expected.participant
     without_marker = _without_marker(evidence)
     if name in without_marker:
@@ -147,7 +148,8 @@ def _not_checked(evidence: Evidence) -> Iterator[Finding]:
 def _not_visible(
     participant: MeasuredParticipant, wanted: list[Interval], excused: list[Interval], limits: Limits
 ) -> Iterator[Finding]:
-    """Yield a finding for each interval in which the video is missing or outside the participant's own tile."""
+    """Yield a finding for each interval in which the video is missing or not in the participant's own tile.
+    """
     missing = _missing(wanted, participant.in_own_tile, excused, limits)
     in_another_tile = longer(intersection(missing, widened(participant.visible, limits.absence / 2)), limits.absence)
     for at in in_another_tile:
@@ -159,7 +161,8 @@ def _not_visible(
 def _missing(
     wanted: list[Interval], found: Iterable[Interval], excused: list[Interval], limits: Limits
 ) -> list[Interval]:
-    """Return the intervals in which a participant is missing from the file, except those in ``excused``."""
+    """Return the intervals in which a participant should be in the file but is not, except those in ``excused``.
+    """
     return longer(subtract(subtract(widened(wanted, -limits.edge), found), excused), limits.absence)
 
 
@@ -224,12 +227,13 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _lost_its_members(manifest: Manifest) -> bool:
-    """Return whether this is a recovered file whose participants could not be determined."""
+    """Return whether the file is a recovered recording whose participants could not be determined."""
     return manifest.recording.recovered is not None and not manifest.timeline.members
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return the manifest's participants who may be in the file: all, or only one if the recording is local."""
+    """Return the manifest's participants who may be in the file (if it is local, only the recording participant).
+    """
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording
@@ -237,7 +241,7 @@ def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
 
 
 def _without_marker(evidence: Evidence) -> list[str]:
-    """Return the names of the manifest's participants who may be in the file and have no marker."""
+    """Return the names of participants without a marker who may be in the file according to the manifest."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording

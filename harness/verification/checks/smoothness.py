@@ -1,4 +1,4 @@
-"""The checks for each participant's smoothness and sync: frozen and repeated frames, A/V offset and drift."""
+"""Check each participant's video for freezes, repeated frames and skipped frames, and its sync with the audio."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Evidence, limits: Limits) -> bool:
-    """Return whether the video freezes only because the participant left and the connection takes a while to close."""
+    """Return whether the video freezes only because the participant has left, but the connection is not yet closed."""
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False
     duration = evidence.media.duration
@@ -58,7 +58,11 @@ def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Eviden
 
 
 def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check each participant's repeated and skipped frames, except those due to exact frame rate conversion."""
+    """Check how many of each participant's frames were repeated or skipped without need.
+
+    A frame that has to be repeated or skipped to convert the sender's frame rate to the file's frame rate does not
+    count.
+    """
     for one in evidence.visible_participants:
         if (video := one.report.video) is None:
             continue
@@ -110,7 +114,8 @@ def _is_recording(participant: MeasuredParticipant, evidence: Evidence) -> bool:
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how fast every participant's A/V offset grows, if it was measured for at least a minute."""
+    """Check how fast every participant's A/V offset grows, if the offset was measured for at least a minute.
+    """
     for one in evidence.visible_participants:
         ppm = one.report.drift_ppm
         if ppm is None:

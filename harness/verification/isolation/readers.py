@@ -1,7 +1,7 @@
 """A pool of child processes that read files, so that a hostile file can neither hang nor crash the caller.
 
-An idle process waits for the next request. Readers exit when the caller's process exits or crashes, because their
-connections close.
+After a request, a child process waits for the next one. When the caller's process exits or crashes, its connections to
+the child processes close, and the child processes exit.
 """
 
 from __future__ import annotations
@@ -128,7 +128,11 @@ def analyze_in_child(request: VerifyRequest) -> Report:
 def _exchange(
     connection: socket.socket, request: VerifyRequest, *, size: int, deadline: CpuDeadline
 ) -> Report | OSError:
-    """Return the result. Each second of media read extends the deadline, up to a limit based on the file size."""
+    """Send a request, and return its result.
+
+    The deadline is extended by a fixed time for each second of media that was read. The size of the file limits the
+    total extension.
+    """
     at_least = deadline.seconds
     send(connection, encode_request(request), deadline=deadline)
     while True:

@@ -36,14 +36,14 @@ _CURVES: Final = TypeAdapter(Curves)
 
 
 class Deadline(Protocol):
-    """Limits how long sending or receiving a message may take."""
+    """The time by which a message must have been sent or received."""
 
     def wait(self) -> float:
-        """Return how long the next socket call may wait, in seconds. Raises TimeoutError when no time is left."""
+        """Return how long the next socket call may wait, in seconds. Raises TimeoutError if the deadline has passed."""
 
 
 class ProtocolError(Exception):
-    """The other end has closed the connection, or sent an invalid message."""
+    """The process at the other end has closed the connection or sent an invalid message."""
 
 
 class ReportContent(ReportModel):
@@ -76,19 +76,19 @@ class ChildMessage(ReportModel):
             raise ProtocolError(message) from error
 
     def result(self, request: VerifyRequest) -> Report | OSError | None:
-        """Return the result of the request, or None while reading continues."""
+        """Return the report or the error that the message contains, or None if the child is still reading the file."""
         if self.error is not None:
             return OSError(self.error, os.strerror(self.error))
         return request.report(**dict(self.report)) if self.report else None
 
 
 def encode_ready() -> bytes:
-    """Encode a "ready" message: the child is waiting for a request."""
+    """Encode a "ready" message, which states that the child is waiting for a request."""
     return _encode({"ready": True})
 
 
 def encode_progress(at: float) -> bytes:
-    """Encode a progress message: the file has been read up to ``at`` seconds."""
+    """Encode a progress message, which states that the file has been read up to ``at`` seconds."""
     return _encode({"progress": at})
 
 
@@ -123,7 +123,8 @@ def decode_request(data: bytes) -> VerifyRequest:
 def send(connection: socket.socket, data: bytes, *, deadline: Deadline | None = None) -> None:
     """Send a message.
 
-    Raises ConnectionError if the other end has closed the connection, and TimeoutError if it does not read in time.
+    Raises ConnectionError if the other end has closed the connection. Raises TimeoutError if the other end does not
+    read the message in time.
     """
     rest = memoryview(_SIZE.pack(len(data)) + data)
     while rest:
@@ -133,8 +134,8 @@ def send(connection: socket.socket, data: bytes, *, deadline: Deadline | None = 
 def receive(connection: socket.socket, *, deadline: Deadline | None = None) -> bytes:
     """Return the next complete message.
 
-    Raises TimeoutError if the message does not arrive in time, and ProtocolError if the other end has closed the
-    connection or announces a message that is too large.
+    Raises TimeoutError if the message does not arrive in time. Raises ProtocolError if the other end has closed the
+    connection, or if the message is too large.
     """
     (size,) = _SIZE.unpack(_read(connection, _SIZE.size, deadline))
     if size > LARGEST_MESSAGE:
@@ -156,7 +157,7 @@ def _read(connection: socket.socket, size: int, deadline: Deadline | None) -> by
 
 
 def _within(connection: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
-    """Call ``step`` until it succeeds or the deadline expires; return how many bytes it transferred."""
+    """Call ``step``, which transfers bytes, until it succeeds or the deadline expires. Return the number of bytes."""
     while True:
         connection.settimeout(deadline.wait() if deadline else None)
         with contextlib.suppress(TimeoutError):

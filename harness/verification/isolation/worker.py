@@ -1,6 +1,6 @@
 """The main function of the child process, which handles one request at a time with limited resources.
 
-``readers.py`` starts the process, which exits when the parent closes the connection.
+``readers.py`` starts the child process. The child process exits when its parent closes the connection.
 """
 
 from __future__ import annotations

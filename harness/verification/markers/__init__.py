@@ -1,5 +1,5 @@
 """Find the markers of synthetic participants in frames and audio.
 
-Input: decoded frames and audio. Output: the time, place and content of each marker. Called by ``analysis.py``;
-``measures`` uses the result.
+The detectors receive decoded frames and audio, and return the time, place and content of each marker. ``analysis.py``
+creates the detectors, and ``measures`` uses their results.
 """

@@ -1,10 +1,10 @@
 """The markers in synthetic audio: a tone for each participant, and a burst every second.
 
 Marker ``m`` has a continuous tone of ``300 + 50 (m mod 16)`` Hz. The participant is audible while this tone is in the
-file. A burst starts every second, when the counter in the video is a multiple of 30. The burst is an 80 ms chirp that
-rises by 240 Hz, is centered on ``1350 + 300 (m mod 16)`` Hz, and is faded in and out. A matched filter locates the
-start of each burst to within a millisecond, even while all participants are audible. ``web/src/media/synthetic.js``
-generates the audio that this module analyzes.
+file. A burst starts every second, whenever the counter in the video marker is a multiple of 30. The burst is an 80 ms
+chirp that rises by 240 Hz, is centered on ``1350 + 300 (m mod 16)`` Hz, and is faded in and out. A matched filter
+locates the start of each burst to within a millisecond, even while all participants are audible.
+``web/src/media/synthetic.js`` generates the audio that this module analyzes.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ _SECTION_STEP: Final = 0.045
 class AudioAnalysis:
     """The markers and levels in the audio, in steps of 50 ms.
 
-    ``steps`` holds the start and end of each step in seconds (two columns); steps are contiguous where there is audio.
-    ``tones`` holds the amplitude of each of the 16 tones (one column each), which is 0 if the tone is not above the
-    noise. ``levels`` holds the RMS level of the mixed audio. ``bursts`` holds the start times of each tone's bursts in
-    seconds, in order.
+    ``steps`` has two columns: the start and the end of each step, in seconds. Each step starts where the previous step
+    ends, except at gaps in the audio. ``tones`` has a column for each of the 16 tones: the amplitude of the tone during
+    each step, or 0 if the tone is not above the noise. ``levels`` holds the RMS level of the mixed audio. ``bursts``
+    holds the sorted start times of each marker's bursts, in seconds.
     """
 
     steps: NDArray[np.float64]
@@ -64,7 +64,10 @@ class AudioAnalysis:
 
 
 def burst(voice: int) -> NDArray[np.complex128]:
-    """Return one of the 16 kinds of burst at 48 kHz as an analytic signal of amplitude 1, whose real part is played."""
+    """Return one of the 16 different bursts, at 48 kHz, as an analytic signal of amplitude 1.
+
+    Its real part is what synthetic participants play.
+    """
     at = np.arange(round(BURST_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     phase = (BURSTS[voice] - SWEEP) * at + SWEEP / BURST_SECONDS * at**2
     fade = 0.5 - 0.5 * np.cos(2 * np.pi * at / BURST_SECONDS)
@@ -72,7 +75,10 @@ def burst(voice: int) -> NDArray[np.complex128]:
 
 
 class BurstDetector:
-    """Finds all bursts in a block of audio, with one Fourier transform and a narrow band for each of the 16 kinds."""
+    """Finds all bursts in a block of audio.
+
+    One Fourier transform of the block is enough: each of the 16 different bursts has its own narrow frequency band.
+    """
 
     _WIDTH: Final = 1024
     _HALF_BAND: Final = 200.0
@@ -91,7 +97,10 @@ class BurstDetector:
         self._valid = (_BLOCK - templates.shape[1]) // self._stride
 
     def find(self, block: NDArray[np.float32]) -> list[list[tuple[float, float]]]:
-        """Return, for each kind of burst, (start in samples, amplitude) of the bursts completely inside the block."""
+        """Return a list for each of the 16 different bursts, with (start in samples, amplitude) of each burst found.
+
+        Only bursts that lie completely inside the block are found.
+        """
         band = np.fft.rfft(block)[self._bins]
         scale = self._WIDTH / _BLOCK
         signal = np.fft.ifft(band, self._WIDTH, axis=1) * scale
@@ -165,7 +174,7 @@ class AudioMarkerDetector:
         )
 
     def _end_section(self) -> None:
-        """Analyze the rest of a section of audio; the next block starts a new section."""
+        """Analyze the rest of a section of audio, so that the next block starts a new section."""
         if self._size:
             buffer = np.concatenate(self._blocks)
             last = max(1, self._size - _WINDOW + 1)
@@ -194,14 +203,20 @@ class AudioMarkerDetector:
             self._bursts[voice].extend(zip(times.tolist(), (size for _, size in found), strict=True))
 
     def _time(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the times of samples in the block, in seconds, counted from the last timestamp before each sample."""
+        """Return the times of samples in the block, in seconds.
+
+        Each time is computed from the last timestamp before the sample.
+        """
         places, stamps = np.array(self._stamps).T
         which = np.maximum(np.searchsorted(places, samples, side="right") - 1, 0)
         return np.asarray(stamps[which] + (samples - places[which]) / SAMPLE_RATE)
 
 
 def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts that are at least half a second apart. If bursts are closer, keep the loudest."""
+    """Return the times of bursts that are at least half a second apart.
+
+    If bursts are closer together, keep only the loudest.
+    """
     kept: list[tuple[float, float]] = []
     for at, size in sorted(found):
         if not kept or at - kept[-1][0] >= _BURSTS_APART:

@@ -33,9 +33,9 @@ _FEWEST: Final = 3
 class MarkerTrack:
     """The frames in which one marker was read.
 
-    ``times`` are positions in the file, in seconds. ``counters`` (30 per second) and ``captures_ms`` do not wrap
-    around. ``in_own_tile`` is true where the marker was in its participant's own tile, and everywhere if no layout is
-    known.
+    ``times`` are positions in the file, in seconds. ``counters``, which increase by 30 per second, and ``captures_ms``
+    are unwrapped: they keep growing when the marker's values start again at 0. ``in_own_tile`` is true for each frame
+    in which the marker was in its participant's own tile. If no layout is known, all its values are true.
     """
 
     marker: int
@@ -46,10 +46,10 @@ class MarkerTrack:
 
 
 class MarkerReader:
-    """Reads every synthetic participant's strips, in the tiles that the timeline lists and in all usual grid layouts.
+    """Reads the strips of all synthetic participants, in the tiles of the timeline's layouts and of all usual grids.
 
-    ``size`` is the frame size that the layout was made for, in pixels. If the file has a different size, which another
-    check reports, the tiles are scaled.
+    ``size`` is the frame size, in pixels, that the manifest states. If the frames have a different size, the tiles are
+    scaled; the ``size`` check reports the difference.
     """
 
     def __init__(self, timeline: Timeline, size: tuple[int, int] | None) -> None:
@@ -84,7 +84,10 @@ class MarkerReader:
                 self._found[marker.number].append(len(self._times) - 1, marker, in_own_tile=in_own_tile)
 
     def finish(self) -> dict[int, MarkerTrack]:
-        """Return each marker's track, without strips whose CRC matched by chance, and free the strips' memory."""
+        """Return each marker's track, and free the memory of the strips.
+
+        Strips whose CRC matched by chance are left out.
+        """
         times = np.array(self._times)
         confirmed = (_confirmed(marker, times, self._found.pop(marker)) for marker in sorted(self._found))
         return {
@@ -108,7 +111,10 @@ class MarkerReader:
 
 
 class _Found:
-    """Stores each strip of one marker in 13 bytes, because a day of video has 2.6 million strips per participant."""
+    """The strips of one marker.
+
+    Each strip takes only 13 bytes, because a day of video has 2.6 million strips per participant.
+    """
 
     def __init__(self) -> None:
         self.frames = array("I")
@@ -146,7 +152,7 @@ def _confirmed(marker: int, times: NDArray[np.float64], found: _Found) -> Marker
 
 
 def _steps(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
-    """Return the difference between each value and the next, for counters of this many bits that wrap around."""
+    """Return the difference between each value and the next, where the values wrap around after ``bits`` bits."""
     half = 1 << (bits - 1)
     return (np.diff(values) + half) % (2 * half) - half
 

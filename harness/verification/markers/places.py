@@ -29,8 +29,8 @@ def fit_into_tile(x: float, y: float, width: float, height: float) -> Place:
 def grid_places(participants: int, width: int, height: int) -> list[Place]:
     """Return the places of the participants' videos in a grid of ``width`` by ``height`` pixels, in order.
 
-    The number of columns is the square root of the number of participants, rounded up. Tiles have even sizes; the last
-    row and the whole grid are centered.
+    The number of columns is the square root of the number of participants, rounded up. Each tile has an even width and
+    height. The grid is centered in the frame, and the last row is centered in the grid.
     """
     columns = math.ceil(math.sqrt(participants))
     rows = math.ceil(participants / columns)
@@ -46,6 +46,6 @@ def grid_places(participants: int, width: int, height: int) -> list[Place]:
 
 
 def all_grid_places(width: int, height: int) -> tuple[Place, ...]:
-    """Return all places, without duplicates, at which the grids for 1 to 16 participants can show a video."""
+    """Return all places, without duplicates, where a grid for 1 to 16 participants can show a video."""
     numbers = range(1, _MOST_PARTICIPANTS + 1)
     return tuple(dict.fromkeys(place for number in numbers for place in grid_places(number, width, height)))

@@ -1,5 +1,5 @@
-"""Turn markers and file facts into measurements: presence, smoothness, A/V offset, gaps.
+"""Measure presence, smoothness, A/V offset and gaps, from a file's markers and the properties of its tracks.
 
-Input: the results of ``probe`` and ``markers``, and the manifest. Output: the Evidence that all checks use. Called by
-``analysis.py``.
+``analysis.py`` passes the manifest and the results of ``probe`` and ``markers`` to this package. The measurements
+become part of the Evidence, which all checks use.
 """

@@ -1,4 +1,5 @@
-"""Measure a participant's A/V offset, how it drifts, and the delay of frames since their capture."""
+"""Measure a participant's A/V offset and drift, and the time from the capture of a frame until it appears in the file.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +34,10 @@ def av_offsets(
 ) -> NDArray[np.float64]:
     """Return (time of the burst, A/V offset) for each burst, in seconds.
 
-    The offset is the burst's time minus the time at which the video reaches the burst's counter value, which is the
-    nearest multiple of 30. The video's time is a median over several frames, so it may fall between two frames, and a
-    single late frame does not change it. Bursts close to a pause are omitted, since their video time is unknown.
-    Offsets of more than half a second are reduced modulo one second.
+    A burst is played when the counter in the video marker is a multiple of 30. The offset is the time of the burst
+    minus the time at which the counter reaches the nearest multiple of 30. The counter's time is a median over several
+    frames, so that a single late frame does not change the result. Bursts close to a pause are omitted, because the
+    counter's time is unknown there. Offsets are reduced modulo one second to between -0.5 and 0.5 s.
     """
     if track is None or audio is None:
         return np.zeros((0, 2))
@@ -54,7 +55,7 @@ def av_offsets(
 
 
 def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDArray[np.float64]:
-    """Return (time in the file, ms since capture) for each new frame; capture times are in ms modulo 2^22."""
+    """Return (time in the file in seconds, ms since capture) for each new frame, reducing the delay modulo 2^22 ms."""
     if track is None or observations.zero_ms is None:
         return np.zeros((0, 2))
     fresh = np.append(True, np.diff(track.captures_ms) != 0)
@@ -74,7 +75,7 @@ def spread(values: NDArray[np.float64]) -> Spread | None:
 
 
 def drift_ppm(offsets: NDArray[np.float64]) -> float | None:
-    """Return the slope of the offset in ppm: the median slope of all pairs (Theil-Sen), which ignores outliers.
+    """Return the drift in ppm: the median slope between all pairs of offsets (Theil-Sen), which outliers do not change.
 
     The result is None if the offsets cover less than a minute.
     """

@@ -45,12 +45,13 @@ def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
 def count_uneven(
     track: MarkerTrack, *, period: float, frozen: Sequence[Interval], pauses: Sequence[float] = ()
 ) -> tuple[int, int]:
-    """Return how many of the sender's frames were repeated and skipped for reasons other than exact rate conversion.
+    """Return how many of the sender's frames were repeated and skipped, except where the rate conversion requires it.
 
-    ``frozen`` intervals are reported separately and do not count. During ``pauses``, the sender kept sending but was
-    not recorded. As long as the frame rate is converted exactly, the counter stays within a band of fixed width around
-    the file's time. Whenever the counter leaves the band, a frame was repeated or skipped, and the band moves with the
-    counter.
+    Frames repeated or skipped in ``frozen`` intervals do not count, because these intervals are reported separately.
+    Frames skipped by ``pauses`` do not count, because the sender kept sending while nothing was recorded. The marker's
+    counter is compared with the time in the file. As long as the conversion to the file's frame rate is exact, the
+    difference between the two stays within a range of fixed width. When the difference leaves this range, a frame was
+    repeated or skipped, and the range is moved accordingly.
     """
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)
@@ -78,7 +79,10 @@ def count_uneven(
 
 
 def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
-    """Yield each frame's time and how far the counter is ahead of that time, converting the arrays in batches."""
+    """Yield each frame's time, and how many counts the counter is ahead of this time.
+
+    The arrays are converted in batches.
+    """
     for start in range(0, track.times.size, _BATCH):
         times = track.times[start : start + _BATCH]
         lead = track.counters[start : start + _BATCH] - times * COUNTS_PER_SECOND
@@ -86,9 +90,10 @@ def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
 
 
 def _sender_step(track: MarkerTrack) -> float:
-    """Return the increase of the counter from one of the sender's frames to the next, estimated from the file.
+    """Return by how much the counter increases from one of the sender's frames to the next, estimated from the file.
 
-    The result is 1 at 30 fps and 2 at 15 fps. At other rates, the result is computed from the capture times.
+    The increase is 1 if the sender has 30 fps, and 2 if it has 15 fps. Increases that are not whole numbers are
+    computed from the capture times.
     """
     counts, elapsed = np.diff(track.counters), np.diff(track.captures_ms)
     moved = counts > 0
@@ -103,9 +108,10 @@ def _sender_step(track: MarkerTrack) -> float:
 
 
 def _band(step: float, tick: float) -> float:
-    """Return how far the counter can deviate in an exact conversion, in counts.
+    """Return how many counts the counter can deviate from the time in the file in an exact frame rate conversion.
 
-    ``step`` and ``tick`` are the counts per frame of the sender and of the file.
+    ``step`` is the number of counts per frame of the sender, and ``tick`` is the number of counts per frame of the
+    file.
     """
     if _is_whole(tick / step):
         return 0.0

@@ -1,4 +1,4 @@
-"""Read the WebRTC statistics next to a recording, which show how media arrived at the recording participant."""
+"""Read the WebRTC statistics of a recording, which show how well the recording participant received media."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Series = defaultdict[str, dict[str, list[tuple[float, float]]]]
 
 
 class StatisticsRecord(BaseModel):
-    """WebRTC's statistics about the connection to a participant at one point in time."""
+    """The WebRTC statistics of the connection to one participant, at one point in time."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +44,8 @@ class StatisticsRecord(BaseModel):
     """Statistics about video and audio, with the W3C's names."""
 
     def sum(self, kind: str, name: str) -> float | None:
-        """Return the sum of a counter over all streams of one kind, or None if no stream has this counter."""
+        """Return the sum of a counter over all statistics objects of one type, or None if no object has this counter.
+        """
         values = (one.get(name) for one in self.report if one.get("type") == kind)
         found = [value for value in values if isinstance(value, int | float) and abs(value) <= _LARGEST_NUMBER]
         return float(sum(found)) if found else None
@@ -66,7 +67,7 @@ def read_statistics(path: Path) -> Iterator[StatisticsRecord]:
 
 
 def connection_curves(path: Path) -> dict[str, Mapping[str, Curve]]:
-    """Return the curves of every connection by measurement: ``bitrate``, ``lost`` and ``round_trip``.
+    """Return a curve for each connection and each of three measurements: ``bitrate``, ``lost`` and ``round_trip``.
 
     ``bitrate`` is the received bitrate in kbps, ``lost`` is the number of lost packets per second, and ``round_trip``
     is the round-trip time in ms.
@@ -99,7 +100,10 @@ def connection_curves(path: Path) -> dict[str, Mapping[str, Curve]]:
 
 
 def _rate(points: list[tuple[float, float]], scale: float) -> Curve:
-    """Return a counter's growth per second, leaving out restarts of the counter (for example after a reconnect)."""
+    """Return a counter's growth per second.
+
+    Intervals in which the counter restarts, for example because of a reconnect, are left out.
+    """
     times, values = np.array(points).reshape(-1, 2).T
     run, rise = np.diff(times), np.diff(values)
     good = (run >= _SHORTEST_STEP) & (rise >= 0)

@@ -1,4 +1,4 @@
-"""Everything that is known about a file when the checks start: measurements, manifest and request."""
+"""Define Evidence, the input for all checks: a file's measurements, its manifest and the caller's request."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Evidence:
     """The input for all checks.
 
     ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
-    is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if a manifest states the
-    expected value. The video is completely black during ``black``, the mixed audio is silent during ``silent``, and
-    frames are missing during ``video_gaps``.
+    is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if the manifest may state
+    the file's hash, and is None otherwise. ``black``, ``silent`` and ``video_gaps`` are the intervals in which the
+    video is completely black, the mixed audio is silent, and frames are missing, respectively.
     """
 
     path: Path
@@ -46,17 +46,23 @@ class Evidence:
 
     @property
     def converted(self) -> bool:
-        """Whether the file was converted from the recording that its manifest describes, so that its bytes differ."""
+        """Whether the file is a converted copy of the recording that the manifest belongs to."""
         return self.manifest is not None and self.manifest.recording.path.suffix != self.path.suffix
 
     @property
     def video_missing(self) -> list[Interval]:
-        """Intervals with completely black or missing video, which checks of individual participants ignore."""
+        """Intervals in which the video is completely black or missing.
+
+        Checks of individual participants leave them out.
+        """
         return _widened((*self.black, *self.video_gaps))
 
     @property
     def audio_missing(self) -> list[Interval]:
-        """Intervals with completely silent or missing audio, which checks of individual participants ignore."""
+        """Intervals in which the audio is completely silent or missing.
+
+        Checks of individual participants leave them out.
+        """
         return _widened((*self.silent, *(self.streams.audio.gaps if self.streams.audio else ())))
 
     @property

@@ -40,7 +40,7 @@ _VARYING_FRAMES: Final = 0.25
 
 
 def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
-    """Return the frame rate that the frame times are expected to match, in fps, or None if there are no frames.
+    """Return the file's frame rate without missing frames, in fps, or None if the file has no frames.
 
     The rate is measured over the whole file, because 60 and 59.94 fps can't be distinguished by single gaps of 16 and
     17 ms.
@@ -82,7 +82,7 @@ def varies(video: VideoFacts, rate: float, limit_ms: float) -> bool:
 
 
 def measure_media(streams: Streams, *, size: int, rate: float | None, content: FrameContentDetector) -> Media:
-    """Return the facts about the file for the report; ``size`` is in bytes."""
+    """Return the properties of the file that the report shows. ``size`` is the size of the file in bytes."""
     duration = media_duration(streams, rate)
     indexed = streams.structure is None or (streams.structure.cues and streams.structure.duration is not None)
     return Media(

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Observations:
     """Everything that the detectors found in one file.
 
-    ``audio`` is None if the file has no audio. ``rate`` is in frames per second. ``zero_ms`` is the room's time at the
-    start of the file, if the manifest states it. ``pauses`` holds (time in the file, duration) for each pause, in
-    seconds.
+    ``audio`` is None if the file has no audio. ``rate`` is the file's frame rate in frames per second, or None if the
+    file has no frames. ``zero_ms`` is the room's time at the start of the file, if the manifest states it. ``pauses``
+    holds (time in the file, duration), both in seconds, for each pause of the recording.
     """
 
     marker_tracks: dict[int, MarkerTrack]

@@ -1,5 +1,5 @@
-"""Present the report in every form: Python value, terminal, JSON, HTML, JUnit.
+"""Present a report as a Python object, a table in the terminal, JSON, an HTML page or JUnit XML.
 
-Input: the findings and measurements of one file. Output: a Report, and the files written from it. Called by
-``verify.py`` and by all code that shows results.
+A Report contains the findings and measurements of one file, and can be written to other files. ``verify.py`` and all
+code that shows results use this package.
 """

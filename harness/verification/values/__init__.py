@@ -1,5 +1,4 @@
-"""Define the types that all stages share; this package imports none of the stages.
+"""Define the types that all other packages of ``harness.verification`` share, without importing these packages.
 
-Input: numbers and text. Output: immutable values (models, findings, limits, expectations, intervals). Called by every
-stage of the verification.
+All values are immutable: models, findings, limits, expectations and intervals.
 """
