@@ -232,7 +232,9 @@ def _lost_its_members(manifest: Manifest) -> bool:
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return the manifest's participants who may be in the file (if it is local, only the recording participant).
+    """Return the manifest's participants who may be in the file.
+
+    In a local recording, only the recording participant may be in the file.
     """
     if evidence.manifest is None:
         return []

@@ -97,7 +97,11 @@ class MarkerReader:
         }
 
     def _sampler_for(self, first: int, last: int, frame: Frame) -> StripSampler:
-        """Return a sampler that reads the tiles of layouts ``first`` up to ``last``, then those of all usual grids."""
+        """Return a sampler for a frame.
+
+        The sampler reads the tiles of the layouts from ``first`` up to but excluding ``last``, and then the tiles of
+        all usual grids.
+        """
         wide, high = self._size or (frame.width, frame.height)
         across, down = frame.width / wide, frame.height / high
         owners: defaultdict[Place, set[str]] = defaultdict(set)

@@ -50,7 +50,7 @@ class Marker:
 
 
 def encode_strip(marker: Marker) -> NDArray[np.bool_]:
-    """Return the 64 bits of a marker as they appear at the top of synthetic video."""
+    """Return the 64 bits of a marker, in the order in which the strip's cells show them."""
     values = (marker.number, marker.counter % (1 << COUNTER_BITS), marker.capture_ms % (1 << CAPTURE_BITS))
     data = [
         bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
@@ -74,7 +74,7 @@ def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
 
 
 class StripSampler:
-    """Reads the strips at given places in frames that all have the same shape."""
+    """Reads the strips at fixed places in frames. All frames must have the same shape."""
 
     def __init__(self, places: Sequence[Place], luma: NDArray[np.uint8]) -> None:
         height, stride = luma.shape
@@ -113,7 +113,10 @@ def _word_bits(word: int) -> list[int]:
 
 
 def _crc_matrix() -> NDArray[np.int32]:
-    """Return how each of the 64 bits changes the difference between the strip's CRC and the computed CRC."""
+    """Return the matrix that yields the difference between a strip's CRC and the computed CRC.
+
+    Each of its 64 rows holds the bits of this difference that one of the strip's bits flips.
+    """
     zeros = _crc(bytes(_DATA_BITS // 8))
     ones = (np.packbits(np.arange(_DATA_BITS) == bit).tobytes() for bit in range(_DATA_BITS))
     data = [_word_bits(_crc(one) ^ zeros) for one in ones]
@@ -121,7 +124,10 @@ def _crc_matrix() -> NDArray[np.int32]:
 
 
 def _weights() -> NDArray[np.int64]:
-    """Return what each of the 64 bits adds to the number, the counter and the capture time."""
+    """Return the matrix that yields a marker's number, counter and capture time.
+
+    Each of its 64 rows holds the values that one of the strip's bits adds to these three fields.
+    """
     weights = np.zeros((_BITS, 3), np.int64)
     start = 0
     for field, size in enumerate(_FIELDS[:3]):

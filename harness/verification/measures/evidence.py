@@ -24,8 +24,8 @@ class Evidence:
     """The input for all checks.
 
     ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
-    is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if the manifest may state
-    the file's hash, and is None otherwise. ``black``, ``silent`` and ``video_gaps`` are the intervals in which the
+    is the reason why the manifest next to the file can't be used. ``sha256`` is None if there is no manifest, or if the
+    file is a converted copy of the recording. ``black``, ``silent`` and ``video_gaps`` are the intervals in which the
     video is completely black, the mixed audio is silent, and frames are missing, respectively.
     """
 

@@ -40,7 +40,7 @@ _VARYING_FRAMES: Final = 0.25
 
 
 def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
-    """Return the file's frame rate without missing frames, in fps, or None if the file has no frames.
+    """Return the frame rate that the file would have without missing frames, in fps, or None if it has no frames.
 
     The rate is measured over the whole file, because 60 and 59.94 fps can't be distinguished by single gaps of 16 and
     17 ms.
@@ -65,7 +65,10 @@ def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | N
 
 
 def off_grid(video: VideoFacts, rate: float, limit_ms: float) -> NDArray[np.bool_]:
-    """Return which gaps between frames differ by more than ``limit_ms`` from a multiple of a frame's duration."""
+    """Return an array that is true for each unusual gap between two frames.
+
+    A gap is unusual if it differs by more than ``limit_ms`` from a multiple of a frame's duration.
+    """
     gaps = np.diff(video.times) * 1000
     ticks = np.round(gaps * rate / 1000).clip(min=1)
     # Times are floating-point numbers, so rounding may push a difference slightly above the limit.
@@ -156,7 +159,7 @@ def _keyframe_gap(video: VideoFacts, rate: float) -> float:
 
 
 def missed(video: VideoFacts, rate: float) -> int:
-    """Return how many frames are missing at this frame rate."""
+    """Return how many frames are missing if the video has this frame rate."""
     return int((np.round(np.diff(video.times) * rate) - 1).clip(min=0).sum())
 
 

@@ -43,11 +43,12 @@ _NOT_VISIBLE: Final = ParticipantVideo(
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredParticipant:
-    """A synthetic participant, with the values that the checks need in addition to the ``report``.
+    """The measurements of a synthetic participant: the participant's ``report``, and more values that the checks need.
 
     ``known`` is true if the manifest lists the marker. ``in_own_tile`` holds the intervals in which the video is
-    visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
-    false if another marker uses the same tone (there are only 16). It is then unknown which participant is audible.
+    visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. There are only 16
+    tones. ``own_voice`` is false if another participant's marker has the same tone, so that it is unknown which of them
+    is audible.
     """
 
     marker: int
@@ -113,7 +114,7 @@ def _measured(
 
 @dataclass(frozen=True, kw_only=True)
 class _MeasuredVideo:
-    """One participant's video; ``report`` is None for a file without video."""
+    """The measurements of one participant's video; ``report`` is None if the file has no video."""
 
     report: ParticipantVideo | None
     visible: tuple[Interval, ...] = ()

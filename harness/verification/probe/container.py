@@ -29,9 +29,9 @@ _MOST_ELEMENTS: Final = 5_000_000
 class Structure:
     """The structure of an EBML file.
 
-    ``doc_type`` is ``"webm"`` or ``"matroska"``, and ``duration`` is the Duration element in seconds, or None if it is
-    missing. ``cues`` and ``seek_head`` are true if the file has these elements. ``complete`` is true if every element
-    ends within the file.
+    ``doc_type`` is ``"webm"`` or ``"matroska"``. ``duration`` is the value of the Duration element in seconds, or None
+    if the file has no such element. ``cues`` and ``seek_head`` are true if the file has these elements. ``complete`` is
+    true if every element ends within the file.
     """
 
     doc_type: str
@@ -51,7 +51,10 @@ class _Element:
 
 
 def read_structure(path: Path) -> Structure | None:
-    """Return the file's structure, or None if it is not an EBML file. Reads only headers, in constant memory."""
+    """Return the file's structure, or None if it is not an EBML file.
+
+    Only the headers of elements are read, and memory use is constant.
+    """
     size = path.stat().st_size
     values: dict[int, bytes] = {}
     found: set[int] = set()
@@ -112,7 +115,7 @@ def _length(data: bytes, longest: int) -> int:
 
 
 def _duration(values: dict[int, bytes]) -> float | None:
-    """Return the Duration element in seconds, or None if it is missing or invalid."""
+    """Return the value of the Duration element in seconds, or None if the element is missing or invalid."""
     raw = values.get(_DURATION, b"")
     formats = {4: ">f", 8: ">d"}
     if len(raw) not in formats:

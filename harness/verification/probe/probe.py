@@ -1,4 +1,4 @@
-"""Read a whole file in one pass: collect facts about its tracks, and pass its frames and audio to the sinks."""
+"""Read a whole file in one pass: collect the properties of its tracks, and pass its frames and audio to the sinks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class UnreadableError(Exception):
-    """The file contains nothing that can be analyzed; the message gives the reason."""
+    """The file contains no media that can be analyzed; the error's message states the reason."""
 
 
 class VideoSink(Protocol):
     """Receives the decoded frames."""
 
     def on_frame(self, frame: Frame) -> None:
-        """Handle the next frame; its luma is only valid during the call."""
+        """Handle the next frame. The frame's ``luma`` may be overwritten after the call."""
 
 
 class AudioSink(Protocol):
@@ -44,10 +44,11 @@ class AudioSink(Protocol):
 class Streams:
     """The result of one pass over a file.
 
-    ``container`` is determined from the bytes: ``webm``, ``matroska``, ``mp4``, or libav's name for another format.
-    ``structure`` is None if the file is not EBML. ``duration`` is the duration in seconds that the container states, or
-    None. ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle of the file
-    leads to a frame (or audio) from the right place. ``ignored_tracks`` names the tracks that were not read.
+    ``container`` is the format detected from the file's bytes: ``webm``, ``matroska``, ``mp4``, or libav's name for any
+    other format. ``structure`` is None if the file is not EBML. ``duration`` is the duration in seconds that the
+    container states, or None. ``truncated`` is true if an error occurred before the end of the file was reached.
+    ``seekable`` is true if seeking to the middle of the file yields a frame or audio from the middle.
+    ``ignored_tracks`` names the tracks that were not read.
     """
 
     container: str
@@ -61,10 +62,10 @@ class Streams:
 
 
 def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Sequence[AudioSink] = ()) -> Streams:
-    """Return the facts about the file at ``path``, and pass every frame and all audio to the sinks once.
+    """Return the properties of the file at ``path``, and pass all its frames and audio to each of the sinks.
 
-    Memory use is constant except for a few numbers per frame. Raises UnreadableError if there is
-    nothing to analyze, and OSError if the file itself can't be read.
+    Memory use is constant except for a few numbers per frame. Raises UnreadableError if the file contains no media that
+    can be analyzed, and OSError if the file can't be read.
     """
     if path.stat().st_size == 0:
         message = f"{path.name} is empty (0 bytes)."
@@ -95,7 +96,7 @@ def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Seq
 
 
 def _ignored_tracks(media: InputContainer) -> Iterator[str]:
-    """Yield descriptions of all tracks other than the first video and the first audio track that can be decoded."""
+    """Yield descriptions of the ignored tracks: all except the first decodable video track and audio track."""
     for kind, streams in (("video", media.streams.video), ("audio", media.streams.audio)):
         known = [stream for stream in streams if stream.codec_context is not None]
         unknown = len(streams) - len(known)
@@ -112,7 +113,7 @@ def _number_of(tracks: int, kind: str) -> str:
 def _read(
     media: InputContainer, video_sinks: Sequence[VideoSink], audio_sinks: Sequence[AudioSink]
 ) -> tuple[VideoFacts | None, AudioFacts | None, bool]:
-    """Return facts about the video and the audio track, and whether reading ended in an error."""
+    """Return the properties of the video and the audio track, and whether an error ended the reading."""
     video = next((VideoDecoder(stream) for stream in media.streams.video if stream.codec_context is not None), None)
     audio = next((AudioDecoder(stream) for stream in media.streams.audio if stream.codec_context is not None), None)
     truncated = False
@@ -133,9 +134,9 @@ def _read(
 def _packets(
     media: InputContainer, streams: Sequence[av.VideoStream | av.AudioStream]
 ) -> Iterator[av.Packet[Any] | None]:
-    """Yield the packets, followed by the empty packets that flush the decoders.
+    """Yield the packets of the given tracks, followed by empty packets that flush the tracks' decoders.
 
-    If the container has an error, None is yielded in place of a packet.
+    If a packet can't be read from the container, None takes its place, and no further packets are read.
     """
     if not streams:
         return
@@ -156,7 +157,7 @@ def _packets(
 
 
 def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None) -> bool:
-    """Return whether a seek to the middle of the file returns a frame or audio from the right place."""
+    """Return whether seeking to the middle of the file yields a frame or audio from the middle."""
     if video and video.keyframes.size:
         middle = float(video.times[video.times.size // 2])
         # Add half a millisecond, so that a keyframe exactly at the middle counts even if its time was rounded.

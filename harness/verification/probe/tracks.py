@@ -1,4 +1,4 @@
-"""Decode the packets of one track to frames or audio, and collect facts about the track."""
+"""Decode the packets of one track to frames or audio, and collect the track's properties."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class AudioBlock:
-    """A block of decoded audio; ``at`` is in seconds, ``samples`` are mono at 48 kHz, where 1 is full scale."""
+    """A block of decoded audio. ``at`` is its start in seconds. ``samples`` are mono at 48 kHz, and full scale is 1."""
 
     at: float
     samples: NDArray[np.float32]
@@ -57,11 +57,11 @@ class AudioBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFacts:
-    """Facts about a video track; times are in seconds.
+    """The properties of a video track; times are in seconds.
 
     ``times`` are the times of all displayed packets, in order. ``sizes`` holds (time, width, height) for each change of
-    the frame size. ``backward`` counts frames that were decoded after a later frame, and ``broken`` counts packets that
-    could not be decoded.
+    the frame size. ``backward`` is the number of frames that were decoded after a frame with a later time. ``broken``
+    is the number of packets that could not be decoded.
     """
 
     codec: str
@@ -75,10 +75,10 @@ class VideoFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioFacts:
-    """Facts about an audio track; times are in seconds. ``gaps`` are the intervals without samples.
+    """The properties of an audio track; times are in seconds. ``gaps`` are the intervals without samples.
 
-    ``loudness`` is in LUFS, or None for silence. ``peak`` is the loudest sample of any channel, where 1 is full scale.
-    ``clipped`` counts the samples at full scale.
+    ``loudness`` is in LUFS, or None for silence. ``peak`` is the absolute value of the loudest sample of all channels,
+    and full scale is 1. ``clipped`` counts the samples at full scale.
     """
 
     codec: str

@@ -1,4 +1,4 @@
-"""Create a failed report on a file that can't be read, so that the other files of a run still get their reports."""
+"""Create a failed report on a file that can't be read, so that a run can continue with its other files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def failed_report(path: Path, reason: str, *, redact: bool | str = False) -> Report:
-    """Return a failed report. ``reason`` is an error message, and ``redact`` has the same meaning as in ``verify``.
+    """Return a failed report that contains an error message. ``redact`` has the same meaning as in ``verify``.
 
-    A path at the start of the message is replaced by the file's name.
+    If the error message ``reason`` starts with the file's path, the path is replaced by the file's name.
     """
     path = path.absolute()
     shown = redacted_path(path, STEM if redact is True else redact) if redact else path

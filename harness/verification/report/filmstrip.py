@@ -1,6 +1,7 @@
-"""The thumbnails on a report's page, decoded in a confined child process, because a recording may be hostile.
+"""Create the thumbnails on a report's page in a confined child process, because a recording may be hostile.
 
-The child prints one line for each thumbnail, a JPEG in base64, and exits. The parent limits the child's run time.
+The child process prints each thumbnail as one line, which is a JPEG image in base64. The parent process limits the
+child's run time.
 """
 
 from __future__ import annotations

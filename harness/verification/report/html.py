@@ -40,7 +40,10 @@ _SHORTEST: Final = 0.1
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar that shows an interval in a participant's timeline: start and width in plot units, kind and text."""
+    """A bar that shows an interval in a participant's timeline.
+
+    ``x`` is the start of the bar. ``x`` and ``width`` are in plot units.
+    """
 
     x: float
     width: float
@@ -59,17 +62,20 @@ class Lane:
 
 
 def write_html(report: Report, target: Path) -> None:
-    """Write the report to ``target``. The page plays the recording from a relative URL."""
+    """Write the report to ``target`` as an HTML page. The page plays the recording from a relative URL."""
     write_report(target, PAGE, as_html(report, target))
 
 
 def as_html(report: Report, target: Path, *, nonce: str | None = None) -> str:
-    """Return the page for ``target``. ``nonce`` allows the page's script under a Content-Security-Policy."""
+    """Return the report as an HTML page for the path ``target``.
+
+    ``nonce`` is the script's nonce for a Content-Security-Policy.
+    """
     return template("harness.verification.report", "report.html.j2").render(_content(report, target) | {"nonce": nonce})
 
 
 def template(package: str, name: str) -> jinja2.Template:
-    """Return a template from a package. The template escapes all values, and rendering fails if a value is missing."""
+    """Return a Jinja template from a package. All values are escaped, and rendering fails if a value is missing."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package, "."),
         autoescape=True,
@@ -172,7 +178,7 @@ def _bar(at: Interval, duration: float, kind: str, text: str) -> Bar:
 
 
 def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
-    """Return (position in the plot, time, kind, text) for each event that the participants' timelines do not show."""
+    """Return (position in the plot, time, type, text) for each event that is not part of a participant's timeline."""
     if curves is None or curves.manifest is None:
         return []
     events = ((event, _event_text(event)) for event in curves.manifest.timeline.events)
@@ -184,7 +190,7 @@ def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
 
 
 def _event_text(event: Event) -> str | None:
-    """Return the text of an event, or None for an event that the participants' timelines show."""
+    """Return the text of an event, or None if the event is part of a participant's timeline."""
     name = event.participant
     match event.event:
         case "join":
@@ -205,7 +211,7 @@ def _event_text(event: Event) -> str | None:
 
 
 def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
-    """Return the properties of the file, for a table."""
+    """Return the rows of the table that lists the file's properties."""
     facts: list[tuple[str, str]] = []
     if media := report.media:
         facts += [

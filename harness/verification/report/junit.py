@@ -1,4 +1,7 @@
-"""Write reports as JUnit XML, which every CI server can read: a suite per recording, and a case per check."""
+"""Write reports as JUnit XML, which every CI server can read.
+
+Each recording is a test suite, and each check is a test case.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 
 def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str, str] | None = None) -> None:
-    """Write the findings of all reports to ``target``. ``broken`` maps each file without a report to the reason."""
+    """Write the findings of all reports to ``target``.
+
+    ``broken`` maps each file without a report to the error message.
+    """
     suites = ET.Element("testsuites", name="harness")
     for report in reports:
         suites.append(_suite(report))

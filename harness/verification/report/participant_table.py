@@ -1,4 +1,4 @@
-"""The columns of the table of participants, which the terminal and the HTML report share."""
+"""Define the columns of the participants table. The table in the terminal and the HTML report have the same columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING: Final = "-"
 
 
 def cells(one: ParticipantReport) -> tuple[str, ...]:
-    """Return a participant's values as text, one string for each column."""
+    """Return the row of the table for one participant, with one string for each column."""
     video, audio, offset = one.video, one.audio, one.av_offset_ms
     return (
         _seconds(one.present),

@@ -1,4 +1,4 @@
-"""Create the plots of a report's page, as points of SVG polylines."""
+"""Create the plots on a report's page. Each curve in a plot is an SVG polyline."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot over the duration of the file. ``marks`` holds (height, label) for each horizontal line."""
+    """A plot whose horizontal axis is the time in the file.
+
+    ``marks`` holds (height, label) for each horizontal line.
+    """
 
     title: str
     unit: str
@@ -118,7 +121,7 @@ def _y(value: float, reach: tuple[float, float]) -> float:
 
 
 def ticks(duration: float) -> list[float]:
-    """Return round times for the labels of the time axis, ten at most."""
+    """Return the times at which the time axis has labels: at most ten round numbers."""
     step = next((step for step in _NICE if duration / step <= _MOST_TICKS), _HOUR * math.ceil(duration / _HOUR / 10))
     # Omit a label at the end, because it would be cut off.
     times = (number * step for number in range(math.ceil(duration / step)))

@@ -35,7 +35,10 @@ _WORD_CHARACTER: Final = "[0-9A-Za-z]"
 
 
 class Redaction:
-    """Renames files to ``stem``, and participants to ``participant 1`` and so on, in the manifest's order."""
+    """Replaces the names of files by ``stem``, and the names of participants by ``participant 1`` and so on.
+
+    Participants are numbered in the order in which the manifest lists them.
+    """
 
     def __init__(self, manifest: Manifest | None, stem: str = STEM) -> None:
         self._stem = stem
@@ -64,7 +67,7 @@ class Redaction:
         return tuple(one.model_copy(update={"participant": self.alias(one.participant)}) for one in expected)
 
     def findings(self, found: Iterable[Finding]) -> tuple[Finding, ...]:
-        """Return the findings without the hash, which would identify the file."""
+        """Return the findings without the file's hash, because the hash would identify the file."""
         return tuple(
             one.model_copy(update={"expected": None, "got": None}) if one.check == "hash" else one for one in found
         )
@@ -85,7 +88,10 @@ class Redaction:
         return self._text(value) if isinstance(value, str) and key in _TEXTS else value
 
     def _text(self, text: str) -> str:
-        """Return a text without names or locations. Long names are replaced first, as they may contain short ones."""
+        """Return the text with all names replaced by aliases, and without locations of files.
+
+        Long names are replaced first, because a long name may contain a shorter name.
+        """
         text = _LOCATIONS.sub("…", text)
         names = sorted(filter(None, self._aliases), key=len, reverse=True)
         aliases = {name.casefold(): self._aliases[name] for name in names}
@@ -104,7 +110,8 @@ def redacted_path(path: Path, stem: str = STEM) -> Path:
 def _name_pattern(name: str) -> str:
     """Return a pattern that matches a name only as a whole word, so that "ann" does not match in "annex".
 
-    A name that starts or ends in another script, for example Chinese, needs no word boundary there.
+    If the name starts or ends with a character of another script, for example Chinese, no word boundary is required at
+    that end.
     """
     before = f"(?<!{_WORD_CHARACTER})" if re.match(_WORD_CHARACTER, name) else ""
     after = f"(?!{_WORD_CHARACTER})" if re.match(_WORD_CHARACTER, name[-1]) else ""

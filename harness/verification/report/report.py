@@ -30,7 +30,7 @@ class Report(ReportModel):
     """
 
     path: Path
-    """Path of the file. A redacted report contains an alias instead."""
+    """Path of the file. If the report is redacted, the file's name and location are replaced."""
     media: Media | None
     """Properties of the file; None if the file could not be read."""
     participants: tuple[ParticipantReport, ...] = ()
@@ -70,7 +70,7 @@ class Report(ReportModel):
             name: Name of the participant.
 
         Raises:
-            ConfigError: There is no participant with this name; the message lists all names.
+            ConfigError: The report has no participant with this name. The error's message lists all names.
         """
         for participant in self.participants:
             if participant.name == name:
@@ -83,7 +83,7 @@ class Report(ReportModel):
         """Raise an error if a check failed.
 
         Raises:
-            VerificationError: A check failed. The message has one line for each failed finding.
+            VerificationError: A check failed. The error's message has one line for each failed finding.
         """
         if self.failures:
             lines = (f"  {finding.check}: {finding.message}" for finding in self.failures)

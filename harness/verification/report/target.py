@@ -15,7 +15,7 @@ XML: Final = b"<?xml"
 
 
 def check_target(target: Path, signature: bytes) -> None:
-    """Raise ConfigError if the target is a different kind of file, such as a recording or a manifest."""
+    """Raise ConfigError if the target exists and is not a report of this format, but for example a recording."""
     if not target.is_file():
         if target.exists() and not target.is_char_device():
             message = f"{target} exists and is not a file, so nothing can be written there. Specify another file."
@@ -30,7 +30,10 @@ def check_target(target: Path, signature: bytes) -> None:
 
 
 def check_targets(*, html: Path | None = None, junit: Path | None = None) -> None:
-    """Raise ConfigError if a report would overwrite another file. Callers do this before any time-consuming work."""
+    """Raise ConfigError if a report would overwrite a file of another kind.
+
+    This function is called before any time-consuming work, so that the error is raised early.
+    """
     if html and junit and html.absolute() == junit.absolute():
         message = f"{html} can't be both the HTML page and the XML file: specify another name for one of them."
         raise ConfigError(message)
@@ -42,7 +45,7 @@ def check_targets(*, html: Path | None = None, junit: Path | None = None) -> Non
 def write_report(target: Path, signature: bytes, content: str) -> None:
     """Write a report, and create its folder if necessary.
 
-    Raises OSError if writing fails, and ConfigError in the same cases as ``check_target``.
+    Raises OSError if the file can't be written, and ConfigError if ``check_target`` rejects the target.
     """
     check_target(target, signature)
     target.parent.mkdir(parents=True, exist_ok=True)
