@@ -142,8 +142,7 @@ def _frame_size(manifest: Manifest | None) -> tuple[int, int] | None:
 
 
 def _read_manifest(path: Path) -> tuple[Manifest | None, str | None]:
-    """Return (manifest, None), (None, reason) if the manifest can't be read, or (None, None) if it does not exist.
-    """
+    """Return (manifest, None), (None, reason) if the manifest can't be read, or (None, None) if it does not exist."""
     if not path.exists():
         return None, None
     try:

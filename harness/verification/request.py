@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """The file to verify, and the options of ``verify``; the file at ``manifest_path`` may not exist.
+    """The file to verify, and the options of ``verify``. There may be no manifest at ``manifest_path``.
 
-    ``redact`` is the name of the file in a redacted report, without its suffix. Such a report names neither
-    participants nor files.
+    ``redact`` is the name of the file in a redacted report, without its suffix. A redacted report contains no names of
+    participants or files.
     """
 
     path: Path
@@ -34,14 +34,14 @@ class VerifyRequest:
 
     @property
     def display_path(self) -> Path:
-        """The file's path as the report shows it."""
+        """The path that the report shows for the file."""
         return redacted_path(self.path, self.redact) if self.redact else self.path
 
     def report(self, **values: Any) -> Report:
-        """Return a report on the file with the given values."""
+        """Return a report on the file. ``values`` are the report's other fields."""
         return Report(path=self.display_path, redacted=bool(self.redact), **values)
 
     def unreadable_report(self, reason: str) -> Report:
-        """Return a failed report on a file. ``reason`` completes a sentence that starts with the file name."""
+        """Return a failed report on the file. The report's message consists of the file's name and ``reason``."""
         message = f"{self.display_path.name} {reason}"
         return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))

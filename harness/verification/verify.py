@@ -22,35 +22,36 @@ if TYPE_CHECKING:
 
 
 class VerifyOptions(TypedDict, total=False):
-    """The options of ``verify``, each of which may be omitted."""
+    """The options of ``verify``. All options may be omitted."""
 
     manifest: Path | str | None
     """Path of the manifest. The default is the file ``NAME.manifest.json`` next to the recording, if it exists."""
     duration: float | None
-    """Expected duration in seconds, which is checked in addition to the durations in the manifest and the container."""
+    """Expected duration in seconds. The durations in the manifest and the container are always checked."""
     limits: Limits | None
     """Limits of the checks. The default is ``Limits()``."""
     expect: Sequence[Expectation]
     """Expectations about which participants are visible or audible, and when, in addition to the manifest."""
     complete: bool
     """Whether the report fails if the recording was not stopped normally or an alarm was raised during the recording.
-    By default, these findings are only warnings."""
+    By default, an abnormal stop or an alarm is only reported as a warning."""
     redact: bool | str
-    """Whether to leave out all names of participants and files, and all video, so that the report can be shared. A
-    string specifies the name of the file in the report. The default is False."""
+    """Whether the report leaves out all names of participants and files, and all thumbnails, so that it can be shared.
+    A string specifies the name of the file in the report. The default is False."""
 
 
 def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) -> Report:
     """Verify a recording: compare the contents of the file with its manifest and the options, and return the report.
 
-    The file is read in a separate process with limits on memory and time. If the file's media can't be read, a failed
-    report is returned.
+    A separate process with limited memory and time reads the file. If the file's media can't be read, a failed report
+    is returned.
 
     Args:
         recording: The recording, or the path of any media file.
 
     Raises:
-        ConfigError: The file does not exist, ``duration`` is not valid, or an expectation covers too short a time.
+        ConfigError: The file does not exist or can't be read, ``duration`` is not valid, or an expectation covers too
+            short a time.
         SetupError: The process that reads the file can't be started.
     """
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
@@ -90,7 +91,7 @@ def verify_safely(
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
 ) -> Report:
-    """Verify a recording. If ``verify`` raises an error, return a failed report with the error's message."""
+    """Verify a recording. If ``verify`` raises an error, return a failed report that contains the error's message."""
     try:
         return verify(recording, duration=duration, limits=limits, expect=expect)
     except HarnessError as error:

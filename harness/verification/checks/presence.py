@@ -62,8 +62,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the caller's expectations that a participant is, or is not, visible or audible in an interval.
-    """
+    """Check the caller's expectations that a participant is, or is not, visible or audible in an interval."""
     participants = {one.name: one for one in evidence.participants}
     for expected in evidence.expectations:
         name = expected.participant
@@ -148,8 +147,7 @@ def _not_checked(evidence: Evidence) -> Iterator[Finding]:
 def _not_visible(
     participant: MeasuredParticipant, wanted: list[Interval], excused: list[Interval], limits: Limits
 ) -> Iterator[Finding]:
-    """Yield a finding for each interval in which the video is missing or not in the participant's own tile.
-    """
+    """Yield a finding for each interval in which the video is missing or not in the participant's own tile."""
     missing = _missing(wanted, participant.in_own_tile, excused, limits)
     in_another_tile = longer(intersection(missing, widened(participant.visible, limits.absence / 2)), limits.absence)
     for at in in_another_tile:
@@ -161,8 +159,7 @@ def _not_visible(
 def _missing(
     wanted: list[Interval], found: Iterable[Interval], excused: list[Interval], limits: Limits
 ) -> list[Interval]:
-    """Return the intervals in which a participant should be in the file but is not, except those in ``excused``.
-    """
+    """Return the intervals in which a participant should be in the file but is not, except those in ``excused``."""
     return longer(subtract(subtract(widened(wanted, -limits.edge), found), excused), limits.absence)
 
 

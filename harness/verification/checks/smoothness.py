@@ -114,8 +114,7 @@ def _is_recording(participant: MeasuredParticipant, evidence: Evidence) -> bool:
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how fast every participant's A/V offset grows, if the offset was measured for at least a minute.
-    """
+    """Check how fast every participant's A/V offset grows, if the offset was measured for at least a minute."""
     for one in evidence.visible_participants:
         ppm = one.report.drift_ppm
         if ppm is None:

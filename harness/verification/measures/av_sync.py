@@ -1,5 +1,4 @@
-"""Measure a participant's A/V offset and drift, and the time from the capture of a frame until it appears in the file.
-"""
+"""Measure a participant's A/V offset and drift, and the time from the capture of a frame until it appears in the file."""
 
 from __future__ import annotations
 

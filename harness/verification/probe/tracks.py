@@ -39,7 +39,7 @@ _LOUDEST: Final = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A decoded frame; ``at`` is in seconds, ``luma`` holds the rows of the first plane, including padding."""
+    """A decoded frame. ``at`` is its time in seconds. ``luma`` holds the rows of the first plane, including padding."""
 
     at: float
     luma: NDArray[np.uint8]

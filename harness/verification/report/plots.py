@@ -100,7 +100,7 @@ def _points(curve: Curve, reach: tuple[float, float], duration: float) -> str:
 
 
 def _reach(curves: Iterable[Curve], *, least: float) -> float:
-    """Return the upper end of a plot's range, which includes nearly all values."""
+    """Return the upper end of a plot's vertical axis. At least 99 % of each curve's values are within the plot."""
     furthest = max(_percentile_99([abs(value) for value in curve.values]) for curve in curves)
     return max(least, 10 * math.ceil(furthest * 1.2 / 10))
 

@@ -38,7 +38,7 @@ Numbers = Annotated[tuple[float, ...], PlainValidator(_unpacked), PlainSerialize
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A series of values with their times."""
+    """Values measured at several times in the file."""
 
     times: Numbers
     """Times in the file, in seconds and in increasing order."""
@@ -75,7 +75,7 @@ class Curves:
     """WebRTC statistics, for each measurement and participant."""
 
     def __eq__(self, other: object) -> bool:
-        """Return True for any two curves, because reports are compared only by their findings and measurements."""
+        """Return True for any Curves, so that comparing two reports compares only the reports' other fields."""
         return isinstance(other, Curves)
 
     __hash__ = object.__hash__

@@ -50,7 +50,7 @@ class Expectation(ReportModel):
         return self
 
     def problem(self, limits: Limits) -> str | None:
-        """Return why this expectation can't be checked with these limits; None if it can be checked.
+        """Return the reason why this expectation can't be checked with the given limits, or None if it can be checked.
 
         Args:
             limits: Limits of the checks. Their ``absence`` determines the shortest interval that can be checked.
@@ -64,24 +64,27 @@ class Expectation(ReportModel):
 
 
 def without_edges(start: float, end: float, limits: Limits) -> Interval:
-    """Return an interval without its edges, where states may still change. At least its middle half is returned."""
+    """Return an interval without its edges, where a participant may still become visible or audible, or stop being so.
+
+    At least the middle half of the interval is returned.
+    """
     edge = min(limits.edge, (end - start) / 4)
     return (start + edge, end - edge)
 
 
 def is_long_enough(start: float, end: float, limits: Limits) -> bool:
-    """Return whether an interval is long enough to contain an absence that exceeds the limits."""
+    """Return whether an interval is long enough for a participant to be absent in it for longer than the limits allow."""
     first, last = without_edges(start, end, limits)
     return bool(longer([(first, last)], limits.absence))
 
 
 class Expected(ReportModel):
-    """The contents of an expectations file."""
+    """The values that an expectations file specifies."""
 
     duration: Seconds | None = None
     """Expected duration in seconds; None if it is not checked."""
     complete: bool = False
-    """Whether the report fails if the recording was not stopped normally or an alarm was raised during the
+    """Whether the report fails if the recording was not stopped normally, or if an alarm was raised during the
     recording."""
     limits: Limits = Limits()
     """Limits of the checks."""
@@ -100,7 +103,8 @@ class Expected(ReportModel):
 def read_expected(path: Path) -> Expected:
     """Return the expectations in the TOML file at ``path``.
 
-    Raises ConfigError, which names the place and the reason, if the file can't be read or is not valid.
+    Raises ConfigError if the file can't be read or is not valid. The error's message states the location in the file
+    and the reason.
     """
     text = read_text(path, "expectations")
     try:
@@ -120,7 +124,7 @@ def read_expected(path: Path) -> Expected:
 
 
 def _allowed(where: tuple[int | str, ...]) -> str:
-    """If the name at this location in the file is unknown, return a text that lists the valid names."""
+    """If the name at this location in the file is unknown, return a sentence that lists the valid names."""
     models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
     if len(where) == 1 and where[0] not in models:
         return f"; known names: {', '.join(Expected.model_fields)}"

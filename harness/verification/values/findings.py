@@ -47,7 +47,7 @@ class Finding(ReportModel):
     """Start and end, in seconds, of the part of the file that the finding is about; None if it is about the whole
     file."""
     expected: Words | float | None = None
-    """Expected value, for comparison with ``got``; None if the value has no short form."""
+    """Expected value, for comparison with ``got``; None if there is no single expected value."""
     got: Words | float | None = None
     """Measured value; None if the value has no short form."""
     message: Words
@@ -57,7 +57,10 @@ class Finding(ReportModel):
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the first ten of several similar findings and the last one, whose message states how many are omitted."""
+    """Yield the first ten of several similar findings, and the last one.
+
+    The message of the last finding states how many findings are omitted.
+    """
     yield from alike[:_MOST_ALIKE]
     if len(alike) > _MOST_ALIKE:
         last = alike[-1]

@@ -22,7 +22,7 @@ def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interv
 
 
 def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return the parts of ``these`` that do not overlap any of ``those``, in linear time."""
+    """Return the parts of the intervals ``these`` that do not overlap any of the intervals ``those``, in linear time."""
     cuts = merged(those)
     if not cuts:
         return merged(these)
@@ -47,7 +47,7 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
 
 
 def intersection(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return the parts of ``these`` that overlap ``those``."""
+    """Return the parts of the intervals ``these`` that overlap any of the intervals ``those``."""
     left = list(merged(these))
     return subtract(left, subtract(left, those))
 
@@ -75,7 +75,7 @@ def total(intervals: Iterable[Interval]) -> float:
 def spans(times: Sequence[float], *, lasting: float, bridge: float) -> list[Interval]:
     """Return the intervals covered by sorted times that each last ``lasting`` seconds.
 
-    Gaps of up to ``bridge`` seconds are closed.
+    Gaps of up to ``bridge`` seconds between the items are closed.
     """
     found: list[Interval] = []
     for at in times:

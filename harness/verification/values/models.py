@@ -1,4 +1,4 @@
-"""Define the measured values of a report, with the structure of the report's JSON."""
+"""Define the measured values of a report. The report's JSON has the same structure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ _SHOWN: Final = 3
 
 
 class ReportModel(BaseModel):
-    """Base class of immutable values. Times are positions in the file in seconds, unless a name contains ``ms``.
+    """Base class of immutable values.
 
-    All numbers are finite, since JSON can't represent infinity and NaN.
+    Times are positions in the file in seconds, unless the field's name contains ``ms``.
+
+    All numbers are finite, because JSON can't represent infinity or NaN.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -54,7 +56,7 @@ class Video(ReportModel):
     gap_ms: Gaps | None
     """Time between consecutive frames, in milliseconds; None if there are fewer than two frames."""
     missed: int
-    """Number of missing frames, according to the file's frame rate."""
+    """Number of frames that are missing from the file, calculated from the file's frame rate."""
     repeated: int
     """Number of frames that look the same as the previous frame."""
     keyframe_gap: float
@@ -88,7 +90,7 @@ class Media(ReportModel):
     container: Words
     """Container format detected from the file's bytes, for example ``webm``, ``matroska`` or ``mp4``."""
     duration: float
-    """Time at which both video and audio have ended, in seconds."""
+    """Time at which the video or the audio ends, whichever is later, in seconds."""
     seekable: bool
     """Whether the file has Duration and Cues, and seeking to the middle of the file works."""
     size: int
@@ -102,7 +104,7 @@ class Media(ReportModel):
 
 
 class Spread(ReportModel):
-    """Median and 95th percentile of a value over the whole recording."""
+    """Median and 95th percentile of a value that was measured throughout the recording."""
 
     median: float
     """Median in milliseconds."""
@@ -120,11 +122,11 @@ class ParticipantVideo(ReportModel):
     frame_rate: float
     """Number of distinct frames per second."""
     repeated_percent: float
-    """Share of ``frames`` that were repeated, in percent. Repetitions that result from an exact conversion of the
-    sender's frame rate to the file's frame rate do not count."""
+    """Percentage of ``frames`` that were repeated. A frame does not count if it was only repeated to convert the
+    sender's frame rate to the file's frame rate."""
     skipped_percent: float
-    """Number of the sender's frames that were skipped, in percent of ``frames``. Frames that an exact conversion of
-    the frame rate skips do not count."""
+    """Number of the sender's frames that were skipped, as a percentage of ``frames``. A frame does not count if it was
+    only skipped to convert the sender's frame rate to the file's frame rate."""
     frozen: tuple[Interval, ...]
     """Intervals in which one frame is shown for longer than 0.2 s, each with start and end in seconds."""
 
@@ -142,8 +144,8 @@ class ParticipantReport(ReportModel):
     """Measurements of one synthetic participant in the file."""
 
     name: Words
-    """Name of the participant. If no manifest contains a name for the marker, the name is, for example, ``marker
-    5``."""
+    """Name of the participant. If the manifest has no name for the participant's marker, the name consists of
+    ``marker`` and the marker's number, for example ``marker 5``."""
     present: tuple[Interval, ...]
     """Intervals in which the participant is visible or audible, each with start and end in seconds."""
     video: ParticipantVideo | None
@@ -197,7 +199,7 @@ def _covers(intervals: Sequence[Interval], start: float, end: float) -> bool:
 
 
 def _during(intervals: Sequence[Interval]) -> str:
-    """Return the first few intervals as text."""
+    """Return the first ``_SHOWN`` intervals as text."""
     shown = " and ".join(f"{start:.2f}-{end:.2f}" for start, end in intervals[:_SHOWN])
     more = f" and {len(intervals) - _SHOWN} more" if len(intervals) > _SHOWN else ""
     return f"{shown} s{more}" if shown else "never"
