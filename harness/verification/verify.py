@@ -36,8 +36,8 @@ class VerifyOptions(TypedDict, total=False):
     """Whether the report fails if the recording was not stopped normally or an alarm was raised during the recording.
     By default, an abnormal stop or an alarm is only reported as a warning."""
     redact: bool | str
-    """Whether the report leaves out all names of participants and files, and all thumbnails, so that it can be shared.
-    A string specifies the name of the file in the report. The default is False."""
+    """Whether the report leaves out all names of participants and files, and all of the recording's video, so that the
+    report can be shared. A string specifies the name of the file in the report. The default is False."""
 
 
 def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) -> Report:

@@ -1,4 +1,4 @@
-"""Measure a participant's A/V offset and drift, and the time from the capture of a frame until it appears in the file."""
+"""Measure a participant's A/V offset and drift, and how long a captured frame takes to appear in the file."""
 
 from __future__ import annotations
 

@@ -48,10 +48,10 @@ def count_uneven(
     """Return how many of the sender's frames were repeated and skipped, except where the rate conversion requires it.
 
     Frames repeated or skipped in ``frozen`` intervals do not count, because these intervals are reported separately.
-    Frames skipped by ``pauses`` do not count, because the sender kept sending while nothing was recorded. The marker's
-    counter is compared with the time in the file. As long as the conversion to the file's frame rate is exact, the
-    difference between the two stays within a range of fixed width. When the difference leaves this range, a frame was
-    repeated or skipped, and the range is moved accordingly.
+    Frames that were skipped because of ``pauses`` in the recording do not count either. The marker's counter is
+    compared with the time in the file. As long as the conversion to the file's frame rate is exact, the difference
+    between the two stays within a range of fixed width. When the difference leaves this range, a frame was repeated or
+    skipped, and the range is moved accordingly.
     """
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)

@@ -44,7 +44,7 @@ class StatisticsRecord(BaseModel):
     """Statistics about video and audio, with the W3C's names."""
 
     def sum(self, kind: str, name: str) -> float | None:
-        """Return the sum of a counter over all statistics objects of one type, or None if no object has this counter."""
+        """Return the sum of a counter over all statistics of one type, or None if none of them has this counter."""
         values = (one.get(name) for one in self.report if one.get("type") == kind)
         found = [value for value in values if isinstance(value, int | float) and abs(value) <= _LARGEST_NUMBER]
         return float(sum(found)) if found else None

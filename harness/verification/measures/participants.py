@@ -69,7 +69,11 @@ class MeasuredParticipant:
 
 
 def measure_participants(observations: Observations, timeline: Timeline) -> tuple[MeasuredParticipant, ...]:
-    """Return all participants: first those in the timeline, then those with other markers, by number."""
+    """Return all synthetic participants.
+
+    The timeline's participants come first, followed by other participants who are visible, and then by others who are
+    only audible.
+    """
     members = {member.marker: member.name for member in timeline.members if member.marker is not None}
     visible = sorted(set(observations.marker_tracks) - set(members))
     voices = {marker % VOICES for marker in (*members, *visible)}

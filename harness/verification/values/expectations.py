@@ -73,7 +73,7 @@ def without_edges(start: float, end: float, limits: Limits) -> Interval:
 
 
 def is_long_enough(start: float, end: float, limits: Limits) -> bool:
-    """Return whether an interval is long enough for a participant to be absent in it for longer than the limits allow."""
+    """Return whether a participant can be absent during an interval for longer than the limits allow."""
     first, last = without_edges(start, end, limits)
     return bool(longer([(first, last)], limits.absence))
 

@@ -47,9 +47,9 @@ class Finding(ReportModel):
     """Start and end, in seconds, of the part of the file that the finding is about; None if it is about the whole
     file."""
     expected: Words | float | None = None
-    """Expected value, for comparison with ``got``; None if there is no single expected value."""
+    """Expected value, for comparison with ``got``; None if the value can't be stated in a few words."""
     got: Words | float | None = None
-    """Measured value; None if the value has no short form."""
+    """Measured value; None if the value can't be stated in a few words."""
     message: Words
     """Text of the finding."""
     warning: bool = Field(default=False, exclude=True)

@@ -22,7 +22,7 @@ def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interv
 
 
 def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return the parts of the intervals ``these`` that do not overlap any of the intervals ``those``, in linear time."""
+    """Return the parts of the intervals ``these`` that do not overlap the intervals ``those``, in linear time."""
     cuts = merged(those)
     if not cuts:
         return merged(these)
@@ -73,9 +73,11 @@ def total(intervals: Iterable[Interval]) -> float:
 
 
 def spans(times: Sequence[float], *, lasting: float, bridge: float) -> list[Interval]:
-    """Return the intervals covered by sorted times that each last ``lasting`` seconds.
+    """Return the intervals that frames cover.
 
-    Gaps of up to ``bridge`` seconds between the items are closed.
+    A frame starts at each of the sorted ``times`` and lasts ``lasting`` seconds.
+
+    Gaps of up to ``bridge`` seconds between two frames are closed.
     """
     found: list[Interval] = []
     for at in times:

@@ -194,7 +194,7 @@ class ParticipantReport(ReportModel):
 
 
 def _covers(intervals: Sequence[Interval], start: float, end: float) -> bool:
-    """Return whether the intervals cover everything from ``start`` to ``end``, with a tolerance at their edges."""
+    """Return whether the intervals, each extended by a small tolerance, cover the time from ``start`` to ``end``."""
     return not subtract([(start, end)], widened(intervals, _EDGE))
 
 
