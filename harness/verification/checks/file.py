@@ -206,7 +206,7 @@ def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     """Report the problems that the manifest mentions: a recording that was not stopped normally, and every alarm.
 
-    The problems are reported as warnings, or as failures if the caller expects a complete recording.
+    An abnormal stop or an alarm is reported as a warning, or as a failure if the caller expects a complete recording.
     """
     if evidence.manifest is None:
         if evidence.expect_complete:

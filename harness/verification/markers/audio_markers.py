@@ -66,7 +66,7 @@ class AudioAnalysis:
 def burst(voice: int) -> NDArray[np.complex128]:
     """Return one of the 16 different bursts, at 48 kHz, as an analytic signal of amplitude 1.
 
-    Its real part is what synthetic participants play.
+    A synthetic participant plays the real part of this signal.
     """
     at = np.arange(round(BURST_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     phase = (BURSTS[voice] - SWEEP) * at + SWEEP / BURST_SECONDS * at**2

@@ -35,7 +35,7 @@ class MarkerTrack:
 
     ``times`` are positions in the file, in seconds. ``counters``, which increase by 30 per second, and ``captures_ms``
     are unwrapped: they keep growing when the marker's values start again at 0. ``in_own_tile`` is true for each frame
-    in which the marker was in its participant's own tile. If no layout is known, all its values are true.
+    in which the marker was in its participant's own tile. If no layout is known, ``in_own_tile`` is true everywhere.
     """
 
     marker: int
@@ -86,7 +86,7 @@ class MarkerReader:
     def finish(self) -> dict[int, MarkerTrack]:
         """Return each marker's track, and free the memory of the strips.
 
-        Strips whose CRC matched by chance are left out.
+        False strips, whose CRC matched by chance, are left out.
         """
         times = np.array(self._times)
         confirmed = (_confirmed(marker, times, self._found.pop(marker)) for marker in sorted(self._found))

@@ -115,7 +115,8 @@ def _word_bits(word: int) -> list[int]:
 def _crc_matrix() -> NDArray[np.int32]:
     """Return the matrix that yields the difference between a strip's CRC and the computed CRC.
 
-    Each of its 64 rows holds the bits of this difference that one of the strip's bits flips.
+    Each of the matrix's 64 rows belongs to one bit of the strip, and holds the bits of the difference that this bit
+    flips.
     """
     zeros = _crc(bytes(_DATA_BITS // 8))
     ones = (np.packbits(np.arange(_DATA_BITS) == bit).tobytes() for bit in range(_DATA_BITS))
@@ -126,7 +127,8 @@ def _crc_matrix() -> NDArray[np.int32]:
 def _weights() -> NDArray[np.int64]:
     """Return the matrix that yields a marker's number, counter and capture time.
 
-    Each of its 64 rows holds the values that one of the strip's bits adds to these three fields.
+    Each of the matrix's 64 rows belongs to one bit of the strip, and holds the values that this bit adds to the three
+    fields.
     """
     weights = np.zeros((_BITS, 3), np.int64)
     start = 0

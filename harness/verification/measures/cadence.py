@@ -50,8 +50,8 @@ def count_uneven(
     Frames repeated or skipped in ``frozen`` intervals do not count, because these intervals are reported separately.
     Frames that were skipped because of ``pauses`` in the recording do not count either. The marker's counter is
     compared with the time in the file. As long as the conversion to the file's frame rate is exact, the difference
-    between the two stays within a range of fixed width. When the difference leaves this range, a frame was repeated or
-    skipped, and the range is moved accordingly.
+    between counter and time stays within a range of fixed width. When the difference leaves its range, a frame was
+    repeated or skipped, and the range is moved to include the difference.
     """
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)
@@ -81,7 +81,7 @@ def count_uneven(
 def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
     """Yield each frame's time, and how many counts the counter is ahead of this time.
 
-    The arrays are converted in batches.
+    The NumPy arrays are converted to Python numbers in batches, to save memory.
     """
     for start in range(0, track.times.size, _BATCH):
         times = track.times[start : start + _BATCH]

@@ -53,7 +53,7 @@ class Evidence:
     def video_missing(self) -> list[Interval]:
         """Intervals in which the video is completely black or missing.
 
-        Checks of individual participants leave them out.
+        Checks of individual participants ignore these intervals.
         """
         return _widened((*self.black, *self.video_gaps))
 
@@ -61,7 +61,7 @@ class Evidence:
     def audio_missing(self) -> list[Interval]:
         """Intervals in which the audio is completely silent or missing.
 
-        Checks of individual participants leave them out.
+        Checks of individual participants ignore these intervals.
         """
         return _widened((*self.silent, *(self.streams.audio.gaps if self.streams.audio else ())))
 

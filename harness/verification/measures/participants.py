@@ -46,9 +46,9 @@ class MeasuredParticipant:
     """The measurements of a synthetic participant: the participant's ``report``, and more values that the checks need.
 
     ``known`` is true if the manifest lists the marker. ``in_own_tile`` holds the intervals in which the video is
-    visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. There are only 16
-    tones. ``own_voice`` is false if another participant's marker has the same tone, so that it is unknown which of them
-    is audible.
+    visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
+    false if another participant's marker has the same tone (there are only 16 tones), so that it is unknown which of
+    the two participants is audible.
     """
 
     marker: int
