@@ -66,7 +66,7 @@ _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
 
 
 def capacity(page: Page, mime_type: str) -> float:
-    """Return the speed at which this machine encodes 720p30, as a multiple of real time; below 1, it can't keep up."""
+    """Return how fast this machine encodes 720p30, as a multiple of real time; below 1 is too slow to record."""
     options = {
         "mimeType": mime_type,
         "width": _WIDTH,

@@ -1,4 +1,4 @@
-"""Chrome represents one running browser, from launch to close."""
+"""The class Chrome controls one running browser, from launch to close."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def launch_options(
 ) -> dict[str, Any]:
     """Return the keyword arguments for Playwright's ``chromium.launch``.
 
-    ``headed`` shows a window; ``fake_devices`` provides Chrome's own test video and beep as camera and microphone. If
-    ``sandbox`` is None, a test decides whether to enable the sandbox; the test runs once per process and takes less
-    than a second. A warning is logged once if the sandbox is disabled.
+    If ``headed`` is true, Chrome shows a window. If ``fake_devices`` is true, Chrome's own test video and beep replace
+    the camera and microphone. If ``sandbox`` is None, the sandbox is enabled only if a test shows that it works; the
+    test runs once per process and takes less than a second. A warning is logged once if the sandbox is disabled.
     """
     if sandbox is None:
         sandbox = sandbox_works(browser.executable)
@@ -121,7 +121,7 @@ def steady_driver() -> Iterator[None]:
 
     A terminal or supervisor sends signals to the whole process group, but only the Python process should respond to
     them. When the Python process closes the driver or crashes, the driver terminates Chrome and exits. Chrome runs in a
-    separate process group.
+    separate process group, so signals to the Python process's group do not reach it.
     """
     with _environment_lock:
         before = os.environ.get("NODE_OPTIONS")
@@ -136,11 +136,11 @@ def steady_driver() -> Iterator[None]:
 
 
 class Chrome:
-    """A context manager that launches Chrome and closes it at the end; ``close`` can be called twice.
+    """A context manager that launches Chrome on entry and closes it on exit; ``close`` can be called twice.
 
     ``executable`` is a program to use instead of the default browsers (see ``locate``). ``headed`` shows a window.
-    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was launched. A Chrome
-    may be used only in the thread that opened it.
+    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was launched. A
+    ``Chrome`` object may be used only in the thread that opened it.
 
     Raises SetupError if no browser is found, or if the browser does not start.
     """
@@ -240,7 +240,7 @@ def start_playwright() -> Playwright:
 
 
 def gist(error: PlaywrightError) -> str:
-    """Return the first line of Playwright's message, and the last two lines of the browser's stderr in it, if any."""
+    """Return the first line of Playwright's message, and the last two lines of any stderr that the message contains."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     last_lines = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
     first = (

@@ -1,4 +1,4 @@
-"""Estimate, before a recording starts, whether the processors are fast enough to record without losing frames."""
+"""Estimate, before a recording starts, whether this machine is fast enough to record without losing frames."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TRIES: Final = 20
 
 
 class CpuBudget:
-    """Measures how much processor time other programs have used since the object was created."""
+    """Measures how much CPU time other programs have used since the object was created."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -68,13 +68,13 @@ class CpuBudget:
 
 
 def fitting(needs: Iterable[float]) -> int:
-    """Return how many recordings can run at the same time, given how many processors each of them needs."""
+    """Return how many recordings can run at the same time; ``needs`` is how many processors each of them needs."""
     available = _OF_A_FREE_ONE * processors() / _slowness()
     return sum(together <= available for together in accumulate(needs))
 
 
 def needed(participants: int, config: RecordConfig) -> float:
-    """Return how many processors a recording and its browsers need, measured in processors of the reference machine."""
+    """Return how many of the reference machine's processors a recording and its browsers would keep busy."""
     width, height = config.size
     pixels = 0 if config.record_type == "audio" else width * height * config.record_video_frame
     return _PER_RECORDING + _PER_PARTICIPANT * participants + _PER_MEGAPIXEL * pixels / 1e6

@@ -1,4 +1,4 @@
-"""Find out what this machine can record, what is missing, and how to get it."""
+"""Check what this machine can record, which requirements are missing, and how to meet them."""
 
 from __future__ import annotations
 
@@ -75,8 +75,10 @@ class DoctorReport(BaseModel):
     mixer: dict[str, bool]
     """For each API that the mixer needs, whether the browser has it."""
     capacity: dict[str, float]
-    """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time. If the value is
-    below 1, frames are lost. Empty with ``--quick``."""
+    """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time.
+
+    If a codec's speed is below 1, recordings with this codec lose frames. Empty with ``--quick``.
+    """
     processors: int
     """Number of processors in this machine."""
     memory_free: int
@@ -134,8 +136,8 @@ def examine(
     """Check this machine with a real browser, and return what it can record.
 
     ``executable`` is a browser to check instead of the default one, and ``recordings`` is the folder whose disk is
-    checked. ``measure`` also measures each codec's speed, which takes a few seconds. Missing requirements are listed in
-    the report; no error is raised.
+    checked. ``measure`` also measures each codec's speed, which takes a few seconds. Missing requirements do not raise
+    an error; they are listed in the report.
     """
     missing: list[MissingRequirement] = []
     browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))

@@ -25,7 +25,7 @@ _LAST_LINES: Final = 4
 
 
 def install() -> Browser:
-    """Return a browser, installing one if necessary; if one is already installed, this is quick and prints nothing.
+    """Return a browser, and install it if necessary; an installed browser is returned quickly and without output.
 
     Installs Playwright's Chromium or, as root on Debian, the package chromium. The installers print to stderr.
 
@@ -91,7 +91,7 @@ def _methods() -> Iterator[list[list[str]]]:
 
 
 def _is_debian() -> bool:
-    """Return whether this is Debian or a derivative other than Ubuntu, whose chromium package only installs a snap."""
+    """Return whether this is Debian or a derivative, but not Ubuntu, whose chromium package only installs a snap."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:

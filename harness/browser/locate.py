@@ -44,7 +44,7 @@ class Browser:
 def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | None = None) -> Browser:
     """Return the browser for recording, which is the first candidate that starts.
 
-    The candidates are, in this order: ``executable``, the user's choice; the environment variable CHROME_PATH;
+    The candidates are tried in this order: ``executable``, the user's choice; the environment variable CHROME_PATH;
     ``bundled``, the path of Playwright's own Chromium, which may not be installed; and the usual paths of Chrome, Edge
     and Chromium. A browser that the user chose is never skipped: if it does not start, that is an error.
 
@@ -108,8 +108,8 @@ def _version(executable: str) -> str | None:
 def sandbox_works(executable: Path) -> bool:
     """Return whether this browser can start with its sandbox enabled; the result is cached for each browser.
 
-    Root can never use the sandbox (Chrome fact 24); other users can't if the kernel or the container forbids user
-    namespaces.
+    Root can never use the sandbox (see Chrome fact 24 in tests/expectations). Other users can't use the sandbox if the
+    kernel or the container forbids user namespaces.
     """
     if os.geteuid() == 0:
         return False

@@ -29,12 +29,12 @@ _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 class RemoteChromes:
     """A context manager that connects to Chromes served by ``playwright run-server --unsafe``.
 
-    Contexts are assigned in turn to the browsers at ``endpoints``. Through the connection, each browser can reach this
+    Contexts are assigned in turn to the browsers at ``endpoints``. Playwright's connection lets each browser reach this
     machine's loopback interface, where the room is served. Media is sent directly between browsers. ``executable`` is
     Chrome's path on the server's machine.
 
-    Raises SetupError if a server does not answer, has a different Playwright version, or ignores our command-line
-    switches.
+    Raises SetupError if a server does not answer, has a different Playwright version, or ignores the harness's
+    command-line switches.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RemoteChromes:
 
     @property
     def version(self) -> str:
-        """The version of the first browser."""
+        """The version of the first remote browser."""
         return self._browsers[0].version
 
     def new_context(self, **options: Any) -> BrowserContext:

@@ -46,7 +46,7 @@ class Manifest(BaseModel):
     schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     """Version of the format."""
     recording: Recording
-    """Facts about the recording."""
+    """Properties of the recording."""
     room: Text | None = None
     """Name of the room; None if unknown."""
     config: Annotated[dict[str, Any], AfterValidator(finite)]

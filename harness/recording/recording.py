@@ -1,4 +1,4 @@
-"""Define Recording, which represents a finished file and the facts about it."""
+"""Recording represents a finished file and its properties."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Count = Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]
 
 
 class Recording(BaseModel):
-    """The facts about a finished recording."""
+    """The properties of a finished recording."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -49,10 +49,13 @@ class Event(BaseModel):
     at: Moment
     """Time in seconds since the recording's first frame; negative for earlier events."""
     event: Literal["join", "leave", "layout", "video", "audio", "network", "pause", "alarm"]
-    """Kind of the event. ``join`` and ``leave``: the participant joined or left. ``layout``: the tiles of the video
-    changed. ``video``: the participant's tile now shows live video (on) or a placeholder (off). ``audio``: the mixed
-    audio now contains the participant (on) or does not (off). ``network``: the connection to the participant was lost
-    (off) or restored (on). ``pause``: the recording was paused. ``alarm``: something stalled."""
+    """The event's kind.
+
+    ``join`` and ``leave``: the participant joined or left. ``layout``: the tiles of the video changed. ``video``: the
+    participant's tile now shows live video (on) or a placeholder (off). ``audio``: the mixed audio now contains the
+    participant (on) or does not (off). ``network``: the connection to the participant was lost (off) or restored (on).
+    ``pause``: the recording was paused. ``alarm``: something stalled.
+    """
     participant: Name | None = None
     """For ``join``, ``leave``, ``video``, ``audio`` and ``network``: name of the participant."""
     on: bool | None = None
@@ -60,13 +63,13 @@ class Event(BaseModel):
     tiles: tuple[Tile, ...] | None = None
     """For ``layout``: all tiles of the video from this time on."""
     seconds: Seconds | None = None
-    """For ``pause``: duration of the pause in seconds. The pause is not part of the file."""
+    """For ``pause``: duration of the pause in seconds. Pauses are cut out of the file."""
     message: Text | None = None
     """For ``alarm``: what stalled."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Serialize only the fields that apply to this kind of event."""
+        """Serialize only the fields that apply to the event's kind."""
         return {key: value for key, value in dump(self).items() if value is not None}
 
 
@@ -82,14 +85,14 @@ class Member(BaseModel):
 
 
 class Timeline(BaseModel):
-    """The participants of a recording, and its events in order of time."""
+    """The participants of a recording, and its events in chronological order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     members: tuple[Member, ...] = ()
     """The participants who were in the room during the recording."""
     events: tuple[Event, ...] = ()
-    """The events in order of time."""
+    """The events in chronological order."""
 
     def present(self, participant: str, duration: float) -> list[Interval]:
         """Return the intervals in which the participant was in the room, in seconds between 0 and ``duration``."""
@@ -138,7 +141,7 @@ class Timeline(BaseModel):
 
 
 def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
-    """Return the intervals between 0 and ``duration`` during which a state is on, computed from its changes."""
+    """Return the intervals between 0 and ``duration`` during which a state is on, given the changes of this state."""
     spans: list[Interval] = []
     since: float | None = None
     # A manifest from another program may list its events in any order.

@@ -1,4 +1,4 @@
-"""ApplicationPage is the page object for another application, whose own call is recorded (attach.js)."""
+"""ApplicationPage is the page object for another application whose calls the harness records (see attach.js)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _NO_MODULE: Final = "dynamically imported module"
 
 
 class ApplicationPage(DrivenPage):
-    """A page of another application. Our hooks are installed before the page loads.
+    """A page of another application. The harness's hooks are installed before the page loads.
 
-    ``close`` leaves the page open, unless ``owned`` is true; in that case, it closes the page and its context. ``url``
-    is our server's URL. ``script`` runs in each of the page's frames before any other script. The page's content
-    security policy is bypassed. When the page first needs our server, its origin gets permission to access servers on
-    this machine.
+    If ``owned`` is true, ``close`` closes the page and its context; otherwise, ``close`` leaves the page open. ``url``
+    is the URL of the harness's server. ``script`` runs in each of the page's frames before any other script. The page's
+    content security policy is bypassed. When the page first needs the harness's server, the page's origin is permitted
+    to access servers on this machine.
 
-    Raises ConfigError if the page has already loaded something, and NotSupportedError if the browser is not Chromium.
+    Raises ConfigError if the page's URL is not about:blank, and NotSupportedError if the browser is not Chromium.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
@@ -64,7 +64,7 @@ class ApplicationPage(DrivenPage):
         self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function in the frame that is in the call; skip ``leave`` if no frame has loaded our code."""
+        """Call a function in the call's frame; ignore ``leave`` if no frame has loaded the harness's code."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
         # If somebody has called grant_permissions since the page was attached, Playwright has denied all permissions
@@ -82,9 +82,9 @@ class ApplicationPage(DrivenPage):
             raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
-        """Detach from the page; if the page stays open, our hooks remain in it until it reloads.
+        """Detach from the page; if the page stays open, the harness's hooks remain in it until it reloads.
 
-        It is safe to call this twice.
+        ``close`` can be called twice.
         """
         undo, self._undo = self._undo, []
         if self._owned and not self.page.is_closed():
@@ -116,7 +116,7 @@ class ApplicationPage(DrivenPage):
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame with the most connections, which is in the call; frames with our code take precedence."""
+        """Return the frame with the most connections, preferably one with the harness's code; it is in the call."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:
@@ -128,7 +128,7 @@ class ApplicationPage(DrivenPage):
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
-        """Return the frames that can use WebRTC, each with its connection count and whether it has loaded our code."""
+        """Return each frame that can use WebRTC, its connection count and whether it has loaded the harness's code."""
         found = []
         for frame in self.page.frames:
             # Skip frames that are being removed.

@@ -65,11 +65,11 @@ class ConsoleLine:
 class DrivenPage:
     """A participant's open page.
 
-    A call returns the result of the page's function; an error in the page is raised as the corresponding Python error.
-    ``url`` is our server's URL. ``log`` contains the last lines of the page's console, and ``console`` contains more
-    lines, each with its time. ``downloads`` are the downloads from our server that have not been collected yet.
-    ``on_event`` is called for each recording event with its name and details, and also with anything else that a script
-    in the page reports.
+    Python calls functions in the page; an error in a called function is raised as the corresponding Python error.
+    ``url`` is the URL of the harness's server. ``log`` contains the last lines of the page's console, and ``console``
+    contains more lines, each with its time. ``downloads`` are the downloads from the harness's server that have not
+    been collected yet. ``on_event`` is called with the name and details of each recording event, and also with anything
+    else that a script in the page reports.
     """
 
     # The JavaScript expression for the object that Python calls.
@@ -197,7 +197,7 @@ class DrivenPage:
             self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
-        """Close the page, or detach from it without closing it. It is safe to call this twice."""
+        """Close the page, or detach from it without closing it. ``close`` can be called twice."""
 
     def _remove_listeners(self) -> None:
         """Remove every event listener, and the binding that the page calls."""
@@ -211,10 +211,10 @@ class DrivenPage:
             self.page.remove_listener(event, handler)
 
     def _allow(self, *permissions: str, origin: str, setting: str = "granted") -> None:
-        """Grant permissions, given by their W3C names, to pages of an origin; the setting "prompt" revokes them.
+        """Grant permissions (W3C names) to an origin's pages, or revoke them if the setting is "prompt".
 
-        Other permissions are not changed, whereas Playwright's ``grant_permissions`` denies every permission that is
-        not named in the call. Raises PlaywrightError for a permission that this Chrome does not know.
+        Permissions that are not named are not changed, whereas Playwright's ``grant_permissions`` denies them. Raises
+        PlaywrightError for a permission that this Chrome does not know.
         """
         if self._permissions is None:
             # Ending a session revokes all permissions in its context, including those that other sessions granted, so

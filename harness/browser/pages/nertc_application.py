@@ -1,4 +1,4 @@
-"""Define NertcApp, which controls the recorder of an application built on NERTC's SDK and downloads its file."""
+"""NertcApp controls the recorder of an application built on NERTC's SDK, and downloads the recordings."""
 
 from __future__ import annotations
 

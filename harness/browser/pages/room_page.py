@@ -1,4 +1,4 @@
-"""RoomPage is the page object for our own page."""
+"""RoomPage is the page object for the harness's own page."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TRIES: Final = 3
 
 
 class RoomPage(DrivenPage):
-    """Our own page, which is opened in a participant's browser context and closed together with that context.
+    """The harness's own page, which is opened in a participant's browser context and closed together with that context.
 
-    If ``watched`` is true, the page draws its view for a user who watches the window. ``emulate_network`` prepares the
-    page for later network emulation.
+    If ``watched`` is true, the page shows its user interface for a user who watches the window. ``emulate_network``
+    prepares the page for later network emulation.
 
     Raises NotSupportedError if the context does not belong to Chromium.
     """
@@ -43,7 +43,7 @@ class RoomPage(DrivenPage):
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function in the page; grant camera access first if needed, because nobody can answer the prompt."""
+        """Call a function in the page; allow camera access before a join, since nobody can answer Chrome's prompt."""
         if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
             self._guard(lambda: self._allow("camera", "microphone", origin=self._url))
         return super().begin(name, argument)
@@ -51,7 +51,8 @@ class RoomPage(DrivenPage):
     def _ready(self) -> Frame:
         """Return the page's frame once its modules have run; if the page failed to load, reload it.
 
-        The page fails to load if the network changes at that moment, for example because the machine has just started.
+        A page fails to load if the network changes while the page loads, for example because the machine has just
+        started.
         """
         frame = super()._ready()
         tries = 0
@@ -68,6 +69,6 @@ class RoomPage(DrivenPage):
         return frame
 
     def close(self) -> None:
-        """Close the page and its context. It is safe to call this twice."""
+        """Close the page and its context. ``close`` can be called twice."""
         if not self.page.is_closed():
             self._guard(self.page.context.close)

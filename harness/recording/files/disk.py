@@ -27,7 +27,7 @@ _MOST_PIECES: Final = 100_000
 
 @dataclass(frozen=True)
 class Headroom:
-    """Bytes that must stay free after a download: fewer than ``low`` cause an alarm, fewer than ``least`` an error."""
+    """Bytes that a download must leave free: less than ``low`` raises an alarm, less than ``least`` an error."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB
@@ -47,7 +47,10 @@ def free_bytes(folder: Path) -> int:
 
 
 def stored_bytes(path: Path) -> int:
-    """Return how many bytes a file occupies on disk; reading a sparse file up to its nominal size could take days."""
+    """Return how many bytes a file occupies on disk.
+
+    Reading a sparse file up to its nominal size, which can be far larger, could take days.
+    """
     info = path.stat()
     # File systems that do not count blocks report 0 blocks.
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)

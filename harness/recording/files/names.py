@@ -51,8 +51,8 @@ def safe_stem(name: str) -> str:
 
     Characters that are forbidden in file names become ``_``. Leading dots and dashes, trailing dots and spaces, and
     ``.webm`` (which is appended later) are removed. A result that is longer than 200 bytes in UTF-8 is shortened
-    without splitting a character. If nothing is left, the name is ``recording``. A name that is already safe is not
-    changed.
+    without splitting a character. If no characters are left, the file name is ``recording``. A name that is already
+    safe is not changed.
     """
     composed = unicodedata.normalize("NFC", name.strip()[:_LOOKED_AT]).strip()
     fit = "".join("_" if _is_unfit(character) else character for character in composed)
@@ -66,7 +66,7 @@ def reserve(folder: Path, stem: str) -> Path:
     """Create an empty recording in ``folder`` under the first free name, and return its absolute path.
 
     The name is the stem, or ``stem-2``, ``stem-3`` and so on. A name is free if no recording, manifest or statistics
-    file uses it. A dangling symbolic link also makes its name unavailable. If the folder does not exist, it is created.
+    file uses it. The name of a dangling symbolic link is not free either. If the folder does not exist, it is created.
     Nothing is overwritten, even if other processes reserve names in the folder at the same time.
 
     Raises SetupError if no file can be created in the folder.
@@ -124,7 +124,7 @@ def _trimmed(stem: str) -> str:
 
 
 def _cut(stem: str) -> str:
-    """Shorten the stem to fit, without splitting joined emoji or separating combining marks from base characters."""
+    """Shorten the stem without splitting joined emoji or separating combining marks from base characters."""
     short = stem.encode()[:_LONGEST].decode(errors="ignore")
     end = len(short)
     if end == len(stem):

@@ -89,9 +89,9 @@ def finalize(
 ) -> Finished:
     """Copy ``raw`` to ``target``, and add Duration, Cues and SeekHead; return when ``growing_file`` has ended.
 
-    Chrome fact 9: ``raw`` lacks these three elements because it is recorded in slices. ``log`` contains the mixer's
-    ticks, one JSON object per line (see docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw``
-    ends in the middle of a block, everything before that block is copied.
+    Chrome fact 9: ``raw`` lacks Duration, Cues and SeekHead because MediaRecorder delivers the file in slices. ``log``
+    contains the mixer's ticks, one JSON object per line (see docs/protocol.md). ``frame_rate`` is None for an audio
+    recording. If ``raw`` ends in the middle of a block, everything before that block is copied.
 
     Raises RecordingError if ``raw`` contains no packets, and DiskFullError if the disk is full.
     Source: Matroska, WebM.
@@ -296,7 +296,7 @@ class _Copy:
                 self._write(packet, max(at, self._last.get("audio", -1) + 1), packet.duration or 60)
 
     def _on_the_grid(self, stamp: float) -> float:
-        """Return the position in the file, in ms, at which audio with this timestamp is in sync with the frames."""
+        """Return the position in the file, in ms, at which audio with this timestamp is in sync with the video."""
         if self._grid is None:
             return stamp
         at = stamp - self._grid.zero - RECORDER_AUDIO_DELAY

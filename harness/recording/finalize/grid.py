@@ -1,8 +1,9 @@
 """Find the mixer's tick for each recorded packet.
 
-Chrome timestamps a frame when it arrives at the recorder, not when the mixer writes it (Chrome fact 3). The mixer logs
-when it wrote each tick. The difference between timestamp and write time is constant to within a few milliseconds, so
-each packet belongs to the tick with the nearest write time. A tick without a packet becomes a gap in the video.
+Chrome timestamps a frame when it arrives at the recorder, not when the mixer writes it (see Chrome fact 3 in
+tests/expectations). The mixer logs when it wrote each tick. The difference between a packet's timestamp and its tick's
+write time is constant to within a few milliseconds, so each packet belongs to the tick with the nearest write time. A
+tick without a packet becomes a gap in the video.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Grid:
 
     @property
     def expected(self) -> int:
-        """The number of ticks that the file should cover, from the first placed packet until the recorder stopped."""
+        """The number of ticks that the file should cover, from the first assigned tick until the recorder stopped."""
         if self.first is None:
             return 0
         return max(self._last, self._last_before_stop()) - self.first + 1
@@ -77,12 +78,12 @@ class Grid:
 
     @property
     def zero(self) -> float:
-        """The timestamp, in ms, that the first placed packet would have without jitter."""
+        """The timestamp, in ms, that the first packet with a tick would have without jitter."""
         return 0.0 if self.first is None else self._phase + self.first * self.step
 
     @property
     def zero_on_page(self) -> float | None:
-        """The first placed packet's write time without jitter, in ms on the page's clock; None if there is no tick."""
+        """The first assigned tick's write time without jitter, in ms on the page's clock; None if there is no tick."""
         return None if self._lag is None or not self._times else self.zero - self._lag
 
     @property
@@ -98,12 +99,12 @@ class Grid:
         self._times.append(written)
 
     def place(self, stamp: float) -> list[tuple[float, int]]:
-        """Add the next packet's timestamp; return all packets that can be placed now, in order, with their ticks."""
+        """Add the next packet's timestamp; return all packets whose ticks are now known, in order, with their ticks."""
         self._waiting.append(stamp)
         return self._settle()
 
     def end(self) -> list[tuple[float, int]]:
-        """Place and return the packets that are still waiting for their ticks, since no more ticks will follow."""
+        """Return the waiting packets with their ticks, which can be assigned now since no more ticks will follow."""
         self.ended = True
         return self._settle()
 
@@ -157,9 +158,10 @@ class Grid:
         return self._numbers[nearer]
 
     def _has_enough(self) -> bool:
-        """Return whether the log covers enough packets, no matter which candidate is the first packet's tick.
+        """Return whether the log covers the first SETTLED packets, whichever candidate is the first packet's tick.
 
-        Later packets are not considered, because they can stay ahead of the log for the whole recording.
+        Packets after the first SETTLED are not considered, because they can stay ahead of the log for the whole
+        recording.
         """
         if len(self._waiting) < SETTLED or not self._times:
             return False
@@ -213,7 +215,7 @@ class Grid:
         return min(nearby, key=lambda index: abs(self._times[index] - written))
 
     def _forget(self) -> None:
-        """Remove ticks that are well before the last placed tick, so that memory use stays constant."""
+        """Remove ticks that are well before the last assigned tick, so that memory use stays constant."""
         if len(self._numbers) > 2 * _KEPT_TICKS:
             keep = max(0, bisect_left(self._numbers, self._last) - _KEPT_TICKS // 2)
             del self._numbers[:keep], self._times[:keep]

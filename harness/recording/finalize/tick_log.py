@@ -124,7 +124,7 @@ class WholeLines:
 
 @dataclass(frozen=True)
 class Cut:
-    """A pause that is cut out of the file: its position in the file and its length, both in seconds."""
+    """A pause that is cut out of the file, with the pause's position in the file and its length, both in seconds."""
 
     at: float
     seconds: float
@@ -146,7 +146,7 @@ class FileClock:
             self._out.append(out)
 
     def place(self, at: float) -> float:
-        """Return the file time for ``at`` seconds of recording time; times in a pause map to where it was cut out."""
+        """Return the file time for ``at`` seconds of recording time; a time in a pause maps to the pause's cut."""
         last = bisect_left(self._starts, at) - 1
         return at if last < 0 else max(self._cuts[last].at, at - self._out[last])
 
@@ -154,7 +154,7 @@ class FileClock:
 class Pauses:
     """The recorder's pauses in order, with times in ms on the page's clock.
 
-    ``step`` is the time between ticks. The methods are fast even if there are very many pauses.
+    ``step`` is the time between ticks. The methods stay fast regardless of the number of pauses.
     """
 
     def __init__(self, step: float) -> None:
@@ -203,9 +203,9 @@ class Pauses:
         return time - self._out[over], self._ticks[over]
 
     def excess_at(self, time: float) -> float:
-        """Return how much longer the pauses before a time are than the whole ticks that are cut for them, in ms.
+        """Return by how many ms the pauses before a time exceed the whole ticks that are cut for these pauses.
 
-        The length of those pauses must already be subtracted from ``time``.
+        The length of all pauses before ``time`` must already be subtracted from ``time``.
         """
         return self._excess[bisect_right(self._cut_starts, time)]
 
@@ -219,7 +219,7 @@ class Log:
     """Reads the log while it grows, and passes ticks and states to a ``Grid``.
 
     ``step`` is the time between ticks in ms, or 0 if the recording has no video. MediaRecorder's timestamps do not
-    advance during a pause. Therefore, ticks in a pause are dropped, and the pause is subtracted from the numbers and
+    advance during a pause. Ticks in a pause are therefore dropped, and the pause is subtracted from the numbers and
     times of later ticks.
     """
 
@@ -247,11 +247,11 @@ class Log:
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return how much longer the pauses before a timestamp are than the whole ticks that are cut for them, in ms.
+        """Return by how many ms the pauses before a timestamp exceed the whole ticks that are cut for these pauses.
 
         Pauses are cut from the video in whole ticks, but from the audio to the exact millisecond, so the audio must be
-        moved by this amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's
-        clock.
+        shifted by the difference. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the
+        page's clock.
         """
         return self._pauses.excess_at(stamp + zero_on_page)
 
@@ -283,7 +283,7 @@ class Log:
                 self._pauses.end(line.time)
 
     def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
-        """Replace an unreadable line's ticks with evenly spaced ones, so that its frames are placed correctly."""
+        """Replace an unreadable line's ticks with evenly spaced ones, to place the line's frames correctly."""
         self._line_lost = False
         index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
         if self._last is None or end is None:

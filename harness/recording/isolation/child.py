@@ -85,7 +85,7 @@ class Child:
         )
 
     def end(self) -> None:
-        """Kill the process, which has nothing to clean up; wait only briefly, because a disk access may hang."""
+        """Kill the process, since it has nothing to clean up; wait only briefly, because a disk access may hang."""
         self._close_errors()
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -169,7 +169,7 @@ class CpuDeadline:
         return time.monotonic() - self._began
 
     def wait(self) -> float:
-        """Return how many seconds to wait before calling this again; raises TimeoutError when the time is used up."""
+        """Return how many seconds to wait before the next call; raises TimeoutError when the deadline has expired."""
         now, used = time.monotonic(), self._cpu_time(self._last)
         if used > self._last:
             self._last, self._moved = used, now
@@ -187,10 +187,10 @@ class CpuDeadline:
 
 
 def confine(*, files: int | None = None, seconds: float | None = None, writes: bool = False) -> None:
-    """Permanently limit this process: at most MEMORY more bytes, no core file, and no writing to files.
+    """Permanently limit this process to MEMORY more bytes, and forbid core files and writing to files.
 
     ``files`` is the maximum number of open files, and ``seconds`` is the maximum CPU time since the process started. If
-    ``writes`` is true, the process may write to files.
+    ``writes`` is true, writing to files is allowed.
     """
     # Ignore Ctrl-C, because the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -49,8 +49,8 @@ class Failure(BaseModel):
 class Message(BaseModel):
     """A message from the process.
 
-    ``length`` reports the length of the file in ``seconds``, and ``at`` reports the progress. ``silence`` reports that
-    ``seconds`` of silence were inserted at the time ``at``.
+    A ``length`` message reports the length of the file in ``seconds``, and an ``at`` message reports the progress. A
+    ``silence`` message reports that ``seconds`` of silence were inserted at the time ``at``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,8 +72,8 @@ class StuckError(Exception):
 class TaskProcess:
     """A context manager for a confined process that calls ``task`` ("module:function") with a request.
 
-    The task function receives the request and a function that sends messages. If the parent ends first, the confined
-    process removes ``partial``, the file that it writes.
+    The task function receives the request and a function that sends messages. If the parent ends before the confined
+    process, that process removes ``partial``, the file that it writes.
 
     Entering the context raises SetupError if the process can't be started.
     """
@@ -118,7 +118,10 @@ class TaskProcess:
         return self._receive(deadline).kind == "ready"
 
     def _receive(self, deadline: CpuDeadline) -> Message:
-        """Return the next message; raises TimeoutError, or ConnectionError if it is invalid or the process ends."""
+        """Return the process's next message.
+
+        Raises TimeoutError at the deadline, and ConnectionError if the message is invalid or the process ends.
+        """
         while b"\n" not in self._rest:
             self._child.connection.settimeout(deadline.wait())
             try:

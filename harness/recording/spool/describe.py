@@ -31,8 +31,9 @@ def describe(
 ) -> Manifest:
     """Write the manifest and the statistics of the finished file in ``folder``, and return the manifest.
 
-    ``recovered`` is the reason why the recording was not stopped normally, or None. If ``timed`` is false, the file has
-    the timestamps of its raw bytes, and the log is not used because its times differ from these timestamps.
+    ``recovered`` is the reason why the recording was not stopped normally, or None. If ``timed`` is false, the file
+    keeps the timestamps of its raw bytes; the log is then ignored, because the log's times differ from these
+    timestamps.
     """
     path = folder.finished(facts.stem)
     manifest_of(path).unlink(missing_ok=True)
@@ -86,9 +87,9 @@ def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str |
 
 
 def _write_statistics(source: Path, target: Path, zero_ms: float | None, finished: Finished) -> list[str]:
-    """Copy the WebRTC statistics, if any, and convert their times to file times; return messages about lost lines.
+    """Copy any WebRTC statistics, with times converted to file times; return messages about lost lines.
 
-    If ``zero_ms`` is None, the first line gets the time 0.
+    If ``zero_ms`` is None, the first line of the statistics gets the time 0.
     """
     unreadable = 0
     try:
@@ -170,7 +171,7 @@ class _LogContents:
 
 
 def _unreadable_lines(lines: int, of: str) -> list[str]:
-    """Return a message about how many lines of a file could not be read, or nothing if all lines were readable."""
+    """Return a list with a message about how many lines of a file could not be read, or an empty list if none."""
     return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
 
 
@@ -185,7 +186,7 @@ def _statistics_line(line: bytes) -> dict[str, Any] | None:
 
 
 def _config_of(facts: Facts) -> RecordConfig:
-    """Return the configuration, or only its record type if another version wrote options that this version rejects."""
+    """Return the configuration, or only its record type if another version wrote options that are invalid here."""
     try:
         return RecordConfig.from_page(facts.config)
     except (ConfigError, TypeError):

@@ -1,9 +1,9 @@
-"""Folder represents a recording's folder in the spool, with its files, lock and facts.
+"""Folder represents a recording's folder in the spool, with its files, lock and ``recording.json``.
 
-A folder contains a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, once the
-recording is finished, ``finished/``. The raw bytes are removed once the finished file has been synced to the disk and
-read back; until then, they are the only reliable copy. The folder contains everything that is known about a recording,
-so a recording left behind by a crash is finished in the same way as one that has just ended.
+A folder contains a lock, ``recording.json`` (the recording's initial properties), ``raw.webm``, ``log.jsonl``,
+``stats.jsonl`` and, once the recording is finished, ``finished/``. The raw bytes are the only reliable copy until the
+finished file has been synced to the disk and read back; they are then removed. The folder contains everything that is
+known about a recording, so a recording left behind by a crash is finished in the same way as one that has just ended.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NO_SYNC_OF_FOLDERS: Final = {errno.EINVAL, errno.ENOTSUP}
 
 
 class Facts(BaseModel):
-    """The facts about a recording that are known when it begins.
+    """The properties of a recording that are known when it begins.
 
     ``clock_offset`` is room time minus page time, ``clock_error`` is the maximum error of that offset, and
     ``wall_offset`` is Unix time minus room time, all in ms. ``stem`` is the file's safe name without a suffix.
@@ -85,18 +85,24 @@ class Folder:
         self.results = path / "finished"
 
     def foreign(self, *stems: str) -> list[Path]:
-        """Return the files in the folder that don't belong to a recording with one of these ``stems``."""
+        """Return the files in the folder that do not belong to a recording whose stem is in ``stems``."""
         ours = {path for name, path in vars(self).items() if name != "path"}
         ours |= {path for stem in stems for path in _result_files(self.finished(stem))}
         found = [*self.path.iterdir(), *(self.results.iterdir() if self.results.is_dir() else ())]
         return sorted(path for path in found if path not in ours)
 
     def finished(self, stem: str) -> Path:
-        """Return the path of the finished file. A subfolder is needed, since its name may be "recording" or "raw"."""
+        """Return the path of the finished file.
+
+        The file is in a subfolder, since a recording named "recording" or "raw" would otherwise conflict with the
+        folder's other files.
+        """
         return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:
-        """Lock the folder and return the lock, which is held until it is closed. ``new`` creates a lock file.
+        """Lock the folder and return the open lock file; the folder stays locked until that file is closed.
+
+        ``new`` creates a lock file.
 
         Raises BlockingIOError if another process holds the lock, and FileNotFoundError if the lock file does not exist.
         """
@@ -136,9 +142,9 @@ class Folder:
     def remove(self, *stems: str) -> list[Path]:
         """Remove the recording's files and the folder; the lock must be held.
 
-        ``stems`` are the possible names of the finished file. Files that don't belong to the recording are not removed
-        but returned, and the folder is kept if there are any. The lock is removed last, so that no other process
-        recovers a partially removed folder.
+        ``stems`` are the possible names of the finished file. Files that do not belong to the recording are returned
+        instead of removed, and the folder is kept if it contains such files. The lock is removed last, so that no other
+        process recovers a partially removed folder.
         """
         foreign = self.foreign(*stems)
         if any(path.parent == self.results for path in foreign):
@@ -171,7 +177,7 @@ class Folder:
         return self.copied
 
     def write_facts(self, facts: Facts) -> None:
-        """Write the facts atomically, so that a power cut leaves either the complete file or none."""
+        """Write ``recording.json`` atomically, so that a power cut leaves either the complete file or none."""
         with room_for("the recording's facts file", self.facts), self.facts_part.open("x", encoding="utf-8") as file:
             file.write(facts.model_dump_json())
             file.flush()
@@ -181,7 +187,7 @@ class Folder:
             _sync_folder(folder)
 
     def read_facts(self) -> Facts:
-        """Return the facts; raises RecordingError if they are missing or damaged."""
+        """Return the content of ``recording.json``; raises RecordingError if the file is missing or damaged."""
         try:
             return Facts.model_validate_json(self.facts.read_bytes())
         except (OSError, ValidationError) as error:

@@ -1,6 +1,6 @@
 """Limit how much of a manifest each kind of event can fill, so that every manifest can be read again.
 
-Together, these limits leave a few megabytes of LARGEST_MANIFEST for data that does not grow with time.
+All limits on events together leave a few megabytes of LARGEST_MANIFEST for data that does not grow with time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MORE: Final = 64
 
 
 def manifest_bytes(event: Mapping[str, Any]) -> int:
-    """Return the maximum size of an event in a manifest, including the alarm that repeats the event's message."""
+    """Return an event's maximum size in a manifest, including any alarm that repeats the event's message."""
     text = json.dumps(event, ensure_ascii=False, indent=1)
     message = (
         len(json.dumps(event["message"], ensure_ascii=False).encode(errors="replace")) if "message" in event else 0

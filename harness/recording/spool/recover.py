@@ -38,7 +38,7 @@ _CODECS: Final = frozenset(get_args(Codec))
 
 @dataclass(frozen=True)
 class Recovery:
-    """The result for one abandoned folder: the recording, or the reason why it could not be recovered."""
+    """The result of recovering one abandoned folder: the recording, or the reason why it could not be recovered."""
 
     folder: Path
     recording: Recording | None
@@ -51,9 +51,10 @@ class Recovery:
 def recover(recordings: Path) -> list[Recovery]:
     """Finish every abandoned recording in the spool of the folder ``recordings``, and publish it in that folder.
 
-    Unreadable lines of a recording's log and statistics are skipped and counted. If a recording's facts or log are
-    missing or damaged, it is named ``recovered-ID`` and has the timestamps of its raw bytes. Files that don't belong to
-    a recording stay in its folder. A folder without readable media is also kept, and is reported in one line.
+    Unreadable lines of a recording's log and statistics are skipped and counted. If a recording's log or
+    ``recording.json`` is missing or damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw
+    bytes. Files that don't belong to a recording stay in its folder. A folder without readable media is kept, and is
+    reported in one line.
     """
     root = recordings / FOLDER
     if root.is_symlink():
@@ -115,7 +116,7 @@ def _left(path: Path, error: Exception) -> Recovery:
 
 
 def _line(text: str) -> str:
-    """Join the lines of a text, since error messages can have several lines."""
+    """Join the lines of an error message into one line."""
     return " ".join(text.split())
 
 
@@ -213,7 +214,7 @@ def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: 
 
 
 def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
-    """Return the facts for a file with the timestamps of its raw bytes; read them from the file if none are stored."""
+    """Return the properties of a file with its raw bytes' timestamps; read missing properties from the file."""
     ended = source.stat().st_mtime
     clocks: dict[str, Any] = {
         "stem": _own_stem(folder),
@@ -244,7 +245,7 @@ def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finishe
 
 
 def _own_stem(folder: Folder) -> str:
-    """Return the name for a recording whose facts are missing."""
+    """Return the name for a recording whose ``recording.json`` is missing."""
     return safe_stem(f"recovered-{folder.path.name}")
 
 
