@@ -49,7 +49,7 @@ class CpuBudget:
         return max(0.0, busy() - self._all - ours) / max(seconds, 1e-3)
 
     def shortage(self, participants: int, config: RecordConfig) -> str | None:
-        """Return a warning if this machine is too slow to record this many participants, and None otherwise."""
+        """Return a warning if this machine is too slow to record ``participants`` participants, and None otherwise."""
         available = processors()
         others = min(self.used_by_others(), available)
         need = needed(participants, config) * _slowness()

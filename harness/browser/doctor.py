@@ -73,7 +73,7 @@ class DoctorReport(BaseModel):
     codecs: dict[str, bool]
     """For each of vp8, vp9, av1 and opus, whether the browser's MediaRecorder supports it."""
     mixer: dict[str, bool]
-    """For each API that the mixer needs, whether the browser has it."""
+    """For each API that the mixer needs, whether the browser supports the API."""
     capacity: dict[str, float]
     """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time.
 
@@ -94,7 +94,7 @@ class DoctorReport(BaseModel):
     versions: dict[str, str]
     """Versions of the harness and of its most important packages."""
     missing: tuple[MissingRequirement, ...]
-    """All requirements that are not met; empty if recording works."""
+    """All requirements that are not met; empty if this machine can record."""
 
     @property
     def ok(self) -> bool:

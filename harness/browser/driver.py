@@ -17,7 +17,7 @@ _PACKAGES: Final = {"libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++
 
 @dataclass(frozen=True)
 class DriverProblem:
-    """The reason why the driver does not start, and the Debian package that would fix the problem, if known."""
+    """The reason why the driver does not start, and, if known, the Debian package that would fix the problem."""
 
     reason: str
     package: str | None

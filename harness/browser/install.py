@@ -101,7 +101,7 @@ def _is_debian() -> bool:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run an installer with its output on stderr; return why it failed, or an empty string if it succeeded."""
+    """Run an installer with its output on stderr; return the reason for a failure, or an empty string after success."""
     sys.stderr.write(f"$ {' '.join(command)}\n")
     try:
         # In a separate session, the installer can't prompt at the terminal, and all its processes can be terminated

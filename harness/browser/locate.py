@@ -46,7 +46,7 @@ def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | N
 
     The candidates are tried in this order: ``executable``, the user's choice; the environment variable CHROME_PATH;
     ``bundled``, the path of Playwright's own Chromium, which may not be installed; and the usual paths of Chrome, Edge
-    and Chromium. A browser that the user chose is never skipped: if it does not start, that is an error.
+    and Chromium. If a browser that the user chose does not start, an error is raised, and no other candidate is tried.
 
     Raises SetupError, whose message lists the paths that were tried and explains how to get a browser.
     """

@@ -27,7 +27,7 @@ _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 
 
 class RemoteChromes:
-    """A context manager that connects to Chromes served by ``playwright run-server --unsafe``.
+    """A context manager that connects to Chrome browsers that are served by ``playwright run-server --unsafe``.
 
     Contexts are assigned in turn to the browsers at ``endpoints``. Playwright's connection lets each browser reach this
     machine's loopback interface, where the room is served. Media is sent directly between browsers. ``executable`` is

@@ -18,7 +18,7 @@ _ADDED_NICENESS: Final = 10
 class Renderers:
     """Tracks the renderer processes of this program's browsers, and reports which of them are new.
 
-    Remote browsers have no local processes, so their priority is not changed.
+    Remote browsers have no processes on this machine, so the priority of their pages is not changed.
     """
 
     def __init__(self) -> None:
@@ -26,14 +26,14 @@ class Renderers:
         self._lowered: set[int] = set()
 
     def appeared(self) -> frozenset[int]:
-        """Return the IDs of the processes that have started since the last call."""
+        """Return the IDs of the renderer processes that have started since the last call."""
         now = _running()
         new = frozenset(now - self._known)
         self._known = now
         return new
 
     def yield_to_others(self, renderers: Iterable[int]) -> None:
-        """Lower the priority of these processes, on Linux only and at most once per process; this can't be undone."""
+        """Permanently lower the priority of the given processes, on Linux only and at most once per process."""
         for renderer in set(renderers) - self._lowered:
             self._lowered.add(renderer)
             # The process of a closed page no longer exists.

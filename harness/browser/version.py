@@ -1,4 +1,4 @@
-"""Run a program with ``--version``, which also shows whether it starts."""
+"""Run a program with ``--version``, which also shows whether the program starts."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ _CONTINUOUS: Final = "async=1000:first_pts=0:min_hard_comp=0.02"
 
 @dataclass(frozen=True)
 class Silence:
-    """Silence that a conversion inserted into an audio gap; both fields are in seconds."""
+    """Silence that a conversion inserted into an audio gap; its position ``at`` and its length are in seconds."""
 
     at: float
     seconds: float

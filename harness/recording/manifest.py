@@ -60,7 +60,7 @@ class Manifest(BaseModel):
     ticks_missed: Count = 0
     """Number of frames that are missing from the file, although the mixer should have written them."""
     zero_ms: Moment | None = None
-    """Start of the file on the room's clock, in milliseconds; None if unknown."""
+    """Time on the room's clock at which the file starts, in milliseconds; None if unknown."""
     clock_error_ms: Moment | None = None
     """Maximum error when times measured by the page's clock are converted to the room's clock, in milliseconds."""
     wall_seconds: Moment | None = None

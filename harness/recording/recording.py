@@ -70,10 +70,9 @@ class Recording(BaseModel):
         return self.path, self.manifest, statistics_of(self.path)
 
     def at(self, path: Path) -> Self:
-        """Return the same recording at another path, with the manifest next to it.
+        """Return the same recording with another path, and with the manifest next to that path.
 
-        Args:
-            path: Path of the file.
+        Args: path: Path of the file.
         """
         return self.model_copy(update={"path": path, "manifest": manifest_of(path)})
 

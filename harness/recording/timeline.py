@@ -175,6 +175,6 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
 
 
 def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[Member]) -> Timeline:
-    """Return a timeline with these events, sorted by ``at``."""
+    """Return a timeline with the given events, sorted by ``at``."""
     events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
     return Timeline(members=tuple(members), events=tuple(events))

@@ -97,7 +97,7 @@ def is_full(error: OSError) -> bool:
 
 
 def file_failure(what: str, error: OSError, advice: str = "") -> RecordingError:
-    """Return the error for a failed disk access; its message begins with ``what``."""
+    """Return the error for a failed disk access; the error's message begins with ``what``."""
     where = f" at {error.filename}" if error.filename else ""
     message = f"{what}: {error.strerror or error}{where}.{advice}"
     return disk_full(message) if is_full(error) else spool_error(message)

@@ -177,7 +177,7 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
 
 
 def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[int, Stream]:
-    """Add the streams to copy to ``output``, and return them by their index in ``container``."""
+    """Add an output stream for each stream to copy; return the new streams by the original's index in ``container``."""
     return {
         # With ``opaque``, PyAV copies the stream unchanged. Without ``opaque``, PyAV needs an encoder, and there is
         # none for AV1.
@@ -201,7 +201,7 @@ def _whole_packets(container: InputContainer) -> Iterator[Packet]:
 
 
 def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
-    """Assign a packet to an output stream, and set its time and duration in ms."""
+    """Assign a packet to an output stream, and set the packet's time and duration in ms."""
     packet.time_base = _MILLISECOND
     packet.pts = packet.dts = at
     packet.duration = duration

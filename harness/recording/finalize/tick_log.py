@@ -177,7 +177,7 @@ class Pauses:
             self.open = max(time, self._ends[-1]) if self._ends else time
 
     def end(self, time: float) -> None:
-        """End the open pause, if any."""
+        """End the open pause; do nothing if no pause is open."""
         if self.open is None:
             return
         start, end = self.open, max(time, self.open)
@@ -234,7 +234,7 @@ class Log:
         self._line_lost = False
 
     def read(self, grid: Grid | None) -> None:
-        """Read the new lines, and pass their ticks to ``grid`` unless it is None."""
+        """Read the new lines, and pass the lines' ticks to ``grid`` unless ``grid`` is None."""
         for line in self._lines:
             self._handle_line(parse_line(line), grid)
 

@@ -1,6 +1,6 @@
-"""Start a confined Python process that reads hostile media, and limit its CPU time.
+"""Start a confined Python process that reads untrusted media, and limit the process's CPU time.
 
-The parent creates a ``Child``, or a ``ConnectedChild`` if it needs to exchange messages, and waits with a
+The parent creates a ``Child``, or a ``ConnectedChild`` to exchange messages with the child, and waits with a
 ``CpuDeadline``. The child calls ``confine`` after importing everything, and ``exit_with_parent`` if it has a
 connection.
 """
@@ -124,7 +124,7 @@ class ConnectedChild(Child):
         return CpuDeadline(self.process.pid, seconds)
 
     def wait_until_ready(self, is_ready: Callable[[CpuDeadline], bool]) -> None:
-        """Wait until the child is ready; ``is_ready`` waits for its first message and checks it.
+        """Wait until the child is ready; ``is_ready`` receives and checks the child's first message.
 
         ``is_ready`` can raise TimeoutError and ConnectionError. If the child does not become ready, the process is
         killed and SetupError is raised.

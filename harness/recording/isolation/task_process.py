@@ -1,7 +1,7 @@
-"""Run a task on hostile media in a confined process that ends together with its parent.
+"""Run a task on untrusted media in a confined process that ends together with its parent.
 
-The two processes exchange messages over a socket, one line of JSON each. The first message defines the task, and the
-last message is ``done`` or ``failed``.
+The parent and the confined process exchange messages over a socket; each message is one line of JSON. The first message
+defines the task, and the last message is ``done`` or ``failed``.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class TaskProcess:
 
 
 def main() -> None:
-    """Run the task that the first message requests; the first argument is the connection's file descriptor."""
+    """Run the task in the first message; the program's first argument is the connection's file descriptor."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     order = json.loads(connection.makefile("rb").readline())
     partial = Path(os.fsdecode(bytes.fromhex(order["partial"])))

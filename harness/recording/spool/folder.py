@@ -216,7 +216,7 @@ class Folder:
         return good and not lines.skipped
 
     def name(self, facts: Facts) -> Path:
-        """Rename the finished file to its final name, and return its path."""
+        """Rename the finished file to its final name, and return the new path."""
         path = self.finished(facts.stem)
         path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
         self.partial.rename(path)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> Recording:
     """Move ``complete`` into ``folder`` under the first free name, with its manifest and statistics.
 
-    Returns the published recording. ``manifest`` is the manifest that the server wrote; ``facts`` are values that
-    became known later. ``complete`` must be on the same file system as ``folder``.
+    Returns the published recording. ``manifest`` is the manifest that the server wrote; ``facts`` are properties of the
+    recording that became known later. ``complete`` must be on the same file system as ``folder``.
 
     Raises RecordingError if ``complete`` is not the file that the server finished, and DiskFullError if the disk is
     full. If anything fails, ``complete`` stays where it is, and all files that this function created are removed.

@@ -53,8 +53,8 @@ def recover(recordings: Path) -> list[Recovery]:
 
     Unreadable lines of a recording's log and statistics are skipped and counted. If a recording's log or
     ``recording.json`` is missing or damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw
-    bytes. Files that don't belong to a recording stay in its folder. A folder without readable media is kept, and is
-    reported in one line.
+    bytes. Files that do not belong to a recording are left in the recording's folder. A folder without readable media
+    is kept, and is reported in one line.
     """
     root = recordings / FOLDER
     if root.is_symlink():
@@ -110,7 +110,7 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
 
 
 def _left(path: Path, error: Exception) -> Recovery:
-    """Return the result for a folder that is left unchanged."""
+    """Return the result for a folder that can't be recovered and is left unchanged."""
     why = str(error) or type(error).__name__
     return Recovery(path, None, _line(f"{path} can't be recovered, and was left unchanged: {why}"))
 
@@ -149,7 +149,7 @@ def _check(folder: Folder) -> None:
 
 
 def _publish(folder: Folder, recordings: Path) -> Recording:
-    """Finish the recording from the readable parts of its folder, and publish it."""
+    """Finish a recording from the readable parts of its folder, and publish the recording."""
     try:
         facts = folder.read_facts()
         problem = None if folder.has_times(facts) else f"{folder.log.name} is missing or damaged"
