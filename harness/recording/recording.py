@@ -72,7 +72,8 @@ class Recording(BaseModel):
     def at(self, path: Path) -> Self:
         """Return the same recording with another path, and with the manifest next to that path.
 
-        Args: path: Path of the file.
+        Args:
+            path: Path of the file.
         """
         return self.model_copy(update={"path": path, "manifest": manifest_of(path)})
 

@@ -228,7 +228,7 @@ class DrivenPage:
             session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 
     def _prepare_network(self) -> None:
-        """Set up network emulation in advance, because Chrome can't enable emulation after the page's first connection."""
+        """Set up network emulation in advance, because Chrome can't enable it after the page's first connection."""
         self._network = self.page.context.new_cdp_session(self.page)
         self.emulate_network()
 

@@ -46,9 +46,11 @@ class NertcApp:
 
     An error in the SDK is raised as the harness error with the same NERTC code.
 
-    Args: page: The Playwright page in which the application has created the SDK's client. client: JavaScript expression
-    for the SDK's client in the page. recordings: Folder for downloads. A downloaded file gets the name that the SDK
-    suggests, without unsafe characters. Existing files are never overwritten.
+    Args:
+        page: The Playwright page in which the application has created the SDK's client.
+        client: JavaScript expression for the SDK's client in the page.
+        recordings: Folder for downloads. A downloaded file gets the name that the SDK suggests, without unsafe
+            characters. Existing files are never overwritten.
     """
 
     page: Page
