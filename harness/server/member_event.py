@@ -1,4 +1,4 @@
-"""MemberEvent describes a join, leave or marker change in a room, for the recordings made there."""
+"""MemberEvent describes a join, leave or marker change in a room, and is stored in the room's active recordings."""
 
 from __future__ import annotations
 

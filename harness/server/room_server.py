@@ -1,4 +1,4 @@
-"""RoomServer runs the server in its own thread and event loop, so that it responds while Python waits or computes."""
+"""RoomServer runs the server in its own thread and event loop, so that it responds while the main program is busy."""
 
 from __future__ import annotations
 
@@ -42,20 +42,23 @@ _T = TypeVar("_T")
 
 
 def _attached_subject(name: str) -> str:
-    """Return the subject for an attached page's tokens. It can't equal a member's id, since ids are random."""
+    """Return the id that an attached page's tokens have as their subject.
+
+    The subject can't equal a member's id, because members' ids are random.
+    """
     return f"attached {name}"
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return whether an aiohttp log record is about a valid request whose client is still waiting for the response.
+    """Return whether to log an aiohttp record; errors from invalid requests and lost connections are not logged.
 
-    Without this filter, clients could flood the log by sending invalid requests and resetting connections.
+    If such errors were logged, clients could flood the log by sending invalid requests and resetting connections.
     """
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
 
 class RoomServer:
-    """Serves the page, signaling and the spool.
+    """Serves the page, downloads, and the sockets for signaling and for the spool.
 
     ``recordings`` is the folder that contains the spool; ``versions`` is written into every manifest. ``options``
     specify where and how the server listens. ``library`` lists and publishes the public room's recordings.
@@ -164,7 +167,7 @@ class RoomServer:
         return self._call(lambda: self._web_app.downloads.share_video_file(path))
 
     def attach(self, room: str, name: str, media: str | Path) -> str:
-        """Return the script that every frame of another application's page must run first to record the call.
+        """Return the script that must run first in every HTML frame of another application's page to record the call.
 
         The script contains a token that lets ``name`` join ``room`` again whenever the page is reloaded. ``media`` is
         "synthetic", "own" or the path of a video file.
@@ -188,9 +191,9 @@ class RoomServer:
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
 
     def detach(self, room: str, name: str) -> None:
-        """Detach one page with this name; after the last one, revoke the rights that ``attach`` granted.
+        """Detach a page with this name; after the last such page, revoke the rights that ``attach`` granted.
 
-        Does nothing if no page with this name is attached.
+        Does nothing if no page with the given name is attached.
         """
 
         def revoke() -> None:
@@ -204,10 +207,10 @@ class RoomServer:
         self._call(revoke)
 
     def publish(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
-        """Publish recordings in ``folder`` without downloading them, and delete the spool's copies.
+        """Publish recordings in ``folder`` directly from the spool, without a download, and delete the spool's copies.
 
         ``room`` and ``participant`` select which recordings to publish; None selects all. If a recording can't be
-        published, it stays in the spool and a warning is logged; the others are still published.
+        published, it stays in the spool and a warning is logged; all other recordings are still published.
         """
         published = []
         for active in self._call(lambda: list(self._spool.recordings.values())):

@@ -33,7 +33,7 @@ class ServeOptions:
     - ``routes``: the SFU and the TURN servers for the media. By default, media is sent directly from page to page.
 
     Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or
-    would have no effect. The messages refer to the options of ``harness serve``.
+    would have no effect. The errors' messages name the options of ``harness serve``.
     """
 
     host: str = LOOPBACK

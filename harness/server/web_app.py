@@ -61,7 +61,7 @@ def web_folder() -> Path:
 class WebApp:
     """The server's parts, and the aiohttp application that routes requests to them.
 
-    ``read_addresses`` returns the server's current base addresses; it is None if they cannot change.
+    ``read_addresses`` returns the server's current base addresses, and is None if the base addresses cannot change.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ _RESERVE: Final = 96
 
 
 def raise_soft_limit() -> None:
-    """Raise the soft limit on file descriptors to the hard limit, but no higher than a server could ever need."""
+    """Raise the soft limit on file descriptors to the hard limit, but at most to the number that a server can need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_NEEDED if hard == resource.RLIM_INFINITY else min(hard, _MAX_NEEDED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -24,15 +24,16 @@ def raise_soft_limit() -> None:
 
 
 def max_for_connections() -> int:
-    """Return the lowest descriptor number that is reserved for recordings; connections must stay below it."""
+    """Return the lowest descriptor number that is reserved for recordings; connections may only use lower numbers."""
     maximum = _maximum()
     return maximum - min(_RESERVE, maximum // 3)
 
 
 def enough_for_recording() -> bool:
-    """Return whether enough descriptors are free to start another recording and to finish all running ones.
+    """Return whether enough descriptors are free to start another recording and to finish all active recordings.
 
-    The system assigns the lowest free number, so the number of a newly opened file shows how many are in use.
+    The operating system assigns the lowest free descriptor number, so the number of a newly opened file shows how many
+    descriptors are in use.
     """
     try:
         number = os.open(os.devnull, os.O_RDONLY)

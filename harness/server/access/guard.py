@@ -1,4 +1,4 @@
-"""RequestGuard refuses requests for other hosts, WebSockets from other origins, and a client's excess WebSockets."""
+"""RequestGuard refuses requests for other hosts, WebSockets from other origins, and too many WebSockets per client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _READ_EVERY: Final = 5.0
 class RequestGuard:
     """Checks every request before its handler runs.
 
-    ``read_addresses`` returns the server's current base addresses; it is None if they cannot change.
+    ``read_addresses`` returns the server's current base addresses, and is None if the base addresses cannot change.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RequestGuard:
             self._sockets += Counter()
 
     async def _is_new_address(self, host: str | None) -> bool:
-        """Return whether the host is an address that this machine has been assigned since the last check."""
+        """Return whether the host is an IP address that this machine has been assigned since the last check."""
         now = asyncio.get_running_loop().time()
         if self._read_addresses is None or now < self._read_again_at:
             return False

@@ -1,4 +1,4 @@
-"""HelloQueue limits how many unidentified connections are read at a time, and divides them fairly among clients."""
+"""HelloQueue limits how many unidentified connections are read at a time, and treats all clients fairly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 
 @dataclass(eq=False)
 class _Place:
-    """A place for a connection that has not sent ``hello``; ``since`` is the event loop's time when it was assigned."""
+    """The place that a connection needs before the server reads ``hello`` from it.
+
+    ``since`` is the event loop's time at which the place was assigned.
+    """
 
     client: str
     socket: PageSocket
@@ -38,9 +41,11 @@ class HelloQueue:
     """Waits for the first message on each new connection to one path.
 
     The first message from an unidentified client may be large, and it is held in memory until it is complete. Therefore
-    only ``ServerLimits.unidentified`` connections have a place. The server reads from these connections, and the others
-    wait. When all places are taken, a client with fewer places than another client gets one of that client's places.
-    Otherwise the connection that has held its place longest loses it if it has been silent for two seconds.
+    the server reads from at most ``ServerLimits.unidentified`` such connections at a time; each of these connections
+    holds a place. Connections without a place wait, and the server reads nothing from them. When all places are taken,
+    a waiting client gets a place from a client that holds at least two more places than the waiting client. If the
+    places are shared evenly, the connection that has held its place longest loses the place if it has been silent for
+    two seconds.
     """
 
     def __init__(self, limits: ServerLimits, log: RareLog) -> None:
@@ -51,7 +56,7 @@ class HelloQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
-        """Open a socket when its turn comes, and return its first message, or a closing message if it is disconnected.
+        """Open a socket when its turn comes, and return its first message (a closing message if the page disconnects).
 
         Raises LimitError if no message arrives in time, or HTTPServiceUnavailable if no place becomes free in time.
         """
@@ -112,7 +117,7 @@ class HelloQueue:
                 reads.resume_reading()
 
     def _give_back(self, place: _Place) -> None:
-        """Release a place that was assigned to a connection after it had stopped waiting."""
+        """Release a place that was assigned to a connection after the connection had stopped waiting."""
         if place in self._held:
             self._held.remove(place)
             self._call_next()
@@ -131,7 +136,7 @@ class HelloQueue:
             self._make_room()
 
     def _make_room(self) -> None:
-        """If others are waiting, abort connections that are silent or whose client has many places."""
+        """While connections wait, abort silent connections, and connections from clients that hold too many places."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""ServerLimits defines the limits of one server, and Rates limits how often each client can do something."""
+"""ServerLimits defines the limits of one server, and Rates applies a rate limit to each client."""
 
 from __future__ import annotations
 
@@ -37,34 +37,39 @@ _NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 
 @dataclass(frozen=True, kw_only=True)
 class ServerLimits:
-    """The limits of one server. Sizes are in bytes, times in seconds.
+    """The limits of one server. Sizes are in bytes, and times are in seconds.
 
     - ``signal_message``, ``spool_message``: the maximum message size on each socket. aiohttp drops a connection whose
-      message exceeds 4 MiB; a 250 ms chunk at 50 Mbit/s is 1.6 MB.
+      message exceeds 4 MiB, which is more than a 250 ms chunk at 50 Mbit/s (1.6 MB).
     - ``json_depth``: the maximum nesting depth of a message.
-    - ``messages``: messages per second on a connection, with bursts of up to twenty times as many. A recording page
-      sends one message per second for each other participant, and a few other messages.
+    - ``messages``: messages per second on a connection, with bursts of up to twenty times as many. A page that is
+      recording sends one message per second for each remote participant, and a few further messages.
     - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of up to twenty times as many. Pings
       do not count as messages, so a connection that sends only pings counts as silent.
-    - ``connections``: WebSockets from one IPv4 address, or from one IPv6 /64 network.
-    - ``request_within``: how soon a new connection must have sent a complete request.
-    - ``rooms``, ``participants`` (per room), ``viewers`` (in all rooms together), ``recordings`` (in progress per
-      room), ``name`` (characters).
+    - ``connections``: the maximum number of WebSockets from one IPv4 address, or from one IPv6 /64 network.
+    - ``request_within``: the time within which a new connection must send a complete request.
+    - ``rooms``, ``participants``, ``viewers``, ``recordings``: the maximum number of rooms, of participants per room,
+      of viewers in all rooms together, and of recordings in progress per room.
+    - ``name``: the maximum length of a name in characters.
     - ``recording_bytes``: the maximum size of a recording; a recording that reaches this size is stopped and finished.
-      ``notes_bytes`` is the maximum size of the log of ticks and events; a recording whose log is full is stopped as
-      well. The same limit applies to a recording's statistics, and later statistics are dropped.
-    - ``recordings_each``: recordings that a participant can have in progress. A page makes only one recording at a
-      time, but it can begin the next one before the server has ended the previous one. A recording whose connection was
-      lost also counts, because it can be resumed.
-    - ``unidentified``: connections that have not sent ``hello`` yet, for each kind of socket; further connections wait.
+      ``notes_bytes`` is the maximum size of the log of ticks and events; a recording whose log reaches this size is
+      stopped and finished. ``notes_bytes`` also limits the size of a recording's statistics; statistics beyond this
+      size are dropped.
+    - ``recordings_each``: the maximum number of recordings that a participant can have in progress. A page makes only
+      one recording at a time, but it can begin a recording before the server has ended the page's previous recording.
+      A recording whose connection was lost also counts, because it can be resumed.
+    - ``unidentified``: the maximum number of connections without ``hello`` that are read at a time, for each kind of
+      socket; further connections wait.
     - ``joins``: joins to a room per second from one address, with bursts of up to twenty times as many.
-    - ``wrong_codes``: wrong codes per second from one address, with bursts of up to twenty times as many. Further codes
-      are refused without being checked.
-    - ``unsent``: bytes that can be queued for a room member who does not read them.
-    - ``hello_within``: how soon a new connection must send ``hello``.
-    - ``begins``: recordings that a participant can start per second, with bursts of up to twenty times as many.
-      Whenever a recording starts, the server sends the list of recordings to all members of the room.
-    - ``begins_within``: how soon a page that has announced a recording must send the first byte or start the recorder.
+    - ``wrong_codes``: wrong codes per second from one address, with bursts of up to twenty times as many. Codes beyond
+      this rate are refused without being checked.
+    - ``unsent``: the maximum number of bytes that are queued for a room member who does not read them.
+    - ``hello_within``: the time within which a new connection must send ``hello``.
+    - ``begins``: recordings that a participant can start per second, with bursts of up to twenty times as many. The
+      rate is limited because the server sends the list of recordings to all members of the room whenever a recording
+      starts.
+    - ``begins_within``: the time within which a page that has announced a recording must send the first byte or start
+      the recorder.
     - ``idle``: how long a room member, or a page that is recording, can be silent. Pages ping every five seconds, or
       once a minute in the background.
     - ``comes_back``: how long a member stays in the room after losing the connection.
@@ -155,12 +160,15 @@ class Rate:
 
     @property
     def is_unused(self) -> bool:
-        """Whether the full burst is available again."""
+        """Whether a full burst would be accepted again."""
         return self.can_accept and self._available >= self._per_second * _SAVED_UP
 
 
 class Rates:
-    """Applies a rate limit to each client separately. A client is forgotten once its full burst is available again."""
+    """Applies a rate limit to each client separately.
+
+    A client's state is deleted once a full burst from the client would be accepted again.
+    """
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second

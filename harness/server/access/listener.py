@@ -1,7 +1,7 @@
 """Listener accepts connections only while enough file descriptors are left for recordings.
 
-asyncio's own server accepts every connection. When the process then runs out of file descriptors, asyncio logs every
-failed attempt, and recordings can't be finished.
+By contrast, asyncio's own server accepts every connection. If a process with asyncio's own server runs out of file
+descriptors, asyncio logs every failed attempt to accept a connection, and recordings can't be finished.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BESIDES_SOCKETS: Final = 64
 
 @dataclass(eq=False)
 class _Slot:
-    """One connection, from when it is accepted until it ends."""
+    """Represents one connection from the moment it is accepted until it ends."""
 
     client: str
     # The accepted socket, or None once the event loop owns it.
@@ -53,7 +53,7 @@ class _Slot:
 
     @property
     def idle(self) -> bool:
-        """Whether the connection is idle: it is not a WebSocket, and no request on it is being answered."""
+        """Whether the connection is idle: neither open as a WebSocket nor busy with a response."""
         return self.connection is None or self.connection.idle
 
     def end(self) -> None:
@@ -117,7 +117,7 @@ class Listener:
     _highest: int = 0
 
     async def open(self, host: str, port: int) -> int:
-        """Listen, and return the port; port 0 selects a free one. Raises OSError if the address cannot be used."""
+        """Listen, and return the port; port 0 selects a free port. Raises OSError if the address cannot be used."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in dict.fromkeys(found):
@@ -139,7 +139,7 @@ class Listener:
         return port
 
     async def close(self) -> None:
-        """Stop accepting connections; open connections continue. Safe to call more than once."""
+        """Stop accepting connections without closing open ones. Safe to call more than once."""
         for listening in self._sockets:
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
@@ -190,7 +190,7 @@ class Listener:
             )
 
     def _settle(self, slot: _Slot, _: asyncio.Task[None]) -> None:
-        """Handle an established or failed connection; close its socket unless the event loop owns it."""
+        """Clean up after an attempt to set up a connection, and close the socket unless the event loop owns it."""
         slot.accepting = None
         if slot.wire is not None:
             slot.wire.close()
@@ -198,10 +198,10 @@ class Listener:
             self.forget(slot)
 
     def _has_room(self, client: str, wire: socket.socket) -> bool:
-        """Return whether a new connection can stay open; if necessary, close an idle one to make this possible.
+        """Return whether a new connection can stay open, after closing an idle connection if necessary.
 
-        The system assigns the lowest free number, so the descriptor number of the new connection shows how many are in
-        use. Each response may need another descriptor for a file.
+        The operating system assigns the lowest free descriptor number, so the new connection's number shows how many
+        descriptors are in use. Each response may need one more descriptor, for the file that it sends.
         """
         most = self._highest // 2
         if self._clients[client] >= min(most // 2, self.limits.connections + _BESIDES_SOCKETS):
@@ -217,7 +217,10 @@ class Listener:
         return False
 
     def _end_idle(self, client: str | None) -> bool:
-        """End the oldest idle connection from a client (None: from any client), and return whether there was one."""
+        """End the client's oldest idle connection, and return whether the client had one.
+
+        If ``client`` is None, the connections of all clients are considered.
+        """
         idle = (slot for slot in self._slots if client in {None, slot.client} and slot.idle)
         slot = next(idle, None)
         if slot is None:

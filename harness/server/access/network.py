@@ -1,4 +1,4 @@
-"""Normalize host names, and list the names that clients can use to reach this server."""
+"""Normalize host names, and list the host names at which clients can reach this server."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def normal_authority(text: str | None) -> str | None:
 def normal_origin(text: str | None) -> str | None:
     """Return an origin as browsers send it (RFC 6454), or None if it is not a valid http or https origin.
 
-    The result is in lower case, without a slash, and without the default port of its scheme.
+    The result is in lower case, and has neither a trailing slash nor the default port of its scheme.
     """
     scheme, separator, rest = (text or "").partition("://")
     scheme = scheme.lower()
@@ -121,7 +121,7 @@ def normal_origin(text: str | None) -> str | None:
 
 
 def authorities_of(origin: str) -> frozenset[str]:
-    """Return all normal forms of an origin's Host header, because clients may include or omit the default port."""
+    """Return every normal Host header for an origin, since clients may include or omit the default port."""
     parts = urlsplit(origin)
     usual = PORTS.get(parts.scheme)
     if usual is None or parts.port not in {None, usual}:

@@ -36,14 +36,14 @@ _CLOSED_BY_PAGE: Final = frozenset({1000, 1001})
 
 
 class LimitError(Exception):
-    """The page sent too much, or nothing for too long; the server sends the error's text to the page."""
+    """Raised if a page sent too much, or nothing for too long; the server sends the error's text to the page."""
 
 
 class PageSocket(web.WebSocketResponse):
     """A page's WebSocket.
 
-    In aiohttp's own class, each ping or pong restarts the timeout for a message. This class uses a fixed deadline
-    instead, counts pings and pongs without returning them, and detects a broken connection when reading from it.
+    aiohttp's WebSocket class restarts the timeout for a message whenever a ping or pong arrives. PageSocket uses a
+    fixed deadline, counts pings and pongs without returning them, and detects a broken connection when reading from it.
     """
 
     def __init__(self, request: web.Request, limits: ServerLimits, *, max_msg_size: int) -> None:
@@ -63,7 +63,7 @@ class PageSocket(web.WebSocketResponse):
         return self.close_code in _CLOSED_BY_PAGE
 
     async def open(self) -> bool:
-        """Answer the handshake; return whether the page is still connected."""
+        """Answer the WebSocket handshake, and return whether the page is still connected."""
         try:
             await self.prepare(self._request)
         except ConnectionError:
@@ -107,7 +107,7 @@ class PageSocket(web.WebSocketResponse):
             await super().write_eof()
 
     async def hang_up(self) -> None:
-        """Close the connection, and abort it if the page does not answer. Safe to call more than once."""
+        """Close the connection, or abort it if the page does not answer. Safe to call more than once."""
         if not self.prepared:
             return
         if self._flooded:

@@ -14,7 +14,7 @@ _EVERY: Final = 60.0
 
 
 class RareLog:
-    """Logs each message at most once per minute, and appends how often it was suppressed in the meantime.
+    """Logs each message at most once per minute, and appends the number of suppressed repetitions.
 
     ``clock`` is in seconds.
     """

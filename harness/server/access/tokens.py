@@ -71,12 +71,12 @@ class Admission:
         self._origins: frozenset[str] = frozenset()
 
     def allow(self, *addresses: str) -> None:
-        """Also accept requests for these base addresses (such as ``http://127.0.0.1:8080``), and from their origins."""
+        """Also accept these base addresses (such as ``http://127.0.0.1:8080``) in requests' Host and Origin headers."""
         self._allowed |= set(addresses)
         self._set_origins()
 
     def allow_current(self, *addresses: str) -> None:
-        """Accept these base addresses instead of those from the last call, since a machine's addresses can change."""
+        """Replace the base addresses from this method's previous call, because a machine's addresses can change."""
         self._current = frozenset(addresses)
         self._set_origins()
 
@@ -94,7 +94,7 @@ class Admission:
         return normal_origin(origin) in self._origins
 
     def admit_application(self) -> str:
-        """Return the key that lets attached pages from other origins open sockets.
+        """Return the key with which pages of other applications can open sockets on this server.
 
         The key is valid until ``dismiss_application`` has been called as often as this method.
         """
@@ -103,13 +103,16 @@ class Admission:
         return self.application_key
 
     def dismiss_application(self) -> None:
-        """Decrease the number of attached pages from other origins, and revoke the key when none are left."""
+        """Record that a page of another application was detached, and revoke the key after the last page."""
         self._applications -= 1
         if self._applications == 0:
             self.application_key = None
 
     def offers_key(self, protocols: str | None) -> bool:
-        """Return whether a socket offers the key as a subprotocol (RFC 6455), which keeps it out of URLs and logs."""
+        """Return whether a socket offers the key as a subprotocol (RFC 6455).
+
+        A subprotocol keeps the key out of URLs and logs.
+        """
         offered = [name.strip().encode(errors="replace") for name in (protocols or "").split(",")]
         key = self.application_key
         return key is not None and any(secrets.compare_digest(one, key.encode()) for one in offered)
@@ -141,7 +144,7 @@ class Admission:
         }
 
     def admit_participant(self, secret: str | None, *, name: str | None, code: str | None) -> Token | None:
-        """Return the token for a secret or for the public room, or None if the participant is refused."""
+        """Redeem a participant's secret, or check the public room's code; return a token, or None for a refusal."""
         token = self.redeem(secret, "participant")
         if token is not None:
             return replace(token, name=token.name or name or "guest")
@@ -162,7 +165,7 @@ class Admission:
 
 
 def _matches(given: str | None, code: str) -> bool:
-    """Return whether a text matches the code, ignoring case if the code has no lower-case letters."""
+    """Return whether a code is the expected one; case is ignored if the expected code has no lower-case letters."""
     typed = (given or "").upper() if code == code.upper() else (given or "")
     return secrets.compare_digest(typed.encode(errors="replace"), code.encode())
 

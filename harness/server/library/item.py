@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Item:
     """One recording in the library.
 
-    ``active`` is set while the recording is in the spool, ``recording`` once it is published, and ``failure`` if it
-    failed.
+    ``active`` is set while the recording is in the spool, ``recording`` is set once the recording is published, and
+    ``failure`` is set if the recording failed.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Item:
 
     @property
     def state(self) -> Literal["recording", "published", "failed"]:
-        """Whether the recording is still running, or how it ended."""
+        """The recording's state, which shows whether the recording is still running or how it ended."""
         if self.recording is not None:
             return "published"
         return "failed" if self.failure else "recording"

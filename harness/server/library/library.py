@@ -1,7 +1,7 @@
 """Library lists the recordings of a public room.
 
-The server publishes a recording in its folder once the file has been finished and read back, no matter what the page
-does afterwards. The file stays in the folder until a member of the room deletes it.
+Independently of the page, the server publishes a recording in its folder once the file has been finished and read back.
+A published file stays in the library's folder until a member of the room deletes the recording.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _MAX_REPORTS: Final = 50
 class Library:
     """The recordings of one public room.
 
-    ``verify`` returns the summary of a file's report, and can be slow. ``on_published`` is called, in any thread, with
-    each recording that was published in ``folder``.
+    ``verify`` returns the summary of a file's report, which can take a long time. ``on_published`` is called, in any
+    thread, with each recording that was published in ``folder``.
     """
 
     def __init__(
@@ -113,8 +113,8 @@ class Library:
     def publish(self, active: ActiveRecording) -> None:
         """Publish a recording that has ended, unless it is already published; may be called from any thread.
 
-        Raises RecordingError if the recording can't be published. In that case, the caller must not delete the spool's
-        copy.
+        Raises RecordingError if the recording can't be published. If publishing fails, the caller must not delete the
+        spool's copy of the recording.
         """
         item = self._items.get(active.id)
         if item is None or item.recording is not None or active.state not in {"finished", "failed"} or not active.size:
@@ -133,7 +133,7 @@ class Library:
             raise active.error or recording_error(f"{active.name} could not be read back; it stays in the spool.")
 
     def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
-        """After a recording has ended, mark it as published, or as failed with a reason."""
+        """Mark a recording that has ended as published, or as failed with a reason."""
         item = self._items.get(active.id)
         if item is None:
             return
@@ -178,7 +178,7 @@ class Library:
         self._notify()
 
     def _forget_old_reports(self) -> None:
-        """Forget all but the newest reports; pages can request another verification."""
+        """Delete all but the newest reports; a page can have a recording verified again if its report was deleted."""
         verified = [item for item in self._items.values() if item.summary]
         for item in verified[:-_MAX_REPORTS]:
             item.verification = None

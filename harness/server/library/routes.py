@@ -65,7 +65,7 @@ class LibraryRoutes:
         return web.json_response(summary.as_message())
 
     async def _delete(self, request: web.Request) -> web.Response:
-        """Delete the recording with all its files and URLs."""
+        """Delete the recording with all its files, and revoke its URLs."""
         item = self._item(request, "recorder")
         if item.state == "recording":
             raise web.HTTPConflict(text="The recording is still running; stop it first.\n")
@@ -88,7 +88,7 @@ class LibraryRoutes:
         return item, item.recording
 
     def _item(self, request: web.Request, *roles: Role) -> Item:
-        """Return the requested item if the page has one of the roles; don't reveal to other pages whether it exists."""
+        """Return the requested item if the page has one of the roles; hide from other pages whether the item exists."""
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         token = self._admission.redeem(secret, *roles) if scheme == "Bearer" else None
         if token is None or token.room != self._library.room:

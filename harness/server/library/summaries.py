@@ -37,7 +37,7 @@ class Summaries:
         self._turn = asyncio.Lock()
 
     async def summarize(self, path: Path) -> ReportSummary:
-        """Verify a file when its turn comes; raises the same errors as ``verify``."""
+        """Verify a file once no other file is being verified; raises the same errors as ``verify``."""
         async with self._turn:
             return await _run_in_daemon_thread(lambda: self._verify(path))
 

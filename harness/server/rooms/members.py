@@ -47,7 +47,7 @@ class Backlog:
             self.size = 0
 
     def acknowledge(self, received_seq: int) -> None:
-        """Forget the first ``received_seq`` messages after the welcome message; the member has received them."""
+        """Delete the first ``received_seq`` messages after the welcome message; the member has received them."""
         while self.received_seq < received_seq and self.messages:
             self.size -= len(self.messages.popleft())
             self.received_seq += 1
@@ -131,14 +131,14 @@ class Room:
         return (self.next_marker - 1) % MARKERS
 
     def remember_marker(self, member: Member) -> None:
-        """Remember which marker belongs to the member's name, and forget the oldest name if there are too many."""
+        """Store which marker belongs to the member's name, and forget the oldest name if there are too many names."""
         self.markers_by_name.pop(member.name, None)
         self.markers_by_name[member.name] = member.visible_marker
         if len(self.markers_by_name) > _MAX_NAMES:
             del self.markers_by_name[next(iter(self.markers_by_name))]
 
     def add_event(self, time: float, event: Literal["join", "leave", "renumbered"], member: Member) -> MemberEvent:
-        """Store a member's join, or forget it when the member leaves; return the event to add to recordings."""
+        """Return the event to add to active recordings; also store a join event until the member leaves."""
         happened = MemberEvent(time, event, TimelineMember(name=member.name, marker=member.visible_marker))
         if event == "join":
             self.joins[member.id] = happened

@@ -12,7 +12,7 @@ Text = Annotated[str, Field(max_length=400)]
 
 
 class VideoSize(Message):
-    """The largest video that a member requests from another, in pixels and frames per second."""
+    """The largest video that a member requests from another member, in pixels and frames per second."""
 
     width: Annotated[float, Field(gt=0, le=8192)]
     height: Annotated[float, Field(gt=0, le=8192)]
@@ -57,14 +57,14 @@ class Description(Message):
 
 
 class SignalData(Message):
-    """The data that two members exchange to establish a connection."""
+    """The data that two members exchange to establish a WebRTC connection."""
 
     description: Description | None = None
     candidate: Annotated[dict[str, str | int | None], Field(max_length=16)] | None = None
 
 
 class Signal(Message):
-    """A message to another member."""
+    """A message that the server passes on to another member."""
 
     type: Literal["signal"]
     to: Short
@@ -85,14 +85,14 @@ class State(Message):
 
 
 class Subscribe(Message):
-    """Subscribes the member to other members; the keys are their ids, or '*' for everybody."""
+    """Subscribes the member to other members; the keys are the other members' ids, or '*' for everybody."""
 
     type: Literal["subscribe"]
     subscriptions: Subscriptions
 
 
 class Received(Message):
-    """The member has received the first video frame and the first audio from another member."""
+    """Reports that the member has received the first video frame and the first audio from another member."""
 
     type: Literal["received"]
     member: Short

@@ -1,4 +1,4 @@
-"""Outgoing represents a message that signaling returns for its caller to send."""
+"""Outgoing is a message that ``Signaling`` returns and that the caller must send."""
 
 from __future__ import annotations
 

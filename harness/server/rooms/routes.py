@@ -1,4 +1,4 @@
-"""Routes describes how media is sent between pages (directly or through TURN servers or an SFU), with credentials."""
+"""Routes specifies whether pages send media directly or through TURN servers or an SFU, and has the credentials."""
 
 from __future__ import annotations
 
@@ -31,20 +31,25 @@ class Sfu:
     secret: str | None = None
     """Janus's ``token_auth_secret``; None if Janus requires no tokens."""
     room: str | None = None
-    """Name of the room on the SFU; servers that use the same name share the room. If None, every room is separate."""
+    """Name of the room on the SFU; servers that use the same name share the room.
+
+    If None, each room of each server has its own room on the SFU.
+    """
     valid_for: float = _VALID_FOR
     """How long a token is valid, in seconds."""
 
     @classmethod
     def parse(cls, text: str, room: str | None = None) -> Self:
-        """Return the SFU at an address. The environment variable HARNESS_SFU_SECRET provides the secret.
+        """Return the SFU that has the given address.
+
+        The SFU's secret is read from the environment variable HARNESS_SFU_SECRET.
 
         Args:
             text: Address in the form ``janus=ws://HOST:PORT``.
             room: Name of the room on the SFU.
 
         Raises:
-            ConfigError: The address does not have this form.
+            ConfigError: The address does not have the form ``janus=ws://HOST:PORT``.
         """
         kind, _, url = text.partition("=")
         parts = urlsplit(url)
@@ -91,7 +96,7 @@ class IceServer:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the server at an address.
+        """Return the STUN or TURN server that has the given address.
 
         If a TURN server's address contains no user name, the secret is read from the environment variable
         HARNESS_TURN_SECRET.
@@ -100,7 +105,7 @@ class IceServer:
             text: Address in the form ``stun:HOST:PORT`` or ``turn:[USER:PASSWORD@]HOST:PORT[?transport=tcp]``.
 
         Raises:
-            ConfigError: The address does not have this form, or neither a user nor a secret is given.
+            ConfigError: The address is not a valid STUN or TURN address, or a TURN server has neither a user nor a secret.
         """
         scheme, _, rest = text.partition(":")
         user, at, address = rest.rpartition("@")
@@ -152,9 +157,9 @@ class Routes:
         ice_servers: Sequence[str] = (),
         relay_only: bool = False,
     ) -> Self:
-        """Return the routes that command-line options specify.
+        """Return the routes that the command-line options configure.
 
-        The environment variables HARNESS_SFU_SECRET and HARNESS_TURN_SECRET provide the secrets.
+        The secrets are read from the environment variables HARNESS_SFU_SECRET and HARNESS_TURN_SECRET.
 
         Args:
             sfu: Value of ``--sfu``.
@@ -163,7 +168,7 @@ class Routes:
             relay_only: Whether ``--relay-only`` was given.
 
         Raises:
-            ConfigError: An option is invalid, or another option that it needs is missing.
+            ConfigError: An option is invalid, or it requires another option that is missing.
         """
         if sfu_room and not sfu:
             message = "--sfu-room needs an SFU; specify one with --sfu janus=ws://HOST:PORT."
@@ -175,7 +180,7 @@ class Routes:
         return cls(Sfu.parse(sfu, sfu_room) if sfu else None, servers, relay_only)
 
     def for_member(self, room: str, member: str, server: str) -> dict[str, Any]:
-        """Return the part of the ``welcome`` message that describes the routes to a participant."""
+        """Return the part of the ``welcome`` message with which a participant's page sets up the routes."""
         return {
             "ice_servers": [one.for_member(member) for one in self.ice_servers],
             "ice_policy": "relay" if self.relay_only else "all",

@@ -1,8 +1,8 @@
 """Signaling is a pure state machine for the rooms: it turns received messages into outgoing messages and does no I/O.
 
 A lost connection can be resumed for a limited time. Both sides count the messages (except hello, welcome, ping, pong
-and error), and store each message until the other side has acknowledged it. When the connection is resumed, both sides
-send the unacknowledged messages again.
+and error), and store each sent message until it is acknowledged. When the connection is resumed, both sides send the
+unacknowledged messages again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Signaling:
     def receive(
         self, connection: int, text: str, *, may_try_code: bool = True, client: str | None = None
     ) -> list[Outgoing]:
-        """Handle a message; if it is malformed, close only the connection on which it arrived.
+        """Handle a message; a malformed message closes only the connection on which it arrived.
 
         If ``may_try_code`` is false, codes are refused without being checked. ``client`` identifies the client for the
         limits; if it is None, no limits apply.

@@ -69,7 +69,7 @@ class Viewers:
                 return [refusal(connection, "Viewers can't send messages to the room.")]
 
     def remove(self, connection: int) -> None:
-        """Forget a connection that has ended, if it belonged to a viewer."""
+        """Remove the viewer whose connection has ended, if the connection belonged to a viewer."""
         token = self._tokens.pop(connection, None)
         if token is not None:
             self._admission.revoke(token.room, token.subject)

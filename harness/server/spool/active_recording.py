@@ -82,7 +82,7 @@ class ActiveRecording:
 
     @property
     def facts(self) -> Facts:
-        """The recording's properties that were known when it began."""
+        """The properties that were known when the recording began, such as the room and the participant."""
         return self._files.facts
 
     @property
@@ -97,12 +97,12 @@ class ActiveRecording:
 
     @property
     def path(self) -> Path:
-        """The finished file in the spool."""
+        """The path of the finished file in the spool."""
         return self.folder.finished(self.facts.stem)
 
     @property
     def name(self) -> str:
-        """The finished file's name, as users see it."""
+        """The name of the finished file that is shown to users."""
         return self.published_as or self.path.name
 
     @property
@@ -127,7 +127,7 @@ class ActiveRecording:
 
     @property
     def expects_data(self) -> bool:
-        """Whether the page is expected to send bytes or ticks now."""
+        """Whether the page is expected to send chunks or tick times now."""
         return self.is_unfinished and self.log.recorder in {"started", "resumed"}
 
     @property
@@ -195,11 +195,11 @@ class ActiveRecording:
     # ---- finishing --------------------------------------------------------------------------------------------------
 
     def finish(self, reason: str | None = None) -> Finished:
-        """Finish the file, give it its name, and return once it is complete; the manifest is written afterwards.
+        """Finish the file, give it its final name, and return once it is complete; the manifest is written afterwards.
 
-        If nobody stopped the recording, ``reason`` explains why it ended. Raises RecordingError if none of the bytes
-        can be read, or if a file can't be written or renamed. Raises DiskFullError if the disk is full. In all these
-        cases, the recording has failed, and its raw bytes stay in the spool.
+        ``reason`` explains why the recording ended if it was not stopped normally. Raises RecordingError if none of the
+        bytes can be read, or if a file can't be written or renamed. Raises DiskFullError if the disk is full. After any
+        error that ``finish`` raises, the recording has failed, and its raw bytes stay in the spool.
         """
         self.stop_accepting()
         with self._finishing:
@@ -270,8 +270,8 @@ class ActiveRecording:
         """Publish the recording in ``folder`` unless it is already published, and delete the spool's copy.
 
         Returns the published recording. If the recording has failed, returns None and deletes nothing, so that the next
-        recovery can finish it from the raw bytes. Raises HarnessError if the finished file can't be published; in that
-        case the file stays in the spool.
+        recovery can finish it from the raw bytes. Raises HarnessError if the finished file can't be published and
+        therefore stays in the spool.
         """
         with self._finishing:
             if self.state == "cleaned":
@@ -297,8 +297,8 @@ class ActiveRecording:
     def publish_copy(self, folder: Path) -> Recording | None:
         """Publish the finished recording in ``folder``, and keep the spool's copy for downloads.
 
-        Returns None if the recording is already published, or if the file could not be read back. In the second case,
-        the raw bytes stay in the spool for the next recovery.
+        Returns None if the recording is already published, or if the file could not be read back. If the file could not
+        be read back, the raw bytes stay in the spool for the next recovery.
         """
         if self.published_as or self._settling is None or self._settling.state != "safe" or self.manifest is None:
             return None
@@ -307,7 +307,7 @@ class ActiveRecording:
         return recording
 
     def mark_published(self, name: str | None = None) -> None:
-        """Remember that the file is stored outside the spool as ``name`` and need not be published again."""
+        """Record that the file is stored outside the spool as ``name`` and need not be published again."""
         self.published_as = name or self.path.name
         # If the file that marks the recording as published can't be created, the next recovery publishes a second copy.
         with contextlib.suppress(OSError):

@@ -48,8 +48,8 @@ class RecordingLibrary(Protocol):
     def publish(self, active: ActiveRecording) -> None:
         """Publish a recording that has ended, unless it is already published; may be called from any thread.
 
-        Raises HarnessError if the recording can't be published. In that case, the caller must not delete the spool's
-        copy.
+        Raises HarnessError if the recording can't be published. If publishing fails, the caller must not delete the
+        spool's copy of the recording.
         """
 
     def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
@@ -101,10 +101,10 @@ class Connections:
         return self._rooms.has_member(active.facts.room, active.facts.participant)
 
     def is_published_by_download(self, active: ActiveRecording) -> bool:
-        """Return whether a recording counts as published once its download is complete.
+        """Return whether downloading a recording completely counts as publishing the recording.
 
-        It does in a public room without a library, because the participant then has the file. In other rooms, the
-        library or Python publishes recordings.
+        In a public room without a library, a downloaded recording counts as published, because the participant then has
+        the file. In all other rooms, either the library or the Python program publishes recordings.
         """
         return self._library is None and self._admission.public_room == active.facts.room
 
@@ -191,7 +191,8 @@ class Connections:
     async def release(self, socket: PageSocket, active: ActiveRecording, *, is_over: bool) -> None:
         """Handle the end of a connection, and finish its recording.
 
-        If ``is_over`` is false, the connection may be lost only temporarily, so the page gets some time to resume it.
+        If ``is_over`` is false, the connection may be lost only temporarily, so the page first gets some time to resume
+        the recording.
         """
         if self._sockets.get(active.id) is not socket:
             return
@@ -231,7 +232,11 @@ class Connections:
             del self._returned[active.id]
 
     async def _free_if_unneeded(self, active: ActiveRecording) -> None:
-        """Delete a recording that is empty or already in the library; if there is a library, release a failed one."""
+        """Free the resources of a recording that nobody needs any more.
+
+        A recording that is empty or that the library has published is deleted. If there is a library, a failed
+        recording is closed, but its raw bytes stay in the spool.
+        """
         has_nothing = active.state == "failed" and not active.size
         if has_nothing or (self._library and active.state == "finished" and active.published_as):
             await self._clean(active)

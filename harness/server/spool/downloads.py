@@ -35,7 +35,7 @@ _REPORT_POLICY: Final = (
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A report as an HTML page; ``nonce`` authorizes its script."""
+    """A report as an HTML page; the content security policy allows the script that has ``nonce``."""
 
     html: str
     nonce: str
@@ -134,7 +134,7 @@ class Downloads:
         )
 
     def _issue(self, address: _Address, *, is_same: Callable[[_Address], bool] = lambda _: False) -> str:
-        """Return the key for a URL; if the same URL was issued before, return its key and extend its validity."""
+        """Return the key for a URL; if the same file already has a valid URL, reuse its key and extend its validity."""
         now = self._clock()
         self._addresses = {key: one for key, one in self._addresses.items() if one.valid_until > now}
         known = (key for key, one in self._addresses.items() if is_same(one))

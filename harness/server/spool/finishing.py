@@ -1,4 +1,7 @@
-"""The two threads that finish a recording: Finalizer copies the bytes as they arrive, and Settling checks the file."""
+"""Two threads finish a recording.
+
+Finalizer copies the recording's bytes as they arrive, and Settling checks the finished file.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +67,8 @@ class Finalizer:
 class Settling:
     """Writes a finished file's manifest, syncs the file to disk, reads it back, and then removes the raw bytes.
 
-    If nobody stopped the recording, ``reason`` explains why it ended. Setting ``cancelled`` stops the read-back.
-    ``on_done`` is called with this object, in its own thread.
+    ``reason`` explains why the recording ended if it was not stopped normally. Setting ``cancelled`` stops the thread
+    from reading the file back. The Settling thread calls ``on_done`` with the Settling object as the argument.
     """
 
     def __init__(

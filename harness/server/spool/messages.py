@@ -22,8 +22,8 @@ class Clock(Message):
 class SpoolHello(Message):
     """Announces a recording, or resumes one.
 
-    ``presence_from_server`` specifies whether join and leave events come from the server's room. If not, the page sends
-    them, because it is recording a call in another application.
+    ``presence_from_server`` specifies whether join and leave events come from the server's room. Otherwise, the page
+    sends the join and leave events, because it is recording a call in another application.
     """
 
     type: Literal["hello"]
@@ -40,7 +40,7 @@ class SpoolHello(Message):
 
 
 class RecorderState(Message):
-    """MediaRecorder was started, stopped, paused or resumed at ``time``, in ms on the page's clock."""
+    """Reports that MediaRecorder was started, stopped, paused or resumed at ``time``, in ms on the page's clock."""
 
     type: Literal["recorder"]
     state: Literal["started", "stopped", "paused", "resumed"]
@@ -50,7 +50,8 @@ class RecorderState(Message):
 class Ticks(Message):
     """The times at which the mixer wrote its ticks, in ms on the page's clock.
 
-    The first entry in ``written`` belongs to tick number ``first``. None means that the mixer skipped a tick.
+    The first entry in ``written`` belongs to tick number ``first``. An entry of None means that the mixer skipped the
+    tick.
     """
 
     type: Literal["ticks"]
@@ -59,7 +60,7 @@ class Ticks(Message):
 
 
 class MixerEvent(Message):
-    """An event in the recorded mix at ``time``, in ms on the room's clock.
+    """An event that the mixer reports, with its ``time`` in ms on the room's clock.
 
     ``remote_server`` specifies whether the participant joins or leaves through another server, whose members this
     server does not know. ``marker`` is the marker number in the participant's synthetic media.
@@ -115,7 +116,7 @@ class Download(Message):
 
 
 class Clean(Message):
-    """Asks the spool to delete its copy of the recording."""
+    """Requests that the spool delete its copy of the recording."""
 
     type: Literal["clean"]
 

@@ -63,7 +63,7 @@ class JsonLines:
 def encode_line(content: Mapping[str, Any]) -> bytes:
     """Return an encoded line of a log.
 
-    No character takes more bytes than in the page's message, because readers reject lines that are too long.
+    A character never takes more bytes than in the page's message, so that no line becomes too long for the readers.
     """
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 

@@ -78,10 +78,10 @@ class EventBudget:
 
 
 class RecordingLog:
-    """The log of one recording, from which the manifest is written.
+    """The log of one recording; the manifest is written from this log.
 
-    If ``presence_from_server`` is true, join and leave events come from the server's room. Otherwise, the page reports
-    these events, because it is recording a call in another application.
+    If ``presence_from_server`` is true, join and leave events come from the server's room. Otherwise, the page sends
+    the join and leave events, because it is recording a call in another application.
     """
 
     def __init__(self, lines: JsonLines, facts: Facts, *, presence_from_server: bool) -> None:
@@ -112,8 +112,8 @@ class RecordingLog:
     def add_ticks(self, first: int, written: list[float | None]) -> None:
         """Store the times at which the mixer wrote its ticks, starting with tick number ``first``.
 
-        Raises RecordingError if there are more ticks than the mixer can have written, because ticks without a frame
-        stay in memory.
+        Raises RecordingError if there are more ticks than the mixer can have written, because ticks stay in memory
+        until their frames arrive, and unlimited ticks could fill the memory.
         """
         ticks = self._ticks + len(written)
         seconds = time.monotonic() - self.opened_at + _TICKS_IN_ADVANCE
@@ -124,7 +124,7 @@ class RecordingLog:
         self._lines.append({"first": first, "written": written})
 
     def add_event(self, event: MixerEvent) -> None:
-        """Store an event from the mixer; raises RecordingError for joins and leaves if they must come from the room."""
+        """Store an event from the mixer; raises RecordingError for a join or leave that must come from the server."""
         if self._presence_from_server and event.event in {"join", "leave"} and not event.remote_server:
             message = f"Join and leave events for room {self._facts.room!r} must come from the server."
             raise spool_error(message)

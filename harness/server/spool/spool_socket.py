@@ -207,9 +207,10 @@ class SpoolSockets:
                 await socket.send_message(_ack(active))
 
     async def _acknowledge(self, active: ActiveRecording) -> None:
-        """Report a newly found track, unless the connection has ended.
+        """Report a newly found track to the page, unless the connection has ended.
 
-        The page's ``start`` call resolves as soon as all tracks have been found, without waiting for the next chunk.
+        Therefore the page's ``start`` call can resolve as soon as all tracks have been found, without waiting for the
+        next chunk.
         """
         if socket := self._connections.socket_of(active):
             await socket.send_message(_ack(active))
@@ -217,7 +218,7 @@ class SpoolSockets:
     async def _finish(self, socket: PageSocket, active: ActiveRecording, reason: str | None = None) -> None:
         """Finish the file, and report immediately that it is complete; a large file's hash follows later.
 
-        If nobody stopped the recording, ``reason`` explains why it ended.
+        ``reason`` explains why the recording ended if it was not stopped normally.
         """
         finished = await asyncio.to_thread(active.finish, reason)
         if self._connections.socket_of(active) is not socket:
