@@ -1,4 +1,4 @@
-"""Define the errors that users see, which form one class hierarchy.
+"""Define the hierarchy of exceptions that users of the harness see.
 
 HarnessError
   ConfigError            a RecordConfig, scenario or option is invalid
@@ -86,7 +86,7 @@ def not_supported(message: str, *, page_log: Sequence[str] = ()) -> NotSupported
 
 
 def spool_error(message: str) -> RecordingError:
-    """Return the error for a recording that the spool refused or lost (NERTC 10452, RECORDING_CACHE_ERROR)."""
+    """Return the error for a recording whose data the spool refused or lost (NERTC 10452, RECORDING_CACHE_ERROR)."""
     return RecordingError(message, code=10452)
 
 

@@ -46,8 +46,8 @@ def open_room(
 ) -> AbstractContextManager[Room]:
     """Start a server on the loopback interface, launch Chrome, and open an empty room.
 
-    Use ``open_room`` in a ``with`` statement, which provides the room. At the end of the block, recordings that were
-    not downloaded are saved, and the room, the browser and the server are closed.
+    Use ``open_room`` in a ``with`` statement, for example ``with open_room() as room:``. At the end of the block,
+    recordings that were not downloaded are saved, and the room, the browser and the server are closed.
 
     Args:
         recordings: Folder for finished recordings. The folder is created if it does not exist.
@@ -143,7 +143,7 @@ def serve_public_room(
 ) -> Iterator[RoomServer]:
     """Serve a room that participants join from their own browsers, and publish their recordings in ``recordings``.
 
-    ``on_published`` is called with each published recording, possibly in another thread.
+    ``on_published`` is called with each published recording, and the call can come from any thread.
 
     Raises SetupError if the port or the folder can't be used.
     """

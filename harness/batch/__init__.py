@@ -1,5 +1,5 @@
 """Run many scenarios, on this machine or on a Dask cluster.
 
 Input: scenarios and the number of workers.  Output: one outcome per scenario, even after a worker crash.
-Called by ``harness run``; each worker calls ``harness.scenario``.
+``harness run`` calls this package, and its workers call ``harness.scenario``.
 """

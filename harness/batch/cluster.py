@@ -1,9 +1,9 @@
 """Run a batch on a Dask cluster (https://distributed.dask.org).
 
-Each scenario is one task, which uses one unit of its worker's ``browser`` resource. This process fetches the recordings
-from the workers' disks one at a time and in pieces, to limit its memory use. If a worker crashes, another
-worker runs its scenario again. The crashed worker's recordings are fetched at the end, if another worker is still
-running on the same machine.
+Each scenario is one Dask task, which takes one unit of its worker's Dask resource ``browser``. The process that runs
+the batch fetches the recordings from the workers' disks one at a time and in pieces, to limit its memory use. If a
+worker crashes, another worker runs the same scenario again. A crashed worker's recordings are fetched at the end of the
+batch, if another worker is still running on that worker's machine.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """The finished recordings in a crashed worker's ``folder``, and the reasons why others could not be finished."""
+    """The finished recordings in a crashed worker's ``folder``, and the reasons why other recordings are unfinished."""
 
     recordings: tuple[Recording, ...]
     folder: Path
@@ -87,9 +87,9 @@ def run_on_cluster(
 ) -> list[Outcome]:
     """Run every job on the cluster whose scheduler is at ``address``, and return the outcomes in the jobs' order.
 
-    ``on_progress`` is called at each step, ``on_outcome`` with each outcome, and ``on_rescued`` with each recording
-    that a crashed worker left behind. Once ``interrupted()`` is true, recordings in progress are finished and no
-    further job starts.
+    ``on_progress`` is called at each step of a scenario, ``on_outcome`` with each outcome, and ``on_rescued`` with each
+    recording that a crashed worker left behind. Once ``interrupted()`` is true, recordings in progress are finished and
+    no further job starts.
 
     Raises SetupError if the cluster can't be used, and ConfigError if it can't run one of the scenarios.
     """
@@ -158,7 +158,8 @@ def _ended(
 ) -> Iterator[tuple[ScenarioJob, _Played | Outcome | None]]:
     """Remove the jobs that have ended, and yield each with its result, which is None if the job never started.
 
-    This also drops the jobs' futures; otherwise, Dask would run a finished job again if its worker crashed later.
+    The ended jobs' Dask futures are released, because Dask would otherwise run a finished job again if its worker
+    crashed later.
     """
     from distributed.scheduler import KilledWorker
 
@@ -176,7 +177,7 @@ def _ended(
 
 
 def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outcome:
-    """Fetch a job's recordings into this machine's folder, and return the outcome with their new paths."""
+    """Fetch a job's recordings to this machine, and return the outcome with the recordings' new paths."""
     recordings = _fetch_recordings(client, played.worker, played.outcome.recordings, job.recordings)
     _clear(client, played.worker, played.folder)
     reports = tuple(
@@ -300,7 +301,7 @@ def _batch_folder(batch: str) -> Path:
 
 
 def _play(job: ScenarioJob, batch: str) -> _Played | None:
-    """Run a job on the current worker, in a separate folder; return None if the batch was interrupted."""
+    """Run a job in a separate folder on the current Dask worker; return None if the batch was interrupted."""
     from distributed import Event, get_worker
 
     worker = get_worker()
@@ -317,7 +318,7 @@ def _play(job: ScenarioJob, batch: str) -> _Played | None:
 
 
 def _private_folder(batch: str, job: ScenarioJob) -> Path:
-    """Create a folder for a job, and return it; other users of this machine can't access the folder.
+    """Create a job's folder, which other users of this machine can't access, and return the folder.
 
     Raises SetupError if the batch's folder belongs to another user, or can't be created.
     """
@@ -350,7 +351,7 @@ def _read_piece(path: Path, offset: int) -> bytes | None:
 
 
 def _remove_folder(folder: Path) -> bool:
-    """Remove a job's folder, unless its spool still contains a recording; in that case, return False."""
+    """Remove a job's folder and return True; return False if the folder's spool still contains a recording."""
     if any((folder / _RECORDINGS / SPOOL).glob("*")):
         return False
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Define a batch's jobs. A job runs a scenario, or finishes a scenario's recordings after its worker crashed."""
+"""Define a batch's jobs. Each job runs a scenario, or finishes a scenario's recordings after a worker crash."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _RECOVERED_WITHIN: Final = 30.0
 class ScenarioJob:
     """One scenario to run, and the folder for its recordings.
 
-    ``number`` is the job's position in the batch, counted from 0. ``room`` is the room's unique name, which identifies
-    the manifests of the job's recordings.
+    ``number`` is the job's position in the batch, counted from 0. ``room`` is the unique name of the job's room, by
+    which the manifests of the job's recordings are found.
     """
 
     number: int
@@ -89,12 +89,12 @@ Job = ScenarioJob | RescueJob
 
 
 def scenario_job_of(job: Job) -> ScenarioJob:
-    """Return the job whose recordings a ``RescueJob`` finishes; return any other job unchanged."""
+    """Return a ``RescueJob``'s original job; return any other job unchanged."""
     return job.scenario_job if isinstance(job, RescueJob) else job
 
 
 def _recover(recordings: Path, room: str) -> list[str]:
-    """Finish a room's recordings after its process has ended, and return the reasons why some can't be finished."""
+    """Finish a room's recordings after its worker has ended; return a message for each one that can't be finished."""
     end = time.monotonic() + _RECOVERED_WITHIN
     while True:
         lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}

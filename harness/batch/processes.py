@@ -37,7 +37,7 @@ _ENDED_WITHIN: Final = 5.0
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
     """Return how many scenarios this machine can run in parallel, at least 1 and at most ``workers``.
 
-    The most CPU-intensive scenarios determine the number, because they may run at the same time.
+    The number is limited by the CPU needs of the most CPU-intensive scenarios, because these may run at the same time.
     """
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
@@ -58,7 +58,7 @@ def run_batch(
     has no outcome.
 
     If a job fails, its outcome contains the reason, and the other jobs continue. If a worker process crashes, another
-    worker finishes its recordings.
+    worker finishes the recordings.
     """
     batch = _Batch(jobs, workers, on_progress, on_outcome)
     try:
@@ -198,7 +198,7 @@ class _Worker:
             self.connection.send(None)
 
     def close(self) -> None:
-        """End the idle process."""
+        """End the process, which is expected to be idle."""
         self.connection.close()
         self._process.join(_ENDED_WITHIN)
         self.kill()
@@ -249,7 +249,7 @@ def _end_with(parent: int) -> None:
 
 
 class _Parent:
-    """The worker's end of the connection to the parent."""
+    """The worker process's end of the connection to the parent process."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -276,7 +276,7 @@ class _Parent:
         return self._ending
 
     def send(self, sent: Sent) -> None:
-        """Send a message to the parent; ignore errors if the parent has ended, because this process will end soon."""
+        """Send a message to the parent; if the parent has ended, do nothing, because this process will end soon."""
         with self._lock, contextlib.suppress(OSError):
             self._connection.send(sent)
 

@@ -84,7 +84,7 @@ def requested_call(url: str | None, script: Path | None, storage_state: Path | N
 
 
 def read_script(path: Path) -> JoinScript:
-    """Return the function ``join(page, name)`` from a Python file; raises ConfigError if the file has none."""
+    """Load the function ``join(page, name)`` from a Python file; raises ConfigError if the file does not define it."""
     if not path.is_file():
         message = f"--script: {path} is not a file; give a Python file with a function join(page, name)."
         raise ConfigError(message)
@@ -114,7 +114,7 @@ def read_script(path: Path) -> JoinScript:
 
 
 def _failure(path: Path, error: Exception, name: str | None = None) -> str:
-    """Return a one-line message with the line number at which the script failed, and the reason."""
+    """Return one line of text with the reason why the script failed and the number of the line that failed."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     participant = f" for {name}" if name else ""

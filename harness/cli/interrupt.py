@@ -18,7 +18,7 @@ _OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
-    """Stores whether a signal has arrived: ``exit_code`` is None until then, and 129, 130 or 143 afterwards."""
+    """Stores whether a signal has arrived: ``exit_code`` is None at first, and 129, 130 or 143 after a signal."""
 
     exit_code: int | None = None
 
@@ -29,7 +29,7 @@ class Interruption:
         return self.exit_code is not None
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Set the exit code, and restore the default handling of further signals."""
+        """Set the exit code, and restore the default signal handling, so that the next signal ends the program."""
         del frame
         self.exit_code = 128 + number
         for terminal in self._terminals:
@@ -44,7 +44,7 @@ class Interruption:
 def interruptible() -> Iterator[Interruption]:
     """Treat the first SIGINT, SIGTERM or SIGHUP as a request to stop.
 
-    If SIGHUP is already ignored (nohup), it stays ignored.
+    If the program ignores SIGHUP from the start, for example because it was started with nohup, it continues to do so.
     """
     interruption = Interruption()
     before = {
@@ -63,7 +63,8 @@ def interruptible() -> Iterator[Interruption]:
 def quiet_interrupts() -> Iterator[None]:
     """End the program with exit code 130 and without a traceback when Ctrl-C is pressed.
 
-    If SIGINT is already ignored, for example in a background job of a shell script, it stays ignored.
+    If the program ignores SIGINT from the start, for example in a background job of a shell script, it continues to do
+    so.
     """
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
@@ -74,7 +75,7 @@ def quiet_interrupts() -> Iterator[None]:
 
 
 def _discard_output(output: int) -> None:
-    """Redirect an output stream to the null device, because writing to its closed terminal would fail."""
+    """Redirect an output stream to the null device, because its terminal is closed and writing to it would fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, output)
     os.close(null)
@@ -83,7 +84,7 @@ def _discard_output(output: int) -> None:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """If a module is being imported, end the program; otherwise raise KeyboardInterrupt, so that cleanup code runs.
 
-    An exception that is raised during an import might be printed by the import system, or swallowed by the module.
+    An exception raised during an import might be printed by the import system or suppressed by the imported module.
     """
     del number
     inner = frame

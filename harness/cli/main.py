@@ -89,7 +89,10 @@ def run() -> None:
 
 
 def _escape_unencodable() -> None:
-    """Make stdout accept any text: write bytes in file names unchanged, and escape other text that can't be encoded."""
+    """Make stdout accept text that it can't encode.
+
+    Undecodable bytes in file names are written unchanged, and other characters are escaped.
+    """
 
     def encode(error: UnicodeError) -> tuple[str | bytes, int]:
         try:
@@ -103,7 +106,7 @@ def _escape_unencodable() -> None:
 
 
 def _print_failure(message: str) -> None:
-    """Print the message on stderr; if JSON output is requested, also print it as JSON on stdout."""
+    """Print an error message on stderr; if JSON output is requested, also print the message as JSON on stdout."""
     # Printing the JSON fails if stdout is a closed pipe; the message must still reach stderr.
     with contextlib.suppress(OSError):
         print_error(message)

@@ -50,7 +50,7 @@ JsonOption = Annotated[
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return the given value; raises ConfigError if it is not valid UTF-8, because manifests can't store such text."""
+    """Return an option's value; raises ConfigError if it is not valid UTF-8, which manifests can't store."""
     for one in given if isinstance(given, list) else [given]:
         text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
         if encodable(text) != text:
@@ -147,14 +147,14 @@ _debug = False
 
 
 def debugging(*, on: bool = False) -> bool:
-    """Return whether tracebacks are shown; ``on=True`` turns tracebacks on."""
+    """Return whether errors are shown with a traceback; ``on=True`` enables tracebacks."""
     global _debug  # noqa: PLW0603 - the one switch of a program, set before anything runs
     _debug = _debug or on
     return _debug
 
 
 def stdout() -> Console:
-    """Return the console for results; it wraps lines only on a terminal."""
+    """Return the console that prints results; it wraps long lines only on a terminal."""
     console = Console(highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
@@ -192,7 +192,7 @@ def writable() -> Iterator[None]:
 
 
 class ReportFiles:
-    """Writes report files one by one; after a failure, the command still writes the others and prints its output."""
+    """Writes report files; if one can't be written, the command still writes the other files and prints its output."""
 
     def __init__(self) -> None:
         self._error: HarnessError | None = None
@@ -209,11 +209,11 @@ class ReportFiles:
 
     @property
     def error(self) -> str | None:
-        """The reason why the first file that failed could not be written; None if no file failed."""
+        """The error message for the first file that could not be written; None if every file was written."""
         return str(self._error) if self._error else None
 
     def raise_for_error(self) -> None:
-        """Raise the first error, if there was one."""
+        """Raise the error for the first file that could not be written; do nothing if every file was written."""
         if self._error:
             raise self._error
 
@@ -225,7 +225,7 @@ def print_path(console: Console, path: Path) -> None:
 
 
 def print_reports(console: Console, recordings: Sequence[Recording], reports: Sequence[Report]) -> None:
-    """Print each recording's path, which other programs can read from the output, and then its report."""
+    """Print each recording's path, which scripts can read from the output, followed by the report on the recording."""
     for recording, report in zip(recordings, reports, strict=True):
         print_path(console, recording.path)
         console.print(report)
@@ -234,7 +234,7 @@ def print_reports(console: Console, recordings: Sequence[Recording], reports: Se
 def print_json(output: dict[str, Any], *, error: str | None = None) -> None:
     """Print a command's JSON output; control characters, and characters that can't be encoded, are escaped.
 
-    ``error`` is the reason for a failure other than a failed check; it sets ``ok`` to false in the output.
+    ``error`` is the reason for a failure other than a failed check; if it is given, ``ok`` is false in the output.
     """
     if error is not None:
         output = {**output, "ok": False, "error": error}

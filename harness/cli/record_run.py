@@ -74,7 +74,7 @@ class RecordResult:
 
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
-    """Make the recording that ``order`` specifies, and verify every saved recording, even if a step failed."""
+    """Make the recording that ``order`` specifies, and verify every saved recording, even after an error."""
     from harness.browser.cpu_budget import CpuBudget
     from harness.launch import open_room_at
 
@@ -99,7 +99,7 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
 
 
 class RecordRun:
-    """Makes one recording, from joining the room to cleaning up, and shows the progress on stderr.
+    """Makes one recording, from joining the room to deleting temporary copies, and shows the progress on stderr.
 
     An interruption ends the recording early; the file is still finished.
     """
@@ -112,7 +112,7 @@ class RecordRun:
         self._task = bar.add_task("Joining", total=None)
 
     def run(self) -> None:
-        """Make all participants join, let the first one record, download the recording, and delete its other copies."""
+        """Make all participants join, let the first one record, download the file, and delete temporary copies."""
         self._join()
         if self._interruption:
             return

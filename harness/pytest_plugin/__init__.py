@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and the launch arguments; both work regardless of the order in which plugins are loaded."""
+    """Register the marker, and the launch arguments so that the order in which plugins are loaded does not matter."""
     config.addinivalue_line("markers", MARKER)
     # Ignore pytest's warning about pytest-playwright 0.10, whose base_url fixture is a method of a plugin object.
     config.addinivalue_line(
@@ -84,7 +84,7 @@ class LaunchLayer:
     @pytest.fixture(scope="session")
     @staticmethod
     def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
-        """Return the options for connecting to a remote browser, which can then reach the room's server on loopback."""
+        """Return connection options that let a remote browser reach the room's server on this machine's loopback."""
         address = option_value(pytestconfig, "room-connect")
         return {"endpoint": address, "expose_network": "<loopback>"} if address else connect_options
 
@@ -118,7 +118,8 @@ def _folder(config: pytest.Config) -> Path:
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """Return ``verify`` with the limits and expectations from the ``--recordings-expect`` file.
 
-    A duration and limits passed by the test take precedence; the test's expectations are added to those in the file.
+    A duration or limits that a test passes override those in the file. Expectations that a test passes are added to
+    those in the file.
     """
     path = option_path(pytestconfig, "recordings-expect")
     expected = read_expected(path) if path else Expected()
@@ -166,8 +167,9 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test. The ``room`` marker's participants join the room, and leave when the test ends.
+    """Return a room for this test.
 
+    The participants named in the ``room`` marker join the room before the test starts, and leave when the test ends.
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.
     """

@@ -1,4 +1,4 @@
-"""Handle a test's artifacts: keep or remove recordings, fill the failure folder, and link files in test reports."""
+"""Keep or remove a test's recordings, fill its failure folder, and link the files in test reports."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ARTIFACTS: Final = pytest.StashKey[TestArtifacts]()
 
 
 def store_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Store a test's recordings in its test item, together with the failure folder if the test has already failed.
+    """Store a test's recordings in pytest's item for the test, together with the failure folder if the test has failed.
 
     Recordings are kept or removed only at the very end of the test, because a later fixture teardown may also fail.
     """
@@ -103,7 +103,7 @@ def _remove_files(recordings: Sequence[Recording]) -> None:
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """Return each failed test that has a folder, with its folder; include tests that ran in other processes."""
+    """Return each failed test with the path of its failure folder; this includes tests that ran in other processes."""
     reports = [one for kind in terminal.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
     return [
         (report.nodeid, str(value)) for report in reports for name, value in report.user_properties if name == _BUNDLE
@@ -111,7 +111,7 @@ def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
 
 
 def _to_html(item: pytest.Item, report: pytest.TestReport, artifacts: TestArtifacts) -> None:
-    """Add two links for each recording to pytest-html's report: to the video, and to the report on the recording."""
+    """In pytest-html's report, link every recording's file and the HTML report on the recording."""
     html: Any = item.config.pluginmanager.getplugin("html")
     if html is None or not getattr(item.config.option, "htmlpath", None):
         return
@@ -150,7 +150,7 @@ def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundl
 def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
     """Return the path of a recording's HTML report, which is in the failure folder or next to the recording.
 
-    If the report does not exist yet, write it; return None if that fails.
+    If the report does not exist yet, it is written; if it can't be written, the function returns None.
     """
     page = recording.path.with_suffix(".html")
     if bundle:

@@ -62,7 +62,7 @@ class Bundle:
             self._timeline += [{"time": time, "source": source, "message": text} for time, text in lines]
 
     def _new_path(self, participant: Participant, suffix: str) -> Path:
-        """Return an unused path for a participant's file, because two participants can have the same safe file name."""
+        """Return an unused path for a participant's file; two participants can have the same safe file name."""
         names = numbered(safe_stem(participant.name))
         return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 
@@ -113,7 +113,7 @@ class Bundle:
 
 
 def _show_page(participant: Participant) -> None:
-    """Make a page draw its tiles for a screenshot; it does not draw them by itself if its window is not shown."""
+    """Make a page draw its tiles for a screenshot, because a page whose window is not shown does not draw them."""
     participant.page.evaluate("() => window.harness.show()")
 
 
@@ -134,7 +134,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 class _Clock:
-    """Converts times in a recording's file to UTC by adding the pauses, because the file does not contain them."""
+    """Converts times in a recording's file to UTC; the pauses are added, since the file does not contain them."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._start = datetime.fromisoformat(manifest.recording.started_at)

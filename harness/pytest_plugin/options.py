@@ -58,7 +58,7 @@ _OPTIONS: Final = {
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add each option, and the equivalent setting in pytest's configuration."""
+    """Add each option to pytest's command line, and the equivalent setting to pytest's configuration."""
     group = parser.getgroup("recording-harness", "Recording rooms")
     for name, (metavar, text) in _OPTIONS.items():
         group.addoption(f"--{name}", metavar=metavar, default=None, help=text)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target: Path) -> None:
     """Write the index page to ``target``.
 
-    ``pages`` maps each recording's path to the path of its report page. A report without a page is listed without a
-    link.
+    ``pages`` maps each recording's path to the path of its report page. A recording without a report page is listed
+    without a link.
 
     Raises OSError if the index page can't be written, and ConfigError if ``target`` exists but is not an HTML page.
     """

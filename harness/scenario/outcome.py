@@ -30,8 +30,8 @@ class Progress:
 class Outcome:
     """A scenario's result: its recordings, oldest first, and one report on each.
 
-    ``error`` contains the failed step and the reason. If the scenario could not start, ``failure`` is the
-    exception. ``seconds`` is how long the scenario took. ``interrupted`` is true if a user ended the scenario early.
+    ``error`` states which step failed and why. If the scenario could not start, ``failure`` is the exception.
+    ``seconds`` is how long the scenario took. ``interrupted`` is true if a user ended the scenario early.
     """
 
     title: str

@@ -31,8 +31,8 @@ _MOST_VALUES: Final = 100_000
 def read_scenario(path: Path) -> Scenario:
     """Return the scenario in the .toml, .yaml or .yml file at ``path``; the default title is the file's name.
 
-    Raises ConfigError if the scenario can't be read or its steps are not possible; the message names the file, line,
-    step and reason.
+    Raises ConfigError if the scenario can't be read or a step is impossible at its position; the message names the
+    file, line, step and reason.
     """
     try:
         data, lines = _parsed(path)
@@ -101,7 +101,7 @@ def _line(text: str) -> str:
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return an error's location in the file, without the verb that pydantic inserts after a step's number."""
+    """Return a validation error's location in the file, without the step's verb, which pydantic adds to it."""
     if len(loc) > 2 and loc[0] == "steps" and loc[2] in VERBS:  # noqa: PLR2004 - steps, number, kind
         loc = loc[:2] + loc[3:]
     # If a key accepts one name or several names, pydantic adds one of these type names to the location.

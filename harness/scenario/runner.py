@@ -147,7 +147,7 @@ class _ScenarioRun:
             self._participants[name].clean_media_recording()
 
     def report(self, recording: Recording) -> Report:
-        """Verify a recording against the steps' expectations, and return the report; an unreadable recording fails."""
+        """Verify a recording against its expectations, and return the report, which fails if the file is unreadable."""
         required = self.requirements[recording.id]
         return verify_safely(recording, duration=required.duration, limits=required.limits, expect=required.expect)
 
@@ -254,7 +254,7 @@ class _ScenarioRun:
     def _expect(self, one: WaitExpectation, before: _Elapsed, after: _Elapsed) -> None:
         """Add an expectation to every recording that includes the participant and ran for the whole wait.
 
-        Raises StepTimeout if there is no such recording.
+        Raises StepTimeout if no recording both includes the participant and ran for the whole wait.
         """
         count = 0
         for name, (recording, start) in before.items():

@@ -43,7 +43,7 @@ class SequenceCheck:
         self.cleaned: set[str] = set()
 
     def problem(self, step: Step) -> str | None:
-        """Update the state, and return why the step is impossible at this point, or None if it is possible."""
+        """Update the tracked state, and return why the step is impossible at this point, or None if it is possible."""
         for name in step.actors:
             problem = self._join_problem(name) if isinstance(step, Join) else self._action_problem(step, name)
             if problem:
@@ -87,7 +87,7 @@ class SequenceCheck:
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Mark the recording as ended, and return why an expectation can't be met, or None if all can be met."""
+        """Mark the recording as ended, and return why an expectation of the step can't be met, or None if all can."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()
@@ -153,7 +153,10 @@ class SequenceCheck:
 
 
 def problems(scenario: Scenario) -> Iterator[tuple[int, str]]:
-    """Yield each impossible step's number, counted from 0, and the reason. The first problem may cause the others."""
+    """Yield each impossible step's number, counted from 0, and the reason.
+
+    Steps after the first impossible step may be impossible only because of that step.
+    """
     check = SequenceCheck()
     for number, step in enumerate(scenario.steps):
         if problem := check.problem(step):

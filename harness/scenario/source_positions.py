@@ -41,7 +41,7 @@ class _Toml:
         return self._lines
 
     def _header(self, keys: list[str], *, appends: bool) -> Path:
-        """Return a table's path; if part of its name refers to an array of tables, use the last item of that array."""
+        """Return a TOML table's path, in which an array of tables is followed by the index of its last table so far."""
         where: Path = ()
         for number, key in enumerate(keys):
             where = (*where, key)
@@ -80,7 +80,7 @@ def _keys(node: Node) -> list[str]:
 
 
 def yaml_lines(value: Any, parent: Path = ()) -> Lines:
-    """Return the line number, counted from 1, of every key and list item for which ruamel.yaml stores one."""
+    """Return the line number, counted from 1, of each YAML key and list item whose position ruamel.yaml stores."""
     lines: Lines = {}
     mapping = isinstance(value, dict)
     items = value.items() if mapping else enumerate(value) if isinstance(value, list) else ()

@@ -125,7 +125,7 @@ class WaitExpectation(ReportModel):
 
 
 class Wait(Step):
-    """The scenario waits; every recording in progress is checked against the expectations."""
+    """The scenario waits, and every recording in progress is checked against the expectations for that time."""
 
     verb = "wait"
     wait: Positive = Field(description="Time to wait, in seconds.")
@@ -230,7 +230,7 @@ class Stop(Step):
 
 
 class Download(Step):
-    """A recording is downloaded; the file is checked against the expectations."""
+    """A recording is downloaded, and its file is checked against the expectations."""
 
     verb = "download"
     download: Name

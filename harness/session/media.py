@@ -22,7 +22,8 @@ APPLICATION_MEDIA: Final = ("synthetic", "own")
 def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None, option: str = "media") -> str | Path:
     """Return ``given`` if it is one of the ``kinds``, or the absolute path if it is the path of a video file.
 
-    A relative path is relative to ``folder``, or to the current directory. Raises ConfigError for any other value.
+    A relative path is relative to ``folder``, or to the current directory if no folder is given. Raises ConfigError for
+    any other value.
     """
     if given in kinds:
         return str(given)

@@ -66,7 +66,7 @@ class MediaControls(ABC):
         self._call("unplugDevice", kind)
 
     def set_speaking(self, speaking: bool) -> None:  # noqa: FBT001 - it reads like the setter that it is
-        """Set whether the participant's synthetic audio is twice as loud as normal, as if somebody were speaking.
+        """Set whether the participant's synthetic audio is twice as loud as normal, which simulates speaking.
 
         Args:
             speaking: True for twice the normal level, False for the normal level.

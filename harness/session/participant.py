@@ -122,8 +122,8 @@ class Participant(MediaControls):
     def start_media_recording(self, *, recorder: Recorder = "all", record_config: RecordConfig | None = None) -> None:
         """Start a recording (NERTC ``startMediaRecording``), and return when the first data of every track is stored.
 
-        If this participant is already recording, the new recording starts first. Then the old recording is stopped and
-        downloaded automatically.
+        If this participant is already recording, the old recording continues until the new one has started. The old
+        recording is then stopped and downloaded automatically.
 
         Args:
             recorder: Participants to record: everybody in the room (``"all"``), or only this participant (``"local"``).
@@ -155,8 +155,8 @@ class Participant(MediaControls):
     def download_media_recording(self) -> Recording:
         """Download the recording through the browser (NERTC ``downloadMediaRecording``), and return the recording.
 
-        A recording in progress is stopped first. You can download a recording several times before
-        ``clean_media_recording``. Files are never overwritten.
+        A recording in progress is stopped first. Until ``clean_media_recording`` is called, a recording can be
+        downloaded several times. A download never overwrites an existing file.
 
         Raises:
             InvalidStateError: There is no recording.
@@ -168,11 +168,11 @@ class Participant(MediaControls):
         return self._files.collect(self._page.next_download(), began)
 
     def clean_media_recording(self) -> None:
-        """Delete the copies in the page and in the spool, but keep downloaded files (NERTC ``cleanMediaRecording``)."""
+        """Delete the recording in the page and the spool, and keep downloaded files (NERTC ``cleanMediaRecording``)."""
         self._call("cleanMediaRecording")
 
     def pause_media_recording(self) -> None:
-        """Pause the recording. The file does not contain the time from this call until ``resume_media_recording``.
+        """Pause the recording until ``resume_media_recording`` is called; the file does not contain the pause.
 
         Raises:
             InvalidStateError: No recording is in progress, or it is already paused.
@@ -200,7 +200,7 @@ class Participant(MediaControls):
         )
 
     def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
-        """Call ``handler`` for each ``event`` of this participant's recordings.
+        """Call ``handler`` whenever ``event`` occurs in one of this participant's recordings.
 
         The handler is called while Python waits, for example in ``wait`` or in a call to a page.
 
@@ -219,8 +219,8 @@ class Participant(MediaControls):
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
         """Emulate a worse network for WebRTC in both directions; without arguments, stop the emulation.
 
-        Signaling and the connection that stores the recording are not affected. The participant must have joined with
-        ``join_all(..., emulate_network=[name])``.
+        The emulation does not affect signaling or the connection over which the recorded data is sent to the server.
+        The participant must have joined with ``join_all(..., emulate_network=[name])``.
 
         Args:
             loss_percent: Percentage of packets to drop.
@@ -249,7 +249,7 @@ class Participant(MediaControls):
         self._page.wait(seconds)
 
     def leave(self) -> None:
-        """Leave the room. A recording in progress ends, but its file can still be downloaded or deleted."""
+        """Leave the room. Leaving ends a recording in progress, but its file can still be downloaded or deleted."""
         if self.state == "joined":
             self._call("leave")
             self.state = "left"
@@ -257,8 +257,8 @@ class Participant(MediaControls):
     def close(self) -> None:
         """Leave the room, save recordings that were not downloaded, and close the page.
 
-        ``close`` can be called more than once. If a step fails, the other steps are still carried out, and the first
-        error is raised at the end.
+        ``close`` can be called more than once. If leaving, closing the page or saving fails, the other actions are
+        still carried out, and the first error is raised at the end.
         """
         if self.state == "closed":
             return
@@ -317,7 +317,7 @@ class Participant(MediaControls):
             raise
 
     def _raise_if_lost(self) -> None:
-        """If the recording or the page failed, raise RecordingError with the part that was saved, but only once."""
+        """If the recording or the page failed, raise RecordingError with the saved part, once for each failure."""
         if self.state == "closed":
             return
         if self._page.crashed:

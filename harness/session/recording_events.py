@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 
 
 class RecordingEvents:
-    """Checks the events that a page reports, and calls the handlers for each event.
+    """Checks the events that a page reports, and calls the handlers that were registered for each event.
 
-    ``is_mine`` returns whether the recording with a given id belongs to the participant. Any other report from a script
-    in the page is added to ``page_log``.
+    ``is_mine`` returns whether the recording with a given id belongs to the participant. If a script in the page
+    reports anything except a valid event of such a recording, the report is added to ``page_log``.
     """
 
     def __init__(self, is_mine: Callable[[str], bool], page_log: MutableSequence[str]) -> None:

@@ -33,11 +33,11 @@ class RecordingFiles:
         self._stop_to_file: dict[str, float] = {}
 
     def store_stop_duration(self, finished: dict[str, Any]) -> None:
-        """Store how long it took to complete the file after recording stopped; the manifest will contain this time."""
+        """Store the time from the end of recording until its file was complete, for the manifest."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
     def collect(self, download: Download, began: float) -> Recording:
-        """Save a download under its final name, next to its manifest; ``began`` is when the download was requested."""
+        """Save a download under its final name, next to its manifest; ``began`` is the time of the download request."""
         spooled = self._context.server.recording_at(download.url)
         if spooled is None:
             message = f"The download {download.suggested_filename} is not a recording from this room's server."
@@ -67,7 +67,7 @@ class RecordingFiles:
         return recording
 
     def save_rest(self, participant: str) -> list[Recording]:
-        """Publish those of the participant's recordings that exist only in the spool; return them, oldest first."""
+        """Publish the participant's recordings that exist only in the spool, and return them, oldest first."""
         context = self._context
         saved = context.server.publish(context.recordings, room=context.room, participant=participant)
         self.recordings.extend(saved)

@@ -94,7 +94,7 @@ class Room:
                 ``verify`` recognizes, ``"camera"`` for the browser's devices, or the path of a video file that Chrome
                 can play, for example WebM.
             subscribe: Whether the participant receives everybody's media all the time, instead of only while
-                recording. This makes recordings start sooner.
+                recording. If True, this participant's recordings start sooner.
             timeout: Maximum time to wait, in seconds.
 
         Raises:

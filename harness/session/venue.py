@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Venue:
-    """A room's browsers and the media routes between them; ``VenueOptions`` describes the fields.
+    """A room's browsers and the media routes between them; the fields are documented in ``VenueOptions``.
 
     Raises ConfigError if ``connect`` is not a list of addresses.
     """
@@ -37,7 +37,7 @@ class Venue:
         object.__setattr__(self, "connect", tuple(self.connect))
 
     def starting_at(self, turn: int) -> Self:
-        """Return a copy that uses a different remote browser first, so that a batch's rooms are spread evenly."""
+        """Return a copy with another browser as the first in its list, so that a batch's rooms are spread evenly."""
         first = turn % max(1, len(self.connect))
         return replace(self, connect=(*self.connect[first:], *self.connect[:first]))
 

@@ -154,7 +154,7 @@ def serve(
 
 
 def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
-    """Serve the room, and print each recording when it is published; return the interruption's exit code."""
+    """Serve the room until a signal arrives, print each published recording, and return the signal's exit code."""
     from harness.launch import serve_public_room
     from harness.server.access.network import is_loopback
 
@@ -182,7 +182,7 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Return a TLS context with the certificate, or None if no certificate is given."""
+    """Return a TLS context for the given certificate, or None if no certificate is given."""
     if cert is None:
         if key is not None:
             message = f"--key: {key} has no effect without --cert; give the certificate as well."
