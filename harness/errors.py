@@ -58,7 +58,7 @@ class PageError(HarnessError):
 
 
 class InvalidStateError(PageError):
-    """A call was made at the wrong time: outside a room, or while no recording was in the right state (NERTC 10454)."""
+    """A call was made outside a room, or in a state of the recording that does not allow the call (NERTC 10454)."""
 
 
 class NotSupportedError(PageError):

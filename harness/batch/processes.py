@@ -53,9 +53,9 @@ def run_batch(
 ) -> list[Outcome]:
     """Run every job, up to ``workers`` in parallel, and return the outcomes in the jobs' order.
 
-    ``on_progress`` is called with the job's number at each step, and ``on_outcome`` with each outcome. Once
-    ``interrupted()`` is true, recordings in progress are finished and no further job starts. A job that never started
-    has no outcome.
+    ``on_progress`` is called with the job's number at each step of the job's scenario, and ``on_outcome`` with each
+    outcome. Once ``interrupted()`` is true, recordings in progress are finished and no further job starts. A job that
+    never started has no outcome.
 
     If a job fails, its outcome contains the reason, and the other jobs continue. If a worker process crashes, another
     worker finishes the recordings.
@@ -237,7 +237,7 @@ def _work(connection: Connection) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent has ended."""
+    """Make this process end soon after its parent process has ended."""
 
     def watch() -> None:
         never = threading.Event()
@@ -288,5 +288,5 @@ class _ToParent(QueueHandler):
         super().__init__(parent)  # type: ignore[arg-type]
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a log record, whose message has already been formatted, to the parent."""
+        """Send a log record with its formatted message to the parent process."""
         self.queue.send(record)  # type: ignore[attr-defined]

@@ -35,7 +35,7 @@ class ApplicationCall:
     storage_state: Path | None
 
     def enter(self, room: Room, names: tuple[str, ...], media: str | Path) -> None:
-        """Make every participant join, and wait until the first participant's page reports all the others."""
+        """Make every participant join, and wait until the first participant's page reports all other participants."""
         from playwright.sync_api import Error as PlaywrightError
 
         options: dict[str, Any] = {"ignore_https_errors": urlsplit(self.url).hostname in _LOCAL_HOSTS}

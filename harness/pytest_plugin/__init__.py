@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make the test's result available to its fixtures, and add the test's artifacts to the report."""
+    """Make the test's result available to the test's fixtures, and add the test's artifacts to the report."""
     report = yield
     if report.when == "setup":
         item.stash[FAILED] = False

@@ -109,7 +109,7 @@ def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
 
 
 def _place(path: Path, lines: Lines, where: tuple[int | str, ...]) -> str:
-    """Return the file and line of a value, or of the table or list that should contain the value."""
+    """Return the file and line of a value or, if it is missing, of the table or list that should contain it."""
     known = (where[:length] for length in range(len(where), 0, -1))
     return f"{path}:{next((lines[one] for one in known if one in lines), 1)}"
 
@@ -131,7 +131,7 @@ def _reason(error: ErrorDetails, where: tuple[int | str, ...], data: dict[str, A
 
 
 def _known(where: tuple[int | str, ...], data: dict[str, Any]) -> list[str]:
-    """Return the allowed keys at a location: at the top level, in a step, or in the record table."""
+    """Return the keys that a scenario may contain at a location: the top level, a step, or the ``record`` table."""
     if not where:
         return list(Scenario.model_fields)
     if where == ("record",):

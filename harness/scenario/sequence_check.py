@@ -74,7 +74,7 @@ class SequenceCheck:
         return None
 
     def _wait_problem(self, step: WaitFor) -> str | None:
-        """Return why a wait's state or event can't occur after the earlier steps, or None if it can."""
+        """Return why the state or event that a wait requires can't occur after the earlier steps, or None if it can."""
         name = step.wait_for
         if step.state == "recording" and (name not in self.recording or name in self.paused):
             return f"{name} is not recording, so this state is never reached"

@@ -35,7 +35,7 @@ EDGE: Final = 0.7
 
 
 def _media(given: str, info: ValidationInfo) -> str:
-    """Return the media, with a video file's path resolved relative to the scenario's folder."""
+    """Return a participant's media; a video file's path is resolved relative to the scenario's folder."""
     try:
         return str(media_of(given, MEDIA, folder=(info.context or {}).get("folder")))
     except ConfigError as error:
@@ -257,7 +257,7 @@ class Network(Step):
 
 
 class Crash(Step):
-    """A participant's page crashes; the recording so far is kept."""
+    """A participant's page crashes; the part of the recording that exists so far is kept."""
 
     verb = "crash"
     crash: Name

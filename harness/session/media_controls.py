@@ -11,7 +11,7 @@ Device = Literal["audio", "video"]
 
 
 class MediaControls(ABC):
-    """Methods that change what a participant sends. ``Participant`` inherits them."""
+    """``Participant``'s methods for the microphone, the camera, screen sharing and synthetic audio."""
 
     @abstractmethod
     def _call(self, name: str, argument: object = None) -> Any:

@@ -217,7 +217,7 @@ class Participant(MediaControls):
         self._events.on(event, handler)
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
-        """Emulate a worse network for WebRTC in both directions; without arguments, stop the emulation.
+        """Emulate a poor network for WebRTC in both directions; a call without arguments stops the emulation.
 
         The emulation does not affect signaling or the connection over which the recorded data is sent to the server.
         The participant must have joined with ``join_all(..., emulate_network=[name])``.
@@ -241,7 +241,7 @@ class Participant(MediaControls):
         self._page.crash()
 
     def wait(self, seconds: float) -> None:
-        """Wait while handling the page's events.
+        """Wait for the given time, and handle the page's events meanwhile.
 
         Args:
             seconds: Time to wait.
@@ -265,7 +265,7 @@ class Participant(MediaControls):
         run_every_step((self._leave_if_alive, self._page.close, self._expel, self._detach, self._save_rest))
 
     def _begin_join(self, options: dict[str, Any]) -> Callable[[], None]:
-        """Start joining, and return a function that waits until every subscriber receives this participant's media."""
+        """Start joining, and return a function that waits until every subscriber receives the participant's media."""
         finish = self._page.begin("join", options)
 
         def finish_join() -> None:
@@ -287,7 +287,7 @@ class Participant(MediaControls):
         self._context.server.detach(self._context.room, self.name)
 
     def _expel(self) -> None:
-        """Remove the participant from the room, in case the page could not leave by itself."""
+        """Remove the participant from the room, in case the participant's page could not leave the room."""
         if self._member:
             self._context.server.expel(self._context.room, self._member)
             self._member = ""
@@ -303,7 +303,7 @@ class Participant(MediaControls):
         return self._context.server.has_recording(recording, room=self._context.room, participant=self.name)
 
     def _call(self, name: str, argument: object = None) -> Any:
-        """Call a function in the page; if a recording failed or the page crashed, the error contains the saved part."""
+        """Call a function in the page; if a recording failed or the page crashed, the error contains the saved recording."""
         try:
             return self._page.call(name, argument)
         except RecordingError as error:

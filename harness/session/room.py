@@ -118,7 +118,8 @@ class Room:
             media: Camera and microphone of all these participants, as in ``join``.
             subscriber: Name of a participant who receives everybody's media all the time, instead of only while
                 recording.
-            emulate_network: Names of the participants on which ``Participant.emulate_network`` can be called later.
+            emulate_network: Names of the participants whose network can be changed later with
+                ``Participant.emulate_network``.
             timeout: Maximum time to wait, in seconds.
 
         Raises:
@@ -217,7 +218,7 @@ class Room:
         return [recording for participant in self.participants for recording in participant.recordings]
 
     def wait(self, *, seconds: float) -> None:
-        """Wait while handling events from pages and browsers.
+        """Wait for the given time, and handle events from pages and browsers meanwhile.
 
         Args:
             seconds: Time to wait.
