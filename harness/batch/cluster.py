@@ -69,7 +69,7 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """The finished recordings in a crashed worker's ``folder``, and the reasons why other recordings are unfinished."""
+    """A crashed worker's finished recordings in ``folder``, and the reasons why other recordings can't be finished."""
 
     recordings: tuple[Recording, ...]
     folder: Path

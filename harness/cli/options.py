@@ -219,7 +219,7 @@ class ReportFiles:
 
 
 def print_path(console: Console, path: Path) -> None:
-    """Print a file's path; replace unprintable characters on a terminal, but not in output for other programs."""
+    """Print a file's path; on a terminal, but not in output for other programs, replace unprintable characters."""
     text = str(path)
     console.print(printable(text) if console.is_terminal else text, soft_wrap=True, markup=False)
 

@@ -118,8 +118,8 @@ def _folder(config: pytest.Config) -> Path:
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """Return ``verify`` with the limits and expectations from the ``--recordings-expect`` file.
 
-    A duration or limits that a test passes override those in the file. Expectations that a test passes are added to
-    those in the file.
+    If a test passes a duration or limits, these override the values in the ``--recordings-expect`` file. Expectations
+    that a test passes are added to those in the file.
     """
     path = option_path(pytestconfig, "recordings-expect")
     expected = read_expected(path) if path else Expected()

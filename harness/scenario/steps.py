@@ -1,4 +1,4 @@
-"""Define scenarios and their steps; each step has exactly one verb."""
+"""Define scenarios and their steps; each step has exactly one verb, for example ``join``."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class MediaControls(ABC):
         """Call a function in the page, and return its result."""
 
     def mute(self) -> None:
-        """Turn the microphone off. Recordings continue and contain silence."""
+        """Turn the microphone off. Recordings continue, and contain silence while the microphone is off."""
         self._call("setMicrophone", argument=False)
 
     def unmute(self) -> None:
@@ -26,7 +26,7 @@ class MediaControls(ABC):
         self._call("setMicrophone", argument=True)
 
     def turn_camera_off(self) -> None:
-        """Turn the camera off. Recordings show a placeholder with the participant's name."""
+        """Turn the camera off. While the camera is off, recordings show a placeholder with the participant's name."""
         self._call("setCamera", argument=False)
 
     def turn_camera_on(self) -> None:

@@ -155,8 +155,8 @@ class Participant(MediaControls):
     def download_media_recording(self) -> Recording:
         """Download the recording through the browser (NERTC ``downloadMediaRecording``), and return the recording.
 
-        A recording in progress is stopped first. Until ``clean_media_recording`` is called, a recording can be
-        downloaded several times. A download never overwrites an existing file.
+        A recording in progress is stopped before the download. Until ``clean_media_recording`` is called, a recording
+        can be downloaded several times. A download never overwrites an existing file.
 
         Raises:
             InvalidStateError: There is no recording.
@@ -303,7 +303,7 @@ class Participant(MediaControls):
         return self._context.server.has_recording(recording, room=self._context.room, participant=self.name)
 
     def _call(self, name: str, argument: object = None) -> Any:
-        """Call a function in the page; if a recording failed or the page crashed, the error contains the saved recording."""
+        """Call a page function; if the recording failed or the page crashed, the error contains the saved recording."""
         try:
             return self._page.call(name, argument)
         except RecordingError as error:

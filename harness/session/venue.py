@@ -52,6 +52,6 @@ class VenueOptions(TypedDict, total=False):
     """Whether to show the browser windows. The default is False."""
     connect: Sequence[str]
     """Addresses of remote browsers started with ``playwright run-server``, for example ``["ws://HOST:PORT"]``.
-    Participants are distributed over these browsers. By default, a Chrome is started on this machine."""
+    Participants are distributed over the listed browsers. By default, a Chrome is started on this machine."""
     routes: Routes | None
     """SFU, STUN and TURN servers for the media. By default, media is sent directly from page to page."""
