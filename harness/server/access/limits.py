@@ -144,7 +144,7 @@ class Rate:
         self._at = clock()
 
     def accept(self) -> bool:
-        """Count one more event, and return whether it is within the rate."""
+        """Count one more event, and return whether the event is within the rate."""
         if not self.can_accept:
             return False
         self._available -= 1
@@ -175,13 +175,13 @@ class Rates:
         self._rates: dict[tuple[str, str], Rate] = {}
 
     def accept(self, key: tuple[str, str]) -> bool:
-        """Count one more event from a client, and return whether it is within the rate."""
+        """Count one more event from a client, and return whether the event is within the client's rate."""
         self._rates = {known: rate for known, rate in self._rates.items() if not rate.is_unused}
         return self._rates.setdefault(key, Rate(self._per_second)).accept()
 
 
 def is_too_deep(text: str, depth: int) -> bool:
-    """Return whether a JSON text is nested deeper than ``depth``, without parsing it."""
+    """Return whether a JSON document is nested deeper than ``depth``, without parsing the document."""
     if text.count("[") + text.count("{") <= depth:
         return False
     now = 0

@@ -102,7 +102,7 @@ class PageSocket(web.WebSocketResponse):
             return
 
     async def write_eof(self) -> None:  # type: ignore[override]
-        """End the response, unless the handshake failed."""
+        """Finish the HTTP response, unless the WebSocket handshake failed."""
         if self.prepared:
             await super().write_eof()
 

@@ -21,7 +21,7 @@ class Outgoing:
 
 
 def not_admitted(connection: int, *, wrong_code: bool) -> Outgoing:
-    """Refuse admission with a message that is always the same, so that it does not reveal the reason."""
+    """Refuse admission without revealing the reason: the message is always the same."""
     message = "Not admitted: the token or code is wrong, already used or expired."
     return replace(refusal(connection, message), wrong_code=wrong_code)
 

@@ -103,7 +103,7 @@ class SignalSockets:
                 raise LimitError(problem) from error
 
     async def _wait_for_return(self, member: Member | None) -> None:
-        """Give a member time to reconnect, and remove the member if the connection is still lost afterwards."""
+        """Give a member time to reconnect, and remove the member if the time passes without a reconnect."""
         if member is None:
             return
         lost_at = member.lost_at
@@ -115,7 +115,7 @@ class SignalSockets:
         self._deliver(self._signaling.broadcast(room, {"type": "recordings", "recordings": items}))
 
     def _deliver(self, messages: list[Outgoing]) -> None:
-        """Put each message into its connection's queue, in order."""
+        """Put each message into the send queue of its connection, in the given order."""
         for outgoing in messages:
             if queue := self._queues.get(outgoing.connection):
                 queue.put(outgoing)

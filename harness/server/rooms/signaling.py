@@ -208,7 +208,7 @@ class Signaling:
         return self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)
 
     def _resume(self, connection: int, hello: Hello) -> list[Outgoing]:
-        """Move a member to a new connection, even if the server has not noticed yet that the old one is lost."""
+        """Move a member to a new connection, even if the server has not noticed the loss of the old connection yet."""
         token = self._admission.redeem(hello.resume, "resume")
         room = self.rooms.get(token.room) if token else None
         member = room.members.get(token.subject) if room and token else None

@@ -122,7 +122,7 @@ class ActiveRecording:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether the recording has neither finished nor failed yet."""
+        """Whether the recording is still running or being finished."""
         return self.state in {"recording", "ending"}
 
     @property
@@ -166,7 +166,7 @@ class ActiveRecording:
             self.growing_file.end()
 
     def check_disk(self, headroom: Headroom) -> str | None:
-        """Return a warning the first time that disk space is low; raises DiskFullError if the recording must end."""
+        """Return a warning the first time that disk space is low; raises DiskFullError if too little is left to continue."""
         left = headroom.left(self.folder.path, self.size)
         if left == "enough" or (left == "low" and self._disk == "low"):
             return None

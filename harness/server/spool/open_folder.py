@@ -61,7 +61,7 @@ class JsonLines:
 
 
 def encode_line(content: Mapping[str, Any]) -> bytes:
-    """Return an encoded line of a log.
+    """Return one line of a log, encoded as JSON.
 
     A character never takes more bytes than in the page's message, so that no line becomes too long for the readers.
     """

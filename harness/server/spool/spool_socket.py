@@ -216,7 +216,7 @@ class SpoolSockets:
             await socket.send_message(_ack(active))
 
     async def _finish(self, socket: PageSocket, active: ActiveRecording, reason: str | None = None) -> None:
-        """Finish the file, and report immediately that it is complete; a large file's hash follows later.
+        """Finish the file, and report to the page at once that the file is complete; a large file's hash follows later.
 
         ``reason`` explains why the recording ended if it was not stopped normally.
         """
