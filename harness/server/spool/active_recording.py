@@ -166,7 +166,7 @@ class ActiveRecording:
             self.growing_file.end()
 
     def check_disk(self, headroom: Headroom) -> str | None:
-        """Return a warning the first time that disk space is low; raises DiskFullError if too little is left to continue."""
+        """Return a warning the first time that disk space is low; raise DiskFullError if too little space is left."""
         left = headroom.left(self.folder.path, self.size)
         if left == "enough" or (left == "low" and self._disk == "low"):
             return None
