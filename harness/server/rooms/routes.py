@@ -105,7 +105,7 @@ class IceServer:
             text: Address in the form ``stun:HOST:PORT`` or ``turn:[USER:PASSWORD@]HOST:PORT[?transport=tcp]``.
 
         Raises:
-            ConfigError: The address is not a valid STUN or TURN address, or a TURN server has neither a user nor a secret.
+            ConfigError: The address is not valid, or a TURN server has neither a user nor a secret.
         """
         scheme, _, rest = text.partition(":")
         user, at, address = rest.rpartition("@")
