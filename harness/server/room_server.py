@@ -167,7 +167,7 @@ class RoomServer:
         return self._call(lambda: self._web_app.downloads.share_video_file(path))
 
     def attach(self, room: str, name: str, media: str | Path) -> str:
-        """Return the script that must run first in every HTML frame of another application's page to record the call.
+        """Return the script that records another application's call; it must run first in every HTML frame of the page.
 
         The script contains a token that lets ``name`` join ``room`` again whenever the page is reloaded. ``media`` is
         "synthetic", "own" or the path of a video file.

@@ -37,68 +37,90 @@ _NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 
 @dataclass(frozen=True, kw_only=True)
 class ServerLimits:
-    """The limits of one server. Sizes are in bytes, and times are in seconds.
-
-    - ``signal_message``, ``spool_message``: the maximum message size on each socket. aiohttp drops a connection whose
-      message exceeds 4 MiB, which is more than a 250 ms chunk at 50 Mbit/s (1.6 MB).
-    - ``json_depth``: the maximum nesting depth of a message.
-    - ``messages``: messages per second on a connection, with bursts of up to twenty times as many. A page that is
-      recording sends one message per second for each remote participant, and a few further messages.
-    - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of up to twenty times as many. Pings
-      do not count as messages, so a connection that sends only pings counts as silent.
-    - ``connections``: the maximum number of WebSockets from one IPv4 address, or from one IPv6 /64 network.
-    - ``request_within``: the time within which a new connection must send a complete request.
-    - ``rooms``, ``participants``, ``viewers``, ``recordings``: the maximum number of rooms, of participants per room,
-      of viewers in all rooms together, and of recordings in progress per room.
-    - ``name``: the maximum length of a name in characters.
-    - ``recording_bytes``: the maximum size of a recording; a recording that reaches this size is stopped and finished.
-      ``notes_bytes`` is the maximum size of the log of ticks and events; a recording whose log reaches this size is
-      stopped and finished. ``notes_bytes`` also limits the size of a recording's statistics; statistics beyond this
-      size are dropped.
-    - ``recordings_each``: the maximum number of recordings that a participant can have in progress. A page makes only
-      one recording at a time, but it can begin a recording before the server has ended the page's previous recording.
-      A recording whose connection was lost also counts, because it can be resumed.
-    - ``unidentified``: the maximum number of connections without ``hello`` that are read at a time, for each kind of
-      socket; further connections wait.
-    - ``joins``: joins to a room per second from one address, with bursts of up to twenty times as many.
-    - ``wrong_codes``: wrong codes per second from one address, with bursts of up to twenty times as many. Codes beyond
-      this rate are refused without being checked.
-    - ``unsent``: the maximum number of bytes that are queued for a room member who does not read them.
-    - ``hello_within``: the time within which a new connection must send ``hello``.
-    - ``begins``: recordings that a participant can start per second, with bursts of up to twenty times as many. The
-      rate is limited because the server sends the list of recordings to all members of the room whenever a recording
-      starts.
-    - ``begins_within``: the time within which a page that has announced a recording must send the first byte or start
-      the recorder.
-    - ``idle``: how long a room member, or a page that is recording, can be silent. Pages ping every five seconds, or
-      once a minute in the background.
-    - ``comes_back``: how long a member stays in the room after losing the connection.
-    """
+    """The limits of one server."""
 
     signal_message: int = 64 * 1024
+    """The maximum size of a message on ``/signal``, in bytes."""
     spool_message: int = 4 * 1024 * 1024 - 1
+    """The maximum size of a message on ``/spool``, in bytes.
+
+    aiohttp drops a connection whose message exceeds 4 MiB, which is more than a 250 ms chunk at 50 Mbit/s (1.6 MB).
+    """
     json_depth: int = 16
+    """The maximum nesting depth of a JSON message."""
     messages: int = 200
+    """The maximum number of messages per second on a connection, with bursts of up to twenty times as many.
+
+    A page that is recording sends one message per second for each remote participant, and a few further messages.
+    """
     pings: int = 10
+    """The maximum number of WebSocket pings and pongs per second, with bursts of up to twenty times as many.
+
+    The limit applies to each connection. Pings do not count as messages, so a connection that sends only pings counts
+    as silent.
+    """
     connections: int = 512
+    """The maximum number of WebSockets from one IPv4 address, or from one IPv6 /64 network."""
     request_within: float = 5.0
+    """The time within which a new connection must send a complete request, in seconds."""
     rooms: int = 64
+    """The maximum number of rooms."""
     participants: int = 64
+    """The maximum number of participants in a room."""
     viewers: int = 64
+    """The maximum number of viewers in all rooms together."""
     recordings: int = 64
+    """The maximum number of recordings that can be in progress in a room."""
     recordings_each: int = 3
+    """The maximum number of recordings that a participant can have in progress.
+
+    A page makes only one recording at a time, but it can begin a recording before the server has ended the page's
+    previous recording. A recording whose connection was lost also counts, because it can be resumed.
+    """
     recording_bytes: int = 100_000_000_000
+    """The maximum size of a recording in bytes; a recording that reaches this size is stopped and finished."""
     notes_bytes: int = 1_000_000_000
+    """The maximum size of a recording's log of ticks and events, in bytes.
+
+    A recording whose log reaches this size is stopped and finished. ``notes_bytes`` also limits the size of a
+    recording's statistics; statistics beyond this size are dropped.
+    """
     unidentified: int = 12
+    """The maximum number of connections without ``hello`` that are read at a time; further connections wait.
+
+    The limit applies to each kind of socket separately.
+    """
     wrong_codes: float = 1.0
+    """The maximum number of wrong codes per second from one address, with bursts of up to twenty times as many.
+
+    Codes beyond this rate are refused without being checked.
+    """
     joins: float = 5.0
+    """The maximum number of joins to a room per second from one address, with bursts of up to twenty times as many."""
     begins: float = 5.0
+    """The maximum number of recordings that a participant can start per second.
+
+    Bursts of up to twenty times as many are accepted. The rate is limited because the server sends the list of
+    recordings to all members of the room whenever a recording starts.
+    """
     unsent: int = 2_000_000
+    """The maximum number of bytes that are queued for a room member who does not read them."""
     name: int = 64
+    """The maximum length of a name in characters."""
     hello_within: float = 10.0
+    """The time within which a new connection must send ``hello``, in seconds."""
     begins_within: float = 60.0
+    """The time within which an announced recording must begin, in seconds.
+
+    A recording begins when the page sends the first byte or starts the recorder.
+    """
     idle: float = 150.0
+    """How long a room member, or a page that is recording, can be silent, in seconds.
+
+    Pages ping every five seconds, or once a minute in the background.
+    """
     comes_back: float = 10.0
+    """How long a member stays in the room after losing the connection, in seconds."""
 
     @classmethod
     def parse(cls, given: Iterable[str]) -> Self:
