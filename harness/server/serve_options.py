@@ -23,28 +23,28 @@ _SHORTEST_CODE: Final = 8
 class ServeOptions:
     """Where and how a RoomServer listens.
 
-    - ``host`` and ``port``: the address to listen on; port 0 selects a free port.
-    - ``tls``: the TLS context; the server uses https if it is set.
-    - ``origins``: additional addresses at which browsers reach the server, for example through a proxy
-      (``https://rooms.example``).
-    - ``public_room``: a room that participants join without a token; they need ``join_code`` if one is set.
-      ``view_code`` gives access to the room's recordings, but not to the room.
-    - ``limits``: the limits on what the server accepts.
-    - ``routes``: the SFU and the TURN servers for the media. By default, media is sent directly from page to page.
-
     Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or
     would have no effect. The errors' messages name the options of ``harness serve``.
     """
 
     host: str = LOOPBACK
+    """The host name or IP address to listen on."""
     port: int = 0
+    """The port to listen on; 0 selects a free port."""
     tls: SSLContext | None = None
+    """The TLS context; the server uses https if a context is given."""
     origins: tuple[str, ...] = ()
+    """Additional addresses at which browsers reach the server, for example through a proxy (``https://rooms.example``)."""
     public_room: str | None = None
+    """The name of a room that participants join without a token, but with ``join_code`` if one is set."""
     join_code: str | None = None
+    """The code for joining the public room, or None if no code is needed."""
     view_code: str | None = None
+    """A code that gives access to the public room's recordings, but not to the room."""
     limits: ServerLimits = field(default_factory=ServerLimits)
+    """The limits on what the server accepts."""
     routes: Routes | None = None
+    """The SFU and the TURN servers for the media. By default, media is sent directly from page to page."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", parse_host(self.host))
