@@ -34,7 +34,7 @@ class ServeOptions:
     tls: SSLContext | None = None
     """The TLS context; the server uses https if a context is given."""
     origins: tuple[str, ...] = ()
-    """Additional addresses at which browsers reach the server, for example through a proxy (``https://rooms.example``)."""
+    """Additional addresses at which browsers reach the server, for example a proxy's (``https://rooms.example``)."""
     public_room: str | None = None
     """The name of a room that participants join without a token, but with ``join_code`` if one is set."""
     join_code: str | None = None
