@@ -1,6 +1,6 @@
 /**
  * The main module on another application's page: builds a client from its parts and returns the calls that Python can
- * make. The page's own scripts can't see the client.
+ * make. The page's own scripts have no access to the client.
  */
 
 import { ApplicationMedia } from './application/media.js';

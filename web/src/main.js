@@ -1,6 +1,6 @@
 /**
- * The main module of our own page: builds a client from its parts and exposes it to the View, to NERTC programs and to
- * Python.
+ * The main module of our own page: builds a client from its parts and makes the client available to the View, to NERTC
+ * programs and to Python.
  */
 
 import { Client } from './client/client.js';

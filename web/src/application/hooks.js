@@ -1,8 +1,9 @@
 /**
- * hooks.js runs in every frame of another application's page, before the page's own scripts, which can't detect it. It
- * is a classic script, since a module would run too late. The script tracks the page's peer connections and the tracks
- * that they send, and replaces the camera and the microphone if Python requests this. When a call begins, it loads
- * attach.js. Python defines `HARNESS` before hooks.js runs.
+ * hooks.js runs in every frame of another application's page, before any of the page's own scripts. Those page scripts
+ * can't detect hooks.js. hooks.js is a classic script, since a module would run after the page's first scripts.
+ * hooks.js tracks the page's peer connections and the tracks that they send. If Python requests virtual devices,
+ * hooks.js replaces the page's camera and microphone. hooks.js loads attach.js when a call begins. Python defines the
+ * object `HARNESS`, which contains the options, before hooks.js runs.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
@@ -16,7 +17,8 @@
     /** @type {Set<RTCPeerConnection>} */
     connections = new Set();
     /**
-     * The streams that each track was announced with, for listeners that are added later.
+     * The streams with which each receiver's track was announced. A listener that is added after the announcement finds
+     * the streams here.
      *
      * @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>}
      */
@@ -66,7 +68,7 @@
     }
 
     /**
-     * Calls `handler` with the connection from each event of this type. (This script can't import shared/events.js.)
+     * Calls `handler` with the connection from each event of the given type.
      *
      * @param {'connection' | 'closed'} type
      * @param {(connection: RTCPeerConnection) => void} handler
@@ -101,7 +103,7 @@
   Native.prototype.constructor = Followed;
 
   /**
-   * Wraps a method so that `then` is called after each call. The page can't detect the wrapper.
+   * Wraps a method so that `then` is called after each call of the method. The page can't detect the wrapper.
    *
    * @param {object} prototype
    * @param {string} name

@@ -3,8 +3,8 @@
 import { COLUMNS, ROWS, decode } from '../shared/marker.js';
 
 /**
- * Number of frames without a marker after which a participant counts as unidentified. The second number applies while
- * one of our own participants has not been identified in the call yet.
+ * Number of frames without a marker after which a participant counts as unidentified. MISSING_FRAMES replaces FRAMES
+ * while one of our own participants has not been identified in the call yet.
  */
 const FRAMES = 45;
 const MISSING_FRAMES = 150;
@@ -17,7 +17,7 @@ const MIDDLE = 128;
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal
  * @param {() => boolean} isSomebodyMissing whether one of our own participants has not been identified yet; if so, more
- * frames are read, since the first ones may be too blurred
+ * frames are read, since the first frames may be too blurred
  * @returns {Promise<number | null>}
  */
 export async function readMarker(track, signal, isSomebodyMissing) {
@@ -63,8 +63,8 @@ async function readFrame(frame) {
 }
 
 /**
- * Returns the mean luma in the middle of a cell. The middle is half as wide and half as high as the cell, so that
- * blurred edges count less.
+ * Returns the mean luma in the middle of a cell. Only the middle half of the cell's width and height is measured, since
+ * the cell's edges may be blurred.
  *
  * @param {Uint8Array} luma
  * @param {number} stride

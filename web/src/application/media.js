@@ -9,8 +9,8 @@ const MICROPHONE_ID = 'harness-microphone';
 const GROUP = 'harness';
 
 /**
- * Emits `changed` when the application sends different tracks or switches its tracks on or off. We can't switch its
- * tracks on or off.
+ * Emits `changed` when the application sends different tracks or switches its tracks on or off. Only the application
+ * can switch the tracks that it sends on or off.
  *
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}
@@ -134,8 +134,8 @@ class VirtualCamera {
   }
 
   /**
-   * Returns a clone of a track that behaves like a device's track. For example, it has a size from the start, while a
-   * generator's own track has no size before its first frame.
+   * Returns a clone of a track that behaves like a device's track. For example, the clone has a size from the start,
+   * while a generator's track has no size before its first frame.
    *
    * @param {MediaStreamTrack} track
    * @param {MediaTrackConstraints} constraints

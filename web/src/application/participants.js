@@ -1,4 +1,4 @@
-/** RemoteParticipants: groups the tracks that an application receives over its peer connections by participant. */
+/** RemoteParticipants: the tracks that an application receives over its peer connections, grouped by participant. */
 
 import { Emitter } from '../shared/events.js';
 import { MutedPlayback, statisticsOf } from '../webrtc/tracks.js';
@@ -18,7 +18,11 @@ export class RemoteParticipant {
   /** @type {MutedPlayback | null} */
   #playback = null;
 
-  /** @param {RTCPeerConnection} connection @param {string} key identifies the stream within the connection */
+  /**
+   * @param {RTCPeerConnection} connection
+   *
+   * @param {string} key the stream's key, which is unique within the connection
+   */
   constructor(connection, key) {
     this.connection = connection;
     this.key = key;
@@ -72,12 +76,12 @@ export class RemoteParticipant {
 /** @extends {Emitter<ParticipantEvents>} */
 export class RemoteParticipants extends Emitter {
   /**
-   * Each connection's participants, by the key of their stream.
+   * The participants of each connection, indexed by the key of the participant's stream.
    *
    * @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>}
    */
   #participants = new Map();
-  /** When each connection was disconnected, on the page's clock. @type {Map<RTCPeerConnection, number>} */
+  /** The page clock's time at which each disconnected connection was lost. @type {Map<RTCPeerConnection, number>} */
   #disconnectedAt = new Map();
   #hooks;
   #timer;
@@ -114,7 +118,7 @@ export class RemoteParticipants extends Emitter {
   }
 
   /**
-   * Finds tracks that were announced before we started listening, and tracks that we receive again.
+   * Finds tracks that were announced before we started listening, and tracks whose reception has restarted.
    *
    * @param {RTCPeerConnection} connection
    */
@@ -128,9 +132,8 @@ export class RemoteParticipants extends Emitter {
   }
 
   /**
-   * Assigns a track to a participant. Usually, each stream belongs to one participant. There are two exceptions: a
-   * shared screen may be a second video track in a participant's stream, and some servers put all participants into one
-   * stream.
+   * Assigns a track to a participant. Usually, each stream belongs to one participant. However, a shared screen may be
+   * a second video track in a participant's stream, and some servers put all participants' tracks into one stream.
    *
    * @param {RTCPeerConnection} connection
    * @param {RTCRtpReceiver} receiver
@@ -154,7 +157,7 @@ export class RemoteParticipants extends Emitter {
   }
 
   /**
-   * Returns whether a participant has a live track of this kind that is received or may still be received.
+   * Returns whether a participant has a live track of the given kind that is received or may still be received.
    *
    * @param {RemoteParticipant} participant
    * @param {'audio' | 'video'} kind
@@ -232,8 +235,8 @@ const BROKEN = new Set(['disconnected', 'failed', 'closed']);
 const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
 
 /**
- * Returns whether a transceiver has stopped receiving. Before the first answer, a transceiver has no direction, but it
- * may already receive media.
+ * Returns whether a transceiver has stopped receiving. A transceiver has no current direction before the first answer,
+ * but may already receive media.
  *
  * @param {RTCRtpTransceiver} transceiver
  */

@@ -1,9 +1,9 @@
 /**
  * ApplicationRoom: another application's call, as seen by one of its pages.
  *
- * Input: the application's peer connections, through hooks.js and participants.js, and our own signaling, which
- * provides the names of our attached participants and the room's clock. Output: CallRoomEvents. The client uses this
- * class through the interface CallRoom.
+ * Input: the application's peer connections, which hooks.js and participants.js observe, and our own signaling, which
+ * provides the attached participants' names and the room's clock. Output: CallRoomEvents. The client uses this class
+ * through the interface CallRoom.
  */
 
 import { invalidState, stepTimeout } from '../shared/errors.js';
@@ -60,8 +60,8 @@ class IdentifiedParticipant {
  */
 export class ApplicationRoom extends Emitter {
   /**
-   * Always false: this page itself reports the joins and leaves that it sees in the call. The server knows only which
-   * participants have the page open.
+   * Always false, since the page itself reports the joins and leaves that it observes in the call. The server knows
+   * which participants have opened the application's page, but not which of them are in the call.
    */
   presenceFromServer = false;
   /** @type {Map<string, IdentifiedParticipant>} */
@@ -152,8 +152,8 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Resolves when all participants in the call have been identified and their media has arrived; fails with a
-   * StepTimeout that names the missing participants.
+   * Resolves when all participants in the call have been identified and we have received their first frame and audio;
+   * fails with a StepTimeout that names the missing participants.
    */
   async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
@@ -170,7 +170,8 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Returns a join event for each participant in the recording, since only this page knows who is in the call.
+   * Returns a join event for each participant in the recording. The page creates these join events, since the server
+   * doesn't know who is in the call.
    *
    * @param {RecorderKind} recorder
    */

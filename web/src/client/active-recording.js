@@ -10,11 +10,11 @@ import { Health } from './health.js';
 import { pause } from '../shared/pause.js';
 import { Watchdog } from '../shared/watchdog.js';
 
-/** How long a recording may wait for steady video from all participants before it begins, in ms. */
+/** Maximum time that a recording waits, before it begins, until the video of all participants is steady, in ms. */
 const SETTLE = 1500;
 /**
- * How long a frame written at a tick takes to reach the recorder, in ms. `pause` and `resume` wait this long,
- * so that no frame is lost.
+ * The time from the tick at which the mixer writes a frame until the frame reaches the recorder, in ms. `pause` and
+ * `resume` wait until the latest frame has reached the recorder, so that no frame is lost.
  */
 const BETWEEN_TICKS = 10;
 const WATCH_EVERY = 250;
@@ -70,7 +70,7 @@ export class ActiveRecording extends Emitter {
   #seen = { bytes: 0, acknowledged: 0 };
   /** @type {ReturnType<typeof setInterval>[]} */
   #watching = [];
-  /** Messages to send when the server is ready. @type {(() => void)[]} */
+  /** Messages that are sent as soon as the server is ready. @type {(() => void)[]} */
   #beforeReady = [];
 
   /** @param {RecordPlan} plan @param {Stages} stages @param {RoomClockLike} clock */
@@ -115,7 +115,7 @@ export class ActiveRecording extends Emitter {
   }
 
   /**
-   * Starts recording these sources; resolves when the server has received data from every track.
+   * Starts recording the given sources; resolves when the server has received data from every track.
    *
    * @param {Source[]} sources
    * @param {RoomAccess} room
@@ -175,7 +175,7 @@ export class ActiveRecording extends Emitter {
     this.state = 'recording';
   }
 
-  /** Raises an alarm if the recorder delivers no data, or if the server acknowledges none. */
+  /** Raises an alarm if the recorder delivers no data, or if the server acknowledges no data. */
   #checkProgress() {
     const { bytes, acknowledged } = this.spool;
     if (bytes > this.#seen.bytes || this.state !== 'recording') this.#chunks.feed();

@@ -1,5 +1,5 @@
 /**
- * Client: the page's public API, with join, leave, devices and NERTC's recording calls.
+ * Client: the page's public API, which consists of join, leave, device control and NERTC's recording calls.
  *
  * Input: calls from the view (view/), from NERTC programs (entry/nertc.js) and from Python (entry/python.js). Output:
  * calls to one room, one source of media and a recording's stages (mixer, spool and recorder). main.js or attach.js
@@ -28,7 +28,7 @@ import { Subscriber } from './subscriptions.js';
 /** @typedef {import('../recorder/spool.js').Spool} Spool */
 
 /**
- * The options of `join`. NERTC's `channelName` and `uid` mean the same as `room` and `name`.
+ * The options of `join`. `channelName` and `uid` are NERTC's names for `room` and `name`.
  *
  * @typedef {object} JoinOptions
  * @property {string} [name] of the participant
@@ -40,13 +40,14 @@ import { Subscriber } from './subscriptions.js';
  * @property {'synthetic' | 'camera' | 'video-file' | 'application'} [media]
  * @property {string | null} [videoFile] the path of the video file on the server
  * @property {DeviceIds} [devices] the camera and microphone to use
- * @property {Subscriptions} [subscriptions] the participants to subscribe to as soon as we have joined; none by default
- * @property {number} [timeout] how long to wait until every subscriber has received our media, in ms; 20 s by default
+ * @property {Subscriptions} [subscriptions] the participants to subscribe to immediately after the join; none by
+ * default
+ * @property {number} [timeout] how long `join` waits for every subscriber to receive our media, in ms; 20 s by default
  */
 
 /**
- * Emits `changed` when the page may need an update, `joined` after a join, and the following events about a recording:
- * `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
+ * Emits `changed` when the page may have to be redrawn, `joined` after a join, and the following events about a
+ * recording: `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
  *
  * @extends {Emitter<ClientEvents>}
  * @implements {MediaRecordingCalls}
@@ -80,7 +81,7 @@ export class Client extends Emitter {
     this.#recordings.listen('needs', () => this.#subscriber.update(this.#recordings.needs));
   }
 
-  /** The recording that NERTC's recording calls apply to. */
+  /** The recording on which NERTC's recording calls operate. */
   get recording() {
     return this.#recordings.current;
   }
@@ -132,7 +133,7 @@ export class Client extends Emitter {
     return this.#inTurn(() => this.#recordings.clean());
   }
 
-  /** Pauses the recording; the file will not contain the pause. */
+  /** Pauses the recording; the file omits the paused time. */
   pauseMediaRecording() {
     return this.#inTurn(() => this.#recordings.pause());
   }
@@ -206,7 +207,7 @@ export class Client extends Emitter {
   }
 
   /**
-   * Subscribes to other participants even while nothing is being recorded, so that the page can show them.
+   * Subscribes to the participants that the page shows, even while nothing is being recorded.
    *
    * @param {Subscriptions} subscriptions
    */

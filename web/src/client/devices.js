@@ -6,7 +6,7 @@ import { Emitter } from '../shared/events.js';
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 
 /**
- * Emits `changed` when a device has been switched or replaced, and `replaced` when a different track is sent.
+ * Emits `changed` when a device has been switched or replaced, and `replaced` when one of our sent tracks is replaced.
  *
  * @extends {Emitter<{changed: void, replaced: void}>}
  */
@@ -28,7 +28,7 @@ export class Devices extends Emitter {
     this.#inTurn = inTurn;
   }
 
-  /** Starts using this media in this room. @param {LocalMedia} media @param {CallRoom} room */
+  /** Starts using the given media in the given room. @param {LocalMedia} media @param {CallRoom} room */
   use(media, room) {
     this.media = media;
     this.#room = room;
@@ -37,7 +37,10 @@ export class Devices extends Emitter {
     room.listen('clock', () => media.setClock(room.clock.offset));
   }
 
-  /** Announces the devices that are off because they are missing or were switched off in the previous room. */
+  /**
+   * Announces to the room which devices are off, either because they are missing or because they were switched off in
+   * the previous room.
+   */
   announceOff() {
     const { stream } = this.media ?? {};
     this.microphone &&= (stream?.getAudioTracks().length ?? 0) > 0;
@@ -98,7 +101,7 @@ export class Devices extends Emitter {
     }
   }
 
-  /** Ends the media. Devices that are switched off stay off in the next room. */
+  /** Ends the media. A device that is switched off stays off in the next room. */
   async close() {
     await this.media?.close();
     this.media = null;
@@ -124,8 +127,8 @@ export class Devices extends Emitter {
   }
 
   /**
-   * Switches a device off when its track ends by itself, so that silence or the placeholder replaces it. If the user
-   * stops sharing the screen with the browser's own button, switches back to the camera.
+   * Switches a device off if its track ends by itself; the recording then contains silence or the placeholder. If the
+   * user stops sharing the screen with the browser's own button, switches back to the camera.
    *
    * @param {MediaStreamTrack} track
    */

@@ -4,7 +4,10 @@ import { pageNow } from '../shared/clock.js';
 
 /** The period over which the frame rate and bitrate are measured, in ms. */
 const WINDOW = 3000;
-/** The mixer reports its ticks twice per second. If a report takes longer than this, in ms, it counts as missing. */
+/**
+ * The mixer reports its ticks twice per second. If the next report has not arrived after this time in ms, the report
+ * counts as missing.
+ */
 const REPORTED_WITHIN = 700;
 
 export class Health {
@@ -40,7 +43,7 @@ export class Health {
     return ((this.#written.length - 1) / (end - first)) * 1000;
   }
 
-  /** Bits per second that reach the server; null until one second has been measured. */
+  /** Bits per second that the server acknowledges; null until one second has been measured. */
   get bitsPerSecond() {
     const [first] = this.#bytes;
     const last = this.#bytes.at(-1);

@@ -8,7 +8,10 @@ const RECORDERS = ['local', 'all'];
 const TYPES = ['audio', 'video'];
 const FRAME_RATES = [15, 30];
 const LAYOUTS = ['grid', 'speaker'];
-/** Each codec's default bitrate at 1280x720 and 30 fps. The quality is about the same for all codecs. */
+/**
+ * Each codec's default bitrate at 1280x720 and 30 fps. At these default bitrates, the quality is about the same for all
+ * codecs.
+ */
 const BITS = { vp8: 2_500_000, vp9: 1_500_000, av1: 1_500_000 };
 const OPTIONS = [
   'recordType',
@@ -22,8 +25,8 @@ const OPTIONS = [
 ];
 const AUDIO_BITS = 128_000;
 /**
- * Maximum length of a name, in characters, counted in the same way as on the server. The value must equal the limit in
- * harness/recording/config.py.
+ * Maximum length of a name, in characters, counted in the same way as on the server. The maximum length must equal the
+ * limit in harness/recording/config.py.
  */
 const LONGEST_NAME = 1000;
 
@@ -93,8 +96,8 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
 }
 
 /**
- * Returns a bitrate at which the tiles of a 4x4 grid stay readable. Below 1280x720 and 30 fps, the bitrate falls more
- * slowly than the pixel rate.
+ * Returns a bitrate at which the tiles of a layout with 4x4 tiles stay readable. Below 1280x720 and 30 fps, the bitrate
+ * falls more slowly than the pixel rate.
  *
  * @param {number} most @param {number} width @param {number} height @param {number} frameRate
  */

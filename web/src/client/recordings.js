@@ -15,7 +15,7 @@ import { recordPlan } from './record-plan.js';
  * @extends {Emitter<{needs: void}>}
  */
 export class Recordings extends Emitter {
-  /** The recording that NERTC's recording calls apply to. @type {ActiveRecording | null} */
+  /** The recording on which NERTC's recording calls operate. @type {ActiveRecording | null} */
   current = null;
   /** The recordings in progress, including one that is about to start. @type {Set<ActiveRecording>} */
   #running = new Set();
@@ -59,7 +59,7 @@ export class Recordings extends Emitter {
     };
   }
 
-  /** Starts adding this room's events to the recordings. @param {CallRoom} room */
+  /** Starts passing the given room's participants, tracks and events on to the recordings. @param {CallRoom} room */
   follow(room) {
     this.#room = room;
     room.listen('presence', (entry) => {
@@ -80,7 +80,7 @@ export class Recordings extends Emitter {
     room.listen('reconnected', ({ name }) => this.#logNetwork(name, true));
   }
 
-  /** Updates our own source in every recording. */
+  /** Passes our current video and audio to every recording's mixer. */
   updateOwnSource() {
     const room = this.#room;
     if (room) for (const { mixer } of this.#running) mixer.update(this.#devices.source(room));
@@ -188,7 +188,7 @@ export class Recordings extends Emitter {
   }
 
   /**
-   * Creates a recording's stages; closes the mixer if a later stage can't be created.
+   * Creates a recording's stages; if a later stage can't be created, closes the mixer again.
    *
    * @param {RecordPlan} plan
    */

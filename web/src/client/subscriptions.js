@@ -1,4 +1,6 @@
-/** Subscriber: chooses whose media we receive, at which video size, and the size of our own video. */
+/**
+ * Subscriber: chooses the participants whose media we receive, the size of their videos, and the size of our own video.
+ */
 
 /**
  * A recording's plan, and the participant in the large tile. @typedef {{plan: RecordPlan, speaker: string | null}}
@@ -7,7 +9,7 @@
 
 /**
  * The video size to request when only a participant's audio is needed. Every subscription must request a video size,
- * and small video costs little.
+ * even if only the audio is needed, so that a small video is requested.
  */
 const SMALLEST = { width: 160, height: 90, frameRate: 15 };
 
@@ -37,7 +39,7 @@ export class Subscriber {
   }
 
   /**
-   * Sets the participants that the page shows. We subscribe to them at the next update.
+   * Sets the participants that the page shows. We subscribe to the participants that the page shows at the next update.
    *
    * @param {Subscriptions} subscriptions
    */
@@ -46,8 +48,8 @@ export class Subscriber {
   }
 
   /**
-   * Subscribes to the participants of the newest recording, at the size of their tiles, and to those that the page
-   * shows.
+   * Subscribes to the participants of the newest recording, at the size of their tiles, and to the participants that
+   * the page shows.
    *
    * @param {Needs | null} needs
    */
@@ -62,7 +64,7 @@ export class Subscriber {
     this.fit();
   }
 
-  /** Sets the size of our video to the largest size that anybody requests or that our recording needs. */
+  /** Sets the size of our video to the largest size that any participant requests or that our recording needs. */
   fit() {
     const sizes = [this.#ownSize, this.#room?.requestedSize() ?? null].filter((size) => size !== null);
     const size = sizes.toSorted((a, b) => pixels(b) - pixels(a))[0];
@@ -77,7 +79,8 @@ export class Subscriber {
 const pixels = (size) => size.width * size.height * size.frameRate;
 
 /**
- * Returns the sizes that a recording needs. Each size is at least as large as the participant's tile on the page.
+ * Returns the video sizes that a recording needs. The size of a participant's video is at least as large as the
+ * participant's tile on the page.
  *
  * @param {Record<string, VideoSize>} needed
  * @param {Subscriptions} watched

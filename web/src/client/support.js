@@ -3,8 +3,8 @@
 const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
 
 /**
- * Returns the reason why this browser can't record, or null if it can. Recording needs interfaces that only Chrome has.
- * Checking the codecs would not be enough, since Firefox also records WebM.
+ * Returns the reason why this browser can't record, or null if it can. Recording requires browser APIs that only Chrome
+ * has. A check of the codecs would not exclude Firefox, which can also record WebM.
  *
  * @param {Record<string, unknown>} [scope]
  * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]

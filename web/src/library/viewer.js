@@ -17,12 +17,12 @@ export class Viewer extends Emitter {
   token = '';
   /** The room's recordings, newest first; null before `open` and after `close`. @type {LibraryItem[] | null} */
   recordings = null;
-  /** Whether the connection is lost and we are trying to reconnect. */
+  /** Whether the connection is lost and the viewer is trying to reconnect. */
   lost = false;
   #createSignaling;
   /** @type {Signaling | null} */
   #signaling = null;
-  /** Counts the attempts to connect, so that results of earlier attempts are ignored. */
+  /** Counts the attempts to connect, so that the result of an outdated attempt is ignored. */
   #attempt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -34,7 +34,7 @@ export class Viewer extends Emitter {
   }
 
   /**
-   * Starts viewing; fails with the server's error if the server refuses.
+   * Starts viewing the room's recordings; fails with the server's error if the server refuses the viewer.
    *
    * @param {string} code the join code or the view code
    */
@@ -63,7 +63,7 @@ export class Viewer extends Emitter {
     this.emit('changed');
   }
 
-  /** Stops viewing. May be called more than once. */
+  /** Stops viewing. `close` may be called more than once. */
   close() {
     this.#attempt += 1;
     clearTimeout(this.#timer);
@@ -75,7 +75,7 @@ export class Viewer extends Emitter {
     this.emit('changed');
   }
 
-  /** Tries to reconnect until the server accepts or refuses us. @param {string} code */
+  /** Tries to reconnect until the server accepts or refuses the viewer. @param {string} code */
   #reopenLater(code) {
     this.lost = true;
     this.emit('changed');

@@ -13,8 +13,8 @@ import { pause } from '../shared/pause.js';
 /** Requested duration of MediaRecorder's slices, in ms. Slices arrive a little later than requested (Chrome fact 9). */
 const TIMESLICE = 100;
 /**
- * Number of slices per chunk after the recording has begun. Smaller chunks would reduce the loss after a crash, which
- * is at most one chunk, but each message costs time in four processes.
+ * Number of slices per chunk after the recording has begun. A crash loses at most one chunk. Smaller chunks would
+ * reduce this loss, but each message costs time in four processes.
  */
 const SLICES_PER_CHUNK = 2;
 /** Maximum time between key frames, in ms. By default, Chrome writes few key frames (Chrome fact 9). */
@@ -22,14 +22,15 @@ const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
 /**
- * How long a busy encoder may make no progress before it counts as stopped, and how long it may take in total, in ms.
+ * STOPPED_AFTER is the time without progress after which a busy encoder counts as stopped. LONGEST_DRAIN is the maximum
+ * time for encoding the remaining frames. Both are in ms.
  */
 const STOPPED_AFTER = 500;
 const LONGEST_DRAIN = 2500;
 const CHECK_EVERY = 50;
 /**
- * Maximum number of frames that may still be on their way to the recorder when its input is paused. The recorder never
- * receives these frames.
+ * Maximum number of frames that may still be on their way to the recorder when the recorder's input is paused. The
+ * recorder never receives the frames that are on their way at this moment.
  */
 const IN_TRANSIT = 2;
 
@@ -118,8 +119,8 @@ export class Recorder extends Emitter {
   }
 
   /**
-   * Stops recording; resolves when the spool has the last chunk. Call this method after `hold`, and after the server
-   * has received the complete tick log.
+   * Stops recording; resolves when the spool has the last chunk. Call `stop` after `hold`, and after the server has
+   * received the complete tick log.
    */
   async stop() {
     if (this.#plan.type === 'video' && this.#begun) await this.#drainEncoder();

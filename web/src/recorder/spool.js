@@ -21,16 +21,16 @@ const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
 /** Maximum backlog in bytes before the recording fails: about three minutes at 2.5 Mbps. */
 const BACKLOG = 64 * 1024 * 1024;
-/** Garbage is collected each time this many bytes have been acknowledged. */
+/** Number of acknowledged bytes after which garbage is collected again. */
 const COLLECT_EVERY = 8 * 1024 * 1024;
 
 /**
  * Emits `ack`, `alarm` and `hashed` with the server's messages, `stalled` with a message when the connection is lost,
  * `resumed` when the connection is resumed, and `failed` with an Error.
  *
- * Both sides keep the messages (chunks, ticks, events, states, statistics and the end message) in order, and count
- * them. After a reconnect, the server reports how many messages it has received. The page then sends the remaining
- * messages again, along with all unanswered requests.
+ * The page and the server keep the messages (chunks, ticks, events, states, statistics and the end message) in order,
+ * and count them. After a reconnect, the server reports how many messages it has received. The page then sends the
+ * messages that the server has not received, and all unanswered requests, again.
  *
  * @extends {Emitter<SpoolEvents>}
  */
@@ -43,7 +43,7 @@ export class Spool extends Emitter {
   #chunks = 0;
   /** @type {WebSocket | null} */
   #socket = null;
-  /** Whether the server is ready on this connection. */
+  /** Whether the server is ready on the current connection. */
   #ready = false;
   #hello = /** @type {Hello | null} */ (null);
   /** The token that resumes a lost connection. */
@@ -166,7 +166,7 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Sends the request, if any, and waits for an answer of this type.
+   * Sends the request, if any, and waits for an answer of the given type.
    *
    * @param {FromSpool['type']} type
    * @param {ToSpool | null} request
@@ -248,7 +248,8 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Tries to reconnect, for up to RECONNECT_FOR ms. If the server was never ready, there is no connection to resume.
+   * Tries to reconnect, for up to RECONNECT_FOR ms. Fails at once if the server was never ready, since no recording
+   * exists that could be resumed.
    */
   #onLost() {
     this.#ready = false;
@@ -268,7 +269,7 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Closes the connection for good. Fails the pending requests or, if there are none, emits `failed`.
+   * Closes the connection for good. All pending requests fail; if there are none, the spool emits `failed`.
    *
    * @param {Error} error
    */
@@ -281,7 +282,7 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Sends data if the server is ready. A closing connection accepts no data; in that case, the data is sent over the
+   * Sends data if the server is ready. If the connection is closing, nothing is sent now, and the data is sent over the
    * next connection.
    *
    * @param {Blob | string} data

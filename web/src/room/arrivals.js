@@ -97,7 +97,7 @@ export class Arrivals extends Emitter {
   }
 
   /**
-   * Waits for a participant's first frame and audio as long as we subscribe to them.
+   * Waits for a participant's first frame and audio, until they arrive or we no longer subscribe to the participant.
    *
    * @param {Participant} participant
    */

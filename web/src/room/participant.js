@@ -1,4 +1,4 @@
-/** Participant: another participant in our own room, and helpers for the sizes in subscriptions. */
+/** Participant: another participant in our own room, and helper functions for the video sizes in subscriptions. */
 
 /**
  * The server's information about a participant, and the tracks that we receive from them.

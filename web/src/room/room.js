@@ -152,8 +152,8 @@ export class Room extends Emitter {
   /**
    * Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know.
    *
-   * The value comes from the packets' capture times, which Chrome provides from the first packet, or else from the
-   * statistics, which contain it only after some seconds.
+   * The value comes from the packets' capture times, which Chrome provides from the first packet. If there are no
+   * capture times, the value comes from the statistics, which contain it only after some seconds.
    *
    * @param {string} id
    */
@@ -199,7 +199,7 @@ export class Room extends Emitter {
   }
 
   /**
-   * Joins the transport's room. If that fails, leaves our room again.
+   * Joins the transport's room. If this join fails, leaves our own room as well.
    *
    * @param {Transport} transport
    * @param {{media: string, subscriptions: Subscriptions}} hello

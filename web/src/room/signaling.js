@@ -2,9 +2,9 @@
  * Signaling: the page's end of the /signal socket. The socket carries the hello and welcome messages, the room's
  * messages, and pings. The pings are used to estimate the room's clock.
  *
- * A lost connection is resumed. Both sides count the room's messages (all except hello, welcome, ping, pong and error)
- * and store each message until the other side has acknowledged it. After a reconnect, they send the unacknowledged
- * messages again.
+ * After a lost connection, the page reconnects and resumes the exchange of messages. Both sides count the room's
+ * messages (all except hello, welcome, ping, pong and error) and store each message until the other side has
+ * acknowledged it. After a reconnect, the page and the server send their unacknowledged messages again.
  */
 
 import { RoomClock, pageNow } from '../shared/clock.js';
@@ -56,7 +56,7 @@ export class Signaling extends Emitter {
   clock = new RoomClock();
   /** @type {WebSocket | null} */
   #socket = null;
-  /** Whether hello and welcome have been exchanged on this connection. */
+  /** Whether hello and welcome have been exchanged on the current connection. */
   #open = false;
   /** The token that resumes a lost connection. */
   #resume = '';

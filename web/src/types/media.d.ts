@@ -36,6 +36,6 @@ interface LocalMedia {
 
 /** Media that is controlled by another application. */
 interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> {
-  /** Returns whether a track of this kind is sent and enabled. */
+  /** Returns whether a track of the given kind is sent and enabled. */
   sends(kind: 'audio' | 'video'): boolean;
 }

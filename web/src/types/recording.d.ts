@@ -58,7 +58,7 @@ interface RecordPlan extends VideoSize {
   mimeType: string;
   videoBitsPerSecond: number;
   audioBitsPerSecond: number;
-  /** The given options, with all defaults filled in. The server stores them in the manifest. */
+  /** The given options, with all defaults filled in. The server stores the completed options in the manifest. */
   config: RecordConfigOptions;
 }
 

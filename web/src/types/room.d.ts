@@ -49,7 +49,8 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   readonly recordings: LibraryItem[] | null;
   readonly participants: ReadonlyMap<string, CallParticipant>;
   /**
-   * Whether join and leave events come from the server. If not, the room emits all of these events as `presence`.
+   * Whether join and leave events come from the server. If the join and leave events don't come from the server, the
+   * room emits them all as `presence`.
    */
   readonly presenceFromServer: boolean;
   join(hello: Omit<Extract<ToServer, { type: 'hello' }>, 'type'>): Promise<void>;
@@ -119,7 +120,7 @@ interface Transport extends Emitter<TransportEvents> {
   remove(id: string): void;
   /**
    * Returns how long a participant's video and audio take to arrive, in ms, by kind. Only the difference between the
-   * two times is exact.
+   * time for audio and the time for video is exact.
    */
   travelTimes(id: string): Partial<Record<string, number>>;
   resumePlayback(id: string): void;

@@ -96,6 +96,9 @@ type ToServer =
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
   | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
-  /** We use a different marker, since a participant from another server already uses the marker in the welcome. */
+  /**
+   * We use a different marker than the welcome contains, since a participant from another server already uses that
+   * marker.
+   */
   | { type: 'marker'; marker: number }
   | { type: 'bye' };

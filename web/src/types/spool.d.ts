@@ -37,8 +37,8 @@ interface FinishedRecording {
   name: string;
   size: number;
   /**
-   * null at first if the file is large. In that case, the hash follows soon after the recording is stopped, and before
-   * any download.
+   * null at first if the file is large. The hash of a large file follows soon after the recording is stopped, and
+   * before any download.
    */
   sha256: string | null;
   duration: number;

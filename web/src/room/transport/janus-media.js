@@ -26,7 +26,7 @@ export const LAYERS = RIDS.length;
 /** @typedef {number | string} FeedId */
 /** @typedef {{mid: string, feed_id?: FeedId, active?: boolean}} Stream */
 
-/** Sends one audio track, and one video track in up to two sizes. Nothing is sent until somebody subscribes. */
+/** Sends one audio track, and one video track in up to two sizes. Nothing is sent until a participant subscribes. */
 export class Sender {
   #handle;
   #connection;
@@ -63,7 +63,7 @@ export class Sender {
     if (jsep) await this.#connection.setRemoteDescription(jsep);
   }
 
-  /** Switches to the tracks of this stream. @param {MediaStream} stream */
+  /** Replaces the sent tracks with the given stream's tracks. @param {MediaStream} stream */
   change(stream) {
     return this.#inTurn(async () => {
       for (const [kind, { sender }] of this.#transceivers) {
@@ -150,7 +150,7 @@ export class Receiver extends Emitter {
     });
   }
 
-  /** Receives exactly these feeds, with one video layer from each. @param {Map<FeedId, number>} feedLayers */
+  /** Receives exactly the given feeds, with one video layer from each feed. @param {Map<FeedId, number>} feedLayers */
   receive(feedLayers) {
     this.#feedLayers = feedLayers;
     void this.#syncFeeds();
@@ -253,7 +253,7 @@ export class Receiver extends Emitter {
     await this.#handle?.ask({ request: 'start' }, this.#connection.localDescription);
   }
 
-  /** Requests the new layer of each video whose layer has changed. */
+  /** For each video whose wanted layer has changed, requests the new layer from Janus. */
   async #chooseLayers() {
     const streams = [];
     for (const { mid, receiver } of this.#connection.getTransceivers()) {

@@ -87,8 +87,8 @@ export class Session extends Emitter {
   #id = 0;
   #number = 0;
   /**
-   * The pending requests, by transaction id. If `acknowledged` is set, the acknowledgment is the only answer to the
-   * request.
+   * The pending requests, by transaction id. If `acknowledged` is set, Janus answers the request with nothing but an
+   * acknowledgment.
    *
    * @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>}
    */

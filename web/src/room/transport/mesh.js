@@ -16,9 +16,12 @@ import {
   requestCaptureTime,
 } from '../../webrtc/tracks.js';
 
-/** How long to wait for the first candidate before an offer is rolled back, in ms. */
+/** How long an offer may wait for its first candidate before the offer is rolled back, in ms. */
 const GATHERED_WITHIN = 1000;
-/** Maximum number of attempts to set encodings while negotiations interfere, and the time between attempts, in ms. */
+/**
+ * Maximum number of attempts to set the encodings, since negotiations may interfere, and the time between two attempts,
+ * in ms.
+ */
 const TRIES = 20;
 const RETRY_AFTER = 50;
 
@@ -47,7 +50,7 @@ class Peer {
 
   /**
    * @param {object} options
-   * @param {boolean} options.polite whether we roll back our offer if both sides make one at the same time
+   * @param {boolean} options.polite whether we roll back our offer if both sides make an offer at the same time
    * @param {RTCConfiguration} options.configuration
    * @param {(data: SignalData) => void} options.send
    * @param {(track: MediaStreamTrack) => void} options.onTrack
@@ -257,7 +260,7 @@ export class Mesh extends Emitter {
   }
 
   /**
-   * Returns our own marker, which is unique, since our server knows all participants in a mesh.
+   * Returns our own marker unchanged, since our server knows all participants in a mesh and has chosen a unique marker.
    *
    * @param {Entrant} entrant
    */
@@ -315,8 +318,8 @@ export class Mesh extends Emitter {
   }
 
   /**
-   * Returns how long a participant's video and audio take to arrive, in ms. The two sides have different clocks, so
-   * only the difference between the two values is exact.
+   * Returns how long a participant's video and audio take to arrive, in ms. Only the difference between the time for
+   * audio and the time for video is exact, since the sender's clock and our clock differ.
    *
    * @param {string} id
    */
