@@ -1,9 +1,9 @@
 /**
- * hooks.js runs in every frame of another application's page, before any of the page's own scripts. Those page scripts
- * can't detect hooks.js. hooks.js is a classic script, since a module would run after the page's first scripts.
- * hooks.js tracks the page's peer connections and the tracks that they send. If Python requests virtual devices,
- * hooks.js replaces the page's camera and microphone. hooks.js loads attach.js when a call begins. Python defines the
- * object `HARNESS`, which contains the options, before hooks.js runs.
+ * hooks.js runs in every frame of another application's page, before any of the page's own scripts. The page's own
+ * scripts can't detect hooks.js. This is a classic script, since a module would run after the page's first scripts. The
+ * script tracks the page's peer connections and the tracks that they send. If Python requests virtual devices, the
+ * script replaces the page's camera and microphone. The script loads attach.js when a call begins. Python defines the
+ * options in `HARNESS` before hooks.js runs.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
@@ -68,7 +68,8 @@
     }
 
     /**
-     * Calls `handler` with the connection from each event of the given type.
+     * Calls `handler` with the connection from each event of the given type. (This script can't import
+     * shared/events.js.)
      *
      * @param {'connection' | 'closed'} type
      * @param {(connection: RTCPeerConnection) => void} handler

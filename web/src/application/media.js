@@ -10,7 +10,7 @@ const GROUP = 'harness';
 
 /**
  * Emits `changed` when the application sends different tracks or switches its tracks on or off. Only the application
- * can switch the tracks that it sends on or off.
+ * itself can switch its tracks on or off.
  *
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}

@@ -18,11 +18,7 @@ export class RemoteParticipant {
   /** @type {MutedPlayback | null} */
   #playback = null;
 
-  /**
-   * @param {RTCPeerConnection} connection
-   *
-   * @param {string} key the stream's key, which is unique within the connection
-   */
+  /** @param {RTCPeerConnection} connection @param {string} key unique for each stream of the connection */
   constructor(connection, key) {
     this.connection = connection;
     this.key = key;

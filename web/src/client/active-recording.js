@@ -10,7 +10,7 @@ import { Health } from './health.js';
 import { pause } from '../shared/pause.js';
 import { Watchdog } from '../shared/watchdog.js';
 
-/** Maximum time that a recording waits, before it begins, until the video of all participants is steady, in ms. */
+/** Maximum time to wait for all participants' video to become steady before a recording begins, in ms. */
 const SETTLE = 1500;
 /**
  * The time from the tick at which the mixer writes a frame until the frame reaches the recorder, in ms. `pause` and

@@ -8,8 +8,8 @@
  */
 
 /**
- * The video size to request when only a participant's audio is needed. Every subscription must request a video size,
- * even if only the audio is needed, so that a small video is requested.
+ * The video size to request when only a participant's audio is needed. A subscription can't omit the video, and a small
+ * video costs little.
  */
 const SMALLEST = { width: 160, height: 90, frameRate: 15 };
 
@@ -39,7 +39,7 @@ export class Subscriber {
   }
 
   /**
-   * Sets the participants that the page shows. We subscribe to the participants that the page shows at the next update.
+   * Sets the participants that the page shows. The subscriptions change at the next call to `update`.
    *
    * @param {Subscriptions} subscriptions
    */

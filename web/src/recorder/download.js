@@ -4,8 +4,8 @@ import { pageNow } from '../shared/clock.js';
 import { pause } from '../shared/pause.js';
 
 /**
- * Minimum time between two downloads, in ms. Chrome silently drops all but ten downloads within a second
- * (Chrome fact 20).
+ * Minimum time between two downloads, in ms. If a page starts more than ten downloads within a second, Chrome silently
+ * drops the rest (Chrome fact 20).
  */
 const INTERVAL = 120;
 

@@ -29,8 +29,8 @@ const STOPPED_AFTER = 500;
 const LONGEST_DRAIN = 2500;
 const CHECK_EVERY = 50;
 /**
- * Maximum number of frames that may still be on their way to the recorder when the recorder's input is paused. The
- * recorder never receives the frames that are on their way at this moment.
+ * Maximum number of frames that may still be on their way to the recorder when the recorder's input is paused. Frames
+ * that are on their way at the time of the pause never reach the recorder.
  */
 const IN_TRANSIT = 2;
 

@@ -282,8 +282,7 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Sends data if the server is ready. If the connection is closing, nothing is sent now, and the data is sent over the
-   * next connection.
+   * Sends data if the server is ready. If the connection is closing, the data is sent later, over the next connection.
    *
    * @param {Blob | string} data
    */

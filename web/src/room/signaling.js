@@ -2,9 +2,9 @@
  * Signaling: the page's end of the /signal socket. The socket carries the hello and welcome messages, the room's
  * messages, and pings. The pings are used to estimate the room's clock.
  *
- * After a lost connection, the page reconnects and resumes the exchange of messages. Both sides count the room's
- * messages (all except hello, welcome, ping, pong and error) and store each message until the other side has
- * acknowledged it. After a reconnect, the page and the server send their unacknowledged messages again.
+ * If the connection is lost, the page reconnects and resumes it. Both sides count the room's messages (all except
+ * hello, welcome, ping, pong and error) and store each message until the other side has acknowledged it. After a
+ * reconnect, the page and the server send their unacknowledged messages again.
  */
 
 import { RoomClock, pageNow } from '../shared/clock.js';

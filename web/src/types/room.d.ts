@@ -49,8 +49,8 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   readonly recordings: LibraryItem[] | null;
   readonly participants: ReadonlyMap<string, CallParticipant>;
   /**
-   * Whether join and leave events come from the server. If the join and leave events don't come from the server, the
-   * room emits them all as `presence`.
+   * Whether join and leave events come from the server. A room whose join and leave events don't come from the server
+   * emits all of them as `presence`.
    */
   readonly presenceFromServer: boolean;
   join(hello: Omit<Extract<ToServer, { type: 'hello' }>, 'type'>): Promise<void>;

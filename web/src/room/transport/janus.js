@@ -3,8 +3,8 @@
  * the SFU, and receives the media of all other participants over one connection from the SFU.
  *
  * Input: our stream, and messages from Janus. Output: TransportEvents. Room uses this class through the interface
- * Transport. Our server announces the participants who joined through our server. The profiles of participants who
- * joined through other servers are stored in Janus's room.
+ * Transport. Our server announces only the participants who joined through it. The profiles of participants who joined
+ * through other servers are stored in Janus's room.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -52,7 +52,8 @@ export class Janus extends Emitter {
   /** The room's id: a string if this Janus server uses string ids, otherwise a number. @type {number | string} */
   #room;
   /**
-   * All participants in Janus's room, by feed. Only participants who publish can be received.
+   * All participants in Janus's room, by feed. We can receive media from a participant only while the participant
+   * publishes.
    *
    * @type {Map<FeedId, {profile: Profile, publishes: boolean}>}
    */
@@ -254,7 +255,11 @@ export class Janus extends Emitter {
     this.#feeds.clear();
   }
 
-  /** Updates our profile, so that participants from other servers can read it. @param {Partial<Profile>} changes */
+  /**
+   * Updates our profile in Janus's room, which participants from other servers read.
+   *
+   * @param {Partial<Profile>} changes
+   */
   async #updateProfile(changes) {
     const before = JSON.stringify(this.#profile);
     Object.assign(this.#profile, changes);

@@ -16,11 +16,11 @@ import {
   requestCaptureTime,
 } from '../../webrtc/tracks.js';
 
-/** How long an offer may wait for its first candidate before the offer is rolled back, in ms. */
+/** Maximum time that a rollback of our offer waits for the offer's first candidate, in ms. */
 const GATHERED_WITHIN = 1000;
 /**
- * Maximum number of attempts to set the encodings, since negotiations may interfere, and the time between two attempts,
- * in ms.
+ * Maximum number of attempts to set a sender's encodings while negotiations interfere, and the time between two
+ * attempts, in ms.
  */
 const TRIES = 20;
 const RETRY_AFTER = 50;
