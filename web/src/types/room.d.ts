@@ -70,7 +70,7 @@ interface CallRoom extends Emitter<CallRoomEvents> {
    * missing participants.
    */
   allReceived(): Promise<void>;
-  /** Returns the join events for a recording that starts now: for all participants, or only for us. */
+  /** Returns the join events for a recording that starts now, either for all participants or only for us. */
   presence(recorder: RecorderKind): PresenceEntry[];
   /** Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know. */
   skew(id: string): Promise<number | null>;
@@ -110,7 +110,7 @@ interface Transport extends Emitter<TransportEvents> {
   subscribe(subscriptions: Subscriptions): void;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;
   publish(stream: MediaStream, size: PublishedSize): Promise<void>;
-  /** Sets the video size that a participant requests from us; pass null if they no longer subscribe. */
+  /** Sets the video size that a participant requests from us; pass null if the participant no longer subscribes. */
   setRequestedSize(id: string, size: VideoSize | null): Promise<void>;
   refit(): Promise<void>;
   /** Handles a participant's description or candidate, which the server has forwarded. */

@@ -284,7 +284,7 @@ export class Mesh extends Emitter {
   }
 
   /**
-   * Sets the video size that a participant requests from us; pass null if they no longer subscribe.
+   * Sets the video size that a participant requests from us; pass null if the participant no longer subscribes.
    *
    * @param {string} id
    * @param {VideoSize | null} size
