@@ -1,4 +1,4 @@
-"""Fixtures for the Chrome facts: a page in the pytest plugin's Chrome, and a page in Chrome without our switches."""
+"""Fixtures for tests of Chrome's behavior: a page in the plugin's Chrome, and one in Chrome without our switches."""
 
 from __future__ import annotations
 

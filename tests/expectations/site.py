@@ -21,8 +21,8 @@ _LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 class Site(Served):
     """A loopback server for the test page, a WebSocket, and any pages or scripts that a test adds.
 
-    The test page is at ``url`` and is cross-origin isolated. The WebSocket at ``/socket`` answers each binary message
-    with the message's first byte, as a decimal number.
+    The test page is at ``url`` and is cross-origin isolated. The WebSocket at ``/socket`` replies to each binary
+    message with that message's first byte, as a decimal number.
     """
 
     def __init__(self) -> None:
@@ -31,12 +31,12 @@ class Site(Served):
         self.serve("/", _PAGE.read_text(), ISOLATED)
 
     def serve(self, path: str, text: str, headers: Mapping[str, str]) -> str:
-        """Start serving a text as a script (if the path ends in ``.js``) or as HTML, and return its URL."""
+        """Start serving a string as a script (if the path ends in ``.js``) or as HTML, and return its URL."""
         self._served[path] = (text, headers)
         return self.url + path
 
     def build(self) -> web.Application:
-        """Return the web application, which serves the texts and the WebSocket."""
+        """Return the web application, which serves the strings and the WebSocket."""
         web_app = web.Application()
         web_app.router.add_get("/socket", self._socket)
         web_app.router.add_get("/{path:.*}", self._get)

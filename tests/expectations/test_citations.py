@@ -1,4 +1,4 @@
-"""Check that the list of Chrome facts matches the tests and the comments that cite the facts."""
+"""Check that the README's list of Chrome facts matches the tests of these facts and the comments that cite them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ROW = re.compile(r"^\| (\d+) \|.*\|(.*)\|$", re.MULTILINE)
 
 
 def cited(path: Path) -> set[int]:
-    """Return the numbers of the facts that a file cites."""
+    """Return the numbers of the Chrome facts that a file cites."""
     return {int(number) for found in CITATION.findall(path.read_text()) for number in found.split(", ")}
 
 
 def facts_with_tests() -> set[int]:
-    """Return the numbers of the facts that have a test."""
+    """Return the numbers of the Chrome facts that have a test."""
     return {int(number) for path in HERE.glob("test_*.py") for number in TEST.findall(path.read_text())}
 
 
@@ -39,7 +39,7 @@ def test_the_readme_lists_every_fact_once() -> None:
 
 
 def test_the_files_that_the_readme_names_cite_their_fact() -> None:
-    """Each file in the README's table contains a comment that cites the fact."""
+    """Each file named in a row of the README's table contains a comment that cites the row's Chrome fact."""
     rows = ROW.findall((HERE / "README.md").read_text())
 
     named = [(int(number), path) for number, cell in rows for path in re.findall(r"`([\w/.-]+\.(?:py|js))`", cell)]

@@ -1,4 +1,4 @@
-"""Facts about downloads, as observed from Python."""
+"""Tests of how Chrome handles downloads, as observed from Python."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def downloaded(page: Page, name: str = "standup.webm") -> Download:
 
 
 def test_fact_20_closing_the_context_deletes_its_downloads(page: Page, tmp_path: Path) -> None:
-    """Fact 20: a download that was not saved is deleted with the context."""
+    """Fact 20: a download that was not saved is deleted when its browser context is closed."""
     download = downloaded(page)
     path = download.path()
     existed = path.exists()
@@ -69,7 +69,7 @@ def test_fact_20_the_eleventh_download_within_a_second_is_dropped(page: Page) ->
 def test_fact_21_a_suggested_name_is_not_fully_sanitized(page: Page) -> None:
     """Fact 21: in file names, _ replaces separators and control characters.
 
-    CON, leading hyphens and long names are kept.
+    The name CON, leading hyphens and long names are not changed.
     """
     suggested = {
         'a/b\\c:d*e?f"g<h>i|j.webm': "a_b_c_d_e_f_g_h_i_j.webm",

@@ -1,4 +1,4 @@
-"""Facts about frames, audio and connections that the mixer and the mesh rely on."""
+"""Tests of Chrome's behavior that the mixer and the mesh rely on: frames, audio and connections."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, 
 
 
 def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -> None:
-    """Fact 11: a track can't be sent to a worker, but a processor's readable and a generator's writable can."""
+    """Fact 11: a track can't be transferred to a worker, but a processor's readable and a generator's writable can."""
     outcomes = page.evaluate(
         """async () => {
             const { track } = new PaintedVideo();
@@ -172,7 +172,7 @@ def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
 
 
 def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: Page) -> None:
-    """Fact 17: setParameters rejects parallel changes, and parameters that were read before another read or change."""
+    """Fact 17: setParameters rejects parallel calls, and parameters read before the latest read or change."""
     outcomes = page.evaluate(
         """async () => {
             const connection = new RTCPeerConnection();
@@ -197,7 +197,7 @@ def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: 
 
 
 def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) -> None:
-    """Fact 19: if a few frames stay open, their camera stalls until they are closed, even with a larger buffer."""
+    """Fact 19: a camera stalls while a few of its frames stay open, even if its buffer is larger than the default."""
     kept = bare_page.evaluate(
         """async () => {
             const camera = await navigator.mediaDevices.getUserMedia({ video: true });
@@ -222,7 +222,7 @@ def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) 
 
 
 def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, bare_page: Page) -> None:
-    """Fact 24: 127.0.0.1 is an ICE candidate only with --allow-loopback-in-peer-connection."""
+    """Fact 24: Chrome offers 127.0.0.1 as an ICE candidate only with --allow-loopback-in-peer-connection."""
     script = """async () => {
         const connection = new RTCPeerConnection();
         connection.createDataChannel("any");

@@ -1,4 +1,4 @@
-"""Facts about pages: isolation, restrictions, visibility, and the errors and events that reach Python."""
+"""Tests of Chrome's pages: isolation, restrictions, visibility, and the errors and events that reach Python."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
 
 
 def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: Site) -> None:
-    """Fact 28: under this CSP, wait_for_function can't evaluate an expression twice (EvalError); functions work."""
+    """Fact 28: under a CSP without eval, wait_for_function can't repeat an expression (EvalError); functions work."""
     page.goto(site.serve("/strict", "<!doctype html>", STRICT))
     # The condition must be false at first: Playwright's first check uses evaluate, which works under every CSP.
     later = "(window.checks = (window.checks ?? 0) + 1) > 1"
@@ -110,7 +110,7 @@ def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, si
 
 
 def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
-    """Fact 34: large blobs don't trigger garbage collection, but with our switch, the page can request it."""
+    """Fact 34: large blobs don't trigger garbage collection, but --js-flags=--expose-gc lets the page request it."""
     left = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 40 }, () => new WeakRef(new Blob([new Uint8Array(1_000_000)])));

@@ -1,4 +1,4 @@
-"""Facts about MediaRecorder, and about how the page sends its data."""
+"""Tests of Chrome's MediaRecorder, and of how a page sends the recorded data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RecordedFile:
 
 
 def read_recording(base64_text: str, folder: Path) -> RecordedFile:
-    """Parse a recording, given as the base64 text that TestRecorder's ``text`` returns."""
+    """Parse a recording from the base64 string that TestRecorder's ``text`` returns."""
     raw = base64.b64decode(base64_text)
     path = folder / "recording.webm"
     path.write_bytes(raw)

@@ -5,7 +5,13 @@ import { videoSizeOf } from '../webrtc/tracks.js';
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
-/** Returns the constraints for a device. @param {'audio' | 'video'} kind @param {string | undefined} deviceId @returns {MediaTrackConstraints} */
+/**
+ * Returns the getUserMedia constraints for a device.
+ *
+ * @param {'audio' | 'video'} kind
+ * @param {string | undefined} deviceId
+ * @returns {MediaTrackConstraints}
+ */
 const constraintsFor = (kind, deviceId) => ({
   ...(kind === 'video' && CAMERA),
   ...(deviceId && { deviceId: { exact: deviceId } }),

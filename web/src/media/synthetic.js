@@ -2,7 +2,8 @@
  * SyntheticMedia: a moving image and a tone, both with markers that `verify` reads from the finished file.
  *
  * Input: the participant's name and marker, and the room's clock. Output: a MediaStream. The main modules create a
- * SyntheticMedia for each synthetic participant. The client uses every kind of media through the interface LocalMedia.
+ * SyntheticMedia for each synthetic participant. The client uses synthetic media, devices and video files through the
+ * same interface, LocalMedia.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -10,20 +11,26 @@ import { notSupported, within } from '../shared/errors.js';
 import { chirp, toneOf } from '../shared/marker.js';
 import { startWorker } from '../shared/start-worker.js';
 
-/** How far ahead chirps are scheduled, in ms. If the audio system is suspended in the meantime, the chirp is late. */
+/**
+ * How far ahead chirps are scheduled, in ms. A chirp is late if the audio system is suspended after the chirp was
+ * scheduled.
+ */
 const AHEAD = 600;
 /**
- * How often the audio system's clock is read, in ms, and the number of readings that are kept. Few readings are kept,
- * so that time lost by the audio system is noticed soon.
+ * How often the audio system's clock is read, in ms, and the number of readings that are kept. Only a few readings are
+ * kept, so that the page soon notices if the audio system's clock has fallen behind.
  */
 const READ_EVERY = 100;
 const READINGS = 12;
 /** Gain of the tone; 1 is full scale. */
 const TONE = 0.04;
-/** Gain of a raised voice. */
+/** Gain of the tone while the participant speaks louder, relative to the normal tone. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
-/** How long a new video's worker may take to paint the first frame, in ms. The old video is sent until then. */
+/**
+ * How long a new video's worker may take to paint the first frame, in ms. The old video is sent until the first frame
+ * has been painted.
+ */
 const PAINTED_WITHIN = 10_000;
 
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
@@ -36,7 +43,11 @@ const PAINTED_WITHIN = 10_000;
  */
 export class SyntheticMedia {
   kind = /** @type {const} */ ('synthetic');
-  /** Chrome fact 43: a generator's settings contain no size before its first frame. @type {VideoSize} */
+  /**
+   * Chrome fact 43: a generator's settings contain no width and height before the generator's first frame.
+   *
+   * @type {VideoSize}
+   */
   size = { width: 1280, height: 720, frameRate: 30 };
   #options;
   #origin = pageNow() + 100;
@@ -55,7 +66,7 @@ export class SyntheticMedia {
   }
 
   /**
-   * Sets the room's clock; called when the estimate improves.
+   * Sets the offset of the room's clock; called whenever the estimate of the offset improves.
    *
    * @param {number} offset the room's clock minus the page's clock, in ms
    */

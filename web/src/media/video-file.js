@@ -6,7 +6,7 @@ import { HarnessError, invalidState, within } from '../shared/errors.js';
 const LOADED_WITHIN = 10_000;
 /**
  * Maximum difference between a frame's media time and its display time, in ms. A larger difference means that playback
- * stalled or restarted, so the times are aligned again.
+ * stalled or restarted, so the media time is aligned with the display time again.
  */
 const MOST_DEVIATION = 250;
 

@@ -17,16 +17,16 @@ import { percentile } from './percentile.js';
 
 /**
  * How often the skew between a participant's video and audio is read, in ms, and the number of readings that are kept.
- * At the start and after a gap, WebRTC catches up, which changes the skew. While the latest readings differ from the
- * others by more than SKEW_CHANGES ms, only the latest readings are used.
+ * When media starts and after a gap, WebRTC catches up, which changes the skew. While the median of the last few
+ * readings differs from the median of all readings by more than SKEW_CHANGES ms, only the last few readings are used.
  */
 const SKEW_EVERY = 100;
 const SKEWS = 25;
 const LAST_SKEWS = 3;
 const SKEW_CHANGES = 25;
 /**
- * How often the speaker is chosen, in ms; how many times louder than the current speaker a new speaker must be; and how
- * many times in a row the new speaker must be chosen before they get the large tile.
+ * The speaker is chosen at this interval, in ms. To get the large tile, a new speaker must be this many times louder
+ * than the current speaker, and must be chosen this many times in a row.
  */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;
@@ -154,7 +154,7 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Waits up to `ms` for all participants' video to run steadily; resolves with true if it does.
+   * Waits up to `ms` until all participants' video runs steadily; resolves with whether it does.
    *
    * @param {number} ms
    */
@@ -167,7 +167,7 @@ export class Mixer extends Emitter {
     return !unsettled();
   }
 
-  /** Resolves when all ticks written so far have been reported. */
+  /** Resolves when the worker has reported all ticks that it has written so far. */
   async flush() {
     await this.#request('flush', 'flushed');
   }
@@ -292,7 +292,8 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Delays the audio by the delay of the video, minus the time by which the audio is already late.
+   * Delays a participant's audio by the delay of the participant's video, minus the time by which the audio already
+   * lags behind the video.
    *
    * @param {Entry} entry
    */

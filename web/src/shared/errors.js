@@ -2,7 +2,7 @@
 
 /** @typedef {'ConfigError' | 'InvalidStateError' | 'NotSupportedError' | 'RecordingError' | 'DiskFullError' | 'StepTimeout' | 'Error'} ErrorName */
 
-/** An error with a name that Python maps to a class, and NERTC's code if there is one. */
+/** An error whose name Python maps to a class, with NERTC's code if NERTC defines one. */
 export class HarnessError extends Error {
   /**
    * @param {ErrorName} name

@@ -1,9 +1,10 @@
 /**
- * Collects garbage that Chrome would not collect by itself: the wrappers of frames and blobs are small, but they keep a
- * lot of memory in use.
+ * Collects garbage that Chrome would not collect by itself. The wrappers of frames and blobs are small, but each
+ * wrapper keeps a lot of memory in use.
  *
- * Garbage must be collected on each thread separately (on the page and on each worker). This works only if Chrome was
- * launched with --js-flags=--expose-gc, as the harness does. Otherwise, these functions do nothing.
+ * Garbage must be collected on each thread separately (on the page and on each worker). The harness launches Chrome
+ * with --js-flags=--expose-gc, which lets a thread request garbage collection. In a Chrome without this switch, the
+ * functions in this module do nothing.
  */
 
 const EVERY = 10_000;

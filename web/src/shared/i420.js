@@ -1,7 +1,7 @@
 /**
  * I420 images: three planes in one block of memory.
  *
- * All of a worker's images are in one large Uint8Array, so that rows can be copied with `copyWithin`, a memmove that
+ * All images of a worker are stored in one large Uint8Array, so that rows can be copied with `copyWithin`, which
  * creates no garbage.
  */
 
@@ -18,7 +18,8 @@ export const GRAY = 128;
  * @typedef {object} I420Image
  * @property {number} width pixels
  * @property {number} height pixels
- * @property {[PlaneLayout, PlaneLayout, PlaneLayout]} layout Y, U, V: offset in the memory, stride in bytes
+ * @property {[PlaneLayout, PlaneLayout, PlaneLayout]} layout the offset in the memory and the stride in bytes, for each
+ * of Y, U and V
  * @property {number} start the offset of the first byte in the memory
  * @property {number} bytes the number of bytes in the memory
  */
@@ -63,7 +64,7 @@ export function fill(memory, image, rect, yuv) {
 }
 
 /**
- * Copies an image, or only its rectangle `part`, into a larger image at (`x`, `y`). Both coordinates are even.
+ * Copies an image, or only its rectangle `part`, into a larger image at (`x`, `y`). `x` and `y` are even.
  *
  * @param {Uint8Array} memory the memory that contains both images
  * @param {I420Image} from

@@ -11,7 +11,7 @@
 export const COUNTS_PER_SECOND = 30;
 export const ROWS = 2;
 export const COLUMNS = 32;
-/** The luma of a 0 cell and of a 1 cell. */
+/** The luma of a cell that encodes 0, and of a cell that encodes 1. */
 export const DARK = 30;
 export const BRIGHT = 225;
 /** The duration of the chirp in seconds. */

@@ -2,7 +2,7 @@
 
 import { pageNow } from './clock.js';
 
-/** A late tick runs at once, unless it is more than this many steps late; in that case, it is skipped. */
+/** A late tick runs at once, but is skipped if it is more than this many steps late. */
 const CATCH_UP = 3;
 
 /** @type {(ms: number) => Promise<unknown>} */

@@ -3,8 +3,8 @@
 import { pageNow } from './clock.js';
 
 /**
- * How long something may go without progress before an alarm is raised, in ms. The alarm is shown within two seconds of
- * the stall.
+ * How long something may go without progress before an alarm is raised, in ms. With this limit, users see the alarm
+ * within two seconds of the stall.
  */
 export const STALLED_AFTER = 1500;
 

@@ -66,8 +66,8 @@ export class DeviceChoice extends Emitter {
   }
 
   /**
-   * Lists the browser's devices. If `ask` is true, the browser may ask the user for permission. Without permission,
-   * devices have no names.
+   * Fills the select elements with the browser's devices. If `ask` is true, the browser may ask the user for
+   * permission. Without permission, the browser doesn't provide the devices' names.
    *
    * @param {{ask?: boolean}} [options]
    */

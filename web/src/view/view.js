@@ -243,7 +243,7 @@ export class View {
     await this.#join.rejoin(this.#rejoining.signal);
   }
 
-  /** Subscribes to all participants at the size of the tiles, once our own join is complete. */
+  /** Subscribes to all participants once our own join is complete, and requests video at the tiles' size. */
   #requestSizes() {
     if (!this.#shown || this.#join.busy) return;
     const size = videoSize(this.#tiles.width, devicePixelRatio);
@@ -260,7 +260,7 @@ export class View {
     this.#document.title = recording ? `\u25cf ${title}` : title;
   }
 
-  /** Shares the screen, or shows the camera again. The user may cancel the browser's dialog. */
+  /** Shares the screen, or shows the camera again. If the user cancels the browser's dialog, no error is shown. */
   async #share() {
     this.#screen.disabled = true;
     setText(this.#problem, '');

@@ -44,7 +44,7 @@ const SELECTED = {
 };
 
 /**
- * Returns the selected fields; of the candidate pairs, only the active one is included.
+ * Returns the selected fields; only the active candidate pair is included.
  *
  * @param {RTCStatsReport | null} [stats]
  * @returns {Statistic[]}

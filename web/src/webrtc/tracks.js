@@ -13,7 +13,10 @@ const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
 export const AUDIO_BITS = 64_000;
 
-/** This extension adds the capture time to every packet. Chrome disables the extension by default. */
+/**
+ * The URI of the RTP header extension that adds the capture time to every packet. Chrome disables this extension by
+ * default.
+ */
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 /** Maximum age of the last packet's capture time, in ms. An older time belongs to an earlier subscription. */
 const FRESH = 500;
@@ -65,8 +68,8 @@ export async function statisticsOf(receivers) {
 }
 
 /**
- * Returns how long the latest video and audio took from capture to arrival in the track, in ms, by kind. A kind is
- * omitted if its packets contain no capture time, or if no packets arrive.
+ * Returns the latest delay from capture to arrival in the track, in ms, for video and for audio. The delay of video or
+ * audio is omitted if the packets contain no capture time, or if no packets arrive.
  *
  * @param {RTCRtpReceiver[]} receivers
  */

@@ -5,7 +5,7 @@ import { pythonCalls } from '../../src/entry/python.js';
 import { HarnessError } from '../../src/shared/errors.js';
 import { replaceGlobal, settled } from '../support/globals.js';
 
-/** A fake client whose answers the test chooses. */
+/** A fake client that answers each call as the test specifies. */
 class FakeClient extends EventTarget {
   /** @type {unknown[]} */
   asked = [];

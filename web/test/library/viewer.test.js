@@ -12,7 +12,7 @@ function setUp(context) {
   const time = new FakeTime(context);
   FakeSocket.use(context);
   const viewer = new Viewer(() => new Signaling('ws://127.0.0.1/signal'));
-  /** For each change, whether there was a list afterwards. @type {boolean[]} */
+  /** For each `changed` event, whether the viewer had a list of recordings at that time. @type {boolean[]} */
   const listed = [];
   viewer.addEventListener('changed', () => listed.push(viewer.recordings !== null));
   return { time, viewer, listed };

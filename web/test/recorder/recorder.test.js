@@ -74,7 +74,8 @@ class FakeSpool extends Emitter {
   }
 
   /**
-   * The answers to requests for outstanding frames, in order. The last answer is repeated.
+   * The answers to requests for outstanding frames, in order. Once the list of answers has ended, the last answer is
+   * used for all further requests.
    *
    * @type {(number | null)[]}
    */
@@ -109,7 +110,7 @@ function setUp(context, recordType = 'video') {
   return { recorder, media, spool, stream, failures };
 }
 
-/** Returns a recorder that has begun to record. @param {import('node:test').TestContext} context */
+/** Returns a recorder that has started recording. @param {import('node:test').TestContext} context */
 async function begun(context) {
   const made = setUp(context);
   const started = made.recorder.start();

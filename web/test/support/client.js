@@ -115,7 +115,7 @@ export class FakeRoom extends Emitter {
   }
 
   /**
-   * The error to throw if nothing can be recorded, as on another application's page without a call.
+   * The error to throw if nothing can be recorded, for example on another application's page before a call starts.
    *
    * @type {Error | null}
    */

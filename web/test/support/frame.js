@@ -16,8 +16,8 @@ export class FakeFrame {
    * @param {string | null} format
    * @param {number} width the width of the visible part
    * @param {number} height
-   * @param {(x: number, y: number, plane: number) => number} sample returns a sample of a plane, or of one of the
-   * colors 0 to 3 (RGBA)
+   * @param {(x: number, y: number, plane: number) => number} sample returns a sample of a plane or, for RGBA, of a
+   * color channel (0 to 3)
    */
   constructor(format, width, height, sample) {
     this.format = format;

@@ -1,4 +1,4 @@
-/** Our own room, with a fake mesh and a fake server end of signaling. */
+/** Our own room with a fake mesh, and with a fake server at the other end of the signaling connection. */
 
 import assert from 'node:assert/strict';
 
@@ -26,7 +26,7 @@ export const member = (name, facts) => ({
 });
 
 /**
- * The server's end of signaling, which records our messages and sends the server's messages.
+ * The fake server at the other end of the signaling connection: it records our messages and sends messages to us.
  *
  * @extends {Emitter<{message: FromServer, clock: void, resumed: void, closed: void}>}
  */

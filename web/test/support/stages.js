@@ -20,7 +20,7 @@ export class Log {
  * @extends {Emitter<Record<string, unknown>>}
  */
 class Stage extends Emitter {
-  /** The errors that calls fail with, by the name of the call. @type {Record<string, Error>} */
+  /** The errors with which calls fail, by the call's name. @type {Record<string, Error>} */
   failing = {};
 
   /** @param {Log} log @param {string} name */

@@ -11,10 +11,13 @@ import { Ring } from './ring.js';
 
 /** Maximum delay of a participant's audio, in seconds. */
 const MOST_DELAY = 1;
-/** Measured latency from a track to the mix, without the added delay, in ms: for local tracks and for remote tracks. */
+/**
+ * Measured latency from a track to the mix, without the added delay, in ms. The first value is for local tracks, and
+ * the second for remote tracks.
+ */
 const LOCAL_DELAY = 15;
 const REMOTE_DELAY = 15;
-/** If a delay deviates from its target by less than this, in ms, it is not corrected. */
+/** A delay is corrected only if it deviates from its target by at least this much, in ms. */
 const TOLERANCE = 6;
 /** Number of samples over which loudness is measured. */
 const METER = 8192;
@@ -97,7 +100,7 @@ class LocalAudio {
 }
 
 /**
- * The audio of a remote track. A worker reads the track, and a player plays its audio with a fixed delay
+ * The audio of a remote track. A worker reads the track, and a RingPlayer plays the track's audio with a fixed delay
  * (ring-player.js).
  */
 class RemoteAudio {
@@ -220,7 +223,10 @@ export class AudioMixer {
     this.#channels.get(id)?.audio.set(ms - skew);
   }
 
-  /** Resumes the audio system if it is suspended; returns whether its clock has advanced since the last call. */
+  /**
+   * Resumes the audio system if it is suspended. Returns whether the audio system's clock has advanced since the last
+   * call.
+   */
   advances() {
     this.#resume();
     const { currentTime } = this.#context;

@@ -1,35 +1,35 @@
 /**
- * RingPlayer: plays audio from a ring buffer, at a fixed distance behind the writer. The distance is set so that audio
- * is played `delay` ms after it arrives.
+ * RingPlayer: plays audio from a ring buffer, at a fixed distance behind the writer. The distance between writer and
+ * reader is set so that audio is played `delay` ms after it arrives.
  *
- * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms. The fill level of
- * this buffer is random at first and then stays constant. RingPlayer instead keeps the average distance at
- * the requested value. Audio arrives in pieces of 10 ms, which may be late, and is read 128 frames at a time.
+ * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms. The fill level of this buffer
+ * is random at first and then stays constant. RingPlayer instead keeps the average distance between writer and reader
+ * at the requested value. Audio arrives in pieces of 10 ms, which may be late, and is read 128 frames at a time.
  */
 
 import { SAMPLE_RATE } from './ring.js';
 
-/** Minimum distance, in ms: one piece of 10 ms, and a margin for a worklet that runs late. */
+/** Minimum distance between writer and reader, in ms: one piece of 10 ms, and a margin for a worklet that runs late. */
 const LEAST = 25;
 /**
- * How far the mean distance may deviate before it is corrected, in ms, and the period over which the mean is measured,
- * in s.
+ * How far the mean distance between writer and reader may deviate from its target before it is corrected, in ms, and
+ * the period over which the mean is measured, in s.
  */
 const TOLERANCE = 5;
 const MEASURED_OVER = 2;
 /**
- * The distance is corrected at once if it is off by more than LOST ms, or if there has been nothing to play for more
- * than STARVED ms.
+ * The distance between writer and reader is corrected at once if it is wrong by more than LOST ms, or if there has been
+ * nothing to play for more than STARVED ms.
  */
 const LOST = 250;
 const STARVED = 150;
-/** If nothing has been written for this long, in s, the distance is not measured. */
+/** The distance between writer and reader is not measured if nothing has been written for this long, in s. */
 const PAUSED = 0.1;
 /** Duration of the crossfade from one position to another, in audio frames. */
 const FADE = 512;
 /**
- * Half the length of a 10 ms piece, in audio frames. Right after a piece arrives, the writer is this much further ahead
- * than on average.
+ * Half the length of a 10 ms piece, in audio frames. Right after a piece arrives, the writer is ahead of its average
+ * position by this much.
  */
 const HALF_PIECE = 240;
 
@@ -49,7 +49,7 @@ export class RingPlayer {
   #unwritten = 0;
   /** Number of consecutive audio frames for which there was nothing to play. */
   #starved = 0;
-  /** Number of audio frames played since the last correction of the distance. */
+  /** Number of audio frames played since the distance between writer and reader was last corrected. */
   #since = 0;
 
   /** @param {Ring} ring */
@@ -102,7 +102,7 @@ export class RingPlayer {
   }
 
   /**
-   * Measures the mean distance, and corrects it if it differs too much from the target.
+   * Measures the mean distance between writer and reader, and corrects it if it differs too much from the target.
    *
    * @param {number} written
    * @param {number} count

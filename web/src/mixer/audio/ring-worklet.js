@@ -1,4 +1,4 @@
-/** An audio worklet that plays audio from a ring buffer. The node has no inputs. */
+/** An audio worklet that plays audio from a ring buffer. The worklet's node has no inputs. */
 
 import { RingPlayer } from './ring-player.js';
 import { Ring } from './ring.js';

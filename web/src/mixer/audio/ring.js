@@ -4,14 +4,17 @@
  */
 
 export const SAMPLE_RATE = 48_000;
-/** Capacity in audio frames. The capacity is a power of two, so that the frame count may wrap around. */
+/**
+ * Capacity in audio frames. The capacity is a power of two, so that buffer positions stay correct when the count of
+ * written frames wraps around.
+ */
 const FRAMES = 65_536;
 const CHANNELS = 2;
 const HEADER = 8;
 
 /**
- * A ring buffer of stereo audio. Only one thread writes to it. Each reader has its own position, which is counted in
- * the same way as `written`.
+ * A ring buffer of stereo audio. Only one thread writes to the buffer. Each reader has its own position: a count of
+ * audio frames that wraps around like `written`.
  */
 export class Ring {
   #written;

@@ -4,42 +4,45 @@
  *
  * If each tick simply showed the latest frame, 2 to 21 % of the frames would be repeated or skipped, depending on when
  * they arrive relative to the ticks. Instead, each frame has a smoothed media time, and a playout offset determines the
- * tick at which the frame is due. The offset stays constant as long as frames arrive in time.
+ * tick at which the frame is due. The playout offset stays constant as long as frames arrive in time.
  */
 
 import { percentile } from '../percentile.js';
 
 /**
- * How much media must arrive before the offset is set for the first time, in ms of media time; the first value is for
- * local frames, and the second for remote frames.
+ * How much media must arrive before the playout offset is set for the first time, in ms of media time. The first value
+ * is for local frames, and the second for remote frames.
  */
 const LOCAL_LOCK = 120;
 const REMOTE_LOCK = 250;
-/** Number of frames needed to set the offset for the first time (the lock), and to confirm it (the firm lock). */
+/**
+ * Number of frames needed to set the playout offset for the first time (the lock), and to confirm this offset later
+ * (the firm lock).
+ */
 const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
 /** Number of initial frames that may have waited in the track's own buffer. */
 const WAITED = 8;
-/** When this many frames have arrived too late for their ticks, the offset is recalculated. */
+/** The playout offset is recalculated when this many frames have arrived too late for their ticks. */
 const LATE_FRAMES = 3;
 const LATENCIES = 90;
 const INTERVALS = 25;
-/** The offset is at least FLOOR above the median latency and at most CAP above the smallest latency, in ms. */
+/** The playout offset is at least FLOOR ms above the median latency and at most CAP ms above the smallest latency. */
 const FLOOR = 60;
 const CAP = 220;
 /**
- * How much longer than necessary frames may wait when the lock is confirmed, in ms. Correcting the offset at once would
- * skip frames, so it is reduced slowly.
+ * How much longer than necessary frames may wait when the playout offset is confirmed, in ms. The playout offset is
+ * reduced slowly, since a sudden correction would skip frames.
  */
 const SPARE = 150;
-/** Number of ticks between checks of whether the offset can be reduced. */
+/** How often to check whether the playout offset can be reduced, in ticks. */
 const RELAX_EVERY = 900;
 const QUEUE = 16;
-/** If the latency changes by more than this, in ms, the sender's clock must have been set or restarted. */
+/** If the latency changes by more than this many ms, the sender's clock is assumed to have been set or restarted. */
 const JUMP = 2000;
 /**
- * How far the ratio of frame period to tick period may deviate from a whole number: for a lock on few frames, for a
- * lock on many frames, and after the lock.
+ * How far the ratio of frame period to tick period may deviate from a whole number: when the playout offset is set from
+ * few frames, when it is set from many frames, and afterwards.
  */
 const ROUGH = 0.06;
 const NEAR = 0.02;
@@ -84,7 +87,10 @@ export class Cadence {
   #cycle = 0;
   #step;
 
-  /** How much media must arrive before the first lock, and how much has arrived, in ms of media time. */
+  /**
+   * How much media must arrive before the playout offset is set for the first time, and how much has arrived, in ms of
+   * media time.
+   */
   #firstLock;
   #mediaTimeSeen = 0;
 
@@ -95,8 +101,9 @@ export class Cadence {
   }
 
   /**
-   * Average time from a frame's arrival to its tick, in ms; 0 until the offset has been set. A frame that is due waits
-   * for the next tick: for half a period if the rates match, otherwise for any time up to a whole period.
+   * Average time from a frame's arrival to its tick, in ms; 0 until the playout offset has been set. After a frame
+   * becomes due, it waits for the next tick: half a period if the frame rate matches the tick rate, otherwise up to a
+   * whole period.
    */
   get delay() {
     if (!this.#lockedAt) return 0;
@@ -151,7 +158,9 @@ export class Cadence {
     return this.#queue.splice(0).map(({ item }) => item);
   }
 
-  /** Discards the measurements that were made with the old clock. All queued frames become due at once. */
+  /**
+   * Discards all measurements that were made before the sender's clock changed. All queued frames become due at once.
+   */
   #restart() {
     this.#latencies = [];
     this.#raw = Number.NaN;
@@ -198,7 +207,7 @@ export class Cadence {
     }
   }
 
-  /** Sets the offset, corrects it, and slowly reduces it if frames wait too long. @param {number} due */
+  /** Sets the playout offset, corrects it, and slowly reduces it if frames wait too long. @param {number} due */
   #updateOffset(/** @type {number} */ due) {
     if (!this.#lockedAt) {
       if (this.#period && this.#mediaTimeSeen >= this.#firstLock && this.#latencies.length >= LEAST_FRAMES) {
@@ -231,7 +240,8 @@ export class Cadence {
   }
 
   /**
-   * Keeps the offset unless the current measurements yield a much better one, since each change loses frames.
+   * Changes the playout offset only if the current measurements yield a much better offset, since each change loses
+   * frames.
    */
   #confirmLock(/** @type {number} */ due) {
     const more = this.#offset - this.#smallestOffset();
@@ -240,14 +250,14 @@ export class Cadence {
     else this.#lockOffset(due);
   }
 
-  /** Returns the smallest offset at which the recent frames would have been on time. */
+  /** Returns the smallest playout offset at which the recent frames would have been on time. */
   #smallestOffset() {
     const recent = this.#latencies.slice(-30);
     const needed = Math.max(percentile(recent, 0.98) + 10, percentile(recent, 0.5) + FLOOR);
     return Math.min(needed, Math.min(...recent) + CAP);
   }
 
-  /** Centers the offset between two frames or two ticks if the rates match. */
+  /** Centers the playout offset between two frames or two ticks if the frame rate matches the tick rate. */
   #centerOffset(/** @type {number} */ due, /** @type {number} */ tolerance) {
     this.#cycle = this.#commonPeriod(tolerance);
     if (this.#cycle) {

@@ -67,8 +67,8 @@ export function arrange(layout, ids, first, { width, height }) {
 }
 
 /**
- * Returns the rectangle of an image within a tile. The rectangle is centered and as large as possible, with
- * all edges on even pixels.
+ * Returns the rectangle that an image occupies within a tile. The image's rectangle is centered and as large as
+ * possible, with all edges on even pixels.
  *
  * @param {{width: number, height: number}} image
  * @param {TileRect} tile

@@ -1,6 +1,6 @@
-/** MediaClock: returns when each of a participant's frames was captured, in ms on the sender's clock. */
+/** MediaClock: calculates when each of a participant's frames was captured, in ms on the sender's clock. */
 
-/** RTP's video clock is a 32-bit counter of 90 ticks per millisecond. */
+/** RTP's video clock is a 32-bit counter that advances by 90 per millisecond. */
 const RTP_PER_MS = 90;
 
 /** The clock for one stream of frames. */
@@ -9,7 +9,8 @@ export class MediaClock {
   #rtp = null;
 
   /**
-   * Returns the sender's time if the frame arrived over WebRTC, otherwise the frame's own timestamp.
+   * Returns the time on the sender's clock for a frame that arrived over WebRTC, and the frame's own timestamp
+   * otherwise.
    *
    * @param {VideoFrame} frame
    */

@@ -175,7 +175,8 @@ function copyPlane(from, source, to, target, plane) {
 
 /**
  * Copies an image to a rectangle of another image, and scales it if the sizes differ. An image that is at least twice
- * as large as the rectangle is first downscaled by averaging, so that no small details are lost between samples.
+ * as large as the rectangle is first downscaled by averaging, so that small details don't fall between the sampled
+ * pixels.
  *
  * @param {Uint8Array} memory the memory that contains both images
  * @param {I420Image} from

@@ -23,7 +23,7 @@ const BACKGROUND = /** @type {const} */ ([24, 130, 126]);
 const STALE = 2000;
 /** How often the written ticks are reported, in ms. */
 const REPORT_EVERY = 500;
-/** Number of images that fit into the memory: enough for the queues, and a few spare images. */
+/** Number of images for which memory is reserved: enough for the queues, and a few spare images. */
 const IMAGES = 48;
 
 /** One participant's frames, queue and tile. */

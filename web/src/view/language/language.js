@@ -1,6 +1,6 @@
 /**
- * Language: shows the page in English or Chinese. The texts in the sources are English; other languages are maps from
- * English texts to translations.
+ * Language: shows the page in English or Chinese. The source code contains the English texts, and each other language
+ * is a map from English texts to translations.
  */
 
 import { Emitter } from '../../shared/events.js';

@@ -13,7 +13,7 @@ import { find, setText } from '../page.js';
 /** How often to check whether the server is responding again, in ms. */
 const RETRY_EVERY = 1000;
 
-/** Matches the server's error for a missing token or a wrong code. */
+/** Matches the server's error for a missing token or a wrong join code. */
 const REFUSED = /^Not admitted/;
 
 const ENDED =
@@ -30,8 +30,8 @@ const EXPLANATIONS = /** @type {const} */ ([
 /** @typedef {import('../../client/client.js').JoinOptions} JoinOptions */
 
 /**
- * Joins with the values in the form. If the server refuses, the form shows the error. Emits `done` after a join, with
- * the text of a problem that did not prevent the join, or ''.
+ * Joins with the values in the form. If the server refuses the join, the form shows the error. Emits `done` after a
+ * join, with the text of a problem that did not prevent the join, or ''.
  *
  * @extends {Emitter<{done: string}>}
  */
@@ -118,8 +118,8 @@ export class JoinForm extends Emitter {
   }
 
   /**
-   * Joins again with the same options when the server answers. Ends when we have joined, when the server refuses the
-   * join, or when the signal is aborted.
+   * Joins again with the same options when the server answers. The attempts end when we have joined, when the server
+   * refuses the join, or when the signal is aborted.
    *
    * @param {AbortSignal} signal
    */
@@ -150,13 +150,15 @@ export class JoinForm extends Emitter {
     setText(this.#viewButton, t(this.#viewer.recordings ? 'Close recordings' : 'View recordings only'));
   }
 
-  /** Shows the code field if the server requires a code. */
+  /** Shows the field for the join code if the server requires a join code. */
   async #showCodeField() {
     const server = await readHealth();
     if (server?.code) this.#codeField.hidden = false;
   }
 
-  /** Lists the devices by name. The browser provides the names once the user has allowed access. */
+  /**
+   * Lists the devices by name. The browser provides the devices' names once the user has allowed access to the devices.
+   */
   async #listDevices() {
     if (!this.#devices.open) return;
     try {
@@ -182,7 +184,7 @@ export class JoinForm extends Emitter {
     await this.#enter({ name, media: this.#media, devices, ...(code && { code }) });
   }
 
-  /** Returns the code in the form, or '' if no code is required. */
+  /** Returns the join code in the form, or '' if no join code is required. */
   get #typedCode() {
     return this.#codeField.hidden ? '' : this.#code.value.trim();
   }

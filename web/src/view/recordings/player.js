@@ -2,7 +2,7 @@
 
 import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** How long the player uses a recording's URL, in ms. The server accepts it for slightly longer. */
+/** How long the player uses a recording's URL, in ms. The server accepts the URL for slightly longer. */
 const VALID_FOR = 3_550_000;
 /**
  * How long to wait before a deletion can be confirmed, in ms. A double-click on Delete must not confirm the deletion.
@@ -102,8 +102,8 @@ export class Player {
   }
 
   /**
-   * Updates the player after a change in the list. Closes the player if the displayed recording was deleted, and shows
-   * the report if another participant has requested it.
+   * Updates the player after a change in the list of recordings. Closes the player if the displayed recording was
+   * deleted, and shows the report if another participant has requested it.
    *
    * @param {LibraryItem[]} items
    */
@@ -230,7 +230,7 @@ export class Player {
   }
 
   /**
-   * Runs a function for the displayed recording, and shows its error if it fails.
+   * Runs a function for the displayed recording, and shows the error if the function fails.
    *
    * @param {(item: LibraryItem) => Promise<void>} call
    */

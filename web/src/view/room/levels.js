@@ -4,7 +4,7 @@ import { Emitter } from '../../shared/events.js';
 
 /** How often loudness is measured, in ms. */
 const MEASURE_EVERY = 100;
-/** Number of samples per measurement, which last 43 ms at 48 kHz. */
+/** Number of samples per measurement (43 ms of audio at 48 kHz). */
 const WINDOW = 2048;
 /** The level, in dBFS, below which audio counts as silence. */
 const SILENCE = -60;

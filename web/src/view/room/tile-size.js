@@ -1,17 +1,17 @@
 /** Tile sizes: calculates the tiles' size on the screen, and the video size to request for the tiles. */
 
-/** Pixels between tiles. The value must equal `gap` in style.css. */
+/** Pixels between tiles. The number of pixels must equal `gap` in style.css. */
 const GAP = 12;
 /**
- * The heights that can be requested. There are only a few heights, so that resizing a window does not constantly
- * cause renegotiation.
+ * The video heights that can be requested, in pixels. Only a few video heights can be requested, so that resizing a
+ * window does not constantly cause renegotiation.
  */
 const STEPS = [180, 360, 540, 720];
 const FRAME_RATE = 30;
 
 /**
  * Returns the number of columns and the tile width with which 16:9 tiles best fill an area. If `height` is null, the
- * page scrolls: one or two tiles are placed in one column, and more tiles in two columns.
+ * page scrolls: up to two tiles are placed in one column, and more tiles in two columns.
  *
  * @param {number} count
  * @param {number} width CSS pixels

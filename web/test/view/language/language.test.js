@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 
 import { CHINESE, CHINESE_PATTERNS } from '../../../src/view/language/chinese.js';
 
-/** Texts that are the same in every language. */
+/** Texts that are not translated, since they are the same in every language. */
 const UNTRANSLATED = new Set(['English', '中文', '360p', '480p', '720p', 'VP8', 'VP9', 'AV1', '0:00']);
 const SOURCE = new URL('../../../src/', import.meta.url);
 
