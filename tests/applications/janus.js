@@ -63,7 +63,7 @@ const publish = () =>
     success: (jsep) => publisher.send({ message: { request: 'publish' }, jsep }),
   });
 
-/** The connection over which we receive the media of all participants. Renegotiations run one at a time. */
+/** The connection over which we receive all participants' media. Renegotiations run one at a time. */
 let subscriber;
 let turn = Promise.resolve();
 /** The streams that we receive over the connection. */

@@ -61,7 +61,10 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
 
 
 def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, site: Site) -> None:
-    """Fact 11: MediaStreamTrackProcessor and -Generator exist only in windows. Chrome has no VideoTrackGenerator."""
+    """Fact 11: MediaStreamTrackProcessor and MediaStreamTrackGenerator exist in windows but not in workers.
+
+    Chrome has no VideoTrackGenerator.
+    """
     names = "['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'VideoTrackGenerator']"
     site.serve(
         "/known.js",

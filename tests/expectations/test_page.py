@@ -128,7 +128,7 @@ def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
 
 @pytest.mark.own_thread
 def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) -> None:
-    """Fact 32: SharedArrayBuffer, which Atomics.waitAsync needs, requires COOP and COEP or a switch."""
+    """Fact 32: SharedArrayBuffer (for Atomics.waitAsync) requires COOP and COEP headers or a Chrome switch."""
     shared = "typeof SharedArrayBuffer"
     isolated = site.serve("/isolated", "<!doctype html>", ISOLATED)
     anywhere = site.serve("/open", "<!doctype html>", {})

@@ -137,7 +137,7 @@ def test_fact_03_request_data_damages_the_header_of_a_recording_without_slices(p
 def test_fact_04_an_audio_destination_without_input_produces_no_data(page: Page) -> None:
     """Fact 4: a recorded audio destination produces no data if it has no input.
 
-    A constant signal of 0 counts as input.
+    A constant signal with the value 0 is sufficient as input.
     """
     before, starved, fed = page.evaluate(
         """async () => {

@@ -182,8 +182,8 @@ class SyntheticAudio {
   #nextBurst;
   #timer;
   /**
-   * The latest differences between the page's clock and the context's clock, in ms. The smallest difference is the most
-   * accurate.
+   * The latest differences between the page's clock and the context's clock, in ms. The smallest difference between the
+   * clocks is the most accurate.
    *
    * @type {number[]}
    */

@@ -4,7 +4,7 @@
  * Like every module in shared/, this module imports nothing from outside shared/, and any module may import it.
  */
 
-/** Returns the time on the page's clock, in ms. The clock is the same in the window and its workers. */
+/** Returns the time on the page's clock, in ms. The page's clock is the same in the window and its workers. */
 export const pageNow = () => performance.timeOrigin + performance.now();
 
 /** Estimates the room's clock from the ping with the shortest round trip. */

@@ -33,7 +33,7 @@ export class Ticker {
   }
 
   /**
-   * Runs until `stop` is called. The first tick is due now, or at the time `origin` on the page's clock.
+   * Runs the ticker until `stop` is called. The first tick is due now, or at the time `origin` on the page's clock.
    *
    * @param {number} [origin]
    */

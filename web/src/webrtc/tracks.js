@@ -2,12 +2,12 @@
  * Tracks: helpers for sending and receiving tracks, in our own room and in other applications.
  *
  * Input: the tracks, senders, receivers and transceivers of peer connections. Output: sizes, encodings, statistics and
- * muted playback. Used by room/, application/ and media/.
+ * muted playback. The modules in room/, application/ and media/ use these helpers for tracks.
  */
 
 /**
- * Bitrate of the video that we send, in bits per pixel per frame. The value is generous, so that the recording has the
- * camera's quality.
+ * Bitrate of the video that we send, in bits per pixel per frame. The bitrate is generous, so that the recording has
+ * the camera's quality.
  */
 const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
@@ -88,8 +88,8 @@ export function travelTimesOf(receivers) {
 }
 
 /**
- * Requests the capture time in every packet of a transceiver. Only Chrome supports this request. Call this function
- * before the negotiation.
+ * Requests the capture time in every packet of a transceiver. Only Chrome supports requesting the capture time. Call
+ * this function before the negotiation.
  *
  * @param {RTCRtpTransceiver} transceiver
  */
@@ -99,7 +99,13 @@ export function requestCaptureTime(transceiver) {
   if (extensions.length) transceiver.setHeaderExtensionsToNegotiate?.(extensions);
 }
 
-/** Returns how to encode the published video at the requested size. @param {VideoSize} requested @param {VideoSize} published @returns {RTCRtpEncodingParameters} */
+/**
+ * Returns the encoding parameters for sending the published video at the requested size.
+ *
+ * @param {VideoSize} requested
+ * @param {VideoSize} published
+ * @returns {RTCRtpEncodingParameters}
+ */
 export function videoEncoding(requested, published) {
   const scale = Math.max(1, published.width / requested.width, published.height / requested.height);
   const pixels = (published.width / scale) * (published.height / scale);

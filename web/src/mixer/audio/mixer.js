@@ -2,8 +2,8 @@
  * AudioMixer: mixes all participants' audio into one continuous track, and delays each participant's audio to match
  * their video.
  *
- * Input: one track and one delay per participant. Output: the mixed track, and each participant's loudness. Used by
- * ../mixer.js.
+ * Input: one track and one delay per participant. Output: the mixed track, and each participant's loudness. The Mixer
+ * (../mixer.js) creates the AudioMixer.
  */
 
 import { startWorker } from '../../shared/start-worker.js';

@@ -134,7 +134,7 @@ export class RingPlayer {
     this.#starved = 0;
   }
 
-  /** Moves the read position forward or backward. @param {number} frames */
+  /** Moves the read position forward or backward in the ring buffer. @param {number} frames */
   #movePosition(frames) {
     this.#before = this.#at;
     this.#fading = FADE;

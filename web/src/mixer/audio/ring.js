@@ -57,7 +57,7 @@ export class Ring {
   }
 
   /**
-   * Returns the sample at a position, or 0 if the ring doesn't contain it.
+   * Returns the sample at a position, or 0 if the ring does not contain this position.
    *
    * @param {number} channel
    * @param {number} at

@@ -1,6 +1,6 @@
 /**
- * Cadence: a queue that shows each of a participant's frames exactly once. Frames leave the queue according to the
- * sender's clock, not according to their arrival times.
+ * Cadence: a queue from which each of a participant's frames is shown exactly once. Frames leave the queue according to
+ * the sender's clock, not according to their arrival times.
  *
  * If each tick simply showed the latest frame, 2 to 21 % of the frames would be repeated or skipped, depending on when
  * they arrive relative to the ticks. Instead, each frame has a smoothed media time, and a playout offset determines the

@@ -52,8 +52,8 @@ export class Arena {
 /** Copies frames from several participants in parallel. */
 export class FrameReader {
   /**
-   * Scratch buffers that are not in use. A new buffer is created only if a conversion starts while all others are in
-   * use.
+   * Scratch buffers that are not in use. A new scratch buffer is created only if a conversion starts while all existing
+   * scratch buffers are in use.
    *
    * @type {Uint8Array[]}
    */
@@ -290,15 +290,15 @@ function interpolate(from, to, wide, high) {
   }
 }
 
-/** Maximum number of cached tables. There is one table for each combination of sizes. */
+/** Maximum number of cached interpolation tables. Each combination of source and target size has its own table. */
 const REMEMBERED = 64;
 /** @type {Map<string, Int32Array>} */
 const remembered = new Map();
 
 /**
  * Maps the centers of `to` target pixels to positions among `count` source pixels. `from` is the exact length of the
- * source, in pixels. For each target pixel, returns the index of the source pixel before its position, followed by the
- * weight of the next source pixel (out of 256).
+ * source, in pixels. For each target pixel, the returned table contains the index of the source pixel before the
+ * mapped position, and the weight of the next source pixel (out of 256).
  *
  * @param {number} to
  * @param {number} from

@@ -263,8 +263,8 @@ class VideoMixer {
   }
 
   /**
-   * Returns the image that can be written unchanged, or null. This is possible only if there is a single participant,
-   * whose image has the recording's size and no label.
+   * Returns the only participant's image if it can be written unchanged as the whole frame, otherwise null. An image
+   * can be written unchanged if there is a single participant, and if the image has the recording's size and no label.
    */
   #wholeFrame() {
     const [only] = this.#sources.values();

@@ -40,7 +40,7 @@ export class Language extends Emitter {
   #document;
   #storage;
   /**
-   * The English texts in index.html, each with a function that replaces it.
+   * The English texts in index.html, each with a function that replaces the text.
    *
    * @type {{put: (text: string) => void, english: string}[]}
    */

@@ -1,6 +1,6 @@
 /**
- * JoinForm: asks for a name, the media and, if the server requires it, a join code. Viewers can open the recordings
- * instead of joining.
+ * JoinForm: asks for a name, for the media to publish and, if the server requires it, for a join code. Viewers can open
+ * the recordings instead of joining.
  */
 
 import { Emitter } from '../../shared/events.js';

@@ -19,7 +19,8 @@ const LARGE_BACKLOG = 1_000_000;
 /** @typedef {'start' | 'stop' | 'download' | 'clean'} Call */
 
 /**
- * The recording calls that are enabled in each state. The call that the user is most likely to make next is first.
+ * The recording calls that are enabled in each state. The call that the user is most likely to make next is listed
+ * first.
  *
  * @type {Record<PanelState, Call[]>}
  */
