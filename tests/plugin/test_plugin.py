@@ -98,4 +98,4 @@ def test_browser_other_than_chrome_is_refused_before_it_is_launched(pytester: py
 
     result.assert_outcomes(errors=2)
     for browser in ("firefox", "webkit"):
-        result.stdout.fnmatch_lines(f"*NotSupportedError: {browser} can't record a room: *--browser chromium.")
+        result.stdout.fnmatch_lines(f"*NotSupportedError: {browser} can't record a room: *--browser chromium).")
