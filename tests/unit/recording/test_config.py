@@ -37,12 +37,12 @@ def test_quality_can_be_written_in_three_ways(given: Any) -> None:
 
 @pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (640, 480)), ("720p", (1280, 720))])
 def test_quality_is_a_frame_size(quality: Any, size: tuple[int, int]) -> None:
-    """Each of NERTC's three qualities stands for one frame size in pixels."""
+    """Each of NERTC's three quality levels corresponds to one frame size in pixels."""
     assert size == RecordConfig(record_video_quality=quality).size
 
 
 def test_page_options_have_nertcs_names() -> None:
-    """The options that are sent to the page have camelCase names and a numeric quality."""
+    """In the options that are sent to the page, names are in camelCase and the quality is a number."""
     config = RecordConfig(
         record_type="audio",
         record_name="standup",
@@ -80,7 +80,7 @@ def test_unset_options_are_left_to_the_page() -> None:
     ],
 )
 def test_configuration_survives_a_round_trip_to_the_page(config: RecordConfig) -> None:
-    """A configuration that the page sends back equals the original."""
+    """A configuration that the page sends back equals the configuration that the page received."""
     assert config == RecordConfig.from_page(config.for_page())
 
 
@@ -121,7 +121,7 @@ def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any
 
 @pytest.mark.parametrize("bits", [100_000, 50_000_000])
 def test_bitrate_limits_are_allowed(bits: int) -> None:
-    """The range of valid bitrates includes both of its limits."""
+    """The lowest and the highest allowed bitrate are both valid."""
     assert bits == RecordConfig(video_bits_per_second=bits).video_bits_per_second
 
 
@@ -137,7 +137,7 @@ def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
 
 
 def test_unknown_option_of_the_page_is_refused() -> None:
-    """The error for an unknown option names this option and lists the valid ones."""
+    """The error for an unknown option contains the option's name and lists the valid options."""
     with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, names, recordName"):
         RecordConfig.from_page({"recordSize": 1})
 

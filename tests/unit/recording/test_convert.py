@@ -40,7 +40,7 @@ def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Targe
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
 def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float) -> None:
-    """Conversion preserves the A/V offset to within milliseconds, regardless of the new encoder's delay."""
+    """Conversion changes the A/V offset by at most 5 ms, although the new encoder adds a delay."""
     recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
 
@@ -53,7 +53,7 @@ def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float)
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
-    """Gaps in the video are preserved, because every frame keeps its time."""
+    """During conversion, every frame keeps its timestamp, so gaps in the video are preserved."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
     )
@@ -94,7 +94,7 @@ def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
 
 
 def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
-    """If the audio begins late, silence is inserted before it, because WAV and AAC have no timestamps."""
+    """Conversion inserts silence before audio that begins late, because WAV and AAC store no timestamps."""
     write_media(tmp_path / "whole.webm", Scene(participants=participants("alice"), seconds=4.0))
     shift(tmp_path / "whole.webm", tmp_path / "late.webm", milliseconds=300)
 
@@ -104,7 +104,7 @@ def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
-    """Progress is reported from near the beginning of the recording until almost its end."""
+    """Conversion reports its progress from near the beginning of the recording until almost its end."""
     write_media(tmp_path / "take.webm", SCENE)
     reported: list[float] = []
 
@@ -115,7 +115,7 @@ def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
 
 
 def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
-    """A target that already exists is not changed, and the error explains what to do."""
+    """If the output file of a conversion already exists, it is not changed, and the error explains what to do."""
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
@@ -152,7 +152,7 @@ def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
 
 
 def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(tmp_path: Path) -> None:
-    """A converted file with a different name can be verified by passing the recording's manifest."""
+    """If a converted file has a different name, the recording's manifest can be passed to ``verify``."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
     path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
@@ -162,7 +162,7 @@ def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(t
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
-    """Return the kind, time in seconds and bytes of every packet."""
+    """Return the media type, time in seconds and bytes of every packet."""
     with av.open(str(path)) as media:
         found = [
             (one.stream.type, float(one.pts * one.time_base), bytes(one))
@@ -194,7 +194,7 @@ def loudest(path: Path) -> float:
 
 
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """Converting a pipe is refused immediately, and its duration counts as unknown."""
+    """A pipe has no known duration, and a request to convert a pipe is refused immediately."""
     os.mkfifo(tmp_path / "pipe.webm")
 
     assert length(tmp_path / "pipe.webm") is None

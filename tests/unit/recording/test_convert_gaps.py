@@ -1,4 +1,4 @@
-"""When audio with gaps is converted, gaps up to a maximum length are filled with silence and reported."""
+"""When audio is converted, gaps up to a maximum length are filled with silence and reported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def source(tmp_path: Path, whole: bytes) -> Path:
 
 
 def peak_memory() -> int:
-    """Return the peak memory of this process and its children, in kB."""
+    """Return the peak memory use of the test process and its children, in kB."""
     return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
@@ -72,7 +72,7 @@ def audio_seconds(path: Path) -> float:
 
 @pytest.mark.parametrize("to", ["mp4", "wav"])
 def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
-    """The gap's time and length are reported, and the converted file is as long as the recording."""
+    """A gap's time and length are reported, and the converted file still has the recording's duration."""
     found: list[Silence] = []
 
     path = convert(with_gap(source, seconds=0.3), to, on_silence=found.append)
@@ -129,9 +129,9 @@ def test_long_gap_uses_little_memory(source: Path) -> None:
 @pytest.mark.parametrize("seconds", [3_600, 1e9])
 @pytest.mark.parametrize("kinds", [("audio",), ("audio", "video")])
 def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
-    """The error for a gap that is too long contains the gap's time and length, and explains what to do.
+    """If a gap is too long to convert, the error contains the gap's time and length, and explains what to do.
 
-    No partial file is left behind.
+    A conversion that fails leaves no partial file behind.
     """
     gap = with_gap(source, seconds=seconds, kinds=kinds)
 
@@ -152,7 +152,7 @@ def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
 
 
 def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is decoded in another process, so a hostile file can't take over the caller or use up its memory."""
+    """Conversion decodes in another process, so a hostile file can't take over the caller or use up its memory."""
 
     def opened(*_: object, **__: object) -> None:
         pytest.fail("The file was opened here.")
@@ -165,7 +165,7 @@ def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.
 
 
 def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even on FAT and on network disks without hard links, conversion works and overwrites no existing file."""
+    """Conversion works on disks without hard links (FAT, network disks), and overwrites no existing file."""
 
     def unsupported(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")

@@ -1,4 +1,4 @@
-"""Test when disk space counts as low, when a recording must end because of it, and which errors mean a full disk."""
+"""Test which amount of free disk space is low, which one ends a recording, and which errors mean a full disk."""
 
 import errno
 from pathlib import Path
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.parallel
 
 
 def test_headroom_is_enough_on_an_empty_disk(tmp_path: Path) -> None:
-    """Disk space is "enough" if it is above both limits."""
+    """Free disk space is "enough" if it is above both the limit for an alarm and the limit for an error."""
     assert "enough" == Headroom(low=1, least=0).left(tmp_path, 0)
 
 
 def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
-    """Disk space is "low" between the two limits, and "none" below both."""
+    """Free disk space below the alarm limit is "low", and free disk space below the error limit is "none"."""
     free = free_bytes(tmp_path)
 
     assert "low" == Headroom(low=free * 2, least=0).left(tmp_path, 0)
@@ -33,7 +33,7 @@ def test_download_needs_room_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path: Path) -> None:
-    """The error for a full disk names what could not be written and where, and explains what to do."""
+    """The error for a full disk states what could not be written to which folder, and explains what to do."""
     with (
         pytest.raises(DiskFullError, match=f"No space for the file at {tmp_path}.*harness recover"),
         room_for("the file", tmp_path),

@@ -1,4 +1,4 @@
-"""Finalizing turns raw bytes like Chrome's into a complete WebM file in which every frame is at its tick."""
+"""Finalizing turns Chrome's raw bytes into a complete WebM file in which each frame has its tick's time."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path: Path) -> None:
-    """Audio is moved 47 ms earlier relative to the frames, and audio before the first frame is dropped."""
+    """Finalizing moves audio 47 ms earlier relative to the frames, and drops audio before the first frame."""
     finish(tmp_path, raw.data, raw.log())
 
     _, audio = packets_of(tmp_path / "finished.webm")
@@ -97,7 +97,7 @@ def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [1000.0, 1010.0, 988.0])
 def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
-    """After a pause of any length, video continues at the next tick, and audio stays in sync."""
+    """After a pause of any length, the file's video continues at the next tick, and its audio stays in sync."""
     paused = raw.written[FIRST_TICK + 50] - 1
     # The mixer keeps running during the pause, so the frame that would have come next is written 30 ticks later.
     later = raw.written[: FIRST_TICK + 50]
@@ -127,7 +127,7 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
 
 
 def test_audio_without_video_is_a_recording(raw_audio: Raw, tmp_path: Path) -> None:
-    """Audio without video keeps its own timestamps, and the finished file is complete."""
+    """If a recording has no video, the finished file is complete, and its audio keeps its own timestamps."""
     finished = finish(tmp_path, raw_audio.data, [], frame_rate=None)
 
     _, audio = packets_of(tmp_path / "finished.webm")

@@ -1,4 +1,4 @@
-"""If the raw bytes end early or the log has gaps, finalizing still saves everything that can be read."""
+"""If the raw bytes end early or the tick log has gaps, finalizing still saves everything that can be read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
     ids=["nothing", "one byte", "text", "zeros", "damaged header"],
 )
 def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
-    """Unreadable bytes don't cause a crash, but an error with NERTC's error code."""
+    """If the raw bytes can't be read, finalizing does not crash, but raises an error with NERTC's error code."""
     with pytest.raises(RecordingError) as failure:
         finish(tmp_path, data, [])
 
@@ -85,7 +85,7 @@ def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path
 
 
 def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """If the encoder drops frames, later frames keep their ticks, and the dropped frames count as missed."""
+    """If the encoder drops frames, later frames stay at their ticks, and ``ticks_missed`` counts the dropped frames."""
     gone = {30, 31, 60}
     data = edited(tmp_path, raw, lambda packet, number: packet.stream.type == "audio" or number not in gone)
 
@@ -97,7 +97,7 @@ def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """If the mixer skips a tick, the log contains null for it, and the finished file has no frame at this tick."""
+    """If the mixer skips a tick, its log contains null for this tick, and the finished file has no frame there."""
     missing = 50
     written: list[float | None] = [*raw.written]
     written.insert(FIRST_TICK + missing, None)
@@ -119,7 +119,7 @@ def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None
 
 
 def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
-    """Raw bytes without a log still become a file with evenly spaced frames."""
+    """Without the mixer's log of ticks, finalizing spaces the frames evenly."""
     finish(tmp_path, raw.data, [])
 
     video, _ = packets_of(tmp_path / "finished.webm")
@@ -128,7 +128,7 @@ def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_torn_line_at_the_end_of_the_log_is_ignored(raw: Raw, tmp_path: Path) -> None:
-    """A partial line at the end of the log, such as a killed server leaves behind, is ignored."""
+    """If a server was killed while it was writing the log, the incomplete last line of the log is ignored."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
     (tmp_path / "log.jsonl").write_text("\n".join(raw.log()) + '\n{"first": 144, "writ')
 

@@ -1,4 +1,4 @@
-"""Grid assigns each packet to the tick at which its frame was drawn, regardless of the machine's delays."""
+"""The ``Grid`` class assigns each packet to the tick at which its frame was drawn, despite delays and jitter."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ LAG = -5_000.0
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The behavior of a simulated mixer and recorder. Times are in ms, and fractions are from 0 to 1.
+    """The parameters of a simulated mixer and recorder. Times are in ms, and fractions are from 0 to 1.
 
-    ``write_jitter`` is the maximum delay before a tick is written, and ``way_jitter`` is the maximum delay between the
+    ``write_jitter`` is the maximum delay of a tick in the mixer, and ``way_jitter`` is the maximum delay between the
     mixer and the recorder. ``missed`` is the fraction of ticks that the mixer skips. The encoder drops the first
     ``lost_first`` frames, and the fraction ``dropped`` of the other frames. ``hint_error`` is the error in the reported
-    start time of the recorder. The log arrives in batches of ``lot`` ticks, and packets arrive in batches every 300 ms.
+    start time of the recorder. The mixer's log arrives in batches of ``lot`` ticks, and packets arrive in batches every
+    300 ms.
     """
 
     rate: int = 30
@@ -110,7 +111,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
 
 
 def test_dropped_frames_are_expected_but_not_placed() -> None:
-    """A dropped frame's tick counts as expected, but no packet is assigned to it."""
+    """A dropped frame's tick is included in ``expected``, but no packet is assigned to this tick."""
     one = run(Machine(dropped=0.3), seed=1)
 
     assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
@@ -119,9 +120,9 @@ def test_dropped_frames_are_expected_but_not_placed() -> None:
 
 
 def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
-    """The file starts at the first packet's time without jitter.
+    """The file starts at the time at which the first packet would have arrived without jitter.
 
-    This time is known on the recorder's clock and on the page's clock.
+    The start of the file is known on the recorder's clock and on the page's clock.
     """
     one = run(Machine(), seed=2)
 
@@ -145,7 +146,7 @@ def test_second_frame_on_a_tick_moves_to_the_next() -> None:
 
 
 def test_packets_wait_for_their_ticks() -> None:
-    """If a packet arrives before its tick, the packet is assigned once the log contains the tick."""
+    """If a packet arrives before its tick is in the log, the packet is assigned as soon as the log has the tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 20):
         grid.tick(number, number * 100)
@@ -162,9 +163,9 @@ def test_packets_wait_for_their_ticks() -> None:
 
 
 def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
-    """Packets are assigned although the log never contains the newest packet's tick.
+    """Packets are assigned to ticks even if the log never contains the newest packet's tick.
 
-    The log is sent only a few times per second.
+    The log lags behind the packets, because it is sent only a few times per second.
     """
     grid = Grid(step=100, recorder_started=0)
     placed = []
@@ -191,7 +192,7 @@ def test_packets_after_the_end_of_the_log_have_a_constant_rate() -> None:
 
 
 def test_timestamps_without_a_log_are_rounded() -> None:
-    """Without a log, each packet's timestamp is rounded to the nearest tick at a constant rate."""
+    """Without a log, ticks have a constant rate, and each packet's timestamp is rounded to the nearest tick."""
     grid = Grid(step=100)
 
     placed = [tick for number in range(50) for _, tick in grid.place(number * 100 + number % 7)] + [
@@ -217,7 +218,7 @@ def test_grid_without_packets_is_empty() -> None:
 
 
 def test_missing_frames_before_the_stop_are_expected() -> None:
-    """If frames stop arriving long before the recorder stops, frames are still expected for the ticks in between."""
+    """If the last frame arrives long before the recorder stops, frames are expected for all ticks until the stop."""
     grid = Grid(step=100, recorder_started=0)
     grid.recorder_stopped = 10_000
     for number in range(110):
@@ -235,7 +236,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
 @pytest.mark.parametrize("frames", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
 @pytest.mark.parametrize("missing", [0, 7])
 def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
-    """The ticks between the last packet and the stop count as outstanding frames, even after only a few packets."""
+    """All frames due between the last packet and the stop are outstanding, even after only a few packets."""
     dice = random.Random(3)  # noqa: S311 - test data, not secrets
     written = [START + number * 100 + 30 * dice.random() for number in range(frames + missing + 5)]
     grid = Grid(step=100, recorder_started=START - 1)
@@ -253,7 +254,7 @@ def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
 
 @pytest.mark.parametrize("frames", [3, 6, 10, 20])
 def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: int) -> None:
-    """If the ticks are so regular that the first frame's tick is ambiguous, at most two frames count as outstanding."""
+    """If ticks are so regular that the first frame fits several ticks, at most two frames count as outstanding."""
     dice = random.Random(4)  # noqa: S311 - test data, not secrets
     for _ in range(50):
         written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(frames + 30)]
@@ -268,7 +269,7 @@ def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: in
 
 
 def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
-    """If a recorder is stopped before its first frame, the number of outstanding frames is unknown."""
+    """If a recorder is stopped before its first frame, it is unknown how many frames have yet to arrive."""
     grid = Grid(step=100, recorder_started=0)
     grid.tick(0, 0)
     grid.recorder_stopped = 50
@@ -277,7 +278,7 @@ def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
 
 
 def test_memory_stays_flat_over_an_hour() -> None:
-    """Even after 100,000 ticks, only the last few ticks are kept in memory."""
+    """Even after 100,000 ticks, a ``Grid`` keeps only the last few ticks in memory."""
     grid = Grid(step=1000 / 30, recorder_started=0)
     most = 0
     for number in range(100_000):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
-    """A reader waits at the end of the file, and still gets bytes that were written just before ``end()``."""
+    """At the end of a growing file, a reader waits, and it gets even bytes that were written just before ``end()``."""
     path = tmp_path / "raw"
     path.write_bytes(b"one")
     growing_file = GrowingFile()
@@ -44,9 +44,9 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
 
 
 def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
-    """Finalizing while bytes arrive gives the same file as finalizing later.
+    """A recording that is finalized while its bytes arrive gives the same file as one that is finalized later.
 
-    The tracks are known long before the end.
+    The finalizer knows the tracks before half of the bytes have arrived.
     """
     growing_file, progress = GrowingFile(), Progress()
     (tmp_path / "log.jsonl").write_bytes(b"")
@@ -101,7 +101,7 @@ def wait_until_read(growing_file: GrowingFile) -> None:
 def test_outstanding_frames_are_counted_before_the_stop(raw: Raw, tmp_path: Path) -> None:
     """Callbacks registered with ``call_when_read`` run when the finalizer has read all bytes and ticks so far.
 
-    When more bytes arrive, the finalizer continues.
+    The finalizer continues to read if more bytes arrive after the callbacks have run.
     """
     growing_file, progress = GrowingFile(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})

@@ -163,7 +163,7 @@ def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
-    """A user who passes the recording instead of its manifest gets an error immediately."""
+    """A user who passes a recording where its manifest is expected gets an error immediately."""
     path = tmp_path / "standup.webm"
     with path.open("wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)

@@ -75,7 +75,7 @@ def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None
 
 
 def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
-    """A file whose metadata is not valid UTF-8 can be opened, and opened again for seeking."""
+    """A media file can be verified and opened even if its metadata is not valid UTF-8."""
     recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=2.0))
     data = recording.path.read_bytes()
     assert b"Lavf" in data

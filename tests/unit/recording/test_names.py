@@ -104,7 +104,7 @@ def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
 
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
-    """Any text becomes a valid name for a single file, and making this name safe again does not change it."""
+    """Any text can be turned into a safe file name, and a name that is already safe does not change."""
     stem = safe_stem(name)
 
     assert stem == safe_stem(stem)
@@ -116,7 +116,10 @@ def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
 
 
 def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
-    """If a name is taken, -2, -3 and so on are appended. An empty file is created to reserve each name."""
+    """If a file name already exists, -2, -3 and so on are appended to the new recording's name.
+
+    To reserve a file name, an empty file with this name is created.
+    """
     paths = [reserve(tmp_path / "recordings", "standup") for _ in range(3)]
 
     assert ["standup.webm", "standup-2.webm", "standup-3.webm"] == [path.name for path in paths]

@@ -1,4 +1,4 @@
-"""Pauses are cut out of a recording quickly, and with the same result as simply adding up all earlier pauses."""
+"""Cutting out pauses is fast, and gives the same times as adding up all earlier pauses for each time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def written(path: Path, lines: Sequence[object]) -> Path:
 
 
 def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
-    """Return the recorder's states for these pauses. If a pause's end is infinite, recording is never resumed."""
+    """Return log lines that state when the recorder was paused and resumed.
+
+    A pause whose end is infinite has no line for resuming.
+    """
     found: list[dict[str, object]] = []
     for start, end in pauses:
         found.append({"recorder": "paused", "time": start})
@@ -40,7 +43,7 @@ def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_ticks_and_cuts_equal_a_sum_over_all_pauses(seed: int, tmp_path: Path) -> None:
-    """Times are shifted by the sum of all earlier pauses, even at a pause's edges and if the last pause never ends."""
+    """Each time is reduced by all earlier pauses, even if it is at a pause's edge or the last pause never ends."""
     random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     edges = sorted(random.sample(range(1, 2_000), 2 * random.randrange(1, 15)))
     pauses: list[tuple[float, float]] = list(zip(edges[::2], edges[1::2], strict=True))
@@ -90,7 +93,7 @@ def test_times_in_the_file_skip_all_earlier_cuts(seed: int) -> None:
 
 
 def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
-    """Times stay usable if a page sends contradictory states, such as "resumed" without a pause or "paused" twice."""
+    """Contradictory states, such as "paused" twice or "resumed" without a pause, do not make times wrong."""
     lines = [
         {"recorder": "resumed", "time": 5},
         {"recorder": "paused", "time": 10},
@@ -112,7 +115,7 @@ def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
 
 
 def test_many_pauses_take_little_time(tmp_path: Path) -> None:
-    """A log with the maximum number of pauses, followed by ticks, audio and events, is processed quickly."""
+    """Even a log with the maximum number of pauses, followed by ticks, audio and events, is processed quickly."""
     pauses = [(at * 10.0, at * 10.0 + 5) for at in range(10_000)]
     ticks = [{"first": number, "written": [number * 1.0] * 4_096} for number in range(25)]
     log = Log(written(tmp_path / "log", [*states(pauses), *ticks]), STEP)

@@ -77,7 +77,7 @@ def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest,
 def test_failed_publication_leaves_nothing(
     broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If publishing fails, the error is raised, and everything that was already published is removed again."""
+    """If publishing a recording fails, the error is raised, and all files that were already published are removed."""
     kept = tmp_path / "recordings"
     kept.mkdir()
     (kept / "standup.manifest.json").write_text("somebody's")
@@ -96,7 +96,7 @@ def test_failed_publication_leaves_nothing(
 
 
 def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
-    """A manifest that can't be written because of an unpaired surrogate is not reported as a disk error."""
+    """A manifest with an unpaired surrogate can't be written, and the error does not blame the disk."""
     broken = manifest.model_copy(update={"room": "\ud83d"})
 
     with pytest.raises(ValueError, match="surrogates"):

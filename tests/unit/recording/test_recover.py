@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parallel
 
 
 def begun(folder: Path, audio_bytes: bytes, name: str = "standup") -> ActiveRecording:
-    """Return an active recording that has received bytes."""
+    """Return an active recording into which media bytes have been written."""
     hello = SpoolHello(
         type="hello",
         token="t",  # noqa: S106 - a dummy token
@@ -50,15 +50,15 @@ def begun(folder: Path, audio_bytes: bytes, name: str = "standup") -> ActiveReco
 
 
 def abandon(active: ActiveRecording) -> None:
-    """Abandon a recording like a killed program does: its lock is released, but its folder is left behind."""
+    """Leave a recording as a killed program would: the lock is released, but the recording's folder still exists."""
     active.growing_file.end()
     active.close()
 
 
 def test_abandoned_recording_is_finished_and_published(tmp_path: Path, audio_bytes: bytes) -> None:
-    """The recovered recording is complete, and its ``recovered`` field states why it was not stopped.
+    """A recovered recording is complete, and its ``recovered`` field states why the recording was interrupted.
 
-    Afterwards, the spool is empty.
+    After recovery, the spool is empty.
     """
     active = begun(tmp_path, audio_bytes)
     abandon(active)
@@ -232,7 +232,10 @@ PARTS = (
 
 @pytest.mark.parametrize("part", PARTS)
 def test_link_is_never_followed(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
-    """A symbolic link's target is neither published nor overwritten. The link's folder is kept and reported."""
+    """A symbolic link's target is neither published nor overwritten.
+
+    A recording's folder that contains a symbolic link is kept and reported.
+    """
     folder = begun_and_abandoned(tmp_path, audio_bytes)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("somebody's")
@@ -300,7 +303,7 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_byt
 
 
 def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Recovery finds a recording's statistics even after the folder has been moved, because they are in this folder."""
+    """A recording's statistics are in its own folder, so they are found even after this folder has been moved."""
     active = begun(tmp_path / "before", audio_bytes)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
@@ -333,7 +336,7 @@ def test_folder_without_recordings_has_nothing_to_recover(tmp_path: Path) -> Non
 
 
 def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If the spool is a symbolic link, nothing is recorded there, because it could point to another user's folder."""
+    """If the spool is a symbolic link, recording is refused, because the link could point to another user's folder."""
     project = tmp_path / "elsewhere" / "project"
     project.mkdir(parents=True)
     (project / "lock").touch()
@@ -363,7 +366,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A huge sparse file is not read, because reading it would take days, and the server could not start meanwhile."""
+    """A huge sparse file is not read, because the server could not start during the days that reading takes."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     os.truncate(active.folder.raw, 10**13)

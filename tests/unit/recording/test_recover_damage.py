@@ -83,7 +83,7 @@ def times(path: Path) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
-    """An invalid line in the log does not affect the rest of the recording."""
+    """If a recording's log contains an invalid line, recovery still saves the rest of the recording."""
     active = abandoned(tmp_path, audio_bytes)
     first, rest = active.folder.log.read_bytes().split(b"\n", 1)
     active.folder.log.write_bytes(b"\n".join((first, line, rest)))
@@ -98,9 +98,9 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes:
 
 
 def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Unknown fields in a recording's facts file or log are ignored.
+    """Unknown fields in a recording's ``recording.json`` or log are ignored.
 
-    A line with such a field still counts as readable.
+    A log line with an unknown field does not count as a line that could not be read.
     """
     active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
@@ -122,7 +122,7 @@ def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: byte
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
-    """An invalid line of statistics is skipped, and all other lines are published with correct times."""
+    """Recovery skips an invalid line of statistics, and publishes all other lines with correct times."""
     active = abandoned(tmp_path, audio_bytes)
     good = active.folder.statistics.read_bytes()
     active.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
@@ -139,7 +139,7 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio
 def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
     tmp_path: Path, audio_bytes: bytes, part: str, damage: bytes | None
 ) -> None:
-    """If its facts file or log is lost, a recording is saved as recovered-ID with all packets, but no participants."""
+    """Without ``recording.json`` or a log, all packets are saved as recovered-ID, but the participants are lost."""
     active = abandoned(tmp_path, audio_bytes)
     raw = packets(active.folder.raw)
     path: Path = getattr(active.folder, part)
@@ -174,7 +174,7 @@ def footage(folder: Path, recordings: Path) -> ActiveRecording:
 
 
 def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
-    """If the facts file is missing, size, frame rate and codec are read from the recorded bytes."""
+    """If ``recording.json`` is missing, size, frame rate and codec are read from the recorded bytes."""
     active = footage(tmp_path, tmp_path / "recordings")
     raw = packets(active.folder.raw)
     active.folder.facts.unlink()
@@ -194,7 +194,7 @@ def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 20])
 def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
-    """If the log has lost a line of ticks, frames keep their positions, and audio stays in sync to the millisecond."""
+    """If a line of ticks is missing from the log, frames and audio keep exactly the same times."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
     active = footage(tmp_path, tmp_path / "damaged")
@@ -210,9 +210,9 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
 
 def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
-    """If a log's ticks were lost, video keeps its own timestamps.
+    """If the ticks in a recording's log are damaged, the video packets keep their own timestamps.
 
-    An intact log without ticks has the recorder's start time.
+    If an intact log ends before the first tick, the recording starts at the recorder's start time in the log.
     """
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
@@ -284,7 +284,7 @@ def test_foreign_file_stays_and_the_recording_is_recovered(
 
 
 def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_bytes: bytes) -> None:
-    """When a server removes a recording, it keeps unrelated files in the recording's folder."""
+    """When a server removes a recording, unrelated files in the recording's folder are kept."""
     active = recorded(spool, audio_bytes)
     foreign = active.folder.path / ".DS_Store"
     foreign.write_text("mine")
@@ -295,7 +295,7 @@ def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_by
 
 
 def test_folder_without_its_lock_is_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A recording without a lock file is recovered, since this empty file can get lost when a disk is copied."""
+    """A recording is recovered even without its lock file, because a disk copy can omit such an empty file."""
     active = abandoned(tmp_path, audio_bytes)
     active.folder.lock.unlink()
 
@@ -305,7 +305,7 @@ def test_folder_without_its_lock_is_recovered(tmp_path: Path, audio_bytes: bytes
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x00" * 500])
 def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, audio_bytes: bytes, damage: bytes) -> None:
-    """A finished file without a valid manifest is saved, because the raw bytes have already been removed."""
+    """A finished file is saved even without a valid manifest, because its raw bytes have already been removed."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     manifest = active.finish_with_manifest()
     active.close()
@@ -322,7 +322,7 @@ def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, audio_bytes
 
 
 def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A truncated file does not match its manifest, so it is not published under the recording's name."""
+    """A truncated file does not match its manifest, so it is published as ``recovered-ID.webm``."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()
@@ -336,7 +336,7 @@ def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_by
 
 
 def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An empty file of raw bytes is ignored, because only the finished file may be on the disk after a power cut."""
+    """If a power cut leaves an empty file of raw bytes next to the finished file, the finished file is recovered."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()

@@ -28,7 +28,10 @@ def messages_of(task: str, partial: Path, **request: object) -> list[Message]:
 
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
-    """A task can allocate almost as much memory as the limit, but not more. Memory that imports use does not count."""
+    """A task can allocate almost as much memory as the limit, but not more.
+
+    The memory used by imported modules does not count towards a task's memory limit.
+    """
     enough = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
@@ -38,7 +41,7 @@ def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
 
 
 def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
-    """Open files and threads are limited in number, and no core files are written."""
+    """The confined process has limits on open files and threads, and can't write core files."""
     files, core, threads, _ = messages_of("tells_limits", tmp_path / "partial")
 
     assert (64, 0, 1) == (files.at, core.at, threads.at)
@@ -71,7 +74,7 @@ def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
 
 
 def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the confined process can't start, the error is about the process, not about the file."""
+    """If the confined process can't start, the error reports a problem with the process, not with the file."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
 
     with pytest.raises(SetupError, match="can't be started"):

@@ -46,7 +46,7 @@ def test_placeholder_is_not_visible() -> None:
 
 
 def test_participant_without_a_tile_is_not_visible() -> None:
-    """A participant is no longer visible once a layout omits them, whatever video events follow."""
+    """A participant stops being visible when a layout omits them, even if a video event about them follows."""
     events = [
         layout(0, "alice", "bob"),
         video_switch(0, "bob", on=True),
@@ -71,7 +71,7 @@ def test_participant_who_returns_is_visible_twice() -> None:
 
 
 def test_times_outside_of_the_file_do_not_count() -> None:
-    """Intervals begin no earlier than the first frame, and end no later than the last one."""
+    """In the timeline, intervals begin no earlier than the first frame, and end no later than the last frame."""
     events = [
         audio_switch(-3, "alice", on=True),
         audio_switch(-2, "alice", on=False),
@@ -83,7 +83,7 @@ def test_times_outside_of_the_file_do_not_count() -> None:
 
 
 def test_repeated_event_changes_nothing() -> None:
-    """A second "on" or "off" in a row has no effect."""
+    """If a participant's audio is switched on or off twice in a row, the second event has no effect."""
     events = [audio_switch(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
 
     assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
@@ -97,7 +97,7 @@ def test_participant_without_audio_is_not_audible() -> None:
 
 
 def test_events_are_sorted_by_time() -> None:
-    """Events are sorted by time; events with the same time keep their order."""
+    """The timeline's events are sorted by time, and events with the same time keep their order."""
     timeline = timeline_from(
         [audio_switch(2, "b", on=True), audio_switch(1, "a", on=True), audio_switch(1, "a", on=False)], []
     )
@@ -116,7 +116,10 @@ def test_tile_comes_from_the_current_layout() -> None:
 
 
 def test_timeline_survives_json() -> None:
-    """In JSON, each event has only the fields that this kind of event uses. Reading the JSON restores the timeline."""
+    """In JSON, each event contains only the fields that belong to its type.
+
+    A timeline that is written as JSON and read back equals the original.
+    """
     timeline = Timeline(
         members=(Member(name="alice", marker=0), Member(name="bob")),
         events=(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ``verify`` read files in this process, because a confined child process can't report its coverage.
 
-    Tests of measures and checks use this fixture. Tests of the process isolation do not use it. Reports are still
-    encoded and decoded as if a child process had sent them.
+    The ``in_process`` fixture is meant for tests of measurements and checks. Tests of the process isolation do not use
+    the ``in_process`` fixture. Reports are still encoded and decoded as if a child process had sent them.
     """
     monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze_here)
 

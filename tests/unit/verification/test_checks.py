@@ -104,7 +104,10 @@ def test_finding_names_the_participant_and_the_time(
 def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
     tmp_path: Path, start: float, *, frozen: bool
 ) -> None:
-    """Video may be frozen for 0.4 s before the participant leaves. A freeze of 0.8 s is reported from its beginning."""
+    """Video that is frozen for 0.4 s before its participant leaves is accepted.
+
+    A freeze of 0.8 s before a participant leaves is reported from the beginning of the freeze.
+    """
     leaves = with_participant(CLEAN, "bob", frozen=((start, 2.0),), hidden=((2.0, 3.0),))
 
     failures = verify(write_recording(tmp_path / "standup.webm", leaves)).failures
@@ -115,14 +118,14 @@ def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
 
 @pytest.mark.parametrize(("left", "frozen"), [(2.0, False), (2.4, True)], ids=["leaves then", "leaves later"])
 def test_staying_participant_must_not_be_frozen(tmp_path: Path, left: float, *, frozen: bool) -> None:
-    """Video that freezes for 0.4 s passes if the participant then leaves, and fails if the video continues."""
+    """Video that freezes for 0.4 s is accepted if the participant then leaves, but not if the video continues."""
     scene = with_participant(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((left, 3.0),))
 
     assert frozen == (not verify(write_recording(tmp_path / "standup.webm", scene)).ok)
 
 
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
-    """Verify a recording that lacks the frames ``dropped``, and whose manifest contains their number."""
+    """Verify a recording in which the ``dropped`` frames are missing and the manifest states how many are missing."""
     recording = write_recording(folder / "standup.webm", replace(CLEAN, dropped=dropped), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
@@ -143,7 +146,7 @@ def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kept", [2, 3])
 def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
-    """If only every second or third frame is left, the report fails, because the recording stutters."""
+    """If only every second or third frame remains, the report fails, because the recording stutters."""
     dropped = frozenset(tick for tick in range(1, CLEAN.ticks - 1) if tick % kept)
 
     report = missing(tmp_path, dropped)
@@ -183,7 +186,7 @@ def test_participants_without_markers_are_reported_as_not_checked(
 
 
 def test_recording_participant_missing_from_the_members_is_reported_as_not_checked(tmp_path: Path) -> None:
-    """If the recording participant has no marker, this is reported even if the manifest lists no participants."""
+    """A recording participant without a marker is reported even if the manifest lists no participants."""
     scene = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "standup.webm", scene)
     manifest = Manifest.read(recording.manifest)
@@ -213,7 +216,7 @@ def test_other_participants_without_markers_are_not_reported_in_a_local_recordin
 
 
 def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> None:
-    """If Bob has no marker, the failure's message states this, and not that he is absent."""
+    """If Bob has no marker, the failure's message states that the marker is missing, not that Bob is absent."""
     scene = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
     report = verify(
@@ -286,9 +289,9 @@ def test_limit_can_be_changed(tmp_path: Path) -> None:
 def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
     tmp_path: Path, late: float, *, passed: bool
 ) -> None:
-    """Alice records, so her audio may be off by up to 60 ms.
+    """Alice records, so her media does not cross the network, and her A/V offset may be up to 60 ms.
 
-    Bob's audio arrives over the network, so it may be off by up to 200 ms.
+    The A/V offset of Bob may be up to 200 ms, because his audio and video arrive over the network.
     """
     scene = replace(CLEAN, width=240, height=136, seconds=1.5)
     shifted = with_participant(with_participant(scene, "alice", audio_delay=late), "bob", audio_delay=late)

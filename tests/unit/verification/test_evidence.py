@@ -1,4 +1,4 @@
-"""If the data for a check is missing, the report fails or contains a warning."""
+"""If the data that a check needs is missing, the report fails or contains a warning."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_expectation_that_the_recording_cannot_show_fails(
 
 @pytest.mark.parametrize("sense", ["visible", "audible"])
 def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
-    """An expectation for half a second is too short for the default limits, but long enough for stricter limits."""
+    """Half a second is too short for an expectation with the default limits, but long enough with stricter limits."""
     short = {"participant": "bob", sense: False, "from": 1.0, "to": 1.5}
     toml = tmp_path / "expect.toml"
     toml.write_text(f'[[expect]]\nparticipant = "bob"\n{sense} = false\nfrom = 1.0\nto = 1.5\n')
@@ -120,7 +120,10 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("manifest", [True, False])
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
-    """A track without packets is reported. The missing index is not reported, because there are no frames to index."""
+    """A track without packets is reported.
+
+    For a file without frames, a missing index is not reported, because there are no frames to index.
+    """
     path = remux(recording.path, tmp_path / "standup.webm", lambda of, _: of != kind)
     if manifest:
         (tmp_path / "standup.manifest.json").write_text(recording.manifest.read_text())
@@ -283,7 +286,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Every fault is found in a complete file, as the next test requires."""
+    """Every fault is found as long as nothing has been removed from the recording."""
     assert not verify(faulty[fault]).ok
 
 
@@ -312,7 +315,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
-    """If the log was lost, no participant counts as unexpected, since it is unknown who should be in the recording."""
+    """If the event log was lost, no participant is unexpected, since it is unknown who should be in the recording."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     recovered = manifest.recording.model_copy(update={"recovered": "its log was lost"})

@@ -1,4 +1,7 @@
-"""Expectations can be read from a file. A recording must both meet the expectations and match its manifest."""
+"""Expectations can be read from a file.
+
+A recording passes only if it meets the expectations and also matches its manifest.
+"""
 
 import os
 from pathlib import Path
@@ -129,7 +132,7 @@ def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_oversized_expectations_file_is_refused(tmp_path: Path) -> None:
-    """An expectations file has a maximum size, and each of its keys has a maximum number of parts."""
+    """An expectations file has a maximum size, and each dotted key in the file has a maximum number of parts."""
     path = tmp_path / "expect.toml"
     path.write_text("# comment\n" * 50_000)
     with pytest.raises(ConfigError, match="too large for expectations"):

@@ -1,4 +1,4 @@
-"""A file with a constant frame rate has no gaps, and a varying frame rate causes a warning."""
+"""Video with a constant frame rate has no gaps, whereas a varying frame rate causes a warning."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -61,7 +61,7 @@ def gap_of(report: Report) -> Finding:
 @pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.3f}")
 @pytest.mark.parametrize("seconds", [0.5, 20.0])
 def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, seconds: float) -> None:
-    """In WebM, times are rounded to milliseconds. This does not count as an irregular frame rate."""
+    """In WebM, times are rounded to milliseconds, which does not count as an irregular frame rate."""
     report = verify(clip(tmp_path / "some.webm", steady(rate, seconds)))
 
     assert () == report.failures
@@ -73,9 +73,9 @@ def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, se
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(60), 60 * NTSC], ids=str)
 def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) -> None:
-    """The finding states how many frames are missing, and when.
+    """The ``gap`` finding states how many frames are missing, and when.
 
-    Without a manifest, it does not attribute them to a busy machine.
+    Without a manifest, the ``gap`` finding does not attribute missing frames to a busy machine.
     """
     times = steady(rate)
     del times[60:63]
@@ -138,7 +138,10 @@ def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: s
 
 
 def test_frames_cut_off_by_an_edit_list_are_ignored(tmp_path: Path) -> None:
-    """Frames that are marked as not displayed are ignored. A cut without re-encoding leaves such frames behind."""
+    """Frames that are marked as not displayed are ignored.
+
+    A cut without re-encoding leaves frames behind that are marked as not displayed.
+    """
     whole = clip(
         tmp_path / "whole.mp4", steady(Fraction(25)), container="mp4", codec="libx264", step=Fraction(1, 12_800)
     )

@@ -164,7 +164,7 @@ def recording_with(path: Path, events: list[dict[str, Any]], participants_named:
 def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
     """The page draws a limited number of events, and states how many it omits.
 
-    Events that concern everybody are stored once, and shown in all lanes.
+    An event that affects all participants is stored once in the page, and is shown in all lanes.
     """
     alarm = {"at": 0.5, "event": "alarm", "message": "The video stalled. " * 50}
     recording = recording_with(tmp_path / "standup.webm", [alarm] * 5_000, participants_named=200)
@@ -203,7 +203,7 @@ def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Pat
 def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -> None:
     """A finding about one participant is drawn only in this participant's lane.
 
-    All other findings are drawn in every lane.
+    Findings that are not about a particular participant are drawn in every lane.
     """
     (failure,) = bad.failures
     everybody = failure.model_copy(update={"participant": None})
@@ -220,7 +220,10 @@ def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -
 def test_recording_without_thumbnails_has_a_page(
     bad: Report, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page is written even if decoding thumbnails crashes or takes too long. A separate process decodes them."""
+    """The page is written even if decoding thumbnails crashes or takes too long.
+
+    A separate process decodes the thumbnails.
+    """
     programs = {
         "hangs": "import time; print('half a thumbnail', end='', flush=True); time.sleep(60)",
         "crashes": "os.abort()",
@@ -278,7 +281,7 @@ def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
 
 
 def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
-    """Without a manifest, the page still shows everything that does not depend on the manifest."""
+    """Without a manifest, the page omits only the parts that depend on the manifest."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     recording.manifest.unlink()
 

@@ -28,7 +28,7 @@ def covered(intervals: list[tuple[float, float]]) -> set[int]:
 def test_subtract_and_intersection_match_the_set_operations(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
-    """The results match those of set operations on whole seconds.
+    """Operations on intervals give the same results as set operations on whole seconds.
 
     The resulting intervals are sorted and do not overlap.
     """

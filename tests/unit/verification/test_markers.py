@@ -98,7 +98,7 @@ def test_video_fits_into_any_tile() -> None:
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (1280, 720)])
 @pytest.mark.parametrize("number", [1, 2, 3, 5, 16])
 def test_grid_matches_the_mixer(number: int, size: tuple[int, int]) -> None:
-    """Markers are searched for in the mixer's tiles, for each frame size and number of participants."""
+    """For each frame size and number of participants, the search for markers covers all of the mixer's tiles."""
     assert [fit_into_tile(*tile) for tile in grid_tiles(number, *size)] == grid_places(number, *size)
     assert set(grid_places(number, *size)) <= set(all_grid_places(*size))
 
@@ -128,7 +128,7 @@ def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path
 
 
 def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
-    """A marker counts as being in its own tile only if the timeline assigns this tile to its participant."""
+    """A marker is in its own tile only if the timeline assigns this tile to the marker's participant."""
     scene = Scene(participants=participants("alice", "bob"), width=640, height=480, seconds=1.0, audio=False)
     write_media(tmp_path / "standup.webm", scene)
     swapped = timeline_of(replace(scene, participants=scene.participants[::-1]))
@@ -161,7 +161,10 @@ def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, i
 
 
 def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
-    """A marker's counter starts over after 2^18 frames (2.4 hours). In the track that is read, it keeps increasing."""
+    """A marker's counter starts over after 2^18 frames (2.4 hours).
+
+    In the track that is read from a file, the marker's counter keeps increasing.
+    """
     someone = PlannedParticipant(name="alice", marker=1, counter=(1 << 18) - 10)
     write_media(tmp_path / "standup.webm", Scene(participants=(someone,), seconds=1.0, audio=False))
 
@@ -188,7 +191,7 @@ def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
 
 
 def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
-    """If the timestamps have a gap, the times of all bursts after the gap include its length."""
+    """If an audio track's timestamps have a gap, the times of all bursts after the gap include the gap's length."""
     scene = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix_audio(scene)
     detector = AudioMarkerDetector()

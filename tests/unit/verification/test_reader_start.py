@@ -103,7 +103,7 @@ def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypa
 
 
 def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the installation is incomplete, the error names the reason and the remedy, but no media file."""
+    """If the installation is incomplete, the error states the reason and the remedy, and names no media file."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('libopenblas.so.0 is missing')")
     monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
@@ -128,7 +128,7 @@ def test_reader_that_never_becomes_ready_is_a_setup_error(tmp_path: Path, monkey
 
 
 def test_command_line_reports_a_broken_installation_with_its_own_exit_code(tmp_path: Path) -> None:
-    """If the installation is broken, the exit code is 3. Exit code 1 would mean that a report failed."""
+    """If the installation is broken, the exit code is 3. Exit code 1 is reserved for failed reports."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
     program = f"""

@@ -1,4 +1,7 @@
-"""Files are read in a separate process. Even hostile files are reported in time, and no process is left behind."""
+"""``verify`` reads files in a separate process.
+
+Even hostile files are reported within a time limit, and no process is left behind.
+"""
 
 import json
 import os
@@ -125,7 +128,7 @@ def bomb(path: Path, *, side: int, frames: int) -> None:
 
 
 def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decoding this one-second file takes ten seconds, so the reader is killed and the report fails."""
+    """If decoding a one-second file takes ten seconds, the reader process is killed and the report fails."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     bomb(tmp_path / "bomb.webm", side=4096, frames=1_000)
 
@@ -141,7 +144,7 @@ def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatc
 def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
     """A file that needs too much memory is reported.
 
-    For 16383 by 16383 pixels, each copy of a frame takes up 400 MB.
+    In a video of 16383 by 16383 pixels, each copy of a frame takes up 400 MB.
     """
     write_media(tmp_path / "huge.webm", SCENE)
     data = (tmp_path / "huge.webm").read_bytes()
@@ -281,7 +284,7 @@ def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
 
 @pytest.mark.parametrize("name", ["standup.webm", os.fsdecode(b"standup \xff.webm")])
 def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
-    """The parent process receives the whole report, including warnings, and curves that are not in its JSON.
+    """The parent process receives the whole report, including warnings and the measured curves that JSON omits.
 
     File names do not have to be valid UTF-8.
     """
@@ -376,7 +379,7 @@ def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
 def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the harness is reported as a finding that names the exception.
 
-    The same reader handles the next request.
+    After a bug in the harness has been reported, the same reader process handles the next request.
     """
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"

@@ -51,7 +51,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def private(text: str) -> list[str]:
-    """Return all words in a text that must not appear in a redacted report."""
+    """Return all words that occur in ``text`` but must not appear in a redacted report."""
     return [
         word
         for word in (*NAMES, "Marie", "MARIE", "Zoe", "Bob", "merger", "private-project", "10.1.2.3")
@@ -60,7 +60,7 @@ def private(text: str) -> list[str]:
 
 
 def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -> None:
-    """Participants' aliases are numbered in the manifest's order. Failures and their times do not change."""
+    """Participants' aliases are numbered in the manifest's order. Redaction does not change failures or their times."""
     open_report, report = verify(secret), verify(secret, redact=True)
 
     assert [one.name for one in report.participants] == ["participant 1", "participant 2", "participant 3"]
@@ -132,7 +132,7 @@ def _fresh() -> Iterator[None]:
 def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
-    """If the reader process fails, no form of a redacted report contains the name of the file or of its folder."""
+    """If the reader process fails, no format of a redacted report contains the name of the file or its folder."""
     (tmp_path / "private-project").mkdir()
     path = write_recording(tmp_path / "private-project" / "merger talks.webm", SCENE).path
     program = (
@@ -176,7 +176,7 @@ def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
 
 
 def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
-    """With ``--redact``, every form of the report is redacted."""
+    """With ``--redact``, the report is redacted in every format."""
     ran = run_harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
 
     assert ran.returncode == 1
@@ -185,7 +185,7 @@ def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
 
 
 def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) -> None:
-    """Redacted files are numbered in the order of the arguments, in every form of the report."""
+    """Redacted files are numbered in the order of the arguments, in every format of the report."""
     other = write_recording(tmp_path / "merger.webm", Scene(participants=participants("Ann"), seconds=1.0))
 
     ran = run_harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
@@ -207,7 +207,7 @@ def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) 
 def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
     """Locations are redacted before names, because replacing a name inside a location would split the location.
 
-    Folder names may contain spaces.
+    A location is redacted completely even if its folder names contain spaces.
     """
     redaction = Redaction(None)
     redaction.alias("al")
@@ -216,7 +216,7 @@ def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
 
 
 def test_text_that_aliases_lengthen_is_still_valid(tmp_path: Path) -> None:
-    """A text of the maximum length stays valid even if it gets longer because an alias is longer than the name."""
+    """A message of the maximum length stays valid even if redaction makes it longer."""
     path = write_recording(tmp_path / "standup.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))
     alarm = Event(at=0.5, event="alarm", message=("al is frozen. " * 200)[:2000])

@@ -132,7 +132,10 @@ def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
 
 
 def test_participant_is_found_by_name(bad: Report) -> None:
-    """A participant is found by name. The error for an unknown name lists the known participants."""
+    """A report's participants can be looked up by name.
+
+    The error for an unknown participant lists the known participants.
+    """
     bob = bad.participant("bob")
 
     expected = np.array([[0, 1], [2, 3]])
@@ -152,7 +155,7 @@ def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
 
 
 def test_report_is_frozen(good: Report) -> None:
-    """A report can't be changed."""
+    """A report's attributes can't be assigned."""
     with pytest.raises(ValidationError, match="frozen"):
         good.path = Path("other.webm")  # type: ignore[misc]  # what is tested
 

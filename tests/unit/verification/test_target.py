@@ -1,4 +1,4 @@
-"""Writing a report never overwrites a file, except an earlier report or an empty file."""
+"""Writing a report may overwrite only an earlier report or an empty file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
     ids=" ".join,
 )
 def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    """Before verification, a recording or a manifest is refused as a report's file with a one-line error."""
+    """Before verification, a report's file is refused in one line if the file is a recording or a manifest."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -47,7 +47,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
 
 
 def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
-    """An unusable file for a report is refused before any scenario runs, because scenarios may take hours."""
+    """If a report can't be written to the given file, this file is refused before any scenario runs."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
     ran = run_harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
@@ -67,7 +67,10 @@ def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
 
 
 def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
-    """A report may replace an earlier report or an empty file. Programs create empty files to reserve names."""
+    """A report may replace an earlier report or an empty file.
+
+    A report may replace an empty file, since some programs create empty files to reserve names.
+    """
     report = verify(write_recording(tmp_path / "standup.webm", SCENE))
     (tmp_path / "empty").touch()
 
@@ -81,7 +84,7 @@ def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
 def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
     """Writing a report to a pipe, or both reports to the same file, is refused before verification starts.
 
-    Writing to a pipe would block after verification.
+    Writing a report to a pipe would block once verification has ended.
     """
     write_recording(tmp_path / "standup.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")

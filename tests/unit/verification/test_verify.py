@@ -1,4 +1,4 @@
-"""``verify`` returns a report on every file, and refuses impossible requests."""
+"""For every file, ``verify`` returns a report, and it refuses only impossible options."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> 
 
 
 def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None:
-    """If there is no manifest, participants are named after their markers, and checks that need one do not run."""
+    """Without a manifest, participants are named after their markers, and checks that need a manifest do not run."""
     write_media(tmp_path / "standup.webm", SCENE)
 
     report = verify(tmp_path / "standup.webm")
@@ -199,7 +199,7 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
 def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> None:
-    """If a file refers to other files, these are not verified, shown or copied."""
+    """If a file refers to other files, the other files are not verified, shown or copied."""
     private = recording.path.rename(recording.path.with_name("private.webm"))
     gift = private.with_name("gift.webm")
     gift.write_text(text)
@@ -217,7 +217,7 @@ def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> N
 
 
 def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    """If a file name is too long, every command that accepts a path reports this in one line."""
+    """If a file name is too long, every command that accepts a path prints a one-line error."""
     long = "a" * 300
 
     for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
@@ -229,14 +229,14 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
-    """If the statistics file is a pipe, verification is not blocked."""
+    """If the statistics file is a pipe, ``verify`` does not wait for data from the pipe."""
     os.mkfifo(statistics_of(recording.path))
 
     assert verify(recording).ok
 
 
 def test_unknown_option_is_a_type_error(original: Recording) -> None:
-    """An unknown option causes the error that Python raises for an unknown keyword argument, with the option's name."""
+    """An unknown option of ``verify`` raises Python's usual TypeError, which contains the option's name."""
     options: dict[str, Any] = {"duraton": 3}
 
     with pytest.raises(TypeError, match=r"verify\(\) got an unexpected keyword argument 'duraton'"):
