@@ -72,7 +72,7 @@ def audio_seconds(path: Path) -> float:
 
 @pytest.mark.parametrize("to", ["mp4", "wav"])
 def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
-    """A gap's time and length are reported, and the converted file still has the recording's duration."""
+    """Conversion reports a gap's time and length, and the converted file still has the recording's duration."""
     found: list[Silence] = []
 
     path = convert(with_gap(source, seconds=0.3), to, on_silence=found.append)

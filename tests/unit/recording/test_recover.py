@@ -149,7 +149,7 @@ def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, audio_bytes:
 
 
 def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If a folder can't be locked, the one-line report contains its path, and all other recordings are recovered."""
+    """If a folder can't be locked, a one-line report contains the folder's path, and other recordings are recovered."""
     odd = tmp_path / FOLDER / "0 odd"
     (odd / "lock").mkdir(parents=True)
     abandon(begun(tmp_path, audio_bytes))

@@ -20,7 +20,8 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ``verify`` read files in this process, because a confined child process can't report its coverage.
 
     The ``in_process`` fixture is meant for tests of measurements and checks. Tests of the process isolation do not use
-    the ``in_process`` fixture. Reports are still encoded and decoded as if a child process had sent them.
+    the ``in_process`` fixture. With the fixture, reports are still encoded and decoded as if a child process had sent
+    them.
     """
     monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze_here)
 

@@ -291,7 +291,7 @@ def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
 ) -> None:
     """Alice records, so her media does not cross the network, and her A/V offset may be up to 60 ms.
 
-    The A/V offset of Bob may be up to 200 ms, because his audio and video arrive over the network.
+    Bob's A/V offset may be up to 200 ms, because his audio and video arrive over the network.
     """
     scene = replace(CLEAN, width=240, height=136, seconds=1.5)
     shifted = with_participant(with_participant(scene, "alice", audio_delay=late), "bob", audio_delay=late)

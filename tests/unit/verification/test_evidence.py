@@ -202,7 +202,10 @@ def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> N
 
 
 def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording: Recording, tmp_path: Path) -> None:
-    """A report without a manifest passes with a warning. The warning names every check that did not run."""
+    """A recording without a manifest passes with a warning.
+
+    The warning about the missing manifest names every check that did not run.
+    """
     path = remux(recording.path, tmp_path / "standup.webm", lambda *_: True)
 
     report = verify(path)
@@ -315,7 +318,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
-    """If the event log was lost, no participant is unexpected, since it is unknown who should be in the recording."""
+    """If a recording's log was lost, no participant is unexpected, since it is unknown who should be visible."""
     recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     recovered = manifest.recording.model_copy(update={"recovered": "its log was lost"})

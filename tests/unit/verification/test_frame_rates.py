@@ -140,7 +140,7 @@ def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: s
 def test_frames_cut_off_by_an_edit_list_are_ignored(tmp_path: Path) -> None:
     """Frames that are marked as not displayed are ignored.
 
-    A cut without re-encoding leaves frames behind that are marked as not displayed.
+    If a video is cut without re-encoding, some of its frames are marked as not displayed.
     """
     whole = clip(
         tmp_path / "whole.mp4", steady(Fraction(25)), container="mp4", codec="libx264", step=Fraction(1, 12_800)

@@ -20,7 +20,7 @@ FRAME_RATE = 30
 
 
 def test_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
-    """Memory use grows with a recording's duration, so a day's use is extrapolated from a five-minute recording."""
+    """Memory use is proportional to duration, so the use for a day is extrapolated from a five-minute recording."""
     frames = np.arange(MINUTES * 60 * FRAME_RATE)
     members = tuple(Member(name=f"participant {marker}", marker=marker) for marker in range(1, PARTICIPANTS + 1))
     timeline = Timeline(members=members)

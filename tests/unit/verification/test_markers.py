@@ -28,7 +28,7 @@ def read_markers(path: Path, timeline: Timeline | None = None) -> dict[int, Mark
 
 
 def analyze_audio(scene: Scene) -> AudioAnalysis:
-    """Analyze a scene's audio without encoding it first, in blocks of 20 ms."""
+    """Analyze the audio of a synthetic scene in blocks of 20 ms, without encoding the audio first."""
     detector = AudioMarkerDetector()
     samples = mix_audio(scene)[: round(scene.seconds * 48_000)]
     for start in range(0, samples.size, 960):

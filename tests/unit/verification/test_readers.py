@@ -202,7 +202,7 @@ class CreateFolder:
 
 
 def message(data: bytes, *, more: int = 0) -> bytes:
-    """Return a message in which the announced length is ``more`` bytes longer than the data."""
+    """Return a message whose header announces ``more`` bytes in addition to the actual data."""
     return struct.pack("!I", len(data) + more) + data
 
 

@@ -216,7 +216,7 @@ def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
 
 
 def test_text_that_aliases_lengthen_is_still_valid(tmp_path: Path) -> None:
-    """A message of the maximum length stays valid even if redaction makes it longer."""
+    """A message of the maximum length stays valid even if redaction replaces a name with a longer alias."""
     path = write_recording(tmp_path / "standup.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))
     alarm = Event(at=0.5, event="alarm", message=("al is frozen. " * 200)[:2000])

@@ -210,7 +210,7 @@ def test_table_in_a_terminal_has_the_values_of_the_report(good: Report) -> None:
 
 
 def cell_ends_at(row: str, end: int) -> bool:
-    """Return whether a right-aligned cell ends just before this position in the row."""
+    """Return whether a right-aligned cell of a table row ends just before the given position."""
     return not row[end - 1].isspace() and not row[end : end + 1].strip()
 
 

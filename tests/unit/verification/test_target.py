@@ -32,7 +32,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
     ids=" ".join,
 )
 def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    """Before verification, a report's file is refused in one line if the file is a recording or a manifest."""
+    """Before verification, a report that would overwrite a recording or manifest is refused with a one-line error."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -47,7 +47,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
 
 
 def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
-    """If a report can't be written to the given file, this file is refused before any scenario runs."""
+    """A report's file that can't be used is refused before any scenario runs, because scenarios may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
     ran = run_harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
@@ -69,7 +69,7 @@ def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
 def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
     """A report may replace an earlier report or an empty file.
 
-    A report may replace an empty file, since some programs create empty files to reserve names.
+    Some programs create empty files to reserve names, so a report is allowed to replace an empty file.
     """
     report = verify(write_recording(tmp_path / "standup.webm", SCENE))
     (tmp_path / "empty").touch()
