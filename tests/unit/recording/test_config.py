@@ -127,7 +127,7 @@ def test_bitrate_limits_are_allowed(bits: int) -> None:
 
 @pytest.mark.parametrize("unit", ["x", "会", "👩"])
 def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
-    """A name that is too long is refused with a one-line error that does not repeat the name."""
+    """A recording name that is too long is refused with a one-line error that does not repeat the name."""
     assert unit * 1000 == RecordConfig(record_name=unit * 1000).record_name
 
     with pytest.raises(ConfigError) as refusal:

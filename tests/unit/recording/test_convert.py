@@ -130,7 +130,7 @@ def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     ("content", "reason"), [(None, "does not exist; give the path"), (b"no media", "can't be converted to mp4")]
 )
 def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
-    """If a file can't be converted, the error is one line, and no partial file is left behind."""
+    """If a file can't be converted, the error has one line, and no partial file is left behind."""
     source = tmp_path / "odd.webm"
     if content is not None:
         source.write_bytes(content)
@@ -216,7 +216,7 @@ def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
 def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: Target) -> None:
-    """The converted file's frames and samples can be decoded."""
+    """All frames and samples of a converted file can be decoded."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0))
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))

@@ -25,7 +25,7 @@ def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
 
 
 def test_download_needs_room_as_well(tmp_path: Path) -> None:
-    """A recording needs twice its size on disk, because its download needs the same space again."""
+    """A recording needs twice its size on disk, because its downloaded copy needs as much space as the spool."""
     free = free_bytes(tmp_path)
 
     assert "none" == Headroom(low=0, least=free * 3 // 4).left(tmp_path, free // 2)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
-    """The raw bytes in these tests have no Duration or Cues, just like Chrome's."""
+    """Like Chrome's raw bytes, the raw bytes in these tests have no Duration or Cues."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
 
     structure = read_structure(tmp_path / "raw.webm")
@@ -45,7 +45,7 @@ def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> None:
-    """The finished file has Duration, Cues and SeekHead, and seeking to the middle works."""
+    """A finished file has Duration, Cues and SeekHead, and it is possible to seek to the file's middle."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     structure = read_structure(tmp_path / "finished.webm")
@@ -66,7 +66,7 @@ def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> Non
 
 
 def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
-    """Frames are 33 or 34 ms apart, and none is lost or changed."""
+    """In a finished file at 30 fps, frames are 33 or 34 ms apart, and no frame is lost or changed."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     video, _ = packets_of(tmp_path / "finished.webm")

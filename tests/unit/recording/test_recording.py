@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_json_of_a_recording_has_the_documented_keys(tmp_path: Path) -> None:
-    """In JSON, paths are strings and unknown values are null."""
+    """In a Recording's JSON, paths are strings and unknown values are null."""
     path = tmp_path / "standup.webm"
     path.write_bytes(b"recorded")
 

@@ -90,7 +90,7 @@ def test_locked_recording_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> 
 
 
 def test_finished_recording_without_a_download_is_published(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A finished recording that was not downloaded is published unchanged."""
+    """Recovery publishes a finished recording that was not downloaded, without changing the recording."""
     active = begun(tmp_path, audio_bytes)
     manifest = active.finish_with_manifest()
     abandon(active)
@@ -103,7 +103,7 @@ def test_finished_recording_without_a_download_is_published(tmp_path: Path, audi
 
 
 def test_published_recording_is_not_published_again(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A recording that has already been published is not published again."""
+    """Recovery does not publish a recording that has already been published."""
     active = begun(tmp_path, audio_bytes)
     active.finish_with_manifest()
     active.mark_published()
@@ -114,7 +114,7 @@ def test_published_recording_is_not_published_again(tmp_path: Path, audio_bytes:
 
 
 def test_existing_recording_is_not_overwritten(tmp_path: Path, audio_bytes: bytes) -> None:
-    """An existing recording with the same name is not overwritten."""
+    """Recovery does not overwrite an existing recording with the same name."""
     (tmp_path / "standup.webm").write_text("somebody's")
     abandon(begun(tmp_path, audio_bytes))
 
@@ -166,7 +166,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
 
 
 def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the spool's folders can't be listed, recovery reports this in one line."""
+    """If the spool's folders can't be listed, recovery reports the error in one line."""
     (tmp_path / FOLDER).mkdir()
 
     def forbidden(path: Path) -> Never:
@@ -183,7 +183,7 @@ def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: p
 def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a recording's folder can't be removed, the recording is still recovered, and reported only once."""
+    """If a recording's folder can't be removed, recovery saves the recording, and a second recovery reports nothing."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
 

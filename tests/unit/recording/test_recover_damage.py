@@ -67,7 +67,7 @@ def saved(recordings: Path) -> Recording:
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
-    """Return the kind, time in seconds and bytes of every packet."""
+    """Return the media type, time in seconds and bytes of every packet."""
     with av.open(str(path)) as media:
         return sorted(
             (one.stream.type, float((one.pts or 0) * (one.time_base or 0)), bytes(one))
@@ -77,7 +77,7 @@ def packets(path: Path) -> list[tuple[str, float, bytes]]:
 
 
 def times(path: Path) -> list[tuple[str, float]]:
-    """Return the kind and time of every packet."""
+    """Return the media type and time of every packet."""
     return [(kind, at) for kind, at, _ in packets(path)]
 
 
@@ -229,7 +229,7 @@ def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
 
 
 def test_audio_before_the_first_frame_is_saved(tmp_path: Path, audio_bytes: bytes) -> None:
-    """Audio is saved even if the recording has no frames."""
+    """Recovery saves a recording's audio even if the recording has no frames."""
     active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
     active.folder.facts.write_text(json.dumps({**facts, "frame_rate": 30, "width": 320, "height": 180}))

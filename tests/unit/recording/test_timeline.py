@@ -90,7 +90,7 @@ def test_repeated_event_changes_nothing() -> None:
 
 
 def test_participant_without_audio_is_not_audible() -> None:
-    """A participant is audible only if their own audio is on, not if somebody else's is."""
+    """A participant is audible only if their own audio is on, not if another participant's audio is on."""
     timeline = timeline_from([audio_switch(0, "alice", on=True)], [])
 
     assert [] == timeline.audible("bob", 5.0)

@@ -173,7 +173,7 @@ def test_local_recording_contains_only_the_recording_participant(tmp_path: Path)
 def test_participants_without_markers_are_reported_as_not_checked(
     tmp_path: Path, names: list[str], message: str
 ) -> None:
-    """Participants without markers can't be checked, so the report passes with a warning about them."""
+    """If participants have no markers and can't be checked, the report passes with a warning about them."""
     scene = replace(
         CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in names))
     )

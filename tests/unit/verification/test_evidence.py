@@ -108,7 +108,7 @@ def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_p
 
 @pytest.mark.parametrize(("kind", "sense"), [("audio", "audible"), ("video", "visible")])
 def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str) -> None:
-    """If a file has no audio or video, an expectation that a participant is silent or invisible fails."""
+    """If a file has no audio or video track, expecting a participant to be silent or invisible fails."""
     scene = replace(CLEAN, audio=False) if kind == "audio" else replace(CLEAN, video=False)
     path = write_recording(tmp_path / "standup.webm", scene).path
 
@@ -137,7 +137,7 @@ def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind:
 
 
 def test_second_track_is_reported_as_ignored(recording: Recording, tmp_path: Path) -> None:
-    """The checks use only the first track of each kind, and other tracks are reported as ignored."""
+    """The checks use only the first video track and the first audio track, and report other tracks as ignored."""
     path = tmp_path / "two.mkv"
     with av.open(str(recording.path)) as media, av.open(str(path), "w", format="matroska") as output:
         audio = media.streams.audio[0]

@@ -73,7 +73,10 @@ def test_any_marker_is_read_back() -> None:
 
 
 def test_strip_with_a_single_wrong_cell_is_refused() -> None:
-    """If any single cell of a strip is flipped, the CRC check fails. A strip without contrast is refused as well."""
+    """If any single cell of a strip is flipped, the CRC check fails.
+
+    A strip without contrast is not read as a marker.
+    """
     bits = np.array([encode_strip(Marker(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
 
     assert [None] * 64 == decode_strips(np.where(bits, BRIGHT, DARK).astype(float))

@@ -77,7 +77,7 @@ def reader_processes() -> list[psutil.Process]:
 
 
 def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
-    """A second request uses the same process as the first, and returns the same report."""
+    """A second request is handled by the same reader process as the first, and gives the same report."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
 
     reports = [verify(recording)]

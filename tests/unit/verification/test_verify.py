@@ -130,7 +130,7 @@ def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old
 
 
 def test_changed_byte_is_found(recording: Recording) -> None:
-    """If a byte of the file changes, its hash no longer matches the manifest."""
+    """If a byte of a recording changes, the recording's hash no longer matches the manifest."""
     data = bytearray(recording.path.read_bytes())
     data[-1] ^= 1
     recording.path.write_bytes(data)
