@@ -31,7 +31,7 @@ CITATIONS = [
 
 
 def test_supply_tools_are_pinned_to_one_version() -> None:
-    """scripts/supply pins each tool to one version, so that a version changes only if somebody edits this file."""
+    """scripts/supply pins each tool to one version, so that a version changes only if somebody edits scripts/supply."""
     wanted = re.findall(r"'([\w-]+)([=~<>]+)[\d.]+'", (ROOT / "scripts" / "supply").read_text(encoding="utf-8"))
 
     assert {"uv", "pip-audit", "cyclonedx-bom", "pip-licenses"} == {name for name, _ in wanted}
@@ -160,7 +160,7 @@ def test_troubleshooting_quotes_messages_word_for_word() -> None:
 
 
 def test_scenario_guide_lists_every_step_with_its_keys() -> None:
-    """The table of steps lists every step's keys, except ``label`` and the options that RecordConfig describes."""
+    """The table of scenario steps lists every step's keys, except ``label`` and the options in RecordConfig."""
     text = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
     table = text.partition("## Steps")[2].partition("## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| `")]

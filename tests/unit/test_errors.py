@@ -109,7 +109,10 @@ def test_allowed_option_is_accepted() -> None:
 def test_unexpected_system_error_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An unexpected error is printed without a traceback. The message names the option that shows the traceback."""
+    """An unexpected error is printed without a traceback.
+
+    The message for an unexpected error names the option that shows the traceback.
+    """
 
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")

@@ -29,12 +29,12 @@ def commands(document: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("document", [pytest.param(one, id=f"{name}-{one['kind']}") for name, one in DOCUMENTS])
 def test_manifest_is_valid_for_kubernetes(document: dict[str, Any]) -> None:
-    """The manifests are valid, and contain no unknown keys."""
+    """The Kubernetes manifests are valid, and contain no unknown keys."""
     kubernetes_validate.validate(document, "1.33", strict=True)
 
 
 def test_workers_offer_browsers_and_connect_to_the_scheduler() -> None:
-    """Workers offer the resource that the program requests, and connect to the scheduler under its service's name."""
+    """Dask workers offer the resource that the harness requests, and connect to the scheduler's service name."""
     lines = [line for _, document in DOCUMENTS for line in commands(document)]
     services = {document["metadata"]["name"] for _, document in DOCUMENTS if document["kind"] == "Service"}
 

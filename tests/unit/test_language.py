@@ -60,7 +60,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_word_is_found_in_every_kind_of_text(name: str, tmp_path: Path) -> None:
-    """A finding states the kind of text, the file and the line."""
+    """A finding of scripts/language.py states the kind of text, the file and the line."""
     path, content, kind, line = PLANTED[name]
     file = tmp_path / Path(path).name
     file.write_text(content, encoding="utf-8")

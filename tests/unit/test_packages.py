@@ -76,7 +76,10 @@ def test_changelog_has_a_section_for_the_version() -> None:
 
 
 def test_release_is_published_only_if_it_was_checked_and_publishing_is_enabled() -> None:
-    """A release is published only if its checks pass and publishing is enabled. No step uses a password."""
+    """A release is published only if its checks pass and publishing is enabled.
+
+    No step of the release workflow uses a password.
+    """
     text = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     jobs = YAML(typ="safe").load(text)["jobs"]
     commands = [step["run"] for step in jobs["build"]["steps"] if "run" in step]

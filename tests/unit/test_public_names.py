@@ -17,7 +17,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 
 def test_help_does_not_import_the_recording_libraries() -> None:
-    """Help and shell completion do not import the libraries for browser, server or decoder, so they are fast."""
+    """Help and shell completion are fast, since they do not import the libraries for browser, server or decoder."""
     program = "import sys, harness.cli; print({'aiohttp', 'av', 'numpy', 'playwright'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

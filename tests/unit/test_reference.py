@@ -105,7 +105,10 @@ def test_docstring_describes_every_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("script", ["checks_docs", "output_docs"])
 def test_generated_page_is_up_to_date(script: str) -> None:
-    """Each generated page is up to date. It must be regenerated if a check, a limit or a field changes."""
+    """Each generated page is up to date.
+
+    A generated page must be regenerated if a check, a limit or a field changes.
+    """
     compared = subprocess.run(
         [sys.executable, f"scripts/{script}.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -125,7 +128,7 @@ def test_every_check_and_limit_has_a_description() -> None:
 
 
 def test_examples_on_the_pages_are_valid() -> None:
-    """The examples of an expectations file, of limits and of a timeline contain only known names."""
+    """The docs' examples of an expectations file, of limits and of a timeline contain only known names."""
     checks = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     (expected,) = re.findall(r"```toml\n(.*?)```", checks, re.DOTALL)
     (limits,) = re.findall(r"Limits\((.*?)\)\)", checks)

@@ -27,7 +27,10 @@ def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJ
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> None:
-    """If a worker crashes, the remaining scenarios are still run. The outcomes are in the order of the jobs."""
+    """If a worker crashes, the remaining scenarios are still run.
+
+    A batch returns its outcomes in the order in which its jobs were given.
+    """
     fates: list[Fate] = ["ends", "dies", "ends", "ends"]
     jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
 
@@ -41,7 +44,7 @@ def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> N
 
 
 def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path) -> None:
-    """If a worker crashes, its scenario's outcome contains the reason, the recovered recording and the report on it."""
+    """If a worker crashes, its scenario's outcome contains the reason, the recovered recording and its report."""
     jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
     _, outcome = run_batch(jobs)
@@ -55,7 +58,10 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 
 
 def test_scenario_that_can_not_start_does_not_affect_the_others(tmp_path: Path) -> None:
-    """An unexpected exception in one scenario does not affect the others. Its type and location are reported."""
+    """An unexpected exception in one scenario does not affect the other scenarios.
+
+    The outcome of a scenario that raised an unexpected exception contains the exception's type and location.
+    """
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     reported: list[tuple[int, Outcome]] = []
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob]:
-    """Return a job. During the test, temporary files are in ``tmp_path``, and the umask is 0."""
+    """Return a job. During the test, temporary files are created in ``tmp_path``, and the umask is 0."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     job = ScenarioJob(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
     before = os.umask(0)
@@ -34,7 +34,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob
 
 
 def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
-    """The folders of a batch and of its jobs are private, even if the batch's folder existed with other permissions."""
+    """The folders of a batch and of its jobs are private, even if the batch's folder existed and was not private."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
     one, other = _private_folder("batch", job), _private_folder("batch", job)
@@ -45,7 +45,7 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """A symbolic link or another user's folder is refused, since others could read or redirect the recordings in it."""
+    """A worker refuses a symbolic link or another user's folder, since others could read or redirect recordings."""
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "foreign").mkdir()
@@ -77,7 +77,7 @@ def test_recording_that_can_not_be_finished_stays_on_its_worker(audio_bytes: byt
 
 
 def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_bytes: bytes, job: ScenarioJob) -> None:
-    """A batch's folder is removed together with the folder of its last job."""
+    """When the folder of a batch's last job is removed, the batch's own folder is removed as well."""
     folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), audio_bytes, recordName="good")
     active.growing_file.end()

@@ -31,7 +31,10 @@ def other_program() -> Iterator[psutil.Process]:
 
 
 def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
-    """More participants, larger frames and higher frame rates need more processors. Audio alone needs the fewest."""
+    """Recording more participants, larger frames or a higher frame rate requires more processors.
+
+    A recording that contains only audio requires the fewest processors.
+    """
     requests = ((1, AUDIO), (1, SMALL), (3, SMALL), (3, LARGE), (9, LARGE))
     costs = [needed(participants, config) for participants, config in requests]
 
@@ -64,7 +67,7 @@ def test_processor_time_of_other_programs_counts(other_program: psutil.Process) 
 
 
 def test_processor_time_of_the_harness_itself_does_not_count() -> None:
-    """CPU time used by the harness itself is still available to the recording."""
+    """CPU time that the harness itself uses counts as available to the recording."""
     budget = CpuBudget()
     began, before = time.monotonic(), sum(psutil.cpu_times()[:3])
     until = time.process_time() + 0.5

@@ -17,7 +17,7 @@ VERSION = "156.0.8078.79"
 
 
 def write_program(folder: Path, name: str, *, output: str = f"Chromium {VERSION} built on Debian") -> Path:
-    """Write a program that only responds to ``--version``."""
+    """Write a fake browser that responds only to ``--version``."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{output}" && exit 0\nexit 1\n')
@@ -37,7 +37,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_first_candidate_in_the_order_is_used(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Browsers are tried in this order: the named browser, CHROME_PATH, Playwright's own browser, channels, PATH."""
+    """Browsers are tried in this order: named browser, CHROME_PATH, Playwright's browser, its channels, PATH."""
     google = write_program(machine, "google-chrome")
     found = [locate()]
     chromium = write_program(machine, "chromium")
@@ -89,7 +89,7 @@ def test_named_program_that_is_not_a_chrome_is_refused(machine: Path, output: st
 
 
 def test_chrome_path_without_a_program_is_refused(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If CHROME_PATH is not the path of a program, the error names this variable."""
+    """If CHROME_PATH is not the path of a program, the error contains the name CHROME_PATH."""
     write_program(machine, "chromium")
     monkeypatch.setenv("CHROME_PATH", "/nowhere/chrome")
 
@@ -168,7 +168,7 @@ def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPa
 
 
 def incomplete_driver(folder: Path, *, until: Path) -> Path:
-    """Write a fake Node.js that reports a missing library and fails until the file ``until`` exists."""
+    """Write a fake Node.js that reports a missing library and fails as long as the file ``until`` does not exist."""
     path = folder / "node"
     lacks = "error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file"
     path.write_text(f'#!/bin/sh\n[ -e {until} ] && exec {real_node()} "$@"\necho "node: {lacks}" >&2\nexit 127\n')

@@ -14,13 +14,13 @@ pytestmark = pytest.mark.parallel
 
 
 def context_of(name: str) -> Any:
-    """Return a fake context of the browser with this name."""
+    """Return a fake Playwright context of a browser with the given name."""
     return SimpleNamespace(browser=SimpleNamespace(browser_type=SimpleNamespace(name=name)))
 
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])
 def test_browser_other_than_chromium_is_refused_before_a_page_opens(name: str) -> None:
-    """For other browsers, the error has NERTC's error code, and names the browser, the reason and an alternative."""
+    """For a browser other than Chromium, the error has NERTC's code, and names the browser, a reason and a remedy."""
     with pytest.raises(NotSupportedError, match=f"^{name} can't record a room: .* Use Chromium") as refusal:
         RoomPage(context_of(name), "http://127.0.0.1:1")
 

@@ -1,4 +1,4 @@
-"""Sandbox: Chrome is launched without its sandbox only where a test has shown that the sandbox does not work."""
+"""Sandbox: Chrome is launched without its sandbox only for root, or if a trial start with the sandbox failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ ROOT = 0
 class Program:
     """A fake Chrome that responds to ``--version``, logs its command-line switches, and opens no page for Playwright.
 
-    If ``sandbox`` is true, it also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox works.
+    If ``sandbox`` is true, the fake Chrome also responds to ``--dump-dom`` with a page, like a Chrome whose sandbox
+    works.
     """
 
     def __init__(self, folder: Path, *, sandbox: bool) -> None:
@@ -40,12 +41,12 @@ class Program:
 
     @property
     def starts(self) -> list[str]:
-        """The command-line switches of each start, in order."""
+        """The command-line switches with which the fake Chrome was started each time, in order."""
         return self._starts.read_text().splitlines() if self._starts.exists() else []
 
 
 def describe(start: str) -> tuple[str, bool]:
-    """Return "try" or "launch", depending on what Chrome was started for, and whether its sandbox was enabled."""
+    """Return the purpose of a start of Chrome ("try" or "launch"), and whether Chrome's sandbox was enabled."""
     return "try" if "--dump-dom" in start else "launch", "--no-sandbox" not in start.split()
 
 
@@ -61,7 +62,7 @@ def describe(start: str) -> tuple[str, bool]:
 def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, starts: list[tuple[str, bool]], *, works: bool
 ) -> None:
-    """Every launch passes the harness's switches.
+    """The harness's switches are passed to Chrome at every launch.
 
     Playwright launches a fake Chrome that logs its switches and exits.
     """
@@ -81,7 +82,7 @@ def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
 def test_launch_options_try_the_sandbox_unless_it_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, works: bool
 ) -> None:
-    """If ``sandbox`` is given, its value is used without starting a program."""
+    """If the option ``sandbox`` is given, its value is used, and no browser is started to test the sandbox."""
     monkeypatch.setattr("os.geteuid", lambda: USER)
     program = Program(tmp_path, sandbox=works)
     browser = Browser(program.path, None, "156.0.8078.79", "--executable")

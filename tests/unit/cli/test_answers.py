@@ -1,4 +1,4 @@
-"""A command still outputs its results if something other than a check fails, such as writing a file."""
+"""If an operation such as writing a file fails, a command still outputs its other results."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path) -> None:
-    """If one file can't be verified, JSON output and JUnit file still have a report on every file.
+    """If one file can't be verified, the JSON output and the JUnit file still contain a report on every file.
 
-    The exit code is 1.
+    If one of the files can't be verified, the exit code of ``harness verify`` is 1.
     """
     files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
 
@@ -93,9 +93,9 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
     ],
 )
 def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
-    """A failing command prints one JSON object to stdout.
+    """With --json, a failing command prints one JSON object to stdout.
 
-    On stderr, it prints only the error that the object contains.
+    On stderr, a failing command prints only the error that the JSON object on stdout contains.
     """
     (folder / "scenario.toml").write_text(SCENARIO)
 
@@ -110,7 +110,10 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has /dev/full, which is always full.")  # noqa: PTH110
 def test_unwritable_report_does_not_prevent_other_reports_and_json_output(folder: Path) -> None:
-    """If the HTML page can't be written, the error is reported. The JUnit file and JSON output are still written."""
+    """If the HTML page can't be written, the error is reported.
+
+    The JUnit file and the JSON output are written even if the HTML page can't be written.
+    """
     ran = run_harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
@@ -130,7 +133,7 @@ def outcome(folder: Path, name: str, title: str = "") -> Outcome:
 def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
     """If a recording's page can't be written, the index lists the recording without a link.
 
-    The JUnit file is still written.
+    The JUnit file is written even if a recording's page can't be written.
     """
     pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", ReportFiles()
     (pages / "first.html").mkdir(parents=True)
@@ -158,7 +161,7 @@ def test_batch_fails_with_the_failure_that_all_scenarios_share() -> None:
 
 
 def test_any_text_can_be_printed(folder: Path) -> None:
-    """Output works even if a file name is not valid UTF-8 or the terminal's encoding has no check mark."""
+    """Results can be printed even if a file name is not valid UTF-8 or the terminal's encoding has no check mark."""
     name = b"odd\xff.webm"
     os.rename(os.fsencode(folder / "good.webm"), os.fsencode(folder) + b"/" + name)  # noqa: PTH104 - bytes
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_record_without_an_address_uses_our_own_room() -> None:
-    """Without --url, ``harness record`` records a call in its own room, not another application's call."""
+    """Without --url, ``harness record`` records a call in the harness's own room, not another application's call."""
     assert requested_call(None, None, None) is None
 
 
@@ -71,7 +71,7 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
 
 
 def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
-    """The error for an incomplete call contains the address, the expected number of participants, and who joined."""
+    """The error for an incomplete call contains its address, the expected number of participants, and who joined."""
     url = "https://localhost:8443/room/1"
     page = SimpleNamespace(goto=lambda _: None)
     participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]

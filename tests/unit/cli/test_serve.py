@@ -21,7 +21,7 @@ PROXIED = "https://rooms.example.com"
 
 
 def invitation(program: Popen[str]) -> str:
-    """Start ``harness serve``, and return the text that it prints once participants can join."""
+    """Start ``harness serve``, and return all lines that it prints until participants can join."""
     assert program.stderr is not None
     lines: list[str] = []
     while not (lines and "to stop" in lines[-1]):
@@ -32,7 +32,7 @@ def invitation(program: Popen[str]) -> str:
 
 
 async def join(url: str, code: str | None, origin: str) -> dict[str, Any]:
-    """Join with a code, and return the server's response."""
+    """Try to join the room with the given join code, and return the server's response."""
     async with (
         aiohttp.ClientSession(headers={"Origin": origin}) as session,
         session.ws_connect(f"{url}/signal") as socket,

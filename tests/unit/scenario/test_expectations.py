@@ -27,7 +27,7 @@ STEP = 3
 
 
 def read(folder: Path, *steps: str, begin: str = BEGIN) -> None:
-    """Read a scenario that consists of ``begin`` and the given steps."""
+    """Read a scenario that consists of the opening lines in ``begin`` and the given steps."""
     path = folder / "scenario.toml"
     path.write_text(begin + "".join(f"  {{ {step} }},\n" for step in steps) + "]\n", encoding="utf-8")
     read_scenario(path)
@@ -101,13 +101,13 @@ def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: 
 
 @pytest.mark.parametrize("seconds", [1.5, 1.9])
 def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: float) -> None:
-    """A wait's checked part must be more than twice as long as the longest absence that the limits allow."""
+    """The part of a wait that is checked must be longer than twice the longest absence that the limits allow."""
     with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
         read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", audible = true'))
 
 
 def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
-    """An expectation or a wait can be possible because of earlier steps, such as a leave, a pause or a download."""
+    """Earlier steps, such as a leave, a pause or a download, can make an expectation or a wait possible."""
     read(
         tmp_path,
         expecting("wait = 2", 'participant = "bob", audible = true'),
@@ -134,7 +134,7 @@ def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
 def test_expectation_without_a_recording_fails_the_step(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
-    """A wait's step fails if no recording ran for the whole wait, for example because it ended unexpectedly."""
+    """A step that waits fails if no recording ran for the whole wait, for example because it ended unexpectedly."""
     run = _ScenarioRun(
         Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )

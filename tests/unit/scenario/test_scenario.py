@@ -218,7 +218,7 @@ def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
     """YAML anchors and merge keys work.
 
-    If a step that uses them contains a mistake, the error has the step's line number.
+    If a step that uses YAML anchors or merge keys contains a mistake, the error has the step's line number.
     """
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
@@ -267,7 +267,7 @@ def test_value_of_a_toml_file_has_its_line() -> None:
 
 
 def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
-    """The maximum wait shortens longer ``wait`` steps, and changes no other steps."""
+    """The maximum wait shortens all ``wait`` steps that are longer, and does not change other steps."""
     scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
     assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
@@ -305,7 +305,7 @@ def test_schema_has_every_step() -> None:
 
 
 def test_number_of_repetitions_is_limited() -> None:
-    """The number of jobs is limited: a billion jobs would use up all memory before the first one could start."""
+    """The number of jobs is limited, since a billion jobs would use up all memory before the first job could start."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
     assert ran.exit_code == 2

@@ -94,9 +94,9 @@ def test_chunks_are_accepted_after_the_statistics_limit_is_reached(tmp_path: Pat
 def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If page events are dropped, a single alarm reports this.
+    """If events from the page are dropped, only one alarm reports the loss.
 
-    Room events, alarms and recorder states are still accepted.
+    Room events, alarms and recorder states are accepted even after events from the page have been dropped.
     """
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
@@ -119,7 +119,7 @@ def test_events_beyond_the_limit_are_dropped_and_the_recording_continues(
 
 
 def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """Events that no longer fit into the manifest are dropped, and an alarm reports this."""
+    """Events that no longer fit into the manifest are dropped, and an alarm reports the loss."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -174,7 +174,7 @@ def test_a_manifest_is_filled_up_to_its_limit(
 
 
 def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """The times of later events are reduced by each pause's duration, even for thousands of pauses."""
+    """Even if a recording was paused thousands of times, the event times in the manifest exclude all pauses."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, audio_bytes)
@@ -195,7 +195,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
 def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even after a power failure, every recording that exists has a complete facts file."""
+    """The properties with which a recording begins are complete on disk before the first chunk is stored."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -220,20 +220,20 @@ def test_facts_are_on_the_disk_before_the_first_chunk(
 
 
 def fill(path: Path) -> None:
-    """Fill up the disk with a single large file."""
+    """Fill up the disk of ``path`` with a single large file."""
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
 
 
 def fill_log(active: ActiveRecording) -> None:
-    """Log more events than fit into one disk block."""
+    """Add more events to a recording's log than fit into one disk block."""
     for _ in range(10):
         active.log.add_event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
 
 
 def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A line that was only partly written is removed, so later lines are complete once there is space again."""
+    """If the disk is full, a partly written log line is removed, so later lines are intact once space is free."""
     with mounted_disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
         active = begin(spool)
@@ -255,7 +255,7 @@ def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, aud
 
 
 def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
-    """Unallocated ranges at the beginning, in the middle and at the end of a sparse file are not counted."""
+    """In a sparse file, unallocated ranges at the start, in the middle or at the end don't count as stored bytes."""
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         for at in (1_000_000, 5_000_000):
@@ -269,9 +269,9 @@ def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
 def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A compressed or newly written file counts in full, even if few of its blocks are allocated.
+    """All bytes of a compressed or newly written file count as stored, even if few of its blocks are allocated.
 
-    ZFS allocates blocks seconds after a write.
+    ZFS, for example, allocates blocks only seconds after a write.
     """
     path = tmp_path / "fresh"
     path.write_bytes(bytes(3_000_000))
@@ -288,7 +288,7 @@ def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
 
 
 def test_folders_of_recordings_in_progress_are_private(spool: Spool, audio_bytes: bytes) -> None:
-    """The spool and all folders in it are private, whatever the umask is."""
+    """The spool and all folders in it are private, even if the umask is 0."""
     before = os.umask(0)
     try:
         active = recorded(spool, audio_bytes)

@@ -23,7 +23,10 @@ pytestmark = pytest.mark.parallel
 
 
 def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """A download URL is valid for a minute, and a playback URL for an hour. Repeated requests return the same URL."""
+    """A download URL is valid for a minute, and a playback URL for an hour.
+
+    If a page requests the URL of the same file again, it receives the same URL.
+    """
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     now = [0.0]
@@ -58,10 +61,7 @@ def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) ->
 def test_a_recording_is_sent_as_media_regardless_of_its_manifest(
     spool: Spool, audio_bytes: bytes, tmp_path: Path
 ) -> None:
-    """A recording is never served as HTML, even if its manifest says that it is HTML.
-
-    A manifest can come from another machine.
-    """
+    """A recording is never served as HTML, even if a manifest from another machine says that it is HTML."""
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     with RoomServer(recordings=tmp_path, versions={}) as server:

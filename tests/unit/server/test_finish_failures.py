@@ -53,7 +53,10 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 def test_a_recording_fails_when_the_disk_refuses_a_step(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """A failed recording no longer counts as running. It always reports the same reason, and can be recovered later."""
+    """After the failure, the recording no longer counts as running.
+
+    A failed recording always reports the same reason, and can be recovered later.
+    """
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, audio_bytes, recordName="standup")
     with monkeypatch.context() as patch:
@@ -80,7 +83,7 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
 
 @pytest.mark.parametrize("left", range(8))
 def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes, left: int) -> None:
-    """The recording can be recovered no matter which file can't be created because the disk has no free inodes."""
+    """If the disk has no free inodes, the recording can be recovered later, whichever of its files can't be created."""
     with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
             active = recorded(server._spool, audio_bytes, recordName="standup")
@@ -118,7 +121,7 @@ def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: in
 def test_other_recordings_are_published_when_one_cannot_be(
     tmp_path: Path, audio_bytes: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If one recording can't be published, a warning with its name is logged, and the others are published."""
+    """If one recording can't be published, a warning with its name is logged, and other recordings are published."""
     with RoomServer(recordings=tmp_path / "spool", versions={}) as server:
         recordings = [recorded(server._spool, audio_bytes, recordName=name) for name in ("one", "two", "three")]
         if broken == "folder":
@@ -177,7 +180,7 @@ def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
 async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[str, Any]:
     """Record like a page.
 
-    Return the server's error, the recording's list entry, and the responses to later requests.
+    Return the server's error, the recording's entry in the list of recordings, and the responses to later requests.
     """
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
@@ -273,7 +276,10 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, au
 def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a recording can't be marked as published, it stays published. At worst, recovery publishes a second copy."""
+    """A published recording stays published even if the mark that it is published can't be written to disk.
+
+    If a recording could not be marked as published, recovery publishes a second copy in the worst case.
+    """
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     active.wait_until_safe()

@@ -1,4 +1,4 @@
-"""HelloQueue limits the number of connections that have not sent ``hello``, and chooses one to close for a new one."""
+"""HelloQueue limits the connections that have not sent ``hello``, and closes one of them to admit another."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def connect(
 
 
 def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If one client uses up all connections and another one connects, only the first client's oldest one is closed."""
+    """If one client uses up all connections and another one connects, the first client's oldest connection is closed."""
     monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
 
     async def crowd(server: RoomServer) -> list[bool]:

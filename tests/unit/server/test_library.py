@@ -48,7 +48,10 @@ def never_verify(_: Path) -> ReportSummary:
 def record(
     library: Library, spool: Spool, data: bytes, *, until: str = "end", **config: Any
 ) -> tuple[ActiveRecording, str]:
-    """Make a recording in the library's room. Return the recording and its final state in the list of recordings."""
+    """Record in the room whose recordings ``library`` contains.
+
+    Return the recording and its final state in the list of recordings.
+    """
 
     async def run() -> tuple[ActiveRecording, str]:
         admission, limits = Admission(), ServerLimits()
@@ -108,9 +111,9 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes
 
 
 def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """If publishing fails, the recordings list shows the reason, and the spool keeps the file.
+    """If a recording can't be published, the list of recordings shows the reason, and the spool keeps the file.
 
-    A second attempt fails as well.
+    A second attempt to publish the recording fails as well.
     """
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)
@@ -146,7 +149,7 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
 
 
 def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """A server can stop while it verifies a recording: the request ends quickly, and nothing waits for its thread."""
+    """If a server stops while it verifies a recording, the request ends quickly, and nothing waits for the thread."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
     active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes)
@@ -253,9 +256,9 @@ def test_a_recording_is_listed_even_if_its_download_finished_first(
 
 
 def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """Copied recordings and file names that are not valid UTF-8 are listed, and symbolic links are not.
+    """Copied recordings and file names that are not valid UTF-8 are listed, but symbolic links are omitted.
 
-    An unpacked archive can contain all of these.
+    An unpacked archive can contain copied recordings, invalid file names and symbolic links.
     """
     active = recorded(spool, audio_bytes, recordName="standup")
     active.finish_with_manifest()
@@ -281,7 +284,7 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_b
 
 
 def test_the_reason_for_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
-    """The reason for a failure must not contain any folder, since all members and viewers of the room can read it."""
+    """A recording's failure reason must not contain a folder, since all members and viewers of the room can read it."""
     library = Library("daily", spool.root.parent, never_verify, lambda _: None)
 
     record(library, spool, b"nothing that can be read")

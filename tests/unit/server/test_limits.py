@@ -27,7 +27,7 @@ def test_limits_are_parsed_from_names_and_numbers() -> None:
 
 
 def test_a_rate_allows_a_burst_of_twenty_seconds_after_a_silence() -> None:
-    """After a time without messages, for example a reconnect, a page may send 20 seconds' worth of them at once."""
+    """After a time without messages, such as a reconnect, a page may send 20 seconds' worth of messages at once."""
     now = 0.0
     rate = Rate(2, clock=lambda: now)
 
@@ -69,7 +69,7 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
 def test_limits_that_cannot_work_are_refused(given: str) -> None:
-    """Some limits have a maximum, because layouts, timelines, aiohttp and the code that reads logs support no more."""
+    """Some limits have a maximum, since layouts, timelines, aiohttp and the code that reads logs can't handle more."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 

@@ -1,4 +1,4 @@
-"""A recording's manifest can be read back, no matter which events the page and the room report, and how many."""
+"""A recording's manifest can be read back, no matter which and how many events the page and the room report."""
 
 from __future__ import annotations
 
@@ -45,10 +45,7 @@ def manifest_size(active: ActiveRecording) -> int:
 
 
 def fed(spool: Spool, audio_bytes: bytes) -> ActiveRecording:
-    """Return a recording of another application's call.
-
-    In such a recording, the page itself reports joins and leaves.
-    """
+    """Return a recording of another application's call, for which the page itself reports joins and leaves."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     active.add_chunk(0, 0, memoryview(audio_bytes))
@@ -59,7 +56,7 @@ def fed(spool: Spool, audio_bytes: bytes) -> ActiveRecording:
 def test_an_event_uses_no_more_of_a_manifest_than_estimated(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes
 ) -> None:
-    """An event's estimated size includes its time, its indentation, and the alarm entry that repeats its text."""
+    """An event's estimated size in a manifest includes its time, its indentation and the alarm repeating its text."""
     message = MixerEvent.model_validate(event)
     line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
     one, more = fed(spool, audio_bytes), fed(spool, audio_bytes)
@@ -117,7 +114,7 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 def test_events_that_a_manifest_cannot_hold_are_dropped(
     event: dict[str, Any], spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a recording's events reach their limit, later events are dropped, and the recording continues."""
+    """If the manifest's limit of events is reached, later events are dropped, and the recording continues."""
     monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
     active = fed(spool, audio_bytes)
     message = MixerEvent.model_validate(event)
@@ -136,7 +133,10 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
 def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large number of joins does not end a recording. Participants who are already listed stay in the list."""
+    """A recording continues even if so many participants join that the manifest can't list all joins.
+
+    Participants who are already listed in the manifest stay listed, even if later joins no longer fit.
+    """
     monkeypatch.setattr(recording_log, "ROOM_EVENTS", 100_000)
     active = recorded(spool, audio_bytes)
     bob = Member(name="bob", marker=1)
@@ -162,7 +162,7 @@ def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
 
 
 def test_server_alarms_are_limited(spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The number of alarms is limited, since there is a new alarm each time a page stops sending data."""
+    """The number of alarms is limited, since an alarm is added each time a page stops sending data."""
     monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
     active = recorded(spool, audio_bytes)
 

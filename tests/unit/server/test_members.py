@@ -17,7 +17,7 @@ def server() -> SignalingServer:
 
 
 def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
-    """A second ``alice`` is renamed to ``alice 2``, and names can be reused once they are free."""
+    """A second ``alice`` is renamed to ``alice 2``, and a name can be reused after its owner has left."""
     names = [server.join(connection, "alice")["name"] for connection in (1, 2, 3)]
     server.disconnect(2)
 
@@ -38,7 +38,7 @@ def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
     ],
 )
 def test_a_name_is_printable_and_short(server: SignalingServer, wished: str, expected: str) -> None:
-    """Names have at most 64 characters, and contain no control characters or bidirectional overrides."""
+    """Members' names have at most 64 characters, and contain no control characters or bidirectional overrides."""
     assert expected == server.join(1, wished)["name"]
 
 
@@ -55,7 +55,7 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 256 participants, marker numbers start over, but numbers that are in use are skipped."""
+    """After 256 participants, marker numbers are assigned from the beginning again, except numbers that are in use."""
     alice = server.join(1, "alice")["marker"]
     for number in range(255):
         server.join(2, f"visitor {number}")
@@ -67,7 +67,7 @@ def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
 
 
 def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
-    """Joins and leaves are reported with their times. Members with real cameras have no marker."""
+    """The server reports each join and leave with its time. Members with real cameras have no marker."""
     server.join(1, "alice")
     server.now += 250
     server.join(2, "bob", media="camera")
@@ -92,7 +92,7 @@ def test_an_empty_room_is_removed(server: SignalingServer) -> None:
 
 
 def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
-    """If a member sends ``bye`` and disconnects, the other members receive only one message about it."""
+    """If a member sends ``bye`` and then disconnects, the other members are notified only once."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -105,7 +105,7 @@ def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
 
 
 def test_a_lost_connection_is_the_reason_for_a_leave(server: SignalingServer) -> None:
-    """When a member leaves, the others are notified whether this member sent ``bye`` or lost the connection."""
+    """The notification that a member left specifies whether this member sent ``bye`` or lost the connection."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -116,7 +116,7 @@ def test_a_lost_connection_is_the_reason_for_a_leave(server: SignalingServer) ->
 
 
 def test_an_unidentified_connection_ends_without_a_message(server: SignalingServer) -> None:
-    """If a connection ends without ever having sent ``hello``, nobody receives a message."""
+    """If a connection ends before ``hello`` was received over it, no member is notified."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -126,7 +126,7 @@ def test_an_unidentified_connection_ends_without_a_message(server: SignalingServ
 
 
 def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) -> None:
-    """When a page crashes, its member is removed at once, without waiting for the page to reconnect."""
+    """When a member's page crashes, the member is removed at once, and the server does not wait for a reconnect."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.lose(2)
@@ -139,7 +139,10 @@ def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) 
 
 
 def test_a_full_room_admits_no_more_participants() -> None:
-    """The error for a full room contains the limit. Once somebody has left, another participant is admitted."""
+    """The error for a full room contains the limit.
+
+    Once a member of a full room has left, another participant is admitted.
+    """
     server = SignalingServer(limits=ServerLimits(participants=2))
     server.join(1, "alice")
     server.join(2, "bob")

@@ -62,7 +62,7 @@ def declared_interface(name: str) -> set[str]:
 
 
 def fields(text: str) -> set[str]:
-    """Return the names in the outermost braces of a TypeScript type."""
+    """Return the field names in the outermost braces of a TypeScript type."""
     depth = 0
     found = set()
     for token in re.finditer(r"[{}]|(\w+)\??:", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)):
@@ -110,7 +110,7 @@ def test_server_sends_the_messages_that_the_page_declares(
 
 
 def test_server_has_no_message_that_the_page_does_not_declare() -> None:
-    """The page declares every message type in the server's source code, even those that no test session uses."""
+    """The page declares every message type in the server's source code, even types that no test session uses."""
     known = declared("FromServer").keys() | declared("FromSpool").keys()
 
     written = {kind for path in SERVER.rglob("*.py") for kind in re.findall(r'"type": "(\w+)"', path.read_text())}
@@ -145,7 +145,7 @@ async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dic
 
 
 async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[dict[str, Any]]:
-    """Record, then download and delete the recording. Return the server's ``/spool`` messages."""
+    """Make a recording, download it, and delete it. Return the server's ``/spool`` messages."""
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": token})
     await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
@@ -237,16 +237,16 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     ],
 )
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
-    """The server cuts out pauses itself, so a page's ``pause`` event is refused.
+    """A ``pause`` event from a page is refused, since the server itself cuts pauses out of the recording.
 
-    Lists and texts in messages have a maximum length.
+    Lists and strings in a page's messages have a maximum length.
     """
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 
 
 def test_a_hello_in_a_room_needs_only_its_type() -> None:
-    """By default, a ``hello`` message announces synthetic media and has no subscriptions."""
+    """If a ``hello`` message contains only its type, the member has synthetic media and no subscriptions."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
     expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "subscriptions": None}

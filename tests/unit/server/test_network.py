@@ -95,7 +95,7 @@ def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
     ],
 )
 def test_a_client_is_an_address_or_an_ipv6_network(address: str | None, client: str) -> None:
-    """A /64 network counts as one client, so that nobody can try more join codes by changing their IPv6 address."""
+    """An IPv6 /64 network counts as one client, so that nobody can try more join codes by changing their address."""
     assert client == client_of(address)
 
 

@@ -1,4 +1,4 @@
-"""Every line in a recording's files is complete, even if another thread closes the file while it is being written."""
+"""Every line in a recording's files is complete, even if another thread closes the file during a write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class FileClosedWhileItWrites(io.FileIO):
 
 
 def test_a_line_is_written_whole_while_another_thread_closes_the_file(tmp_path: Path) -> None:
-    """A log is closed only after the current line has been written. Later lines are dropped."""
+    """A log is closed only after the line that is being written is complete.
+
+    Lines that are added after a log was closed are dropped.
+    """
     file = FileClosedWhileItWrites(tmp_path / "log.jsonl", "wb")
     file.lines = JsonLines(file)
 

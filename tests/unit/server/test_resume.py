@@ -1,4 +1,4 @@
-"""If the connection is lost at the end of a recording, the page reconnects and receives the file or the error."""
+"""If the connection is lost while a recording ends, the page can reconnect to receive the file or the error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parallel
 
 
 class SlowDisk:
-    """A disk on which a finished file is renamed only once the test allows it."""
+    """A fake disk that renames a finished file only after the test has allowed it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go_on = threading.Event(), threading.Event()
@@ -50,7 +50,7 @@ async def ending(
 ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
     """Record and send ``end``.
 
-    Return the socket, and the ``hello`` message with which the page can resume the recording.
+    Return the recording's WebSocket, and the ``hello`` message with which the page can resume the recording.
     """
     _, welcome = await wire.enter("daily", "alice")
     spool = await wire.open("/spool")
@@ -64,7 +64,7 @@ async def ending(
 
 
 def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
-    """Break a connection without closing it properly."""
+    """Abort a recorder's connection without closing the WebSocket properly."""
     connection = spool._response.connection
     assert connection is not None
     assert connection.transport is not None
@@ -73,7 +73,7 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
 
 
 def noticed(server: RoomServer) -> None:
-    """Wait until the server has noticed that all connections of recorders are lost."""
+    """Wait until the server has noticed that all recorders have lost their connections."""
     breath = threading.Event()
     while any(socket._request.transport is not None for socket in server._web_app.spool_sockets._open):
         breath.wait(0.01)
@@ -85,7 +85,7 @@ def never_verify(_: Path) -> Never:
 
 
 def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bool = False) -> None:
-    """Run ``play`` with a connection to a server, which has a library of recordings if ``listed`` is true."""
+    """Run ``play`` with a connection to a new server. If ``listed`` is true, the server has a library of recordings."""
 
     async def run(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -100,7 +100,7 @@ def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bo
 def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
 ) -> None:
-    """A page that reconnects receives the file once, whether or not the server has noticed the lost connection."""
+    """A page that reconnects receives the recorded file once, even if the server has not noticed the disconnect."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -123,7 +123,7 @@ def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
 def test_a_page_that_reconnects_twice_gets_the_file(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a page reconnects several times, the file is sent over its last connection."""
+    """If a page reconnects several times, the recorded file is sent over its last connection."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -144,7 +144,7 @@ def test_a_page_that_reconnects_twice_gets_the_file(
 def test_a_page_that_reconnects_to_a_failed_recording_gets_the_reason(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
 ) -> None:
-    """If finishing fails, the page receives the error whether it reconnects before or after the failure."""
+    """If a recording can't be finished, a page that reconnects before or after the failure receives the error."""
     disk = SlowDisk(monkeypatch)
     disk.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

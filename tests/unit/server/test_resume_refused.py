@@ -40,7 +40,10 @@ def serve(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]]) -> None:
 
 
 async def begin(wire: Sockets, name: str) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, str]]:
-    """Join and begin a recording. Return the recording's socket, and the page's ids and tokens."""
+    """Join a room, and begin a recording.
+
+    Return the recording's WebSocket, and the ids and tokens that the page received.
+    """
     _, welcome = await wire.enter("daily", name)
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
@@ -55,7 +58,10 @@ async def begin(wire: Sockets, name: str) -> tuple[aiohttp.ClientWebSocketRespon
 
 
 async def resume(wire: Sockets, recording: str, token: str) -> list[dict[str, Any]]:
-    """Try to resume a recording. Return the first response, or all responses if the server refuses."""
+    """Try to resume a recording.
+
+    Return the server's first response, or all its responses if it refuses to resume the recording.
+    """
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": token, "recording": recording})
     answers = [await spool.receive_json(timeout=10)]
@@ -79,7 +85,10 @@ async def resume(wire: Sockets, recording: str, token: str) -> list[dict[str, An
 def test_resume_is_refused_unless_token_and_id_are_those_of_the_recording(
     tmp_path: Path, recording: str, token: str
 ) -> None:
-    """If resuming is refused, the connection is closed. Active recordings continue over their own connections."""
+    """If the server refuses to resume a recording, it closes the connection.
+
+    After a refused attempt to resume a recording, active recordings continue over their own connections.
+    """
 
     async def play(wire: Sockets) -> None:
         alice, alices = await begin(wire, "alice")
@@ -103,7 +112,7 @@ def test_resume_is_refused_unless_token_and_id_are_those_of_the_recording(
 def test_resume_of_a_cleaned_recording_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: str
 ) -> None:
-    """A deleted recording can't be resumed, although its token stays valid for a moment."""
+    """A deleted recording can't be resumed, even while its token is still valid."""
     removed, go_on = threading.Event(), threading.Event()
     clean = ActiveRecording.clean
 

@@ -1,4 +1,4 @@
-"""TURN servers and SFU are parsed from the command line, and members receive the data they need to connect to them."""
+"""The addresses of TURN servers and the SFU are parsed, and members receive the data they need to connect to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parallel
 
 
 def signature(secret: str, text: str) -> str:
-    """Return the signature of a text. Only somebody who knows the secret can compute it."""
+    """Return the HMAC-SHA1 signature of ``text``, which can be computed only with ``secret``."""
     return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
@@ -26,7 +26,7 @@ def test_media_go_from_page_to_page_by_default() -> None:
 
 
 def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
-    """Servers that use the same Janus server don't share a room by accident."""
+    """Two servers that use the same Janus server share a room only if both specify the same room for the SFU."""
     alone = Sfu("ws://janus:8188")
     shared = Sfu("ws://janus:8188", room="daily")
 

@@ -71,7 +71,7 @@ def test_an_origin_with_a_password_is_refused_without_printing_it(given: str) ->
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
-    """The error for an invalid value contains the name of the command-line option."""
+    """The error for an invalid option value contains the name of the command-line option."""
     with pytest.raises(ConfigError, match=message):
         ServeOptions(**options)
 

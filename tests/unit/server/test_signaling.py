@@ -1,4 +1,4 @@
-"""Each message is delivered to the right members, and no client can affect another room."""
+"""Each signaling message is delivered only to the intended members, and no client can affect another room."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_state_and_subscriptions_are_relayed_within_the_room(
 
 
 def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServer) -> None:
-    """A new member is informed of the other members' subscriptions, and of who is muted."""
+    """For each other member, the ``welcome`` message contains the subscriptions, and whether audio and video are on."""
     server.join(1, "alice")
     server.send(1, {"type": "state", "audio": False, "video": False})
     server.send(1, {"type": "subscribe", "subscriptions": {"*": SMALL}})
@@ -227,7 +227,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None
 def test_a_malformed_message_closes_its_own_connection_only(server: SignalingServer, text: str) -> None:
     """The sender of a malformed message gets a one-line error.
 
-    The other members are only notified that the sender left.
+    If a member sends a malformed message, the other members are notified only that this member left.
     """
     server.join(1, "alice")
     server.join(2, "bob")
@@ -246,7 +246,7 @@ def test_a_malformed_message_closes_its_own_connection_only(server: SignalingSer
 @settings(max_examples=50)
 @given(JSON)
 def test_arbitrary_messages_cause_no_crash(message: object) -> None:
-    """No message, however malformed, raises an exception."""
+    """No message from a client, however malformed, raises an exception in the server."""
     server = SignalingServer()
     server.join(1, "alice")
 

@@ -18,7 +18,10 @@ def server() -> SignalingServer:
 
 
 def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None:
-    """A member who reconnects receives each message exactly once. The other members are not notified."""
+    """A member who reconnects receives each message exactly once.
+
+    When a member reconnects, the other members are not notified.
+    """
     alice, bob = server.join(1, "alice"), server.join(2, "bob")
     server.forget_sent()
     server.send(1, {"type": "subscribe", "subscriptions": None})
@@ -36,7 +39,10 @@ def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None
 
 
 def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None:
-    """A ``ping`` acknowledges messages. After a reconnect, only unacknowledged messages are sent again."""
+    """A ``ping`` acknowledges messages.
+
+    After a member's reconnect, the server resends only the messages that the member had not acknowledged.
+    """
     server.join(1, "alice")
     bob = server.join(2, "bob")
     for audio in (True, False):
@@ -52,7 +58,7 @@ def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None
 
 
 def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: SignalingServer) -> None:
-    """After a member has reconnected, nothing happens when the server notices that the old connection is lost."""
+    """If a member reconnects before the server notices the disconnect, noticing it later has no effect."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.forget_sent()
@@ -66,9 +72,9 @@ def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: Signalin
 
 
 def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: SignalingServer) -> None:
-    """If a member does not return in time, the other members are notified.
+    """If a disconnected member does not reconnect in time, the other members are notified.
 
-    The leave event has the time of the disconnect.
+    The leave event of a member who lost the connection has the time of the disconnect.
     """
     server.join(1, "alice")
     server.join(2, "bob")
@@ -87,7 +93,7 @@ def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: 
 
 
 def test_a_second_lost_connection_gets_a_full_wait(server: SignalingServer) -> None:
-    """If a member reconnects and then disconnects again, the time to wait for the member starts over."""
+    """Each time a member disconnects again after a reconnect, the server waits for the full time again."""
     bob = server.join(2, "bob")
     member = server.lose(2)
     first = member.lost_at
@@ -111,7 +117,7 @@ def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
 
 
 def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer) -> None:
-    """A connection can't be resumed once the member's backlog has exceeded its maximum size."""
+    """A member can't resume a connection once the backlog of messages for this member has exceeded its maximum size."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     member = server.lose(2)
@@ -127,7 +133,7 @@ def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer)
 
 
 def test_resume_is_refused_although_later_messages_were_acknowledged(server: SignalingServer) -> None:
-    """Once messages were dropped, resuming is refused, even if the newest messages are acknowledged later."""
+    """Once messages for a member were dropped, the member can't resume, even after acknowledging newer messages."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     for _ in range(1_100):

@@ -1,6 +1,6 @@
-"""The spool receives recordings in chunks, and finishes, publishes and deletes them.
+"""The spool receives recordings in chunks, and finishes, publishes and deletes recordings.
 
-Each recording has its own locked folder.
+Each recording in the spool has its own locked folder.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
 
 
 def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
-    """The facts file contains everything that is needed to finish the recording if its page and server crash."""
+    """The file of a recording's properties contains all that is needed to finish it if its page and server crash."""
     active = begin(spool, recordName="standup")
 
     text = active.folder.facts.read_text()
@@ -99,9 +99,9 @@ def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> 
 def test_a_chunk_that_is_not_the_next_one_is_refused(
     spool: Spool, audio_bytes: bytes, number: int, offset: int
 ) -> None:
-    """The error for an unexpected chunk describes the expected and the received chunk.
+    """The error for an unexpected chunk contains the number and the position of the expected and the received chunk.
 
-    After the error, the expected chunk is still accepted.
+    After an unexpected chunk was refused, the expected chunk is still accepted.
     """
     active = begin(spool)
     active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
@@ -117,9 +117,9 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(
 
 
 def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """There is one line of statistics per connection and second.
+    """The statistics file contains one line per connection and second.
 
-    Lines have the W3C's field names and the recording's time.
+    Each line of the statistics file has the W3C's field names, and a time relative to the recording's start.
     """
     active = recorded(spool, audio_bytes)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
@@ -134,7 +134,7 @@ def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_byte
 
 
 def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
-    """Each log line is one JSON object, and is written to disk immediately."""
+    """Each line of a recording's log is one JSON object, and is written to disk immediately."""
     active = begin(spool)
 
     active.log.add_recorder_state("started", STARTED)
@@ -179,9 +179,9 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, a
 
 
 def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: bytes) -> None:
-    """Event times are relative to the recorder's start.
+    """The times of events in a manifest are relative to the recorder's start.
 
-    In this test, the recorder starts at 10 s on the room's clock.
+    In this test, the room's clock shows 10 s when the recorder starts.
     """
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
@@ -199,7 +199,7 @@ def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: by
 
 
 def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_bytes: bytes) -> None:
-    """Join and leave events in our own room must come from the server."""
+    """In the server's own rooms, join and leave events must come from the server, not from a page."""
     active = recorded(spool, audio_bytes)
 
     with pytest.raises(RecordingError, match="must come from the server"):
@@ -207,7 +207,7 @@ def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_byt
 
 
 def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, audio_bytes: bytes) -> None:
-    """A participant who is reported only by the page is listed without a marker."""
+    """In another application's call, a participant who is reported only by the page is listed without a marker."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):
@@ -221,7 +221,7 @@ def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spo
 
 
 def test_finishing_twice_returns_the_same_manifest(spool: Spool, audio_bytes: bytes) -> None:
-    """If a recording is finished twice, the reason that is given the second time is ignored."""
+    """If a recording is finished twice, only the first reason is stored."""
     active = recorded(spool, audio_bytes)
 
     first, second = active.finish_with_manifest(), active.finish_with_manifest("its page went away")
@@ -240,7 +240,7 @@ def test_a_manifest_contains_the_reason_why_a_recording_ended_by_itself(spool: S
 
 
 def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> None:
-    """A chunk that arrives after the end is refused, and the file does not change."""
+    """A chunk that arrives after the recording has ended is refused, and the file does not change."""
     active = recorded(spool, audio_bytes)
     before = active.finish_with_manifest().recording.sha256
 
@@ -252,7 +252,7 @@ def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> N
 def test_a_recording_without_bytes_fails(spool: Spool) -> None:
     """Finishing a recording without bytes always raises an error with NERTC's error code.
 
-    The recording can still be deleted.
+    A recording without bytes can be deleted although it can't be finished.
     """
     active = begin(spool)
 
@@ -284,7 +284,7 @@ def test_chunks_are_refused_while_the_recording_ends(
 ) -> None:
     """A chunk that arrives while the recording is being finished is refused.
 
-    Every acknowledged chunk is in the finished file.
+    Every chunk that was acknowledged before the recording ended is in the finished file.
     """
     active = begin(spool)
     feed(active, audio_bytes[:20_000])
@@ -347,7 +347,7 @@ def test_cleaning_while_recording_ends_it(spool: Spool, audio_bytes: bytes) -> N
 
 
 def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_bytes: bytes) -> None:
-    """The error for finishing a discarded recording states that it was discarded."""
+    """The error for an attempt to finish a discarded recording states that the recording was discarded."""
     active = recorded(spool, audio_bytes)
     active.clean()
 
@@ -358,7 +358,7 @@ def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_b
 def test_a_recording_without_a_download_is_published(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
     """A recording that nobody downloaded is moved to the recordings folder.
 
-    Its manifest states why it was recovered.
+    The manifest of a recovered recording states why the recording was recovered.
     """
     active = recorded(spool, audio_bytes, recordName="standup")
 
@@ -448,7 +448,7 @@ def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, audio_
 def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the finished file lacks any packets, a warning is logged, and the raw bytes are kept."""
+    """If recorded packets are missing from the finished file, a warning is logged, and the raw bytes are kept."""
     active = recorded(spool, audio_bytes)
     active.growing_file.end()
     active._finalizer.result().packets["audio"] += 1
@@ -461,7 +461,7 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
 
 
 def test_cleaning_does_not_wait_for_the_read_back(spool: Spool, audio_bytes: bytes) -> None:
-    """A recording is deleted at once, because the page already has the file, and the disk space may be needed."""
+    """``clean`` deletes a recording at once, because the page already has the file and the disk space may be needed."""
     active = recorded(spool, audio_bytes)
     active.finish()
 

@@ -17,13 +17,13 @@ ALICE = Token(role="participant", room="daily", name="alice", subject="m1")
 
 
 class Clock:
-    """A clock that shows the time that the test has set."""
+    """A fake clock that shows the time that the test has set."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
 
     def __call__(self) -> float:
-        """Return the time in seconds."""
+        """Return the fake clock's time in seconds."""
         return self.now
 
 
@@ -73,7 +73,10 @@ def test_expired_tokens_are_forgotten() -> None:
 
 @pytest.mark.parametrize("role", ["recorder", "download"])
 def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
-    """A token is accepted only for its own role. An attempt to use it for another role does not invalidate it."""
+    """A token is accepted only for its own role.
+
+    An attempt to use a token for another role does not invalidate the token.
+    """
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -175,7 +178,10 @@ def test_a_tokens_name_overrides_the_given_name() -> None:
 
 
 def test_a_token_without_a_name_uses_the_given_name() -> None:
-    """A participant whose token contains no name can choose one. If they don't, they are called ``guest``."""
+    """A participant whose token contains no name can choose one.
+
+    A participant who chooses no name, and whose token contains none, is called ``guest``.
+    """
     admission = Admission()
     tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
 
@@ -188,12 +194,15 @@ def test_a_token_without_a_name_uses_the_given_name() -> None:
 
 
 def test_a_private_room_needs_a_token() -> None:
-    """A participant who gives only a name can't join a private room."""
+    """A participant who gives a name but no token can't join a private room."""
     assert Admission().admit_participant(None, name="bob", code=None) is None
 
 
 def test_a_public_room_admits_everybody() -> None:
-    """Anybody can join a public room. A participant who gives no name is called ``guest``."""
+    """Anybody can join a public room.
+
+    A participant who joins a public room without giving a name is called ``guest``.
+    """
     admission = Admission(public_room="daily")
 
     grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]
@@ -226,9 +235,9 @@ def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bo
     ],
 )
 def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *, admitted: bool) -> None:
-    """If a code has no lower-case letters, users can type it in lower case as well.
+    """If a join code has no lower-case letters, users can type the code in lower case as well.
 
-    Users often read codes from another screen.
+    Lower case is accepted because users often read the code from another screen and then type it.
     """
     grant = Admission(public_room="daily", join_code=code).admit_participant(None, name="bob", code=typed)
 
@@ -247,7 +256,10 @@ def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *
     ],
 )
 def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
-    """Users can see the recordings with either the join code or the view code. The view code does not let them join."""
+    """Users can see the recordings with either the join code or the view code.
+
+    With the view code, users can't join the room.
+    """
     admission = Admission(public_room="daily", **cast("dict[str, Any]", codes))
 
     assert seen == (admission.admit_viewer(given) == "daily")
@@ -267,7 +279,10 @@ def test_a_wrong_token_is_refused_in_a_public_room() -> None:
 
 
 def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
-    """A page from another origin is admitted only with a key. The key is valid while such a page is attached."""
+    """A page from another origin is admitted only with a key.
+
+    The key for pages from another origin is valid while at least one such page is attached.
+    """
     admission = Admission()
 
     before = admission.offers_key("recording-harness, anything")
@@ -348,9 +363,9 @@ def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allow
 
 
 def test_current_addresses_are_replaced_and_given_ones_stay() -> None:
-    """Once this machine's address has changed, the old one is refused.
+    """Once this machine's address has changed, requests for the old address are refused.
 
-    Addresses that were set explicitly remain valid.
+    Addresses that were set explicitly remain valid after this machine's address has changed.
     """
     admission = Admission()
     admission.allow("https://rooms.example.com")

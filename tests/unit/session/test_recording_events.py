@@ -1,4 +1,7 @@
-"""Valid recording events are passed to handlers. Anything else that a page reports is only logged."""
+"""Valid recording events are passed to handlers.
+
+All other reports from a page are only logged, and are not passed to handlers.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def test_cleaned_recording_still_has_events() -> None:
 
 
 def test_failure_is_returned_only_once() -> None:
-    """A recording's failure is returned only once, so that it is reported by only one exception."""
+    """A recording's failure is returned only once, so that only one exception reports the failure."""
     events = RecordingEvents(lambda _: True, [])
     events.receive("alice", "recording-failed", {"id": "one", "message": "The encoder failed."})
 

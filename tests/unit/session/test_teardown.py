@@ -1,4 +1,7 @@
-"""When a participant or a room is closed, all recordings are saved even if pages fail. The first error is raised."""
+"""When a participant or a room is closed, all recordings are saved even if pages fail.
+
+If several errors occur while a participant or a room is closed, the first error is raised.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ ERRORS = [PageError("The page is closed."), RuntimeError("as Playwright raises")
 def test_recording_is_saved_if_its_page_can_not_be_closed(
     server: RoomServer, audio_bytes: bytes, when: str, error: BaseException
 ) -> None:
-    """The recording is saved before the error is raised, and closing the participant again has no effect."""
+    """If a page fails, the recording is saved before the error is raised, and a second close has no effect."""
     page = Page(**cast("Any", {when: error}))
     alice = joined(server, audio_bytes, page)
 
@@ -119,7 +122,7 @@ def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServe
 
 
 def test_every_step_runs_and_the_first_error_is_raised() -> None:
-    """If one step of closing raises an error, the remaining steps still run in order."""
+    """If one step of closing a participant or a room raises an error, the remaining steps still run in order."""
     run: list[int] = []
 
     def step(number: int) -> None:

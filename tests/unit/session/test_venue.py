@@ -1,4 +1,7 @@
-"""Test the options for where a room's browsers run. A batch's rooms are spread over the remote browsers."""
+"""Test the options that specify where a room's browsers run.
+
+The rooms of a batch are distributed over the remote browsers.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ ADDRESSES = ("ws://a", "ws://b", "ws://c")
 
 @pytest.mark.parametrize(("turn", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
 def test_rooms_of_a_batch_start_in_different_remote_browsers(turn: int, first: str) -> None:
-    """Each room in a batch starts with a different remote browser, and can still use all of them."""
+    """The rooms of a batch start with the remote browsers in turn, and each room can use all remote browsers."""
     venue = Venue(connect=ADDRESSES).starting_at(turn)
 
     assert first == venue.connect[0]
