@@ -195,7 +195,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
 def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The properties with which a recording begins are complete on disk before the first chunk is stored."""
+    """The file ``recording.json`` is complete on disk before the first chunk, and so survives a power failure."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 

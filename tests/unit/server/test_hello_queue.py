@@ -31,7 +31,7 @@ async def connect(
 
 
 def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If one client uses up all connections and another one connects, the first client's oldest connection is closed."""
+    """If one client uses all connections and another one connects, the first client's oldest connection is closed."""
     monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
 
     async def crowd(server: RoomServer) -> list[bool]:

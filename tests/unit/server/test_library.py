@@ -149,7 +149,7 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
 
 
 def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
-    """If a server stops while it verifies a recording, the request ends quickly, and nothing waits for the thread."""
+    """If a server stops while it verifies a recording, the request ends quickly, and nothing waits for its thread."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
     active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes)
@@ -284,7 +284,7 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_b
 
 
 def test_the_reason_for_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
-    """A recording's failure reason must not contain a folder, since all members and viewers of the room can read it."""
+    """A recording's failure reason must not contain a path, since all members and viewers of the room can read it."""
     library = Library("daily", spool.root.parent, never_verify, lambda _: None)
 
     record(library, spool, b"nothing that can be read")

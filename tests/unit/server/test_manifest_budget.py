@@ -133,7 +133,7 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
 def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A recording continues even if so many participants join that the manifest can't list all joins.
+    """A recording continues even if participants join more often than its manifest can list.
 
     Participants who are already listed in the manifest stay listed, even if later joins no longer fit.
     """

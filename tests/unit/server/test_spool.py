@@ -62,7 +62,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
 
 
 def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
-    """The file of a recording's properties contains all that is needed to finish it if its page and server crash."""
+    """The file ``recording.json`` contains all data that is needed to finish a recording if page and server crash."""
     active = begin(spool, recordName="standup")
 
     text = active.folder.facts.read_text()
