@@ -34,7 +34,7 @@ def test_manifest_is_valid_for_kubernetes(document: dict[str, Any]) -> None:
 
 
 def test_workers_offer_browsers_and_connect_to_the_scheduler() -> None:
-    """Dask workers offer the resource that the harness requests, and connect to the scheduler's service name."""
+    """Dask workers offer the resource that the harness requests, and find the scheduler by its service's name."""
     lines = [line for _, document in DOCUMENTS for line in commands(document)]
     services = {document["metadata"]["name"] for _, document in DOCUMENTS if document["kind"] == "Service"}
 

@@ -80,7 +80,7 @@ def test_scenario_that_can_not_start_does_not_affect_the_others(tmp_path: Path) 
 
 
 def test_interrupted_batch_starts_no_further_job(tmp_path: Path) -> None:
-    """A job that was never started has no outcome."""
+    """A batch has no outcome for a job that was never started."""
     stop = threading.Event()
 
     outcomes = run_batch(

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parallel
 def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
     """A download URL is valid for a minute, and a playback URL for an hour.
 
-    If a page requests the URL of the same file again, it receives the same URL.
+    If a page requests the playback URL of a file again, it receives the same URL.
     """
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()

@@ -53,7 +53,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 def test_a_recording_fails_when_the_disk_refuses_a_step(
     tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """After the failure, the recording no longer counts as running.
+    """A failed recording no longer counts as running.
 
     A failed recording always reports the same reason, and can be recovered later.
     """

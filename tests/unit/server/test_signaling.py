@@ -137,7 +137,7 @@ def test_state_and_subscriptions_are_relayed_within_the_room(
 
 
 def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServer) -> None:
-    """For every other member, the ``welcome`` message contains the subscriptions, and whether audio and video are on."""
+    """A new member receives all other members' subscriptions, and whether their audio and video are on."""
     server.join(1, "alice")
     server.send(1, {"type": "state", "audio": False, "video": False})
     server.send(1, {"type": "subscribe", "subscriptions": {"*": SMALL}})

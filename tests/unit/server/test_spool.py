@@ -401,7 +401,7 @@ def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected
 
 
 def test_a_recording_without_a_name_is_named_after_its_participant_and_time() -> None:
-    """By default, the file name of Alice's recording contains her name."""
+    """By default, the file name of a recording contains the name of the recording participant."""
     assert default_stem("alice").startswith("alice 20")
     assert "/" not in default_stem("al/ice")
 

@@ -67,7 +67,7 @@ def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, mess
 
 
 def test_viewers_are_admitted_up_to_the_limit() -> None:
-    """The error for too many viewers contains the limit. Once a viewer has left, another one is admitted."""
+    """The error for too many viewers contains the limit. Once a viewer has left, another viewer is admitted."""
     server = SignalingServer(limits=ServerLimits(viewers=1), admission=Admission(public_room="daily"))
     for number in (1, 2):
         server.send(number, {"type": "hello", "role": "viewer"})
