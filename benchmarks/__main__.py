@@ -2,7 +2,7 @@
 
 Run with ``python -m benchmarks`` on an otherwise idle machine. Within each repeat, the contestants (the harness and the
 other recorders) take turns. Each repeat starts with a different contestant, so that other load on the machine affects
-all of them equally. CPU usage is compared only between runs of the same repeat.
+all of them equally. The benchmark compares CPU usage only between runs of the same repeat.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def save(results: dict[str, Any], runs: list[Run]) -> None:
 
 
 def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # noqa: FBT001
-    """Return the key and the function of every measurement except those of the mixers, quickest first."""
+    """Return every measurement's key and function, quickest first, without the mixer measurements."""
     if quick:
         return [("first_frame_ms", lambda: suites.first_frame(2))]
     return [
@@ -97,7 +97,7 @@ def log(line: str) -> None:
 
 
 def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT001
-    """Measure every kind of recording; the contestants take turns. Failed recordings are logged and skipped."""
+    """Measure every kind of recording, with the contestants taking turns. Failed recordings are logged and skipped."""
     plan: list[tuple[Form, tuple[str, ...], int]] = [
         (MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)
     ]
@@ -126,7 +126,7 @@ def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> l
 
 
 def rooms(arena: Arena) -> dict[str, float | None]:
-    """Return how many times as many rooms as NERTC the harness can record at full frame rate.
+    """Return the number of rooms that the harness can record at full frame rate, divided by NERTC's number.
 
     Each room has three participants and is recorded at 360p15.
     """

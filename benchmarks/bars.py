@@ -22,7 +22,7 @@ REMOTE: Final = Form(scene="webrtc")
 class Promise:
     """A limit for one value in the results: ``bar`` is the maximum, or the minimum if ``at_least`` is true.
 
-    ``keys`` is the path of the value in the results.
+    ``keys`` is the value's path in the results.
     """
 
     what: str

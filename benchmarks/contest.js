@@ -106,7 +106,7 @@ class Ours {
   }
 }
 
-/** Records with NERTC's own client, whose maps contain our participants instead of those from NERTC's cloud. */
+/** Like `startMediaRecording`, but records the sources in `participants` instead of the room's participants. */
 class Nertc {
   constructor({ webm }) {
     this.webm = webm;

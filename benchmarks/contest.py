@@ -57,7 +57,7 @@ class Form:
 
     @property
     def label(self) -> str:
-        """A short description of these parameters."""
+        """A short description of the recording's parameters."""
         where = "in the page" if self.scene == "local" else "over WebRTC"
         return f"{self.people} participants {where}, {self.quality}{self.frame_rate}"
 
@@ -67,8 +67,8 @@ class Run:
     """One recording by one contestant, with its CPU and memory usage and the measurements from ``verify``.
 
     Runs with the same ``repeat`` are made one right after another. ``repeated`` and ``skipped`` are percentages of the
-    worst participant's frames, or None if no participant has markers. ``psnr`` compares the recorded frames with their
-    sources, in dB.
+    worst participant's frames, or None if no participant has markers. ``psnr`` is the PSNR of the recorded frames,
+    compared with their sources, in dB.
     """
 
     contestant: str

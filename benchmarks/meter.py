@@ -13,8 +13,8 @@ from tests.support.processes import memory_by_process
 class Cost:
     """CPU and memory usage.
 
-    ``cores`` is the CPU time per second of this process and its children, ``foreign`` is that of all other programs,
-    and ``memory`` is the PSS of this process and its children in MB.
+    ``cores`` is the CPU time per second of this process and its children, ``foreign`` is the CPU time per second of all
+    other programs, and ``memory`` is the PSS of this process and its children in MB.
     """
 
     seconds: float
@@ -24,7 +24,7 @@ class Cost:
 
 
 class Meter:
-    """Measures how much Python, Playwright's driver and Chrome use, from its creation until ``read`` is called."""
+    """Measures the CPU and memory usage of Python, Playwright's driver and Chrome from its creation until ``read``."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

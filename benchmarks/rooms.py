@@ -1,9 +1,9 @@
 """Measure the CPU, memory and network usage of rooms of different sizes, as a mesh and through an SFU.
 
-Run with ``python -m benchmarks.rooms``. It prints a Markdown table with two values in each cell ("mesh / Janus"). One
-participant records at 360p and 15 fps. In the second half of the table, two more participants receive everybody's
-media. The values include all processes (Python, Playwright's driver, Chrome, Janus) and all traffic on the loopback
-interface, nearly all of which is media. Mesh and Janus are measured alternately, and the values are medians of
+Run with ``python -m benchmarks.rooms``. This benchmark prints a Markdown table with two values in each cell ("mesh /
+Janus"). One participant records at 360p and 15 fps. In the second half of the table, two more participants receive
+everybody's media. The values include all processes (Python, Playwright's driver, Chrome, Janus) and all traffic on the
+loopback interface, nearly all of which is media. Mesh and Janus are measured alternately, and the values are medians of
 ``--repeats`` measurements.
 """
 
@@ -36,7 +36,7 @@ _WARM: Final = 2.0
 
 @contextlib.contextmanager
 def routes(*, sfu: bool) -> Iterator[Routes]:
-    """Return the routes of a room; if ``sfu`` is true, run Janus until the context exits."""
+    """Return the room's routes; if ``sfu`` is true, run Janus until the context exits."""
     if not sfu:
         yield Routes()
         return

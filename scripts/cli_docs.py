@@ -1,6 +1,6 @@
 """Generate docs/cli.md from the program's own commands; with ``--check``, only report whether the page is up to date.
 
-Typer's command objects provide usage, help, options, defaults and environment variables.
+The usage, help, options, defaults and environment variables come from Typer's command objects.
 """
 
 from __future__ import annotations

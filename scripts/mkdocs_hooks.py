@@ -27,5 +27,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _target(link: str, repository: str) -> str:
-    """Return the target of a link in these files: a page on the site, or a file in the repository."""
+    """Return the target of a link in the changelog or the guide: a page on the site, or a file in the repository."""
     return link.removeprefix("docs/") if link.startswith("docs/") else f"{repository}/blob/main/{link}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print the largest folders, the longest classes and the functions with the most parameters.
 
-The exit code is 1 if one of them exceeds its limit.
+The exit code is 1 if a folder, class or function exceeds its limit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Measure(NamedTuple):
 
 
 def main() -> int:
-    """Print the three tables, and return the exit code."""
+    """Print the tables of folders, classes and functions, and return the exit code."""
     files = tracked()
     sources = [path for path in files if path.suffix in {".py", ".js"}]
     tables = {

@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """In the quick form, skip all tests marked ``thorough``."""
+    """When only the quick tests run, skip all tests marked ``thorough``."""
     if item.get_closest_marker("thorough") and not FULL:
         item.add_marker(pytest.mark.skip(reason="Runs only in the full form: make test-thorough, or HARNESS_FULL=1."))
 

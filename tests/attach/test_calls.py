@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def test_participants_of_a_strict_application_are_recorded_and_identified(room: Room, enter: Enter, site: Site) -> None:
-    """The application uses HTTPS, cross-origin isolation, a content security policy and trusted types."""
+    """The application uses HTTPS, cross-origin isolation, a content security policy and Trusted Types."""
     alice, bob, carol = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob", "carol"))
     meet(room, alice, bob, carol)
 
@@ -125,7 +125,8 @@ def _livekit_query(name: str) -> str:
 def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: Enter, site: Site) -> None:
     """One connection carries all participants' tracks. Downloading a recording does not end the call.
 
-    If LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, the test uses that server instead of our own.
+    If LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, the test uses the specified server instead of our
+    own.
     """
     alice, bob = (enter(f"{site.url}/livekit.html?{_livekit_query(name)}", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
@@ -166,7 +167,7 @@ _WIDTHS = """async () => {
 
 
 def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
-    """All tracks arrive on one connection. Bob's video changes its size, and Dave joins after Carol leaves."""
+    """All tracks arrive on one connection. The size of Bob's video changes, and Dave joins after Carol leaves."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
     # Only Bob sends three sizes of his video, because two CPU cores are too slow for all four participants to do so.
     sizes = {"bob": "&sizes"}

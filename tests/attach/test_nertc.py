@@ -1,4 +1,4 @@
-"""Drive NERTC's own recorder in a page that uses its SDK, and verify the file."""
+"""Drive NERTC's own recorder in a page that uses its SDK, and verify the file that it records."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_sdk_error_is_raised_with_its_code(sdk_page: Page, tmp_path: Path, call:
 
 
 def test_join_calls_the_sdk(sdk_page: Page, tmp_path: Path) -> None:
-    """The test has no app key, so it can't join; instead, it expects the SDK's error for a missing channel name."""
+    """Without an app key, the test can't join; instead, it expects the SDK's error for a missing channel name."""
     app = NertcApp(sdk_page, recordings=tmp_path)
 
     with pytest.raises(PageError, match="JOIN_WITHOUT_CHANNEL_NAME 10110"):

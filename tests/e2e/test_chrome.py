@@ -41,7 +41,7 @@ print("closed", *(signal.Signals(number).name for number in caught), flush=True)
 
 @contextlib.contextmanager
 def program_with_chrome() -> Iterator[subprocess.Popen[str]]:
-    """Start the program in its own process group, and yield the process once its page is open."""
+    """Start ``harness`` in its own process group, and yield the process once its page is open."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM_WITH_CHROME], stdout=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -19,7 +19,7 @@ SIZES = ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, hei
 
 
 def finish_and_verify(participant: Participant) -> Report:
-    """Stop, download and clean a recording; return its report after checking that it contains no failures."""
+    """Stop, download and clean a recording, check that its report contains no failures, and return the report."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     participant.clean_media_recording()
@@ -125,13 +125,13 @@ def in_sync(report: Report, participant: str) -> bool:
 def test_a_recording_in_which_everything_changes_passes_the_file_checks(
     call: Report, read_back: Callable[[Path], Any]
 ) -> None:
-    """Every check that concerns the whole file passes, and the video size never changes."""
+    """Every check of the whole file passes, and the video size never changes."""
     assert [] == [finding.message for finding in call.failures if finding.participant is None]
     assert {(640, 360)} == read_back(call.path).sizes
 
 
 def test_a_muted_microphone_leaves_silence_and_returns_in_sync(call: Report) -> None:
-    """The silence lasts as long as the microphone is muted, and the audio after it is in sync with the video."""
+    """Bob is silent for as long as his microphone is muted, and is in sync with his video afterwards."""
     assert [True, False, True] == on_states(call, "audio", "bob")
     assert seconds_silent(call, "bob") == pytest.approx(seconds_off(call, "audio", "bob"), abs=0.5)
     assert seconds_silent(call, "carol") < 0.3
@@ -149,7 +149,7 @@ def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: 
 
 
 def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) -> None:
-    """While a camera is off, its tile shows a placeholder instead of the last frame, for Carol as well as for Alice."""
+    """While Carol's or Alice's camera is off, the participant's tile shows a placeholder instead of the last frame."""
     assert [True, False, True] == on_states(call, "video", "carol")
     assert [True, False, True, False, True] == on_states(call, "video", "alice")
     for name in ("alice", "carol"):

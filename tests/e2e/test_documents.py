@@ -141,5 +141,5 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
 
 
 def words(text: str) -> set[str]:
-    """Return the words in a text, but not the numbers, which differ between runs."""
+    """Return the words in a command's output, but not the numbers, which differ between runs."""
     return set(re.findall(r"[A-Za-z][A-Za-z_./-]+", text))

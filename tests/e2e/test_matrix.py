@@ -1,4 +1,4 @@
-"""Tests that record with combinations of options, and that look for gaps between consecutive recordings."""
+"""Tests that record with combinations of options, and tests that look for gaps between consecutive recordings."""
 
 import os
 from collections.abc import Iterator

@@ -31,7 +31,7 @@ AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 def test_two_participants_meet_and_one_downloads_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """Both participants receive each other's media, and each recording button is enabled only when it can be used."""
+    """Both participants receive each other's media, and each recording button is enabled only while it can be used."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Discard")}
 
@@ -197,7 +197,7 @@ def test_the_page_has_no_accessibility_violations(
 def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, visit: Visit) -> None:
     """The name field has the focus first, and Tab reaches every button.
 
-    Joining moves the focus to the room's heading. Starting and stopping a recording move it to the next button.
+    Joining moves the focus to the room's heading. Starting and stopping a recording move the focus to the next button.
     """
     page = visit(open_server.url)
 

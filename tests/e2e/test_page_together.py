@@ -139,7 +139,7 @@ def test_the_page_plays_a_recording_and_seeks_in_it(open_server: RoomServer, vis
 
 
 def test_a_finding_has_a_button_that_plays_from_its_time(open_server: RoomServer, visit: Visit) -> None:
-    """A failed report lists its findings. A button next to each one plays the recording from the finding's time."""
+    """A failed report lists its findings. A button next to each finding plays the recording from the finding's time."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")

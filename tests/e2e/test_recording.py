@@ -136,7 +136,7 @@ def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
 
 
 def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
-    """The errors from stop, download and start explain why the call is refused. Calling clean is always allowed."""
+    """Stop, download and start raise errors that explain why each call is refused. Calling clean is always allowed."""
     alice = room.join("alice")
 
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
@@ -164,7 +164,7 @@ def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
 
 
 def test_a_recording_is_kept_when_its_page_is_closed(room: Room) -> None:
-    """The recording contains everything that was acknowledged before the tab closed, and the reason why it ended."""
+    """The recording contains everything that was acknowledged before the tab closed, and states why it ended."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
     room.wait(seconds=1)

@@ -65,7 +65,7 @@ def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> No
 
 @pytest.mark.own_thread
 def test_a_failed_step_is_named_and_its_recordings_are_verified(tmp_path: Path) -> None:
-    """Everything recorded before the failed step is kept and verified."""
+    """Everything recorded before the failed step is saved and verified."""
     outcome = play_text(
         tmp_path,
         'steps = [ { join = "alice" }, { start = "alice", record_name = "kept" }, { wait = 2 }, '
@@ -125,7 +125,7 @@ def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path)
 
 
 def test_a_scenario_with_a_mistake_exits_with_2_before_anything_is_played(tmp_path: Path) -> None:
-    """All scenarios are read before the first one is played, so a mistake in the last one is found early."""
+    """All scenarios are read before the first one is played, so a mistake in the last scenario is found early."""
     (tmp_path / "bad.toml").write_text('steps = [ { join = "alice" },\n { strat = "alice" } ]\n')
 
     ran = run_harness("run", str(ROOT / "examples" / "late-joiner.toml"), "bad.toml", folder=tmp_path)

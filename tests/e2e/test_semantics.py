@@ -255,7 +255,7 @@ def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, n
 
 @pytest.mark.skipif(sys.platform != "linux", reason="On other systems threads have no nice values.")
 def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_participant(room: Room) -> None:
-    """If CPU time is scarce, the recording participant's page has priority, because frames that it misses are lost."""
+    """When CPU time is scarce, the recording participant's page has priority, so that it misses no frames."""
     alice, bob = room.join_all("alice", "bob")
     # Find both processes now, because Bob's process might not be the busiest once its priority is lower.
     alice_process, bob_process = renderer_of(alice), renderer_of(bob)
@@ -268,7 +268,7 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_part
 
 
 def renderer_of(participant: Participant) -> psutil.Process:
-    """Return the renderer process of the participant's page: the busiest one while that page runs a loop."""
+    """Return the renderer process of the participant's page: the process that is busiest while the page runs a loop."""
     before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
     participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
     spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}

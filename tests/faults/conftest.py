@@ -22,9 +22,9 @@ DIFFERENCES: list[str] = []
 
 @pytest.fixture
 def check_file() -> Iterator[Callable[[Recording], Report]]:
-    """Return a function that verifies a recording and compares our probe's results with those of other programs.
+    """Return a function that verifies a recording and compares the harness's probe of the file with other programs.
 
-    The test fails during teardown if another program disagrees with our probe.
+    The test fails during teardown if another program disagrees with the harness's probe.
     """
     before = len(DIFFERENCES)
 

@@ -3,8 +3,8 @@
 Run it with ``python -m tests.faults.soak [MINUTES]``. The exit code is 1 if a limit is exceeded.
 
 Three participants record at 720p30, or as specified by --quality and --frame-rate, in our own room or in another
-application's call (--application). Memory means the proportional set size of Chrome's processes, in MB. It is sampled
-every few seconds, and its slope is fitted to all samples except the first fifth.
+application's call (--application). Memory means the proportional set size of Chrome's processes, in MB. The memory
+usage is sampled every few seconds, and its slope is fitted to all samples except the first fifth.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def three_participants(folder: str, *, application: bool) -> Iterator[tuple[Room
 def record(
     room: Room, participants: list[Participant], minutes: float, config: RecordConfig
 ) -> tuple[Recording, np.ndarray, str]:
-    """Make a recording, and sample the memory while it runs.
+    """Make a recording, and sample the memory usage during the recording.
 
     Return the file, the samples (minutes, MB used by Chrome, MB used by Python), and the processes whose memory grew
     most.

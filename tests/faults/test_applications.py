@@ -33,7 +33,7 @@ def alarm_of(participant: Participant, words: str) -> float:
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network, site: Site) -> None:
-    """Once the server can be reached again, the page sends the chunks that were waiting, in order."""
+    """Once the server can be reached again, the page sends the delayed chunks in order."""
     alice, bob = (enter(far_room, site, name) for name in ("alice", "bob"))
     far_room.wait_for(lambda: alice.others == ["bob"], what="bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="cut"))
@@ -97,7 +97,7 @@ def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) ->
 
 
 def test_stall_after_a_killed_audio_service_raises_an_alarm(room: Room, site: Site) -> None:
-    """The recording continues, and an alarm names the participant who is no longer audible."""
+    """The recording continues when a participant is no longer audible, and an alarm names the participant."""
     others = chrome_processes(SERVICES["audio"])
     alice = enter(room, site, "alice")
     enter(room, site, "bob")

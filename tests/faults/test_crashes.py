@@ -42,7 +42,7 @@ def recorded_bytes(folder: Path) -> int:
 
 
 def spread(losses: list[float]) -> str:
-    """Return the median, the 95th percentile and the maximum of the losses, as text."""
+    """Return the median, the 95th percentile and the maximum of the lost seconds, as text."""
     return f"p50 {percentile(losses, 0.5):.2f}, p95 {percentile(losses, 0.95):.2f}, max {max(losses):.2f} s"
 
 

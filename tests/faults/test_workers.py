@@ -46,7 +46,7 @@ def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
 def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
     tmp_path: Path, live: Spool, slices: list[Slice], goals: Goals
 ) -> None:
-    """Four programs recover each abandoned recording exactly once, and leave the recording in progress alone."""
+    """Four programs recover each abandoned recording exactly once, and do not change the recording in progress."""
     crashed = Spool(tmp_path, {})
     for number in range(ABANDONED):
         active = begin_recording(crashed, EndlessRecording(tmp_path / "..", rate=15), f"abandoned {number}")

@@ -1,4 +1,4 @@
-"""Tests for the artifacts of tests that fail during teardown or log unusual text.
+"""Tests for the artifacts of tests that fail during teardown or log text with unusual characters.
 
 Each test runs pytest in a separate process.
 """

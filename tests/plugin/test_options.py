@@ -66,7 +66,7 @@ def recording_names(folder: Path) -> set[str]:
 def test_recordings_keep_decides_which_recordings_are_kept(
     pytester: pytest.Pytester, keep: str, remaining: set[str]
 ) -> None:
-    """--recordings-keep can keep only failed tests' recordings, or none at all; the failure folder is always kept."""
+    """--recordings-keep can limit the kept recordings to failed tests or to none; failure folders are always kept."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings", "videos", "--recordings-keep", keep)

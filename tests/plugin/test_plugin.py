@@ -55,7 +55,7 @@ def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
 
 
 def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytester) -> None:
-    """A conftest.py in a user's project can extend or override our browser launch arguments."""
+    """A conftest.py in a user's project can extend or override the harness's browser launch arguments."""
     pytester.makeconftest(
         """
         import pytest

@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The remote browser loads our page through the connection to Playwright, which also carries the download back."""
+    """The remote browser loads the harness's page and sends the download through the connection to Playwright."""
     with open_room(recordings=tmp_path, connect=[serve().url], **remote_chrome) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
@@ -76,7 +76,7 @@ def test_participants_are_spread_over_several_browsers(
 def test_crashed_browser_server_leaves_the_recording(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """If the browser server crashes, everything recorded so far is kept, because each chunk is stored on arrival."""
+    """If the browser server crashes, everything recorded so far is kept, because each chunk was stored on arrival."""
     server = serve()
     with open_room(recordings=tmp_path, connect=[server.url], **remote_chrome) as room:
         alice, _ = room.join_all("alice", "bob")
@@ -109,7 +109,7 @@ def test_browser_server_without_our_switches_is_refused(
 
 
 def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """Without --unsafe, a server ignores the given executable. If it has no Chrome of its own, it is refused."""
+    """Without --unsafe, a server ignores the given executable. A server that has no Chrome of its own is refused."""
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (

@@ -125,7 +125,7 @@ def test_a_huge_message_costs_little_memory(
 
 
 def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], goals: Goals) -> None:
-    """The server needs little memory for many incomplete messages of maximum size from unidentified clients."""
+    """The server needs little memory for many incomplete messages of the maximum size from unidentified clients."""
     process, port = served
     before = peak_memory(process)
     with contextlib.ExitStack() as crowd:

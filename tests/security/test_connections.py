@@ -76,7 +76,7 @@ def test_a_connection_without_a_whole_request_is_closed(
 
 
 def test_a_slow_request_head_times_out(tmp_path: Path) -> None:
-    """The time limit applies to all request headers together, not to each header."""
+    """The server's time limit applies to all headers of a request together, not to each header."""
 
     async def dribble(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -126,7 +126,7 @@ def test_an_unfinished_tls_handshake_times_out(tmp_path: Path) -> None:
 
 
 def test_idle_connections_are_closed_for_new_requests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When an address has too many connections, the server closes idle ones, but never WebSockets."""
+    """When an address has too many connections, the server closes its idle ones, but never its WebSockets."""
 
     async def crowd(server: RoomServer) -> tuple[int, str]:
         async with sockets(server) as wire:
@@ -229,7 +229,7 @@ async def _is_answered(server: RoomServer) -> None:
 
 
 def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
-    """The soft limit, which is usually only 1024 descriptors, is raised to the much higher hard limit."""
+    """The soft limit on file descriptors, which is usually only 1024, is raised to the much higher hard limit."""
     program = """
 import resource
 from harness.server.access.descriptors import raise_soft_limit

@@ -1,4 +1,4 @@
-"""Randomly changed scenarios, expectations, manifests and media are either read or refused with a clear error."""
+"""Randomly changed scenarios, expectations, manifests and media are either read, or refused with a clear error."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
-    """When an address has the maximum number of sockets, another one is refused until one of them is closed."""
+    """When an address has the maximum number of sockets, the next one is refused until an existing one is closed."""
 
     async def crowd(server: RoomServer) -> int:
         async with sockets(server) as wire:
@@ -56,7 +56,7 @@ def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
 
 
 def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
-    """If a room has the maximum number of recordings, another one is refused."""
+    """If a room has the maximum number of recordings, a further recording is refused."""
 
     async def record(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:

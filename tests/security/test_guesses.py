@@ -104,7 +104,7 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, aud
 
 
 async def record(server: RoomServer, audio_bytes: bytes) -> tuple[str, str]:
-    """Return the URL of a recording, and the URL of another recording that was deleted."""
+    """Return the URL of an existing recording and the URL of a deleted recording."""
     addresses = []
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")

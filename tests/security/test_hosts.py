@@ -1,4 +1,4 @@
-"""The server accepts its host names in every spelling, even after its addresses have changed."""
+"""The server accepts its host names in every spelling, even after the machine's addresses have changed."""
 
 from __future__ import annotations
 

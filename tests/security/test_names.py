@@ -286,7 +286,7 @@ def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext,
 
 
 def visit(server: RoomServer, names: list[str], joined: threading.Event, leave: threading.Event) -> None:
-    """Join under each of the names and then set ``joined``; leave when ``leave`` is set."""
+    """Join under each of the given names and then set ``joined``; leave when ``leave`` is set."""
 
     async def join_and_leave() -> None:
         async with sockets(server) as wire:

@@ -60,7 +60,7 @@ async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSock
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_path: Path) -> None:
-    """A client that sends pings still has to send the hello message within the time limit."""
+    """Even a client that sends pings must send the hello message within the time limit."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -164,7 +164,7 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(audi
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
 def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: Path) -> None:
-    """The server ends a recording whose participant leaves during a pause, or whose page is silent after the stop."""
+    """The server ends a recording if its participant leaves during a pause, or if its page is silent after the stop."""
 
     async def record(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -188,7 +188,7 @@ def test_a_silent_recording_is_ended(state: str, audio_bytes: bytes, tmp_path: P
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
 def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], tmp_path: Path) -> None:
-    """If a recording never starts, it is discarded so that another one can begin, even if its page sends statistics."""
+    """A recording that never starts is discarded so that another can begin, even if its page sends statistics."""
 
     async def announce(server: RoomServer) -> tuple[dict[str, Any], dict[str, Any]]:
         async with sockets(server) as wire:
@@ -214,7 +214,7 @@ def test_a_recording_that_never_starts_is_discarded(does: list[dict[str, Any]], 
 
 
 def test_recordings_per_participant_are_limited(audio_bytes: bytes, tmp_path: Path) -> None:
-    """Finished recordings and other participants' recordings do not count toward the limit."""
+    """Finished recordings and other participants' recordings do not count toward a participant's recording limit."""
 
     async def record(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -292,9 +292,9 @@ def test_silent_connections_cause_one_log_line(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
-    """The number of joins is limited, because each one is stored in all of the room's recordings.
+    """The number of joins in a room is limited, because each join is stored in all of the room's recordings.
 
-    Other rooms are not affected.
+    Joins in other rooms are not affected by the limit.
     """
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
@@ -317,7 +317,7 @@ def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
 
 
 def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> None:
-    """The number of ticks is limited, because the server keeps ticks without a frame in memory."""
+    """The number of ticks in a recording is limited, because the server keeps ticks without a frame in memory."""
 
     async def report(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -334,7 +334,7 @@ def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> N
 
 
 def test_large_welcome_message_is_sent(tmp_path: Path) -> None:
-    """A participant can join even if the welcome message exceeds the limit of unsent bytes."""
+    """A participant can join even if the welcome message exceeds the limit on unsent bytes."""
 
     async def enter(server: RoomServer) -> int:
         async with sockets(server) as wire:

@@ -74,7 +74,7 @@ class SignalingMachine(RuleBasedStateMachine):
 
     @rule(target=inside, token=consumes(tokens), media=st.sampled_from(["synthetic", "camera"]))
     def join(self, token: tuple[str, str], media: str) -> Any:
-        """Join, and check that the token is invalid afterwards."""
+        """Join with a token, and check that the token is invalid afterwards."""
         number = next(self.numbers)
         room, secret = token
         answer = self.send(number, {"type": "hello", "token": secret, "media": media})[number][0]
@@ -132,7 +132,7 @@ class SignalingMachine(RuleBasedStateMachine):
 
     @rule(participant=consumes(lost))
     def give_up(self, participant: tuple[int, str]) -> None:
-        """Remove a lost member, and check that the resume token is invalid afterwards."""
+        """Remove a lost member, and check that the member's resume token is invalid afterwards."""
         if participant[0] not in self.lost_at:
             return
         sends = self.signaling.remove_lost(*self.lost_at[participant[0]])
@@ -161,7 +161,7 @@ class SignalingMachine(RuleBasedStateMachine):
 
     @rule(participant=consumes(inside))
     def leave(self, participant: tuple[int, str]) -> None:
-        """Leave, and check that the resume token is invalid afterwards."""
+        """Leave as a member, and check that the member's resume token is invalid afterwards."""
         self.send(participant[0], {"type": "bye"})
         self.signaling.disconnect(participant[0], "left")
         number = next(self.numbers)
@@ -186,7 +186,7 @@ class SignalingMachine(RuleBasedStateMachine):
         return self.now
 
     def send(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
-        """Send a message, check that all responses stay in the room, and return the responses by connection."""
+        """Send a message, check that all responses stay in the room, and return each connection's responses."""
         sends = self.signaling.receive(number, json.dumps(message))
         answers: dict[int, list[dict[str, Any]]] = {number: []}
         for send in sends:

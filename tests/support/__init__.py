@@ -1,5 +1,5 @@
 """Helpers for several test suites: programs and processes, disks, sockets, reports, and the table of promised limits.
 
-Tests import these modules; these modules never import a test. Helpers for media, networks and servers have their own
-folders.
+Tests import the modules in this folder, but these modules never import a test. Helpers for media, networks and servers
+have their own folders.
 """

@@ -23,7 +23,7 @@ def meet(room: Room, *participants: Participant) -> None:
 
 
 def _lists(participant: Participant, others: set[str]) -> bool:
-    """Return whether a participant's page lists exactly these other participants."""
+    """Return whether a participant's page lists exactly the given other participants."""
     return others == set(participant.others)
 
 

@@ -30,7 +30,7 @@ def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
 
 
 def use_up_inodes(disk: Path, *, leave: int) -> Path:
-    """Create empty files until the disk has only ``leave`` free inodes; return their folder."""
+    """Create empty files until the disk has only ``leave`` free inodes; return the folder with the files."""
     folder = disk / "fillers"
     folder.mkdir()
     made = []

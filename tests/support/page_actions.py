@@ -1,4 +1,4 @@
-"""User actions on the page, which find elements by name and label."""
+"""User actions on the page; they find elements by name and label."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def tile(page: Page, name: str) -> Locator:
 
 
 def wait_until_recorded(page: Page, *, seconds: int) -> None:
-    """Wait until the page shows at least this many seconds, because polling may miss the exact number."""
+    """Wait until the page shows this many seconds or more; polling may miss the exact number."""
     expect(page.get_by_role("timer")).to_have_text(re.compile(rf"0:(0[{seconds}-9]|[1-5]\d)"))
 
 

@@ -1,4 +1,4 @@
-"""Verify recordings in tests, regardless of how fast the machine is."""
+"""Verify recordings in tests, without failing because the machine is slow."""
 
 from pathlib import Path
 from typing import Any

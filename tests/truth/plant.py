@@ -1,4 +1,4 @@
-"""Plant faults in real recordings: by remuxing packets where possible, otherwise by decoding and re-encoding."""
+"""Plant faults in real recordings, by remuxing packets where possible and otherwise by decoding and re-encoding."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _planes(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """Join blocks of audio. Packet timestamps are off by a few ms, so blocks are only shifted after a real gap."""
+    """Join blocks of audio. Packet timestamps are off by a few ms, so a block is shifted only after a real gap."""
     joined: list[NDArray[np.float32]] = []
     end = 0
     for start, piece in pieces:
@@ -135,7 +135,7 @@ def remuxed(
 
 
 def with_manifest(recording: Recording, path: Path, *, ticks_missed: int | None = None, **changes: Any) -> Recording:
-    """Write a manifest for a file with a planted fault: the original manifest, with the facts of the new file.
+    """Write a manifest for a file with a planted fault: the original manifest, with the new file's properties.
 
     Re-encoded media has a frame at every tick, so callers that re-encode set ``ticks_missed`` to 0.
     """

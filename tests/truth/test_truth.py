@@ -127,7 +127,7 @@ def test_encoding_again_causes_no_finding(base: Base, tmp_path: Path) -> None:
 def test_planted_fault_is_found_by_its_own_check_and_no_other(
     base: Base, goals: Goals, tmp_path: Path, fault: str
 ) -> None:
-    """Failures that the original recording already had, because the machine was busy, are ignored."""
+    """Checks that already failed in the original recording, because the machine was busy, are ignored."""
     write, checks = FAULTS[fault]
 
     report = verify(write(base, tmp_path / "planted.webm"))
@@ -155,7 +155,7 @@ def of_alice(report: Report) -> set[str]:
 
 @pytest.mark.parametrize("late", [-120, -80, 80, 120] if FULL else [-80, 80])
 def test_av_offset_is_accurate_to_ten_milliseconds(base: Base, goals: Goals, tmp_path: Path, late: int) -> None:
-    """Every participant's offset is compared with the offset before the recording's audio was shifted."""
+    """Every participant's A/V offset is compared with the A/V offset before the recording's audio was shifted."""
     report = verify(_late(late / 1000)(base, tmp_path / "late.webm"))
 
     errors = {}

@@ -43,6 +43,6 @@ def never_ends(request: dict[str, Any], send: Send) -> None:
 
 
 def has_a_fault(request: dict[str, Any], send: Send) -> None:
-    """Raise an error, as a bug in our own code would."""
+    """Raise an error, as a bug in the harness's code would."""
     del send
     raise KeyError(request["key"])

@@ -27,7 +27,7 @@ class FrameRenderer:
         self._pattern = (90 + 40 * np.sin(rows / 17) + 40 * np.sin(columns / 23)).astype(np.uint8)
 
     def render(self, tick: int) -> NDArray[np.uint8]:
-        """Return a tick's frame as the rows of its three planes."""
+        """Return the frame at a tick as the rows of its three planes."""
         scene = self._scene
         at = (tick - (tick in scene.repeated)) / scene.frame_rate
         planes = np.full((scene.height * 3 // 2, scene.width), 128, np.uint8)

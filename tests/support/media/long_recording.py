@@ -38,7 +38,7 @@ _PAUSE: Final = threading.Event()
 
 @dataclass(frozen=True)
 class Slice:
-    """A slice from the page: its bytes, and the times at which its ticks were written, from tick ``first`` on."""
+    """A slice from the page: its bytes, and the times at which its ticks were written, starting with tick ``first``."""
 
     data: bytes
     first: int

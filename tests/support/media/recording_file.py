@@ -1,4 +1,4 @@
-"""Write a planned scene as a real recording: a media file with a manifest that describes it."""
+"""Write a planned scene as a real recording: a media file with its manifest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def write_recording(
 ) -> Recording:
     """Write the scene to ``path``, and a manifest next to it.
 
-    The manifest describes ``manifest_scene`` and a duration of ``manifest_seconds``; both default to the scene's own.
+    The manifest's contents come from ``manifest_scene`` and its duration is ``manifest_seconds``; both default to the
+    scene's own.
     """
     write_media(path, scene)
     described = manifest_scene or scene
@@ -49,7 +50,7 @@ def write_recording(
 
 
 def recording_of(path: Path, scene: Scene, *, duration: float) -> Recording:
-    """Return the facts about a file as its manifest states them."""
+    """Return a file's ``Recording``, with the values that its manifest contains."""
     return Recording(
         id="r1",
         path=path,

@@ -1,4 +1,4 @@
-"""Second opinions about a file: ffprobe, MediaInfo and mkvinfo, compared with our own probe."""
+"""Second opinions about a file: ffprobe, MediaInfo and mkvinfo, compared with the harness's own probe."""
 
 import json
 import re

@@ -1,4 +1,4 @@
 """Networks that fail on purpose: a proxy that cuts connections, and a namespace whose network can be turned off.
 
-The fault tests use these modules.
+The fault tests use the modules in this folder.
 """

@@ -1,7 +1,7 @@
 """Record in a network namespace whose only interface goes down for a while.
 
 Run as ``unshare --net python -m tests.support.network.namespace FOLDER``. All sockets to the server and all media use
-the loopback interface of that namespace. The program prints the recording as JSON.
+the namespace's loopback interface. The program prints the recording as JSON.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""A proxy between the browser and the server that tests can cut off."""
+"""A proxy between the browser and the server; tests can interrupt its connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """Forwards every connection on its own port to another port on loopback, until it is cut off."""
+    """Forwards connections from its own loopback port to another loopback port, until ``cut`` is called."""
 
     def __init__(self, port: int) -> None:
         self._target = port

@@ -60,7 +60,7 @@ class Site(Served):
         await asyncio.sleep(0.25)
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
-        """Forward a participant's messages to all others in the room."""
+        """Forward a participant's messages to all other participants in the room."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         others = self._rooms.setdefault(request.match_info["room"], set())

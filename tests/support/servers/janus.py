@@ -1,6 +1,6 @@
 """Janus from Debian with our own configuration and signed tokens; every test starts its own Janus.
 
-Janus's WebSockets listen on loopback. Janus's media can't use loopback, because Janus ignores that address.
+Janus's WebSockets listen on loopback. Janus's media can't use loopback, because Janus ignores loopback addresses.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def own_address() -> str | None:
 
 
 class Janus:
-    """A running Janus server; ``kill`` and ``start`` are for tests in which Janus fails."""
+    """A running Janus server; tests in which Janus fails call ``kill`` and ``start``."""
 
     def __init__(self, folder: Path) -> None:
         self.secret = secrets.token_hex(16)

@@ -16,7 +16,7 @@ _SILENT: Final = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-au
 
 
 def with_node(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder with the Node.js that the page uses."""
+    """Run a command in a folder with the Node.js version that ``scripts/with-node`` selects."""
     return subprocess.run(
         [ROOT / "scripts" / "with-node", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
