@@ -167,7 +167,7 @@ def ratios(runs: list[Run]) -> dict[str, float | None]:
 
 
 def file_figures(runs: list[Run]) -> dict[str, Any]:
-    """Return what ``verify`` measured in the harness's files with four participants at 720p30."""
+    """Return what ``verify`` measured in the harness's recordings of four participants at 720p30."""
     worst: Callable[[Run], float | None] = lambda run: max(run.repeated or 0.0, run.skipped or 0.0)  # noqa: E731
     return {
         "frame_rate": middle(runs, MAIN, "ours", lambda run: run.frame_rate),

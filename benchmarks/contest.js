@@ -39,7 +39,7 @@ const { client } = window;
 /** @type {{id: string, name: string, videoTrack: MediaStreamTrack, audioTrack: MediaStreamTrack}[]} */
 let participants = [];
 
-/** Collects the participants: Alice, and the others, who are created in this page or have joined the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
+/** Collects the participants: Alice, and the other participants, who are created in this page or have joined the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
 async function open({ others, size, scene }) {
   client.media.fit(size);
   const [videoTrack] = client.media.stream.getVideoTracks();

@@ -112,7 +112,7 @@ class Arena:
         self._files = 0
 
     def run(self, contestant: str, form: Form, *, repeat: int, seconds: float) -> Run:
-        """Let one contestant record for ``seconds`` seconds, and measure it; raises HarnessError if that fails."""
+        """Let one contestant record for ``seconds`` seconds, and measure it; raises HarnessError if recording fails."""
         with self._rooms(1, form) as (room,):
             alice = self._prepare(room, contestant, form)
             self._begin(alice, contestant, form)

@@ -1,4 +1,4 @@
-"""Measure the CPU time and memory of this process and its children, and the CPU time of all other programs."""
+"""Measure the CPU time and memory of this process and its children, and the CPU time of every other program."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Measure everything except the mixers, in the harness's own rooms.
 
-The suites measure how long it takes to get the first frame, to complete the file and to verify it. They also measure
-memory growth, how much CPU time is saved if senders send at the tile's size, the quality of recordings made while
-another program is busy, and the A/V offset.
+The suites measure how long it takes to get the first frame, to complete the file and to verify it. The suites also
+measure memory growth, how much CPU time is saved if senders send at the tile's size, the quality of recordings made
+while another program is busy, and the A/V offset.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def growth(minutes: float, *, bitrate: int, log: Callable[[str], None]) -> float
 
 
 def senders(repeats: int) -> dict[str, float]:
-    """Return how many cores four participants at 720p30 use if they send at the tile's size, and if they send 720p."""
+    """Return how many cores four participants at 720p30 use when sending at the tile's size, and when sending 720p."""
     config = RecordConfig(record_name="senders", record_video_quality="720p", record_video_frame=30)
     cores: dict[str, list[float]] = {"tiles": [], "whole": []}
     for _ in range(repeats):
@@ -139,8 +139,8 @@ def senders(repeats: int) -> dict[str, float]:
 def with_a_busy_program(repeats: int) -> dict[str, float]:
     """Return the highest percentages of bad frames for three participants (720p30) while another program uses one core.
 
-    ``lost`` counts frames that are not in the file, ``uncounted`` counts lost frames that the manifest does not count,
-    and ``repeated`` counts a participant's frames that are repeated or skipped.
+    ``lost`` counts frames that are not in the file, ``uncounted`` counts lost frames that are missing from the
+    manifest's count, and ``repeated`` counts a participant's frames that are repeated or skipped.
     """
     lost, uncounted, repeated = [], [], []
     for _ in range(repeats):

@@ -95,7 +95,7 @@ def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
 
 
 def _wait_until(page: Page, elapsed: str) -> None:
-    """Wait until the page shows at least this duration; durations of equal length can be compared as text."""
+    """Wait until the page shows at least this duration; durations with equally many characters are compared as text."""
     page.wait_for_function("at => document.getElementById('elapsed').textContent >= at", arg=elapsed, timeout=15_000)
 
 

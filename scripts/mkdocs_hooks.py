@@ -17,7 +17,10 @@ RELATIVE_LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page for each of these two files. MkDocs calls this function after it has listed the files in docs/."""
+    """Add one page for the changelog and one for the contributing guide.
+
+    MkDocs calls this function after it has listed the files in docs/.
+    """
     repository = config.extra["social"][0]["link"]
     for name in PAGES:
         text = (ROOT / name).read_text(encoding="utf-8")

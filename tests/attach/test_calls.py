@@ -229,7 +229,7 @@ def test_participant_without_a_marker_is_unidentified(
 
 @pytest.mark.thorough
 def test_video_file_becomes_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
-    """The application sends the video file, so the other participant's recording contains the file's marker."""
+    """The application sends the video file, so the marker in the file appears in the other participant's recording."""
     video_file = tmp_path / "camera.webm"
     write_media(
         video_file, Scene(participants=(PlannedParticipant(name="actor", marker=9),), width=640, height=360, seconds=8)

@@ -35,7 +35,10 @@ def test_call_in_a_frame_of_the_same_site_is_recorded(room: Room, enter: Enter, 
 
 
 def test_call_in_a_frame_of_another_site_is_recorded(room: Room, site: Site) -> None:
-    """The frame has its own process. It also has its own content security policy, which the room's contexts bypass."""
+    """The frame runs in its own process.
+
+    The frame has its own content security policy, which the room's contexts bypass.
+    """
     alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
     for one in (alice, bob):
         one.page.goto(f"{site.url}/frames/other-site.html")

@@ -1,4 +1,4 @@
-"""Tests for attached pages that crash, reload, navigate, or stay open after the harness releases them."""
+"""Tests for attached pages that crash, reload, navigate, or stay open after the harness detaches from them."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def _serve_internet_sites(context: BrowserContext) -> None:
     "granted", ["origin", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("nothing", "everywhere"))]
 )
 def test_internet_page_reaches_only_this_machine(room: Room, page: Page, granted: str) -> None:
-    """Only the attached site may access this machine, regardless of which other permissions the page's owner grants."""
+    """Only the attached site may access this machine, whatever other permissions the page's owner grants."""
     context = page.context
     _serve_internet_sites(context)
     alice = room.attach(page, "alice")
@@ -131,7 +131,10 @@ _TRACES = """() => [
 
 
 def test_released_page_contains_no_trace_of_the_harness(room: Room, page: Page) -> None:
-    """The call continues. After a reload, Chrome enforces the security policy, and only the owner's grants remain."""
+    """The call continues.
+
+    After a reload, Chrome enforces the security policy, and only permissions granted by the owner remain.
+    """
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
     page.context.grant_permissions(["camera", "microphone"])

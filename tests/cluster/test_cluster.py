@@ -97,7 +97,7 @@ def write(tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Every scenario has one outcome, and the killed worker's recordings are fetched and reported."""
+    """Every scenario is reported exactly once, and the killed worker's recordings are fetched and reported."""
     first, _ = cluster.worker(), cluster.worker()
     arguments = (
         *write(SCENARIO_COUNT, 3),

@@ -88,7 +88,7 @@ def on_states(report: Report, event: str, participant: str) -> list[bool | None]
 
 
 def seconds_off(report: Report, event: str, participant: str) -> float:
-    """Return how long a participant's audio or video was off according to the manifest, in seconds."""
+    """Return how long a participant's audio or video was off, in seconds, according to the manifest."""
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     times = [one.at for one in timeline.events if one.event == event and one.participant == participant]
     return sum(after - before for before, after in zip(times[1::2], times[2::2], strict=False))
@@ -140,7 +140,10 @@ def test_a_muted_microphone_leaves_silence_and_returns_in_sync(call: Report) -> 
 
 
 def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: Report) -> None:
-    """NERTC's guide advises against toggling the microphone. After ten toggles, audio and video are still in sync."""
+    """NERTC's guide advises against toggling the microphone.
+
+    After the microphone is toggled ten times, audio and video are still in sync.
+    """
     assert [True, *[False, True] * 10] == on_states(call, "audio", "ivan")
     assert [True, *[False, True] * 11] == on_states(call, "audio", "alice")
     assert [] == failures_of(call, "ivan")
@@ -189,7 +192,7 @@ def test_a_participant_who_leaves_and_returns_is_the_same_participant(call: Repo
 
 
 def test_a_local_recording_contains_only_the_recording_participant(room: Room) -> None:
-    """Bob joins, mutes, unmutes, shares his screen and leaves, but is never in Alice's local recording."""
+    """Bob joins, mutes, unmutes, shares his screen and leaves, but never appears in Alice's local recording."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=SMOOTH)
     bob = room.join("bob")
@@ -265,7 +268,10 @@ def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None
 def test_only_our_own_page_gets_the_camera(
     browser_type: BrowserType, browser_type_launch_args: dict[str, Any], room_server: RoomServer, tmp_path: Path
 ) -> None:
-    """Our page can open the camera. Another site's page can't, because nobody answers Chrome's permission prompt."""
+    """Our page can open the camera.
+
+    Another site's page can't open the camera, because nobody answers Chrome's permission prompt.
+    """
     asking = [switch for switch in browser_type_launch_args["args"] if switch != "--use-fake-ui-for-media-stream"]
     browser = browser_type.launch(
         **{**browser_type_launch_args, "args": [*asking, "--use-fake-device-for-media-stream"]}

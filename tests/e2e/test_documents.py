@@ -96,7 +96,10 @@ def test_a_python_block_runs_as_written(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("document", ["README.md", f"docs/{STEPS}"])
 def test_the_commands_in_a_document_run_as_written(document: str, tmp_path: Path) -> None:
-    """All commands run in order in one folder. Their exit codes and the words in their output match the document."""
+    """All commands in a document run in order in the same folder.
+
+    The commands' exit codes and the words in their output match the document.
+    """
     text = (ROOT / document).read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in BLOCK.finditer(text):

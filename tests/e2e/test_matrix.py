@@ -105,7 +105,7 @@ def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participan
 
 
 def verify_recording(recording: Recording) -> Report:
-    """Verify a recording. In the full form, no other tests run at the same time, so every check must pass."""
+    """Verify a recording. In a thorough run, no other tests run at the same time, so every check must pass."""
     if not FULL:
         return check_recording(recording)
     report = verify(recording)

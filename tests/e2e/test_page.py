@@ -90,7 +90,10 @@ def test_a_participant_who_leaves_while_recording_can_still_download(open_server
 
 
 def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server: RoomServer, visit: Visit) -> None:
-    """Alice sees a placeholder while Bob's camera is off. When it is on again, the same video element reappears."""
+    """Alice sees a placeholder while Bob's camera is off.
+
+    When Bob's camera is on again, the same video element reappears.
+    """
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")

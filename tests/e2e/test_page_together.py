@@ -52,7 +52,7 @@ def record(page: Page, name: str) -> None:
 def test_two_participants_use_the_page_at_the_same_time(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any]
 ) -> None:
-    """Alice and Bob record at the same time and see both recordings; Alice verifies and deletes Bob's."""
+    """Alice and Bob record at the same time and see both recordings; Alice verifies and deletes Bob's recording."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -282,7 +282,10 @@ def test_another_microphone_can_be_chosen_in_the_room(open_server: RoomServer, v
 
 @pytest.mark.parametrize("recording", [False, True], ids=["", "while recording"])
 def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
-    """The page reports the lost connection and later rejoins automatically. A recording in progress is kept."""
+    """The page reports the lost connection and later rejoins automatically.
+
+    A recording that is in progress when the connection is lost is kept.
+    """
     port = free_port()
     with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None) as server:
         page = visit(server.url, unless="ERR_CONNECTION_REFUSED")

@@ -72,7 +72,7 @@ def test_an_audio_recording_is_a_webm_with_opus_only(
 
 
 def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) -> None:
-    """The start call returns only when the server has data from both tracks, so the file is never empty."""
+    """The start call returns only after the server has received data from both tracks, so the file is never empty."""
     recording = record(alice, seconds=0)
 
     report = verify(recording)

@@ -66,7 +66,7 @@ def test_a_join_without_a_connection_ends_in_a_step_timeout(
 
 
 def test_a_participant_in_the_room_cannot_join_again(alice: Participant) -> None:
-    """If a client joins a second time, the call is refused and the client stays in the room."""
+    """A client that is already in a room can't join again, and the refused call does not remove it from the room."""
     page = alice.page
 
     refusal = page.evaluate("client.join({ name: 'alice' }).catch(({ code, message }) => [code, message])")

@@ -39,7 +39,7 @@ def check_file() -> Iterator[Callable[[Recording], Report]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _opinions(goals: Goals) -> Iterator[None]:
-    """Add a row to the table of measurements: the number of differences between our probe and other programs."""
+    """Add a row to the table of measurements: how often the harness's probe and other programs disagree."""
     yield
     if CHECKED_FILES:
         figure = f"{len(CHECKED_FILES)} files, {len(DIFFERENCES)} differences"
@@ -54,7 +54,7 @@ class ServerBehindNetwork:
         self.url = network.url
 
     def attach(self, room: str, name: str, media: str) -> str:
-        """Return the script for another application's page, in which the network's URL replaces the server's."""
+        """Return the script for another application's page, with the server's URL replaced by the network's URL."""
         return self._server.attach(room, name, media).replace(self._server.url, self.url)
 
     def __getattr__(self, name: str) -> object:

@@ -3,8 +3,8 @@
 Run it with ``python -m tests.faults.soak [MINUTES]``. The exit code is 1 if a limit is exceeded.
 
 Three participants record at 720p30, or as specified by --quality and --frame-rate, in our own room or in another
-application's call (--application). Memory means the proportional set size of Chrome's processes, in MB. The memory
-usage is sampled every few seconds, and its slope is fitted to all samples except the first fifth.
+application's call (--application). The measured memory is the proportional set size of Chrome's processes, in MB. The
+memory usage is sampled every few seconds, and its slope is fitted to all samples except the first fifth.
 """
 
 import argparse

@@ -19,7 +19,7 @@ SHARES = "[...client.room.participants.values()].some((member) => member.name ==
 
 
 def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network) -> None:
-    """Data and messages that a network outage delayed arrive afterwards, and all participants stay in the room."""
+    """After a network outage, delayed data and messages still arrive, and all participants stay in the room."""
     alice, bob = far_room.join_all("alice", "bob")
     stalls: list[object] = []
     alice.on("recording-stalled", stalls.append)
@@ -68,7 +68,7 @@ def _namespaces_work() -> bool:
 
 
 def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path) -> None:
-    """After an outage in which packets are lost, all media and both WebSockets continue."""
+    """After an outage in which packets are lost, all media and both WebSockets continue to work."""
     if not _namespaces_work():
         pytest.skip("Creating a network namespace requires Linux, unshare and root.")
     program = ["unshare", "--net", sys.executable, "-m", "tests.support.network.namespace", str(tmp_path)]

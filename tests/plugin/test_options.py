@@ -146,7 +146,7 @@ def test_unknown_value_of_recordings_keep_is_refused(pytester: pytest.Pytester) 
 
 
 def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -> None:
-    """The marker's participants join before the test, and recordings use the marker's configuration by default."""
+    """The marker's participants join before the test, and the marker's configuration is the default for recordings."""
     pytester.makepyfile(
         """
         import pytest

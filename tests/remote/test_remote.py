@@ -96,7 +96,7 @@ def test_crashed_browser_server_leaves_the_recording(
 def test_browser_server_without_our_switches_is_refused(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A remote Chrome that was launched without our switches is refused, because its recordings would be unreliable."""
+    """A remote Chrome launched without the harness's switches is refused, because its recordings are unreliable."""
     config = tmp_path / "launch.json"
     config.write_text(json.dumps({"executablePath": str(remote_chrome["executable"]), "chromiumSandbox": False}))
     server = serve("launch-server", "--browser", "chromium", "--config", str(config))
@@ -120,7 +120,10 @@ def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server]
 
 
 def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """A server with another Playwright version is refused. The error shows both versions and says what must match."""
+    """A browser server with a different Playwright version is refused.
+
+    The error shows both Playwright versions and says that their major and minor parts must match.
+    """
     earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
     server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
 
@@ -145,7 +148,7 @@ def test_missing_browser_server_is_reported(tmp_path: Path) -> None:
 def test_rooms_of_a_run_are_spread_over_several_browsers(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path
 ) -> None:
-    """With remote browsers, a run can play more scenarios in parallel than this machine could."""
+    """With remote browsers, one run can play more scenarios in parallel than this machine alone could."""
     scenario = tmp_path / "one.toml"
     scenario.write_text(ONE_PARTICIPANT)
     first, second = serve(), serve()
@@ -180,7 +183,7 @@ def test_record_command_uses_a_remote_browser(
 def test_browser_in_another_network_is_reached_only_through_its_server(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], other_network: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """The page, the chunks and the download all pass through the connection to Playwright's server."""
+    """The page, the chunks and the download are all transferred over the connection to Playwright's server."""
     *prefix, address = other_network
     server = serve("run-server", "--host", address, "--unsafe", prefix=prefix)
 

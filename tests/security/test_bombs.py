@@ -1,4 +1,4 @@
-"""The server needs hardly any memory for huge or compressed messages."""
+"""Huge or compressed messages hardly increase the server's memory usage."""
 
 from __future__ import annotations
 

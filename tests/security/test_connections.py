@@ -245,7 +245,10 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 def test_recording_is_refused_if_descriptors_are_nearly_used_up(tmp_path: Path) -> None:
-    """The error suggests raising the descriptor limit. Once enough descriptors are free, a recording can begin."""
+    """If few file descriptors are free, the error suggests raising the descriptor limit.
+
+    Once enough descriptors are free, a recording can begin.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:

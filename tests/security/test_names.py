@@ -203,7 +203,7 @@ def codec_change(codec: str) -> dict[str, Any]:
 def test_manifest_contents_are_printed_without_control_characters(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Control characters in a manifest are never printed, and errors about its contents stay short."""
+    """Control characters in a manifest are never printed, and errors about a manifest's contents stay short."""
     recording = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     content = json.loads(recording.manifest.read_text())
     inner = change.get("recording", {})

@@ -155,7 +155,7 @@ def test_origin_of_sockets_is_checked_for_every_spelling_of_the_upgrade(public_s
 def test_all_responses_have_security_headers(
     method: str, path: str, headers: dict[str, str], status: int, public_server: RoomServer
 ) -> None:
-    """All responses, including refusals, have strict security headers and reveal no folder."""
+    """All responses, including refusals, have strict security headers and reveal no folder paths."""
     connection = http.client.HTTPConnection(urlsplit(public_server.url).netloc)
     connection.request(
         method, path, headers={name: value.format(url=public_server.url) for name, value in headers.items()}

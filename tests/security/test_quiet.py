@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"\b(?!127\.0\.0\.1)(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
 class Seen:
-    """Collects the URLs that pages request and the tokens that the server issues."""
+    """Collects the URLs that pages request, and the tokens that the server issues to them."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
@@ -76,7 +76,10 @@ def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path)
 def test_tokens_appear_in_no_address_and_no_log(
     seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
 ) -> None:
-    """No log line contains tokens, not even at DEBUG. Lines at INFO and above contain neither SDP nor IP addresses."""
+    """No log line contains tokens, not even at the DEBUG level.
+
+    Log lines at the INFO level and above contain neither SDP nor IP addresses.
+    """
     caplog.set_level(logging.DEBUG)
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))

@@ -43,7 +43,7 @@ def finish_and_verify(participant: Participant) -> Report:
 
 
 def test_recording_shows_when_participants_join_mute_and_leave(open_rooms: Callable[[], Room]) -> None:
-    """Each participant sends each track once, and the recording participant receives all tracks over one connection."""
+    """Each participant sends every track once, and the recording participant receives all tracks on one connection."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)
@@ -88,7 +88,10 @@ def test_local_recording_over_janus_contains_no_other_participant(open_rooms: Ca
 
 @pytest.mark.thorough
 def test_restart_of_janus_causes_only_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
-    """If Janus restarts, all pages reconnect. The recording continues, and its timeline shows the interruption."""
+    """If Janus restarts, all pages reconnect.
+
+    The recording continues when Janus restarts, and the recording's timeline shows the interruption.
+    """
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)
