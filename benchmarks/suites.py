@@ -1,6 +1,6 @@
-"""Measure everything except the mixers, in the harness's own rooms.
+"""Run every measurement except the mixer comparison, in the harness's own rooms.
 
-The suites measure how long it takes to get the first frame, to complete the file and to verify it. The suites also
+The suites measure how long it takes to get the first frame, to complete a file and to verify the file. The suites also
 measure memory growth, how much CPU time is saved if senders send at the tile's size, the quality of recordings made
 while another program is busy, and the A/V offset.
 """

@@ -1,4 +1,4 @@
-"""Print the test coverage of the Python code and of the page. `make test` runs this script at the end."""
+"""Print the test coverage of the Python code and of the page's JavaScript. `make test` runs this script at the end."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _python() -> str:
 
 
 def _page() -> str:
-    """Return the percentages of lines and branches that ran under Node, and how many files run only in browsers."""
+    """Return the share of the page's lines and branches that ran under Node, and the number of browser-only files."""
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "web" / "src").rglob("*.js")}
     try:
         reports = PAGE.read_text(encoding="utf-8").split("end_of_record")

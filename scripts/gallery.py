@@ -30,7 +30,7 @@ _QUALITY = 82
 
 
 def main() -> int:
-    """Take all screenshots; they replace the old ones only if the report has no unintended finding."""
+    """Take all screenshots, and replace the old ones only if the report has no unintended finding."""
     with (
         tempfile.TemporaryDirectory() as new,
         tempfile.TemporaryDirectory() as temporary,
@@ -95,7 +95,10 @@ def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
 
 
 def _wait_until(page: Page, elapsed: str) -> None:
-    """Wait until the page shows at least this duration; durations with equally many characters are compared as text."""
+    """Wait until the page shows at least this duration.
+
+    Durations with the same number of characters can be compared as text.
+    """
     page.wait_for_function("at => document.getElementById('elapsed').textContent >= at", arg=elapsed, timeout=15_000)
 
 

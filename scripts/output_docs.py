@@ -1,7 +1,7 @@
 """Fill in the tables of docs/output-files.md; with ``--check``, only report whether they are up to date.
 
-Each table is between ``<!-- fields: MODULE.MODEL -->`` and ``<!-- end -->``. Its rows are the fields of a pydantic
-model as they appear in JSON, and their descriptions are the docstrings below the fields.
+Each table is between ``<!-- fields: MODULE.MODEL -->`` and ``<!-- end -->``. A table's rows are the fields of a
+pydantic model as they appear in JSON, and the descriptions are the docstrings below the fields.
 """
 
 from __future__ import annotations

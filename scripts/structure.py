@@ -65,7 +65,7 @@ def tracked() -> list[Path]:
 
 
 def folders(files: list[Path]) -> Iterator[Measure]:
-    """Yield each folder with its number of source files, without test files."""
+    """Yield each folder with its number of source files, not counting test files."""
     counts: dict[str, int] = {}
     for path in files:
         test = path.name.startswith("test_") or path.name.endswith(".test.js")

@@ -30,7 +30,7 @@ settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register our markers, and raise Playwright's assertion timeout for machines as slow as two busy cores."""
+    """Register our markers, and raise Playwright's assertion timeout for slow machines (two busy cores)."""
     # If pytest runs under nohup, its child processes ignore SIGHUP, but some tests send them this signal.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -126,7 +126,7 @@ def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
-    """The error explains how to specify a different Chrome, and contains no traceback."""
+    """If Chrome is not found, the error explains how to specify a different Chrome, and contains no traceback."""
     result = run_harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
     assert 3 == result.returncode
@@ -135,7 +135,7 @@ def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
-    """The error says that the port is in use and suggests choosing another one."""
+    """If the port is in use, the error says so and suggests choosing another port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -130,7 +130,7 @@ def firefox_answers(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_firefox_shows_immediately_that_it_cannot_record(firefox_answers: dict[str, Any]) -> None:
-    """The page shows the reason, still shows the join form, and logs no error."""
+    """In Firefox, the page shows why it can't record, still shows the join form, and logs no error."""
     assert firefox_answers["shown"].startswith(REASON)
     assert "MediaStreamTrackProcessor" in firefox_answers["shown"]
     assert firefox_answers["form"] is True
@@ -139,12 +139,12 @@ def test_firefox_shows_immediately_that_it_cannot_record(firefox_answers: dict[s
 
 @pytest.mark.parametrize("caller", ["page", "driven"])
 def test_start_fails_with_nertcs_10450_in_firefox(firefox_answers: dict[str, Any], caller: str) -> None:
-    """The error has NERTC's code 10450 and the reason, whether the page or Python calls start."""
+    """In Firefox, a start call from the page or from Python fails with NERTC's code 10450 and the reason."""
     assert {"name": "NotSupportedError", "code": 10450, "message": firefox_answers["shown"]} == firefox_answers[caller]
 
 
 def test_firefox_reports_that_it_cannot_send_synthetic_video(firefox_answers: dict[str, Any]) -> None:
-    """The error suggests joining with camera and microphone instead of synthetic media."""
+    """If synthetic media are requested in Firefox, the error suggests joining with camera and microphone instead."""
     assert "NotSupportedError" == firefox_answers["synthetic"]["name"]
     assert "join with camera and microphone" in firefox_answers["synthetic"]["message"]
 
@@ -183,7 +183,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
 def test_a_chrome_without_a_required_feature_is_refused(
     browser: Browser, room_server: RoomServer, tmp_path: Path, script: str, missing: str
 ) -> None:
-    """The start call raises an error with NERTC's code 10450 and the missing feature, and nothing is recorded."""
+    """If Chrome lacks a required feature, start raises NERTC's error 10450 with the feature and records nothing."""
     context = browser.new_context()
     context.add_init_script(script)
     with Room(server=room_server, new_context=lambda: context, recordings=tmp_path, name="other") as room:

@@ -223,7 +223,7 @@ def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, vi
 
 
 def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomServer, visit: Visit) -> None:
-    """The name field gets the focus and is marked as invalid, and the error appears next to it."""
+    """If the name is missing, its field gets the focus and is marked as invalid, and the error appears next to it."""
     page = visit(open_server.url)
 
     button(page, "Join").click()
@@ -236,7 +236,7 @@ def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomSer
 
 @pytest.mark.alone
 def test_a_room_with_a_join_code_requires_it(visit: Visit, tmp_path: Path) -> None:
-    """The page asks for the join code, reports a missing or wrong code, and accepts the right one."""
+    """The page asks for the join code, reports a missing or wrong code, and accepts the correct code."""
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="open sesame")
     ) as server:

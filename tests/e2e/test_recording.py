@@ -32,7 +32,7 @@ def test_a_recording_has_the_requested_size_and_exact_frame_times(
     frame_rate: Any,
     size: tuple[int, int],
 ) -> None:
-    """Frame times are multiples of the frame interval, and the manifest counts each missing frame."""
+    """Frame times are multiples of the frame interval, and every missing frame is counted in the manifest."""
     recording = record(alice_with_bob, record_video_quality=quality, record_video_frame=frame_rate)
 
     media = read_back(recording.path)

@@ -1,4 +1,4 @@
-"""Tests that join, start, stop, pause, download and clean in unusual orders."""
+"""Tests that call join, start, stop, pause, download and clean in unusual orders."""
 
 import sys
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def test_a_join_returns_immediately_if_nobody_subscribes(room: Room) -> None:
 def test_a_join_without_a_connection_ends_in_a_step_timeout(
     room: Room, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The error reports that Alice did not receive Bob's media, and the room continues without Bob."""
+    """If Alice does not receive Bob's media, the error says so, and the room continues without Bob."""
 
     def unreachable() -> BrowserContext:
         context = new_context()
@@ -187,7 +187,7 @@ def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
 
 
 def test_an_invalid_option_neither_starts_nor_ends_a_recording(alice: Participant) -> None:
-    """The error names the option, its value and the allowed values, and the recording in progress continues."""
+    """An invalid option's error contains its name, value and valid values, and the recording in progress continues."""
     alice.start_media_recording(record_config=config_named("unharmed"))
 
     refusal = alice.page.evaluate(

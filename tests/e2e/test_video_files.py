@@ -81,7 +81,7 @@ def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> Non
 
 @pytest.mark.thorough
 def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: Room, tmp_path: Path) -> None:
-    """The recording starts without waiting for the missing audio track."""
+    """If a video file has no audio track, the recording starts without waiting for one."""
     room.join("alice", media=write_video_file(tmp_path, seconds=3, audio=False))
     bob = room.join("bob")
 
@@ -101,7 +101,7 @@ def test_an_operation_that_a_video_file_does_not_support_is_refused(room: Room, 
 
 
 def test_a_file_that_chrome_cannot_play_is_refused_and_no_participant_remains(room: Room, tmp_path: Path) -> None:
-    """The error shows the ffmpeg command that converts the file into a format that Chrome can play."""
+    """If Chrome can't play a video file, the error shows the ffmpeg command that converts it into a playable format."""
     (tmp_path / "camera.webm").write_bytes(b"not a video file" * 100)
     bob = room.join("bob")
 

@@ -117,7 +117,7 @@ def test_recording_of_a_crashed_tab_is_attached_to_the_error(room: Room, goals: 
 def test_recording_of_a_closed_context_is_saved(
     room_server: RoomServer, browser: Browser, tmp_path: Path, goals: Goals, check_file: CheckFile
 ) -> None:
-    """Closing the browser context without stopping the recording loses at most 0.5 s."""
+    """If the browser context is closed without stopping the recording, at most 0.5 s of the recording is lost."""
     losses = []
     for number in range(CLOSES):
         with Room(server=room_server, new_context=browser.new_context, recordings=tmp_path, name=f"c{number}") as room:

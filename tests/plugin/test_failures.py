@@ -82,7 +82,10 @@ def test_recordings_are_kept_if_a_fixture_of_the_module_fails(pytester: pytest.P
 
 
 def test_unusual_console_text_is_stored_for_a_failed_test(pytester: pytest.Pytester) -> None:
-    """Lone surrogates, control characters and NUL are replaced, and colliding participant names get separate files."""
+    """Lone surrogates, control characters and NUL are replaced in the stored text.
+
+    Participants whose names collide get separate files.
+    """
     pytester.makepyfile(
         r"""
     def test_that_fails(room):

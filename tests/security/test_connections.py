@@ -247,7 +247,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
 def test_recording_is_refused_if_descriptors_are_nearly_used_up(tmp_path: Path) -> None:
     """If few file descriptors are free, the error suggests raising the descriptor limit.
 
-    Once enough descriptors are free, a recording can begin.
+    A recording can begin once enough descriptors are free.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 

@@ -158,7 +158,7 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
 
 
 def test_slow_member_delays_no_other_member(tmp_path: Path) -> None:
-    """The server disconnects a slow member, serves the other members without delay, and stops quickly."""
+    """The server disconnects a member that reads too slowly, serves other members without delay, and stops quickly."""
 
     async def talk(server: RoomServer) -> None:
         async with sockets(server) as wire:

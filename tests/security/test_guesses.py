@@ -1,4 +1,4 @@
-"""Responses do not reveal whether a guessed token, room or recording exists; the tests also print response times."""
+"""Responses do not reveal whether a guessed token, room or recording exists, and the tests print response times."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def request_outstanding(self) -> None:
-        """Check that a request for outstanding frames is answered, although an audio recording has no frames."""
+        """Check that a request for outstanding frames is answered, even though an audio recording has no frames."""
         answered = threading.Event()
         self.active.growing_file.call_when_read(answered.set)
         assert answered.wait(10)

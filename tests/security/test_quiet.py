@@ -35,7 +35,7 @@ class Seen:
         self.tokens: set[str] = set()
 
     def watch(self, context: BrowserContext) -> BrowserContext:
-        """Collect the URLs that the pages of a context request."""
+        """Collect the URLs that a context's pages request."""
         context.on("request", lambda request: self.addresses.append(request.url))
         context.on("page", self._watch_page)
         return context

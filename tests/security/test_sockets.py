@@ -254,7 +254,7 @@ async def foreign(server: RoomServer, number: int) -> bool:
 def test_exceeded_limit_is_named_in_the_error(
     limits: ServerLimits, path: str, texts: Sequence[str], expected: str, tmp_path: Path
 ) -> None:
-    """The server sends an error that names the limit, and then disconnects the client."""
+    """If a client exceeds a limit, the server sends an error that names the limit, and then disconnects the client."""
 
     async def strain(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:

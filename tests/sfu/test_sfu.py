@@ -193,7 +193,7 @@ def test_room_over_janus_is_recorded_from_the_command_line(
 def test_invalid_janus_token_is_reported(
     janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path, fault: str
 ) -> None:
-    """If the Janus token is invalid, the error explains what to do, and the room stays empty."""
+    """If the Janus token is invalid, the error contains the remedy, and the room stays empty."""
     sfu = (
         Sfu(janus.url, "not the secret of Janus")
         if fault == "wrong secret"

@@ -1,4 +1,4 @@
-"""Helpers for calls in other applications: wait until everybody is in the call, and record it."""
+"""Helpers for calls in other applications: wait until all participants are in the call, and record it."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ LENIENT_LIMITS = Limits(
 
 
 def failed_findings(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS_CHECKS) -> list[dict[str, Any]]:
-    """Return the failed findings in the command line's JSON, except those about smoothness."""
+    """Return the failed findings in the command line's JSON output, except the findings of smoothness checks."""
     findings = [finding for report in answer["reports"] for finding in report["findings"]]
     return [one for one in findings if not one["ok"] and one["check"] not in excused]
 
 
 def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Report:
-    """Verify a recording and return its report; all checks except those about smoothness must pass."""
+    """Verify a recording and return its report; all checks except the smoothness checks must pass."""
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
     excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
     failed = [finding for finding in report.findings if not finding.ok and finding.check not in excused]

@@ -133,7 +133,7 @@ class Sockets:
         return socket, await socket.receive_json(timeout=10)
 
     async def refused(self, path: str, text: str) -> dict[str, Any] | None:
-        """Send one message without a token; return the last answer before the server disconnects, if any."""
+        """Send one message without a token; return the last answer before the server disconnects, or None."""
         socket = await self.open(path)
         async with socket:
             await socket.send_str(text.encode(errors="replace").decode())

@@ -1,4 +1,4 @@
-"""Reports are correct: each planted fault makes only the right check fail, and files without faults pass."""
+"""Reports are correct: each planted fault makes only the intended check fail, and files without faults pass."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Base, Path], Recording], set[str]]]] = {
 
 
 def test_encoding_again_causes_no_finding(base: Base, tmp_path: Path) -> None:
-    """Decoding, encoding and copying a recording does not introduce a fault."""
+    """Decoding, encoding and copying a recording does not introduce faults."""
     for number, write in enumerate((_encoded(lambda base: base.media), _late(0.0))):
         recording = write(base, tmp_path / f"{number}.webm")
 
@@ -212,7 +212,7 @@ def long(browser: Browser, room_server: RoomServer, recordings: Path) -> tuple[R
 def test_hundred_clean_recordings_cause_no_finding(
     browser: Browser, room_server: RoomServer, recordings: Path, goals: Goals
 ) -> None:
-    """The recordings alternate between all sizes, frame rates, types and recorders."""
+    """The recordings cover all sizes, frame rates, types and recorders in turn."""
     forms = [
         {"record_video_quality": quality, "record_video_frame": rate, "record_type": kind}
         for kind in ("video", "video", "audio")

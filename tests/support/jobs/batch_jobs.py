@@ -23,7 +23,7 @@ NO_CHROME = "There is no Chrome here."
 
 @dataclass(frozen=True, kw_only=True)
 class FakeJob(ScenarioJob):
-    """A job that ends as specified by ``fate``; if ``records`` is true, it records first."""
+    """A job that ends as specified by ``fate``; if ``records`` is true, the job makes a recording first."""
 
     fate: Fate = "ends"
     records: bool = False

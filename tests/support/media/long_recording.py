@@ -130,7 +130,7 @@ def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: 
 
 
 def finish_time(active: ActiveRecording, seconds: float) -> float:
-    """Finish a recording whose bytes have all been read; return how many ms this takes."""
+    """Finish a recording whose bytes have all been read; return how many ms the call takes."""
     while active.progress.stamps.get("video", 0) < seconds * 1000 - 500:
         _PAUSE.wait(0.001)
     began = time.perf_counter()

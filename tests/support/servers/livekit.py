@@ -151,7 +151,7 @@ class LiveKit:
         return True
 
     async def _offer(self, participant: _Participant) -> None:
-        """Offer a participant the other participants' tracks, and stop tracks that are no longer published."""
+        """Offer a participant the tracks of all other participants, and stop tracks that are no longer published."""
         async with participant.turn:
             sent = {sender._track_id for sender in participant.subscriber.getSenders()}
             fresh = [
@@ -183,6 +183,6 @@ class LiveKit:
             await asyncio.wait_for(participant.answered.wait(), 10)
 
     async def _send_state(self, participant: _Participant) -> None:
-        """Send a participant's state to everybody in the room."""
+        """Send a participant's state to all participants in the room."""
         for other in self._participants:
             await other.send(update=rtc.ParticipantUpdate(participants=[participant.info]))
