@@ -41,7 +41,7 @@ def test_record_command_records_the_call_of_an_application(site: Site, tmp_path:
 
 
 def test_unreachable_address_is_reported(tmp_path: Path) -> None:
-    """If the URL is unreachable, the error contains the URL's address and the reason, without a traceback."""
+    """If the URL is unreachable, the error contains the address and the reason, without a traceback."""
     with socket.socket() as closed_port:
         closed_port.bind(("127.0.0.1", 0))
         url = f"https://localhost:{closed_port.getsockname()[1]}/"

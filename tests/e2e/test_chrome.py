@@ -41,7 +41,7 @@ print("closed", *(signal.Signals(number).name for number in caught), flush=True)
 
 @contextlib.contextmanager
 def program_with_chrome() -> Iterator[subprocess.Popen[str]]:
-    """Start ``harness`` in its own process group, and yield the process once its page is open."""
+    """Start the test program in its own process group, and yield the process once its page is open."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM_WITH_CHROME], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -143,7 +143,7 @@ def test_signals_to_the_process_group_reach_only_python() -> None:
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:
-    """The error contains the browser's own error output and explains how to fix the problem."""
+    """If a browser does not start, the error contains the browser's output and explains how to fix the problem."""
     broken = tmp_path / "chrome"
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1.2.3.4\necho no libnss3 >&2\nexit 127\n')
     broken.chmod(0o755)

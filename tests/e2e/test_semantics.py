@@ -255,7 +255,7 @@ def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, n
 
 @pytest.mark.skipif(sys.platform != "linux", reason="On other systems threads have no nice values.")
 def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_participant(room: Room) -> None:
-    """When CPU time is scarce, the recording participant's page has priority, so that it misses no frames."""
+    """When CPU time is scarce, the recording participant's page has priority, so that fewer frames are lost."""
     alice, bob = room.join_all("alice", "bob")
     # Find both processes now, because Bob's process might not be the busiest once its priority is lower.
     alice_process, bob_process = renderer_of(alice), renderer_of(bob)

@@ -126,7 +126,7 @@ def test_an_unfinished_tls_handshake_times_out(tmp_path: Path) -> None:
 
 
 def test_idle_connections_are_closed_for_new_requests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When an address has too many connections, the server closes its idle ones, but never its WebSockets."""
+    """When an address has too many connections, the server closes idle ones, but never WebSockets."""
 
     async def crowd(server: RoomServer) -> tuple[int, str]:
         async with sockets(server) as wire:
