@@ -12,7 +12,7 @@ MB = 1_000_000
 
 
 def still_running(family: Collection[psutil.Process], *, within: float) -> list[psutil.Process]:
-    """Return the processes that are still running after ``seconds`` seconds; zombies do not count."""
+    """Return the processes that are still running after ``within`` seconds; zombies do not count."""
     end = time.monotonic() + within
     while (running := [process for process in family if _runs(process)]) and time.monotonic() < end:
         threading.Event().wait(0.02)
