@@ -99,7 +99,7 @@ class BurstDetector:
     def find(self, block: NDArray[np.float32]) -> list[list[tuple[float, float]]]:
         """Return a list for each of the 16 different bursts, with (start in samples, amplitude) of each burst found.
 
-        Only bursts that lie completely inside the block are found.
+        Only bursts that are completely inside the block are found.
         """
         band = np.fft.rfft(block)[self._bins]
         scale = self._WIDTH / _BLOCK

@@ -253,7 +253,7 @@ export class Receiver extends Emitter {
     await this.#handle?.ask({ request: 'start' }, this.#connection.localDescription);
   }
 
-  /** For each video whose wanted layer has changed, requests the new layer from Janus. */
+  /** For each video whose required layer has changed, requests the new layer from Janus. */
   async #chooseLayers() {
     const streams = [];
     for (const { mid, receiver } of this.#connection.getTransceivers()) {
