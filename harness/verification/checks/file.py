@@ -138,7 +138,7 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
 
 def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the frame rate, counting missing frames as if they were present. The ``gap`` check reports missing frames."""
+    """Check the frame rate. Missing frames count as present, because the ``gap`` check reports them."""
     requested = evidence.manifest.recording.frame_rate if evidence.manifest else None
     video = evidence.streams.video
     if requested is None or video is None or evidence.rate is None or not np.ptp(video.times):

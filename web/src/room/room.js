@@ -112,11 +112,7 @@ export class Room extends Emitter {
     await this.#arrivals.receivedByAll(timeout);
   }
 
-  /**
-   * Announces our subscriptions and the requested video sizes; returns at once.
-   *
-   * @param {Subscriptions} subscriptions
-   */
+  /** Announces our subscriptions with the video sizes; returns at once. @param {Subscriptions} subscriptions */
   subscribe(subscriptions) {
     this.#arrivals.subscriptions = subscriptions;
     this.#signaling.send({ type: 'subscribe', subscriptions });
