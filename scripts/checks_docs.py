@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from checkout import ROOT, write_or_check
 
 from harness.verification.checks.catalogue import CHECKS, Check
 from harness.verification.checks.descriptions import DESCRIPTIONS
@@ -13,7 +14,7 @@ from harness.verification.values.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "checks.md"
+PAGE: Final = ROOT / "docs" / "checks.md"
 # The unit of each limit, by the suffix of the limit's name. Limits without one of these suffixes are in seconds.
 _UNITS: Final = {"_percent": "%", "_ms": "ms", "_ppm": "ppm", "_frames": "frames"}
 HEAD: Final = """# Report and checks
@@ -116,14 +117,7 @@ In a [scenario](scenarios.md), the step `download` accepts `duration`, `limits` 
 
 def main() -> int:
     """Write the page; with ``--check``, compare it instead and return 1 if it is out of date."""
-    text = page()
-    if sys.argv[1:] == ["--check"]:
-        if text == PAGE.read_text(encoding="utf-8"):
-            return 0
-        sys.stderr.write(f"{PAGE.name} differs from the checks: run python scripts/checks_docs.py.\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return write_or_check(PAGE, page())
 
 
 def page() -> str:

@@ -16,27 +16,22 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
+from checkout import ROOT, write_or_check
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import BaseModel
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "output-files.md"
+PAGE: Final = ROOT / "docs" / "output-files.md"
 _BLOCK: Final = re.compile(r"(<!-- fields: ([\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TYPES: Final = {str: "string", Path: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
 def main() -> int:
     """Fill in the tables; with ``--check``, compare them instead and return 1 if they are out of date."""
-    before = PAGE.read_text(encoding="utf-8")
-    text = _BLOCK.sub(lambda found: f"{found[1]}\n{table(found[2])}\n{found[3]}", before)
-    if sys.argv[1:] == ["--check"]:
-        if text == before:
-            return 0
-        sys.stderr.write(f"{PAGE.name} differs from the models: run python scripts/output_docs.py.\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    text = PAGE.read_text(encoding="utf-8")
+    return write_or_check(PAGE, _BLOCK.sub(lambda found: f"{found[1]}\n{table(found[2])}\n{found[3]}", text))
 
 
 def table(path: str) -> str:

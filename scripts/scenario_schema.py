@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+
+from checkout import ROOT, write_or_check
 
 from harness.scenario import Scenario
 
-TARGET = Path(__file__).parents[1] / "docs" / "scenario.schema.json"
+TARGET = ROOT / "docs" / "scenario.schema.json"
 
 
 def schema() -> str:
@@ -19,13 +20,7 @@ def schema() -> str:
 
 def main() -> int:
     """Write the schema; with ``--check``, compare it instead and return 1 if it is out of date."""
-    if sys.argv[1:] == ["--check"]:
-        if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == schema():
-            return 0
-        sys.stderr.write(f"{TARGET.name} is out of date. Run python scripts/scenario_schema.py.\n")
-        return 1
-    TARGET.write_text(schema(), encoding="utf-8")
-    return 0
+    return write_or_check(TARGET, schema())
 
 
 if __name__ == "__main__":

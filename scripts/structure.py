@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from checkout import ROOT, tracked_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 TREES = ("harness", "web/src", "web/test", "tests")
 SHOWN = 5
 # The command line reads its options from the parameters of each command.
@@ -34,7 +34,7 @@ class Measure(NamedTuple):
 
 def main() -> int:
     """Print the tables of folders, classes and functions, and return the exit code."""
-    files = tracked()
+    files = tracked_files(*TREES)
     sources = [path for path in files if path.suffix in {".py", ".js"}]
     tables = {
         ("files per folder", 12): [*folders(files)],
@@ -50,18 +50,6 @@ def main() -> int:
         for one in over or ordered[:SHOWN]:
             print(f"  {one.size:4}  {one.place}")
     return int(failed)
-
-
-def tracked() -> list[Path]:
-    """Return all tracked and new files in the measured folders."""
-    answer = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *TREES],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [path for path in map(Path, answer.stdout.splitlines()) if (ROOT / path).is_file()]
 
 
 def folders(files: list[Path]) -> Iterator[Measure]:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import tomllib
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import language
 import pytest
+import texts
 
 pytestmark = pytest.mark.parallel
 
-ROOT = Path(__file__).parents[2]
-_spec = spec_from_file_location("language", ROOT / "scripts" / "language.py")
-assert _spec
-assert _spec.loader
-language = module_from_spec(_spec)
-_spec.loader.exec_module(language)
 RULES = language.rules()
 WRONG = [one["wrong"] for one in tomllib.loads(language.WORDS.read_text(encoding="utf-8"))["words"]]
 
 
 def test_no_text_contains_a_word_that_the_glossary_replaces() -> None:
     """Docs, docstrings, comments, errors, help, findings and page texts use the glossary's words."""
-    found = [line for piece in language.texts() for line in language.findings(piece, RULES)]
+    found = [line for piece in texts.texts() for line in language.findings(piece, RULES)]
 
     assert [] == found
 
@@ -30,12 +25,12 @@ def test_no_text_contains_a_word_that_the_glossary_replaces() -> None:
 @pytest.mark.parametrize(("number", "sentence"), [*enumerate(WRONG)], ids=WRONG)
 def test_every_rule_finds_its_own_example(number: int, sentence: str) -> None:
     """Every rule matches its own example, since a rule that never matches would be useless."""
-    assert [*language.findings(language.Text("docs", "a.md", 1, sentence), [RULES[number]])]
+    assert [*language.findings(texts.Text("docs", "a.md", 1, sentence), [RULES[number]])]
 
 
 def test_allowed_use_is_not_reported() -> None:
     """Fixed terms such as "sound card" are allowed. Identifiers are not checked, because they are code."""
-    piece = language.Text("docs", "a.md", 1, "A machine without a sound card. Call `picture()` or {sound}.")
+    piece = texts.Text("docs", "a.md", 1, "A machine without a sound card. Call `picture()` or {sound}.")
 
     assert [] == [*language.findings(piece, RULES)]
 
@@ -65,9 +60,9 @@ def test_word_is_found_in_every_kind_of_text(name: str, tmp_path: Path) -> None:
     file = tmp_path / Path(path).name
     file.write_text(content, encoding="utf-8")
 
-    found = [(piece, *language.findings(piece, RULES)) for piece in language.texts_of(path, file)]
+    found = [(piece, line) for piece in texts.texts_of(path, file) for line in language.findings(piece, RULES)]
 
-    ((piece, message),) = [one for one in found if len(one) > 1]
+    ((piece, message),) = found
     assert kind == piece.kind
     assert f"{path}:{line} " in message
 
@@ -77,13 +72,13 @@ def test_blocks_of_code_and_quoted_names_are_not_prose(tmp_path: Path) -> None:
     file = tmp_path / "a.md"
     file.write_text("Run `picture`:\n\n```sh\necho picture\n```\n", encoding="utf-8")
 
-    assert [] == [line for piece in language.texts_of("a.md", file) for line in language.findings(piece, RULES)]
+    assert [] == [line for piece in texts.texts_of("a.md", file) for line in language.findings(piece, RULES)]
 
 
 def test_same_seed_draws_the_same_sentences(capsys: pytest.CaptureFixture[str]) -> None:
     """The same seed selects the same random sentences, with the same number from each kind of text."""
     pieces = [
-        language.Text(kind, "a.md", 1, f"The sentence number {number} is one of many.")
+        texts.Text(kind, "a.md", 1, f"The sentence number {number} is one of many.")
         for kind in language.KINDS
         for number in range(40)
     ]
