@@ -48,7 +48,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             wanted = manifest.timeline.audible(one.name, duration)
             checked |= bool(one.audible or widened(wanted, -limits.edge))
             missing = _missing(wanted, one.audible, evidence.audio_missing, limits)
-            wrong += [_presence_finding(one.name, at, "audible", "not audible") for at in missing]
+            wrong += [_state_finding(one.name, at, "audible", wanted=True) for at in missing]
             wrong += _unwanted(one.name, "audible", subtract(one.audible, widened(wanted, limits.edge)), limits)
         yield from limited(wrong)
         if not checked:
@@ -79,11 +79,10 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 continue
             checked = [without_edges(expected.start, end, limits)]
             wrong = longer(subtract(checked, intervals) if wanted else intersection(checked, intervals), limits.absence)
-            states = (state, f"not {state}") if wanted else (f"not {state}", state)
             for at in wrong:
-                yield _presence_finding(name, at, *states)
+                yield _state_finding(name, at, state, wanted=wanted)
             if not wrong:
-                text = f"{name} is {states[0]} {span((expected.start, end))}, as expected."
+                text = f"{name} is {'' if wanted else 'not '}{state} {span((expected.start, end))}, as expected."
                 yield Finding(check="presence", ok=True, participant=name, message=text)
 
 
@@ -153,7 +152,7 @@ def _not_visible(
     for at in in_another_tile:
         yield _presence_finding(participant.name, at, "visible in the right tile", "visible in the wrong tile")
     for at in longer(subtract(missing, in_another_tile), limits.absence):
-        yield _presence_finding(participant.name, at, "visible", "not visible")
+        yield _state_finding(participant.name, at, "visible", wanted=True)
 
 
 def _missing(
@@ -166,14 +165,17 @@ def _missing(
 def _unwanted(name: str, state: str, found: list[Interval], limits: Limits) -> Iterator[Finding]:
     """Yield a finding for each interval in which a muted or absent participant is visible or audible."""
     for at in longer(found, limits.absence):
-        yield _presence_finding(name, at, f"not {state}", state)
+        yield _state_finding(name, at, state, wanted=False)
 
 
-def _presence_finding(name: str, at: Interval, expected: str, got: str) -> Finding:
-    message = f"{name} is {got} {span(at)}."
-    if "tile" not in expected:
-        should = "should not be" if expected.startswith("not ") else "should be"
-        message = f"{name} is {got} {span(at)}, but {should}."
+def _state_finding(name: str, at: Interval, state: str, *, wanted: bool) -> Finding:
+    """Return a finding about an interval in which a participant is not visible or audible as ``wanted``."""
+    if wanted:
+        return _presence_finding(name, at, state, f"not {state}", but=", but should be")
+    return _presence_finding(name, at, f"not {state}", state, but=", but should not be")
+
+
+def _presence_finding(name: str, at: Interval, expected: str, got: str, *, but: str = "") -> Finding:
     return Finding(
         check="presence",
         ok=False,
@@ -181,7 +183,7 @@ def _presence_finding(name: str, at: Interval, expected: str, got: str) -> Findi
         at=milliseconds(at),
         expected=expected,
         got=got,
-        message=message,
+        message=f"{name} is {got} {span(at)}{but}.",
     )
 
 
