@@ -37,8 +37,8 @@ _LOADS: Final = {
     "nertc-whole": "nertc-web-sdk/NERTC.js",
     "recordrtc": "recordrtc/RecordRTC.js",
 }
-# Contestants whose senders send at full size, because NERTC's SDK does not report tile sizes. For all other
-# contestants, senders send at the tile's size.
+# Contestants that always receive full-size video, because NERTC's SDK does not report the sizes of tiles. All other
+# contestants receive video in the size of its tile.
 _WHOLE: Final = ("nertc-whole",)
 # Time, in seconds, from the start of a recording to the start of the measurement.
 _WARM: Final = 1.5

@@ -21,7 +21,7 @@ from harness import (
 from tests.support.application_calls import SMALL, meet, record_call
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import PlannedParticipant, Scene
-from tests.support.reports import check_recording
+from tests.support.reports import audible_share, check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,10 +202,11 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
     report = check_recording(alice.download_media_recording())
 
     bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
-    assert report.participant("dave").is_audible(joined_at + 0.3, joined_at + 1.7)
-    assert bob_in_report.is_audible(0.5, muted - 0.5)
-    assert not bob_in_report.is_audible(muted + 0.7, left_at)
-    assert carol_in_report.is_audible(0.5, left_at - 1)
+    assert audible_share(report.participant("dave"), joined_at + 0.3, joined_at + 1.7) > 0.9
+    # The server and all browsers share the processors, which may cause short gaps in the audio.
+    assert audible_share(bob_in_report, 0.5, muted - 0.5) > 0.9
+    assert audible_share(bob_in_report, muted + 0.7, left_at) < 0.1
+    assert audible_share(carol_in_report, 0.5, left_at - 1) > 0.9
     assert carol_in_report.present[-1][1] == pytest.approx(left_at, abs=1)
 
 

@@ -105,7 +105,7 @@ def test_the_commands_in_a_document_run_as_written(document: str, tmp_path: Path
     for block in BLOCK.finditer(text):
         language, lines = block.groups()
         if language == "python":
-            name = re.findall(r"Save this as `(test_\w+\.py)`", text[: block.start()])[-1]
+            name = re.findall(r"Save .{1,20} as `(test_\w+\.py)`", text[: block.start()])[-1]
             (tmp_path / name).write_text(lines, encoding="utf-8")
         if language != "console":
             continue

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import Limits, Recording, Report, verify
+from harness.verification.values.models import ParticipantReport
 
 # How smooth a recording is depends on the machine. Tests about smoothness check the whole report instead.
 SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
@@ -35,3 +36,9 @@ def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Re
     # The message is needed because pytest shows the values of a failed assertion only in test modules.
     assert [] == failed, failed
     return report
+
+
+def audible_share(participant: ParticipantReport, start: float, end: float) -> float:
+    """Return the share of the time from ``start`` to ``end`` (in seconds) in which a participant is audible."""
+    intervals = participant.audio.audible if participant.audio else []
+    return sum(max(0.0, min(until, end) - max(since, start)) for since, until in intervals) / (end - start)

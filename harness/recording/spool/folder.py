@@ -239,7 +239,7 @@ class Folder:
                 if packet.size:
                     packets[packet.stream.type] += 1
         if packets != Counter(finished.packets):
-            message = f"{path} was read back with {dict(packets)} packets instead of {finished.packets}."
+            message = f"{path} contains {dict(packets)} packets, but should contain {finished.packets}."
             raise recording_error(f"{message} The raw bytes were kept: {self.raw}.")
         self.raw.unlink(missing_ok=True)
 

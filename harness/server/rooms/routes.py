@@ -1,4 +1,4 @@
-"""Routes specifies whether pages send media directly or through TURN servers or an SFU, and has the credentials."""
+"""Whether pages send media directly, through TURN servers or through an SFU, and the credentials for these servers."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
     worker.start()
     known_at = None
     lines = [line.encode() + b"\n" for line in raw.log()]
-    # The slices end in the middle of blocks. The log grows along with the bytes, in partial lines.
+    # The slices end in the middle of blocks. The log grows at the same pace, and its
+    # slices end in the middle of lines.
     log = b"".join(lines)
     slices = [raw.data[at : at + 4_999] for at in range(0, len(raw.data), 4_999)]
     with (tmp_path / "raw.webm").open("ab") as data, (tmp_path / "log.jsonl").open("ab") as log_file:

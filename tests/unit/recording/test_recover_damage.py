@@ -336,7 +336,7 @@ def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_by
 
 
 def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, audio_bytes: bytes) -> None:
-    """If a power cut leaves an empty file of raw bytes next to the finished file, the finished file is recovered."""
+    """If a power cut leaves an empty raw file next to the finished file, the finished file is recovered."""
     active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()

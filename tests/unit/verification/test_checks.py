@@ -91,7 +91,7 @@ def test_planted_fault_is_found_by_its_own_check(
 def test_finding_names_the_participant_and_the_time(
     tmp_path: Path, scene: Scene, check: str, at: tuple[float, float]
 ) -> None:
-    """A finding on a participant's fault contains the fault's interval, and its message names the participant."""
+    """If one participant's media has a fault, the finding names the participant and gives the interval of the fault."""
     (finding,) = verify(write_recording(tmp_path / "standup.webm", scene, manifest_scene=CLEAN)).failures
 
     assert (check, "bob") == (finding.check, finding.participant)

@@ -99,7 +99,7 @@ export const CHINESE = {
   'Waiting for video and audio.': '正在等待视频和音频。',
   'Paused.': '已暂停。',
   'Finalizing the file.': '正在生成文件。',
-  'There is no finished file.': '没有已完成的录制文件。',
+  'No file was saved.': '没有已完成的录制文件。',
   'Download or discard the recording.': '请下载或清除此录制文件。',
   "The recording ended early. The recorded part is in this room's list of recordings.":
     '录制提前结束，已录制的部分在本房间的列表中。',

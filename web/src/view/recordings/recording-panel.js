@@ -39,7 +39,7 @@ const STATUS = {
   starting: 'Waiting for video and audio.',
   paused: 'Paused.',
   stopping: 'Finalizing the file.',
-  broken: 'There is no finished file.',
+  broken: 'No file was saved.',
   stopped: 'Download or discard the recording.',
   downloading: 'Downloading.',
   downloaded: 'Downloaded. Discard the recording when you no longer need it.',

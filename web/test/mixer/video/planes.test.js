@@ -53,7 +53,7 @@ describe('an arena', () => {
     }
     for (const image of held) arena.free(image);
 
-    // This image needs all of the memory in one piece.
+    // This image needs the whole memory as one contiguous block.
     const whole = taken(arena, 999, 660);
     assert.equal(0, whole.start);
   });
