@@ -92,7 +92,7 @@ def test_pytest_configuration_in_the_docs_is_valid(pytestconfig: pytest.Config, 
 
 @pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
 def test_every_option_mentioned_in_the_docs_exists(document: str) -> None:
-    """Each option in a `harness COMMAND --option` in the docs is listed in this command's help."""
+    """Each option that the docs use with a `harness` command is listed in that command's help."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     helps = dict(re.findall(r"^## `harness ([\w ]+)`\n(.*?)(?=^## |\Z)", CLI, flags=re.DOTALL | re.MULTILINE))
     used = re.findall(r"\bharness (record|verify|run|serve|convert|recover|doctor)\b([^`|\n]*)", text)

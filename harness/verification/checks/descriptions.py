@@ -81,7 +81,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         fails=(
             "The time between consecutive frames is not within `gap_ms` of a multiple of the frame duration.",
             "More frames are missing than the manifest reports, which means that the file was changed afterwards.",
-            "More than `missed_percent` of the frames are missing, even if the manifest reports all of them.",
+            "More than `missed_percent` of the frames are missing, even if the manifest reports these frames.",
             "The audio has a gap that is longer than `audio_gap`.",
         ),
         warns=(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SHORTEST_FROZEN: Final = 0.2
 _COUNT_MS: Final = 1000 / COUNTS_PER_SECOND
 _RATES: Final = np.array([60.0, 50.0, 30.0, 25.0, 24.0, 20.0, 15.0, 12.5, 12.0, 10.0, 7.5, 5.0])
-# Frames are normally early or late by up to a third of a count, and each of the sender's frames lasts at least one
+# Frames normally arrive up to a third of a count early or late, and the sender shows each frame for at least one
 # count.
 _SLACK: Final = 0.7
 _WHOLE: Final = 0.03

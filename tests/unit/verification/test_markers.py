@@ -207,7 +207,7 @@ def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
 
 
 def test_tone_is_distinguished_from_its_neighbors() -> None:
-    """Two tones that are only 50 Hz apart are told apart: each is detected only while it is playing."""
+    """Of two tones that are only 50 Hz apart, each is detected only while it is playing."""
     planned = (
         PlannedParticipant(name="a", marker=5, muted=((1.0, 2.0),)),
         PlannedParticipant(name="b", marker=6, muted=((2.0, 3.0),)),

@@ -1,4 +1,4 @@
-/** Participant: another participant in our own room, and helper functions for the video sizes in subscriptions. */
+/** Participant, which represents another participant in our room, and functions for the sizes of the video we request. */
 
 /**
  * The server's information about a participant, and the tracks that we receive from them.

@@ -16,7 +16,7 @@ export class Arena {
   }
 
   /**
-   * Returns a new image, or null if no free piece of memory is large enough.
+   * Returns a new image, or null if no free block of memory is large enough.
    *
    * @param {number} width
    * @param {number} height

@@ -2,7 +2,7 @@
  * Mesh: one peer connection to each participant that sends to us or subscribes to us.
  *
  * Input: our stream, and the descriptions and candidates that the server forwards. Output: TransportEvents. Room uses
- * this class through the interface Transport.
+ * this class through the Transport interface.
  */
 
 import { Emitter } from '../../shared/events.js';
