@@ -9,9 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFun
 from harness.recording.files.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Interval = tuple[float, float]
+# Number of different tones; a marker's tone is the marker modulo this number.
+_VOICES: Final = 16
 # Text in a manifest can come from untrusted sources and is shown to users, so it must be printable.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
@@ -31,6 +33,8 @@ class Tile(BaseModel):
 
     participant: Name
     """Name of the participant."""
+    track: Name | None = None
+    """Label of the track that the tile shows, for example ``"screen"``; None for the participant's main video."""
     x: Pixels
     """Left edge in pixels from the left edge of the video."""
     y: Pixels
@@ -40,6 +44,11 @@ class Tile(BaseModel):
     height: Annotated[Pixels, Field(gt=0)]
     """Height in pixels."""
 
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Serialize ``track`` only if it is set."""
+        return {key: value for key, value in dump(self).items() if value is not None}
+
 
 class Event(BaseModel):
     """An event in the room."""
@@ -48,24 +57,40 @@ class Event(BaseModel):
 
     at: Moment
     """Time in seconds since the recording's first frame; negative for earlier events."""
-    event: Literal["join", "leave", "layout", "video", "audio", "network", "pause", "alarm"]
+    event: Literal[
+        "join", "leave", "identified", "call", "track", "layout", "video", "audio", "network", "pause", "alarm"
+    ]
     """The event's kind.
 
-    ``join`` and ``leave``: the participant joined or left. ``layout``: the tiles of the video changed. ``video``: the
-    participant's tile now shows live video (on) or a placeholder (off). ``audio``: the mixed audio now contains the
-    participant (on) or does not (off). ``network``: the connection to the participant was lost (off) or restored (on).
-    ``pause``: the recording was paused. ``alarm``: something stalled.
+    ``join`` and ``leave``: the participant joined or left. ``identified``: the name of the participant became known;
+    earlier events already contain this name. ``call``: the recording page entered (on) or left (off) another
+    application's call. ``track``: a participant's track in another application's call began (on) or ended (off), or its
+    marker was found. ``layout``: the tiles of the video changed. ``video``: the participant's tile now shows live video
+    (on) or a placeholder (off). ``audio``: the mixed audio now contains the participant (on) or does not (off).
+    ``network``: the connection to the participant was lost (off) or restored (on). ``pause``: the recording was paused.
+    ``alarm``: something stalled.
     """
     participant: Name | None = None
-    """For ``join``, ``leave``, ``video``, ``audio`` and ``network``: name of the participant."""
+    """For all kinds except ``call``, ``layout``, ``pause`` and ``alarm``: name of the participant."""
+    was: Name | None = None
+    """For ``identified``: the name that the participant had in the call until then, for example
+    ``"unidentified 1"``."""
+    track: Name | None = None
+    """For ``track``: label of the track, for example ``"camera"``, ``"microphone"`` or ``"screen"``. For ``video`` and
+    ``audio``: label of the extra track; None for the participant's main video and audio."""
+    kind: Literal["audio", "video"] | None = None
+    """For ``track``: the kind of the track."""
+    marker: Annotated[int, Field(ge=0, le=255)] | None = None
+    """For ``track``: the number of the marker in the track, modulo 16 for audio; None if no marker has been found."""
     on: bool | None = None
-    """For ``video``, ``audio`` and ``network``: the new state."""
+    """For ``call``, ``track``, ``video``, ``audio`` and ``network``: the new state."""
     tiles: tuple[Tile, ...] | None = None
     """For ``layout``: all tiles of the video from this time on."""
     seconds: Seconds | None = None
     """For ``pause``: duration of the pause in seconds. Pauses are cut out of the file."""
     message: Text | None = None
-    """For ``alarm``: what stalled."""
+    """For ``alarm``: what stalled. For ``call``: why the page is in no call. For ``track``: ``"no marker"`` if the
+    track was examined and has no marker."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -107,7 +132,7 @@ class Timeline(BaseModel):
         """Return the intervals in which the file contains the participant's live video, in seconds."""
         tiled = _spans(
             (
-                (event.at, any(tile.participant == participant for tile in event.tiles or ()))
+                (event.at, any(tile.participant == participant and tile.track is None for tile in event.tiles or ()))
                 for event in self.events
                 if event.event == "layout"
             ),
@@ -124,8 +149,51 @@ class Timeline(BaseModel):
         place = None
         for event in self.events:
             if event.event == "layout" and event.at <= at:
-                place = next((tile for tile in event.tiles or () if tile.participant == participant), None)
+                tiles = (tile for tile in event.tiles or () if tile.track is None)
+                place = next((tile for tile in tiles if tile.participant == participant), None)
         return place
+
+    @property
+    def is_application_call(self) -> bool:
+        """Whether a page of another application was recorded."""
+        return any(event.event == "call" for event in self.events)
+
+    def out_of_call(self, duration: float) -> list[tuple[Interval, str]]:
+        """Return the intervals in which the recording page was in no call, and the reason for each."""
+        changes = [event for event in self.events if event.event == "call"]
+        spans = _spans(((event.at, not event.on) for event in changes), duration)
+        reasons = {
+            start: next((one.message for one in reversed(changes) if not one.on and one.at <= start), None)
+            for start, _ in spans
+        }
+        return [((start, end), reasons[start] or "the reason is unknown") for start, end in spans]
+
+    def unmarked(self, member: Member, kind: Literal["audio", "video"], duration: float) -> list[Interval]:
+        """Return the intervals in which a member's main track is known not to carry the member's marker."""
+        label = "camera" if kind == "video" else "microphone"
+        own = None if member.marker is None else member.marker if kind == "video" else member.marker % _VOICES
+        states: list[tuple[float, bool]] = []
+        for event in self.events:
+            if event.event != "track" or event.participant != member.name or event.track != label or event.kind != kind:
+                continue
+            # A track's marker is found a moment after the track began; it applies to the whole track.
+            is_found_later = bool(states and states[-1][1] and event.on)
+            states.append((states.pop()[0] if is_found_later else event.at, bool(event.on) and event.marker != own))
+        return _spans(states, duration)
+
+    def extra_tracks(
+        self, participant: str, duration: float
+    ) -> dict[tuple[str, Literal["audio", "video"]], list[Interval]]:
+        """Return the participant's tracks besides camera and microphone, with the intervals in which they existed."""
+        own = [event for event in self.events if event.event == "track" and event.participant == participant]
+        keys = dict.fromkeys((event.track, event.kind) for event in own if event.track and event.kind)
+        return {
+            (label, kind): _spans(
+                ((event.at, bool(event.on)) for event in own if (event.track, event.kind) == (label, kind)), duration
+            )
+            for label, kind in keys
+            if label not in {"camera", "microphone"}
+        }
 
     def cuts(self) -> list[tuple[float, float]]:
         """Return each pause's position in the file and its duration, in seconds."""
@@ -135,7 +203,7 @@ class Timeline(BaseModel):
         changes = (
             (event.at, bool(event.on))
             for event in self.events
-            if event.event == what and event.participant == participant
+            if event.event == what and event.participant == participant and event.track is None
         )
         return _spans(changes, duration)
 
@@ -178,3 +246,23 @@ def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[M
     """Return a timeline with the given events, sorted by ``at``."""
     events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
     return Timeline(members=tuple(members), events=tuple(events))
+
+
+def with_final_names(events: Sequence[Event]) -> list[Event]:
+    """Return the events with the names that became known later, also for the time before (see ``identified``)."""
+    names = {event.was: event.participant for event in events if event.event == "identified"}
+    if not names:
+        return list(events)
+    return [
+        event.model_copy(
+            update={
+                "participant": names.get(event.participant, event.participant),
+                "tiles": event.tiles
+                and tuple(
+                    tile.model_copy(update={"participant": names.get(tile.participant, tile.participant)})
+                    for tile in event.tiles
+                ),
+            }
+        )
+        for event in events
+    ]

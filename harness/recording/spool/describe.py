@@ -15,7 +15,7 @@ from harness.recording.files.names import manifest_of, statistics_of
 from harness.recording.finalize.tick_log import EventLine, MemberLine, RecorderLine, WholeLines, parse_line
 from harness.recording.manifest import LARGEST_MANIFEST, Manifest
 from harness.recording.recording import Recording, sha256_of
-from harness.recording.timeline import LONGEST_TEXT, Event, Member, Moment, Timeline, timeline_from
+from harness.recording.timeline import LONGEST_TEXT, Event, Member, Moment, Timeline, timeline_from, with_final_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,10 +138,11 @@ class _LogContents:
         pauses = [
             Event(at=round(cut.at, 4), event="pause", seconds=round(cut.seconds, 4)) for cut in self.finished.cuts
         ]
+        events = with_final_names(self.events)
         # If only the page reported a participant, the participant is listed without a marker.
-        present = {event.participant or "" for event in self.events if event.event == "join"}
+        present = {event.participant or "" for event in events if event.event == "join"}
         members = tuple(self._members.get(name, Member(name=name)) for name in sorted(present))
-        return timeline_from([*self.events, *pauses], members)
+        return timeline_from([*events, *pauses], members)
 
     def _read(self, log: Path, zero: float) -> None:
         unreadable = dropped = 0

@@ -73,6 +73,7 @@ class Member:
     audio: bool = True
     video: bool = True
     screen: bool = False
+    fingerprints: list[str] = field(default_factory=list)
     subscriptions: Subscriptions = None
     marker_changes: int = 0
 
@@ -86,6 +87,7 @@ class Member:
             "audio": self.audio,
             "video": self.video,
             "screen": self.screen,
+            "fingerprints": self.fingerprints,
             "subscriptions": subscriptions and {key: size.model_dump() for key, size in subscriptions.items()},
         }
 

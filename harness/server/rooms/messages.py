@@ -74,7 +74,9 @@ class Signal(Message):
 class State(Message):
     """Whether the member's microphone and camera are on, and whether the video shows the screen.
 
-    ``connected`` is false for a participant who hung up in another application's call.
+    In another application's call, ``connected`` is false for a participant who hung up, and ``fingerprints`` identify
+    the certificates of the connections of the participant's page, so that the pages at their other ends can recognize
+    the participant.
     """
 
     type: Literal["state"]
@@ -82,6 +84,7 @@ class State(Message):
     video: bool
     screen: bool = False
     connected: bool = True
+    fingerprints: Annotated[list[Short], Field(max_length=64, default_factory=list)]
 
 
 class Subscribe(Message):

@@ -249,8 +249,9 @@ class Signaling:
                 return self._relay(member, to, content)
             case Received(member=other):
                 return self._relay(member, other, {"type": "received", "from": member.id})
-            case State(audio=audio, video=video, screen=screen):
+            case State(audio=audio, video=video, screen=screen, fingerprints=fingerprints):
                 member.audio, member.video, member.screen = audio, video, screen
+                member.fingerprints = fingerprints
                 return self._send_to_others(member, {**message.model_dump(), "id": member.id})
             case Subscribe(subscriptions=subscriptions):
                 member.subscriptions = subscriptions

@@ -63,12 +63,15 @@ class MixerEvent(Message):
     """An event that the mixer reports, with its ``time`` in ms on the room's clock.
 
     ``remote_server`` specifies whether the participant joins or leaves through another server, whose members this
-    server does not know. ``marker`` is the marker number in the participant's synthetic media.
+    server does not know. ``marker`` is the marker number in the participant's synthetic media, or in the ``track``.
     """
 
     time: Number
-    event: Literal["layout", "video", "audio", "network", "alarm", "join", "leave"]
+    event: Literal["layout", "video", "audio", "network", "alarm", "join", "leave", "identified", "call", "track"]
     participant: Name | None = None
+    was: Name | None = None
+    track: Name | None = None
+    kind: Literal["audio", "video"] | None = None
     remote_server: bool = False
     marker: MarkerNumber | None = None
     on: bool | None = None

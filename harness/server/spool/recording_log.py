@@ -128,7 +128,8 @@ class RecordingLog:
         if self._presence_from_server and event.event in {"join", "leave"} and not event.remote_server:
             message = f"Join and leave events for room {self._facts.room!r} must come from the server."
             raise spool_error(message)
-        line = event.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
+        left_out = {"remote_server"} if event.event == "track" else {"remote_server", "marker"}
+        line = event.model_dump(exclude_none=True, exclude=left_out)
         member = None
         if event.event == "join" and event.participant:
             member = Member(name=event.participant, marker=event.marker).model_dump()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.checks import continuity, file, presence, smoothness
+from harness.verification.checks import call, continuity, file, presence, smoothness
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ CHECKS: Final = (
         "Is every participant visible in the right tile, and audible, exactly when expected?",
         presence.presence,
     ),
+    Check("call", "Was the page in the call for the whole recording?", call.call),
     Check("frozen", "Is every participant's video free of freezes?", smoothness.frozen),
     Check("repeated", "Does the file show each of a participant's frames exactly once?", smoothness.repeated),
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),

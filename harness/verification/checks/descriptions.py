@@ -156,6 +156,19 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         needs="The check needs markers, and a manifest or expectations. The check ignores intervals in which the whole "
         "video or audio is missing, because other checks report such intervals.",
     ),
+    "call": CheckDescription(
+        measures="The check applies to recordings of another application's call. It reads from the manifest when the "
+        "recording page was in the call, and when other participants were.",
+        fails=(
+            (
+                "For longer than `absence`, the page was in no call: it had closed its connections, the connections "
+                "were lost, or everybody else had hung up."
+            ),
+        ),
+        warns=("For longer than `absence`, the recording participant was alone in the call.",),
+        limits=("absence",),
+        needs="The check needs the manifest of a recording of another application's call.",
+    ),
     "frozen": CheckDescription(
         measures="The check measures how long each participant's video shows the same frame.",
         fails=(

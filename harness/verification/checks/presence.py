@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from harness.recording.timeline import Member
+from harness.verification.measures.participants import SCREEN_MARKER
 from harness.verification.values.expectations import is_long_enough, without_edges
 from harness.verification.values.findings import Finding, limited, milliseconds, span
 from harness.verification.values.intervals import intersection, longer, merged, subtract, total, widened
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from harness.recording.manifest import Manifest
     from harness.recording.recording import Recording
-    from harness.recording.timeline import Interval
+    from harness.recording.timeline import Interval, Timeline
     from harness.verification.measures.evidence import Evidence
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.values.expectations import Expectation
@@ -41,13 +43,17 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         checked = False
         if evidence.media.video:
             wanted = manifest.timeline.visible(one.name, duration)
-            checked |= bool(one.visible or widened(wanted, -limits.edge))
-            wrong += _not_visible(one, wanted, evidence.video_missing, limits)
+            unmarked = _unmarked(manifest.timeline, one, "video", duration)
+            checked |= bool(one.visible or widened(subtract(wanted, unmarked), -limits.edge))
+            wrong += _not_visible(one, wanted, [*evidence.video_missing, *unmarked], limits)
+            yield from _unmarked_findings(one.name, "video", intersection(wanted, unmarked), limits)
             wrong += _unwanted(one.name, "visible", subtract(one.visible, widened(wanted, limits.edge)), limits)
         if evidence.media.audio and one.own_voice:
             wanted = manifest.timeline.audible(one.name, duration)
-            checked |= bool(one.audible or widened(wanted, -limits.edge))
-            missing = _missing(wanted, one.audible, evidence.audio_missing, limits)
+            unmarked = _unmarked(manifest.timeline, one, "audio", duration)
+            checked |= bool(one.audible or widened(subtract(wanted, unmarked), -limits.edge))
+            missing = _missing(wanted, one.audible, [*evidence.audio_missing, *unmarked], limits)
+            yield from _unmarked_findings(one.name, "audio", intersection(wanted, unmarked), limits)
             wrong += [_state_finding(one.name, at, "audible", wanted=True) for at in missing]
             wrong += _unwanted(one.name, "audible", subtract(one.audible, widened(wanted, limits.edge)), limits)
         yield from limited(wrong)
@@ -59,6 +65,21 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             yield Finding(check="presence", ok=True, warning=True, participant=one.name, message=text)
         elif not wrong:
             yield Finding(check="presence", ok=True, participant=one.name, message=_summary(one, evidence))
+
+
+def _unmarked(
+    timeline: Timeline, participant: MeasuredParticipant, kind: Literal["audio", "video"], duration: float
+) -> list[Interval]:
+    """Return the intervals in which an application sent something else than the participant's synthetic media."""
+    member = Member(name=participant.name, marker=participant.marker)
+    return timeline.unmarked(member, kind, duration)
+
+
+def _unmarked_findings(name: str, kind: str, intervals: list[Interval], limits: Limits) -> Iterator[Finding]:
+    """Warn about the intervals in which a participant's track has no marker, so that it can't be checked."""
+    for at in longer(intervals, limits.absence):
+        text = f"{name}'s {kind} has no marker {span(at)}, so it was not checked there."
+        yield Finding(check="presence", ok=True, warning=True, participant=name, at=milliseconds(at), message=text)
 
 
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -204,6 +225,7 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if evidence.manifest is None or _lost_its_members(evidence.manifest):
         return
     allowed = {one.marker for one in _allowed_participants(evidence)}
+    allowed |= {one.marker for one in evidence.participants if one.is_screen and one.marker - SCREEN_MARKER in allowed}
     found = [
         Finding(
             check="unexpected",
@@ -238,7 +260,7 @@ def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording
-    return [one for one in evidence.participants if one.known and _may_be_in(recording, one.name)]
+    return [one for one in evidence.participants if one.known and not one.is_screen and _may_be_in(recording, one.name)]
 
 
 def _without_marker(evidence: Evidence) -> list[str]:

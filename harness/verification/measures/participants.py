@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from harness.verification.measures.av_sync import av_offsets, capture_delays, dr
 from harness.verification.measures.cadence import count_uneven, frozen_intervals
 from harness.verification.measures.curves import thinned
 from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
-from harness.verification.values.models import ParticipantAudio, ParticipantReport, ParticipantVideo
+from harness.verification.values.models import ExtraTrack, ParticipantAudio, ParticipantReport, ParticipantVideo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +36,8 @@ _SHORTEST_AUDIO: Final = 0.15
 _SURE_VOICE: Final = 1.0
 _BURST_EVERY: Final = 1.0
 _BURST_SLACK: Final = 0.02
+# The marker of a participant's shared screen is the participant's marker plus this number.
+SCREEN_MARKER: Final = 128
 _NOT_VISIBLE: Final = ParticipantVideo(
     visible=(), frames=0, frame_rate=0.0, repeated_percent=0.0, skipped_percent=0.0, frozen=()
 )
@@ -48,7 +50,8 @@ class MeasuredParticipant:
     ``known`` is true if the manifest lists the marker. ``in_own_tile`` holds the intervals in which the video is
     visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
     false if another participant's marker has the same tone (there are only 16 tones), so that it is unknown which of
-    the two participants is audible.
+    the two participants is audible. ``is_screen`` is true for the screen that a participant shares in another
+    application; its marker is the participant's marker plus 128.
     """
 
     marker: int
@@ -61,6 +64,7 @@ class MeasuredParticipant:
     offsets: NDArray[np.float64]
     delays: Curve
     own_voice: bool
+    is_screen: bool = False
 
     @property
     def name(self) -> str:
@@ -75,15 +79,40 @@ def measure_participants(observations: Observations, timeline: Timeline) -> tupl
     only audible.
     """
     members = {member.marker: member.name for member in timeline.members if member.marker is not None}
-    visible = sorted(set(observations.marker_tracks) - set(members))
+    screens = {
+        marker + SCREEN_MARKER: f"{name} (screen)"
+        for marker, name in members.items()
+        if marker + SCREEN_MARKER in observations.marker_tracks
+    }
+    visible = sorted(set(observations.marker_tracks) - set(members) - set(screens))
     voices = {marker % VOICES for marker in (*members, *visible)}
     audible = [voice for voice in range(VOICES) if voice not in voices and _is_voice(observations.audio, voice)]
     names = members | {marker: f"marker {marker}" for marker in (*visible, *audible)}
     users = Counter(marker % VOICES for marker in names)
-    return tuple(
+    participants = (
         _measured(observations, marker, name, known=marker in members, own_voice=users[marker % VOICES] == 1)
         for marker, name in names.items()
     )
+    shared = (_measured_screen(observations, marker, name) for marker, name in screens.items())
+    return tuple(_with_tracks(one, timeline, observations.duration) for one in (*participants, *shared))
+
+
+def _with_tracks(one: MeasuredParticipant, timeline: Timeline, duration: float) -> MeasuredParticipant:
+    """Add the participant's extra tracks, which the manifest lists, to the report."""
+    tracks = tuple(
+        ExtraTrack(track=label, kind=kind, present=rounded(present))
+        for (label, kind), present in timeline.extra_tracks(one.name, duration).items()
+    )
+    return replace(one, report=one.report.model_copy(update={"tracks": tracks})) if tracks else one
+
+
+def _measured_screen(observations: Observations, marker: int, name: str) -> MeasuredParticipant:
+    """Measure a shared screen, whose audio has the same tone as its participant's."""
+    measured = _measured(observations, marker, name, known=True, own_voice=False)
+    report = measured.report.model_copy(
+        update={"audio": None, "present": rounded(merged(measured.visible, bridge=_BRIDGE))}
+    )
+    return replace(measured, report=report, audible=(), is_screen=True)
 
 
 def _measured(

@@ -13,7 +13,7 @@ import jinja2
 from harness.recording.files.text import printable
 from harness.recording.timeline import Timeline
 from harness.verification.report.filmstrip import filmstrip
-from harness.verification.report.participant_table import COLUMNS, cells
+from harness.verification.report.participant_table import COLUMNS, cells, extra_rows
 from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
 from harness.verification.report.terminal import description_of
@@ -97,6 +97,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "report": report,
         "columns": COLUMNS,
         "cells": cells,
+        "extra_rows": extra_rows,
         "description": description_of(report.media) if report.media else "",
         "name": printable(report.path.name),
         "recording_url": quote(os.fsencode(os.path.relpath(report.path, target.absolute().parent))),
@@ -192,19 +193,16 @@ def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
 def _event_text(event: Event) -> str | None:
     """Return the text of an event, or None if the event is part of a participant's timeline."""
     name = event.participant
-    match event.event:
-        case "join":
-            return f"{name} joined."
-        case "leave":
-            return f"{name} left."
-        case "network":
-            return f"The connection to {name} was {'restored' if event.on else 'lost'}."
-        case "pause":
-            return f"The recording was paused for {event.seconds or 0.0:.1f} s."
-        case "alarm":
-            return event.message
-        case _:
-            return None
+    texts = {
+        "join": f"{name} joined.",
+        "leave": f"{name} left.",
+        "identified": f"{event.was} was identified as {name}.",
+        "call": None if event.on else f"The page left the call: {event.message}.",
+        "network": f"The connection to {name} was {'restored' if event.on else 'lost'}.",
+        "pause": f"The recording was paused for {event.seconds or 0.0:.1f} s.",
+        "alarm": event.message,
+    }
+    return texts.get(event.event)
 
 
 # ---- the facts ------------------------------------------------------------------------------------------------------

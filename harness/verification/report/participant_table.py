@@ -30,5 +30,11 @@ def cells(one: ParticipantReport) -> tuple[str, ...]:
     )
 
 
+def extra_rows(one: ParticipantReport) -> list[tuple[str, tuple[str, ...]]]:
+    """Return a row for each of the participant's extra tracks: its label, and one string for each column."""
+    nothing = (NOTHING,) * (len(COLUMNS) - 1)
+    return [(f"{one.name}: {track.track}, {track.kind}", (_seconds(track.present), *nothing)) for track in one.tracks]
+
+
 def _seconds(intervals: Sequence[Interval]) -> str:
     return f"{total(intervals):.1f} s" if intervals else NOTHING

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.recording.files.text import printable
-from harness.verification.report.participant_table import COLUMNS, cells
+from harness.verification.report.participant_table import COLUMNS, cells, extra_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,4 +85,6 @@ def _participants(report: Report) -> Padding:
         table.add_column(heading, justify="right", no_wrap=True)
     for one in report.participants:
         table.add_row(Text(one.name), *cells(one))
+        for label, row in extra_rows(one):
+            table.add_row(Text(label), *row)
     return Padding.indent(table, 2)

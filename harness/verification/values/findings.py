@@ -20,6 +20,7 @@ CheckName = Literal[
     "black",
     "silent",
     "presence",
+    "call",
     "frozen",
     "repeated",
     "av-offset",

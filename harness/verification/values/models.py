@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -140,6 +140,17 @@ class ParticipantAudio(ReportModel):
     """Intervals in which the participant is not audible, each with start and end in seconds."""
 
 
+class ExtraTrack(ReportModel):
+    """A track that a participant sent in addition to the camera and the microphone, according to the manifest."""
+
+    track: Words
+    """Label of the track, for example ``"screen"``."""
+    kind: Literal["audio", "video"]
+    """Kind of the track."""
+    present: tuple[Interval, ...]
+    """Intervals in which the file contains the track, each with start and end in seconds."""
+
+
 class ParticipantReport(ReportModel):
     """Measurements of one synthetic participant in the file."""
 
@@ -161,6 +172,8 @@ class ParticipantReport(ReportModel):
     delay_ms: Spread | None
     """Time from the capture of a frame until the frame appears in the file, in milliseconds; None if it could not be
     measured."""
+    tracks: tuple[ExtraTrack, ...] = ()
+    """The participant's other tracks in another application's call, for example a shared screen."""
 
     def is_audible(self, start: float, end: float) -> bool:
         """Return whether the participant is audible the whole time from ``start`` to ``end``.

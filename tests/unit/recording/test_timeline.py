@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.recording.timeline import Event, Member, Tile, Timeline, timeline_from
+from harness.recording.timeline import Event, Member, Tile, Timeline, timeline_from, with_final_names
 
 pytestmark = pytest.mark.parallel
 
@@ -152,3 +152,20 @@ def test_invalid_event_is_refused(record: dict[str, Any]) -> None:
     """Invalid events are refused, so that they can't get into a manifest."""
     with pytest.raises(ValidationError):
         timeline_from([record], [])
+
+
+def test_name_that_becomes_known_later_applies_to_earlier_events() -> None:
+    """If an unidentified participant turns out to be bob, earlier events also name bob."""
+    tile = Tile(participant="unidentified 1", x=0, y=0, width=2, height=2)
+    events = [
+        Event(at=0, event="join", participant="unidentified 1"),
+        Event(at=0, event="layout", tiles=(tile,)),
+        Event(at=2, event="identified", participant="bob", was="unidentified 1"),
+    ]
+
+    join, layout, identified = with_final_names(events)
+
+    assert join.participant == "bob"
+    assert layout.tiles is not None
+    assert layout.tiles[0].participant == "bob"
+    assert ("bob", "unidentified 1") == (identified.participant, identified.was)

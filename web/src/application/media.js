@@ -2,8 +2,43 @@
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
+import { extraTracksOf, markersOf, slotsOf } from './owners.js';
+import { Examiner } from './examiner.js';
 import { videoSizeOf } from '../webrtc/tracks.js';
 import { VirtualDevices } from './virtual-devices.js';
+
+/**
+ * A track that is sent over one connection. The same track can be sent over several connections.
+ *
+ * @implements {CallTrack}
+ */
+class SentTrack {
+  hasMedia = true;
+  stream = '-';
+
+  /** @param {RTCPeerConnection} connection @param {ExaminedTrack} examined @param {number} place */
+  constructor(connection, examined, place) {
+    this.connection = connection;
+    this.source = examined;
+    this.place = place;
+  }
+
+  get kind() {
+    return this.source.kind;
+  }
+
+  get track() {
+    return this.source.track;
+  }
+
+  get marker() {
+    return this.source.marker;
+  }
+
+  get examined() {
+    return this.source.examined;
+  }
+}
 
 /**
  * Emits `changed` when the application sends different tracks or switches its tracks on or off. Only the application
@@ -14,8 +49,13 @@ import { VirtualDevices } from './virtual-devices.js';
  */
 export class ApplicationMedia extends Emitter {
   kind = /** @type {const} */ ('application');
-  /** The tracks that are sent: at most one video and one audio track. */
+  /** The camera and the microphone: at most one video and one audio track. */
   stream = new MediaStream();
+  /** @type {import('./owners.js').Slots} */
+  #slots = { camera: null, microphone: null, extras: [] };
+  /** What is known about each track that is sent. @type {Map<MediaStreamTrack, ExaminedTrack>} */
+  #examined = new Map();
+  #examiner = new Examiner(() => false);
   #hooks;
   #source;
   #onSending = () => this.#updateTracks();
@@ -31,7 +71,25 @@ export class ApplicationMedia extends Emitter {
     this.#source = source;
     hooks.camera = source && new VirtualDevices(source);
     hooks.addEventListener('sending', this.#onSending);
+    this.#examiner.listen('changed', this.#onSending);
     this.#updateTracks();
+  }
+
+  get markers() {
+    return markersOf(this.#slots.camera, this.#slots.microphone);
+  }
+
+  get extras() {
+    return extraTracksOf(this.#slots);
+  }
+
+  /** @param {string | null} label */
+  mayRest(label) {
+    const { video, audio } =
+      label === null
+        ? { video: this.#slots.camera, audio: this.#slots.microphone }
+        : (this.#slots.extras.find((extra) => extra.label === label) ?? { video: null, audio: null });
+    return { video: video?.marker === null, audio: audio?.marker === null };
   }
 
   get size() {
@@ -71,22 +129,54 @@ export class ApplicationMedia extends Emitter {
   async close() {
     this.#hooks.removeEventListener('sending', this.#onSending);
     this.#hooks.camera = null;
+    this.#examiner.close();
     await this.#source?.close();
   }
 
   #updateTracks() {
-    const sent = [...this.#hooks.connections]
-      .flatMap((connection) => connection.getSenders())
-      .map(({ track }) => track)
-      .filter((track) => track !== null && track.readyState === 'live');
-    for (const kind of ['audio', 'video']) {
+    const sent = [...this.#hooks.connections].flatMap((connection) => this.#sentOver(connection));
+    const tracks = new Set(sent.map(({ track }) => track));
+    for (const [track, examined] of this.#examined) {
+      if (tracks.has(track)) continue;
+      this.#examined.delete(track);
+      this.#examiner.remove(examined);
+    }
+    this.#slots = slotsOf(sent, { keepOldest: true });
+    for (const [kind, slot] of /** @type {const} */ ([
+      ['video', this.#slots.camera],
+      ['audio', this.#slots.microphone],
+    ])) {
       const before = this.stream.getTracks().find((track) => track.kind === kind);
-      const now = sent.find((track) => track === before) ?? sent.find((track) => track?.kind === kind);
+      const now = slot?.track;
       if (before === now) continue;
       if (before) this.stream.removeTrack(before);
       if (now) this.stream.addTrack(now);
     }
     this.emit('changed');
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  #sentOver(connection) {
+    /** @type {SentTrack[]} */
+    const sent = [];
+    for (const { track } of connection.getSenders()) {
+      if (track?.readyState !== 'live' || sent.some((one) => one.track === track)) continue;
+      const place = sent.filter(({ kind }) => kind === track.kind).length;
+      sent.push(new SentTrack(connection, this.#examine(track), place));
+    }
+    return sent;
+  }
+
+  /** Starts looking for a marker in a track, unless this has already begun. @param {MediaStreamTrack} track */
+  #examine(track) {
+    const known = this.#examined.get(track);
+    if (known) return known;
+    const kind = /** @type {'audio' | 'video'} */ (track.kind);
+    /** @type {ExaminedTrack} */
+    const examined = { kind, track, marker: null, examined: false };
+    this.#examined.set(track, examined);
+    this.#examiner.add(examined);
+    return examined;
   }
 }
 

@@ -1,247 +1,309 @@
-/** RemoteParticipants: the tracks that an application receives over its peer connections, grouped by participant. */
+/**
+ * Participants: the other participants in an application's call, each with all their tracks on all connections.
+ *
+ * Input: the received tracks (remote-tracks.js), the markers in them (examiner.js), and the attached participants, whom
+ * the server knows. Output: events about participants who join, leave, are identified, or whose tracks change.
+ */
 
 import { Emitter } from '../shared/events.js';
-import { MutedPlayback, statisticsOf } from '../webrtc/tracks.js';
+import { VOICES } from '../shared/marker.js';
+import { fingerprintOf, selectStatistics, skewOf } from '../webrtc/statistics.js';
+import { Examiner } from './examiner.js';
+import { SCREEN_MARKER, extraTracksOf, isSameSlots, markersOf, ownersOf, slotsOf } from './owners.js';
+import { RemoteTracks } from './remote-tracks.js';
 
-/** How often to search for tracks that ended without an event, in ms. */
-const CHECK_EVERY = 250;
+/** @typedef {import('./remote-tracks.js').RemoteTrack} RemoteTrack */
+/** @typedef {import('./owners.js').Owner} Owner */
+/** @typedef {import('./owners.js').Slots} Slots */
+
+/** The beginning of the ids and names of participants who are not identified; the server's ids have no spaces. */
+const UNIDENTIFIED = 'unidentified ';
+
 /**
- * How long a connection may be disconnected before its participants count as having left, in ms. WebRTC takes about 6 s
- * to notice a disconnect.
+ * Another participant in the call, either identified or named "unidentified N". The id never changes, even if the
+ * participant is identified later.
+ *
+ * @implements {CallParticipant}
  */
-const DISCONNECTED_FOR = 4000;
+export class ApplicationParticipant {
+  /** @type {Slots} */
+  slots = { camera: null, microphone: null, extras: [] };
+  /** All tracks, including those that are not used. @type {RemoteTrack[]} */
+  tracks = [];
 
-/** One participant's tracks: the tracks of one stream on one connection. */
-export class RemoteParticipant {
-  /** @type {Map<'audio' | 'video', RTCRtpReceiver>} */
-  receivers = new Map();
-  /** @type {MutedPlayback | null} */
-  #playback = null;
-
-  /** @param {RTCPeerConnection} connection @param {string} key unique for each stream of the connection */
-  constructor(connection, key) {
-    this.connection = connection;
-    this.key = key;
+  /** @param {string} id @param {MemberInfo} member */
+  constructor(id, member) {
+    this.id = id;
+    this.member = member;
   }
 
-  /** @param {'audio' | 'video'} kind */
-  track(kind) {
-    return this.receivers.get(kind)?.track ?? null;
+  get name() {
+    return this.member.name;
   }
 
-  /** @param {RTCRtpReceiver} receiver */
-  addReceiver(receiver) {
-    const kind = /** @type {'audio' | 'video'} */ (receiver.track.kind);
-    this.receivers.set(kind, receiver);
-    if (kind !== 'audio') return;
-    this.#playback?.close();
-    this.#playback = new MutedPlayback();
-    this.#playback.play(receiver.track);
+  get isIdentified() {
+    return !this.member.id.startsWith(UNIDENTIFIED);
   }
 
-  /** @param {'audio' | 'video'} kind */
-  removeReceiver(kind) {
-    this.receivers.delete(kind);
-    if (kind === 'audio') this.close();
+  /** A live track on which nothing has arrived yet is a camera or microphone that is off. */
+  get info() {
+    const { camera, microphone } = this.slots;
+    const video = this.member.video && (camera?.hasMedia ?? true);
+    return { ...this.member, video, audio: this.member.audio && (microphone?.hasMedia ?? true) };
+  }
+
+  get videoTrack() {
+    return this.slots.camera?.track ?? null;
+  }
+
+  get audioTrack() {
+    return this.slots.microphone?.track ?? null;
+  }
+
+  get markers() {
+    return markersOf(this.slots.camera, this.slots.microphone);
+  }
+
+  /** @returns {ExtraTracks[]} */
+  get extras() {
+    return extraTracksOf(this.slots);
+  }
+
+  /** Returns the track of the given label's video or audio. @param {string | null} label @returns {{video: CallTrack | null, audio: CallTrack | null}} */
+  pair(label) {
+    if (label === null) return { video: this.slots.camera, audio: this.slots.microphone };
+    return this.slots.extras.find((extra) => extra.label === label) ?? { video: null, audio: null };
   }
 
   resumePlayback() {
-    this.#playback?.resumePlayback();
-  }
-
-  /** Returns WebRTC's statistics for these tracks. */
-  stats() {
-    return statisticsOf([...this.receivers.values()]);
-  }
-
-  close() {
-    this.#playback?.close();
-    this.#playback = null;
+    for (const track of this.tracks) track.resumePlayback();
   }
 }
 
 /**
  * @typedef {object} ParticipantEvents
- * @property {RemoteParticipant} joined
- * @property {RemoteParticipant} changed the participant's tracks have changed
- * @property {RemoteParticipant} left
- * @property {RemoteParticipant} disconnected
- * @property {RemoteParticipant} reconnected
+ * @property {ApplicationParticipant} joined
+ * @property {ApplicationParticipant} left
+ * @property {ApplicationParticipant} changed the participant's tracks have changed
+ * @property {{participant: ApplicationParticipant, was: string}} identified
+ * @property {ApplicationParticipant} disconnected
+ * @property {ApplicationParticipant} reconnected
  */
 
 /** @extends {Emitter<ParticipantEvents>} */
-export class RemoteParticipants extends Emitter {
+export class Participants extends Emitter {
+  /** The participants in the call, by id. @type {Map<string, ApplicationParticipant>} */
+  all = new Map();
+  #remote;
+  #examiner;
   /**
-   * The participants of each connection, indexed by the key of the participant's stream.
+   * The tracks of participants who hung up, until the connections notice it, and each track's participant.
    *
-   * @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>}
+   * @type {Map<CallTrack, string>}
    */
-  #participants = new Map();
-  /** The page clock's time at which each disconnected connection was lost. @type {Map<RTCPeerConnection, number>} */
-  #disconnectedAt = new Map();
-  #hooks;
-  #timer;
+  #over = new Map();
+  #unidentified = 0;
+  #attached;
+  #own;
 
-  /** @param {ApplicationHooks} hooks */
-  constructor(hooks) {
+  /**
+   * @param {ApplicationHooks} hooks
+   * @param {ReadonlyMap<string, AttachedMember>} attached the attached participants, by id
+   * @param {{marker: number}} own our own marker
+   */
+  constructor(hooks, attached, own) {
     super();
-    this.#hooks = hooks;
-    for (const connection of hooks.connections) this.#follow(connection);
-    hooks.listen('connection', (connection) => this.#follow(connection));
-    hooks.listen('closed', (connection) => this.#removeAll(connection));
-    this.#timer = setInterval(() => this.#check(), CHECK_EVERY);
+    this.#attached = attached;
+    this.#own = own;
+    this.#remote = new RemoteTracks(hooks);
+    this.#examiner = new Examiner(() => this.#isSomebodyMissing());
+    this.#examiner.listen('changed', () => this.update());
+    this.#remote.listen('added', (track) => {
+      this.#examiner.add(track);
+      this.update();
+    });
+    this.#remote.listen('removed', (track) => {
+      this.#examiner.remove(track);
+      this.#over.delete(track);
+      this.update();
+    });
+    this.#remote.listen('changed', () => this.update());
+    for (const type of /** @type {const} */ (['disconnected', 'reconnected']))
+      this.#remote.listen(type, (connection) => this.#onNetwork(type, connection));
+    for (const track of this.#remote.all) this.#examiner.add(track);
+    this.update();
   }
 
-  /** All participants who are in the call. */
-  get all() {
-    return [...this.#participants.values()].flatMap((ofOne) => [...ofOne.values()]);
+  /** The tracks whose owner can't be decided yet, and the tracks on which media should arrive soon. */
+  get pending() {
+    const tracks = this.#remote.all.filter((track) => !this.#over.has(track));
+    const used = new Set([...this.all.values()].flatMap((participant) => participant.tracks));
+    return tracks.filter(
+      (track) => track.isArriving || (track.hasMedia && !track.examined && !used.has(track)),
+    );
+  }
+
+  /** @param {CallTrack} track */
+  lastFrame(track) {
+    return this.#examiner.lastFrame(track);
+  }
+
+  /** Whether anything has arrived over the track's connection in the last few seconds. @param {CallTrack} track */
+  isAlive(track) {
+    return this.#remote.isAlive(track.connection);
+  }
+
+  /** Ends a participant's tracks, before their connections notice it. @param {string} member the participant's id */
+  end(member) {
+    const participant = [...this.all.values()].find((one) => one.member.id === member);
+    for (const track of participant?.tracks ?? []) this.#over.set(track, member);
+    this.update();
+  }
+
+  /** Uses a participant's tracks again. @param {string} member the participant's id */
+  restore(member) {
+    for (const [track, of] of this.#over) if (of === member) this.#over.delete(track);
+    this.update();
+  }
+
+  /** @param {string} id @param {string | null} label */
+  async skew(id, label) {
+    const { video, audio } = this.all.get(id)?.pair(label) ?? {};
+    if (!video || !audio) return null;
+    return skewOf(await RemoteTracks.stats(/** @type {RemoteTrack[]} */ ([video, audio])));
+  }
+
+  /** Returns WebRTC's statistics for each participant. */
+  async statistics() {
+    const found = await Promise.all(
+      [...this.all.values()].map(async ({ name, tracks }) => ({
+        participant: name,
+        report: selectStatistics(await RemoteTracks.stats(tracks)),
+      })),
+    );
+    return found.filter(({ report }) => report.length);
   }
 
   close() {
-    clearInterval(this.#timer);
-    for (const participant of this.all) participant.close();
-    this.#participants.clear();
+    this.#examiner.close();
+    this.#remote.close();
+    this.all.clear();
   }
 
-  /** @param {RTCPeerConnection} connection */
-  #follow(connection) {
-    this.#participants.set(connection, new Map());
-    connection.addEventListener('track', ({ receiver, streams }) =>
-      this.#onTrack(connection, receiver, streams),
+  /** Decides again who is in the call, and which tracks belong to whom. */
+  update() {
+    const tracks = this.#remote.all.filter((track) => !this.#over.has(track));
+    const owners = ownersOf(tracks, {
+      memberOf: (track) => this.#memberOf(track),
+      peerOf: (connection) => this.#peerOf(connection),
+    }).filter(isDecided);
+    const found = new Map(owners.map((owner) => [owner, this.#participantOf(owner)]));
+    const staying = new Set(found.values());
+    for (const participant of [...this.all.values()])
+      if (!staying.has(participant)) this.#remove(participant);
+    for (const [owner, participant] of found) this.#apply(owner, participant);
+  }
+
+  /** Returns the participant who owned any of an owner's tracks before, or null. @param {Owner} owner */
+  #participantOf({ member, tracks }) {
+    const participants = [...this.all.values()];
+    const known = participants.find((one) => member !== null && one.member.id === member);
+    const unidentified = participants.find(
+      (one) => !one.isIdentified && one.tracks.some((track) => tracks.includes(track)),
     );
-    connection.addEventListener('connectionstatechange', () => this.#onState(connection));
-    this.#findLate(connection);
+    return known ?? unidentified ?? null;
   }
 
-  /**
-   * Finds tracks that were announced before we started listening, and tracks whose reception has restarted.
-   *
-   * @param {RTCPeerConnection} connection
-   */
-  #findLate(connection) {
-    if (BROKEN.has(connection.connectionState)) return;
-    for (const { receiver, currentDirection } of connection.getTransceivers()) {
-      const streams = this.#hooks.streams.get(receiver);
-      const isReceiving = receives(currentDirection) && receiver.track.readyState === 'live';
-      if (streams && isReceiving) this.#onTrack(connection, receiver, streams);
+  /** @param {Owner} owner @param {ApplicationParticipant | null} known */
+  #apply({ member, tracks }, known) {
+    const info = member === null ? null : (this.#attached.get(member) ?? null);
+    const participant = known ?? this.#create(info);
+    const was = participant.name;
+    if (info) participant.member = info;
+    const before = JSON.stringify(describe(participant));
+    const slotsBefore = participant.slots;
+    participant.tracks = /** @type {RemoteTrack[]} */ (tracks);
+    participant.slots = slotsOf(tracks);
+    if (!known) {
+      this.all.set(participant.id, participant);
+      this.emit('joined', participant);
+      return;
     }
-  }
-
-  /**
-   * Assigns a track to a participant. Usually, each stream belongs to one participant. However, a shared screen may be
-   * a second video track in a participant's stream, and some servers put all participants' tracks into one stream.
-   *
-   * @param {RTCPeerConnection} connection
-   * @param {RTCRtpReceiver} receiver
-   * @param {readonly MediaStream[]} streams
-   */
-  #onTrack(connection, receiver, streams) {
-    const participants = this.#participants.get(connection);
-    if (!participants) return;
-    const kind = /** @type {'audio' | 'video'} */ (receiver.track.kind);
-    const stream = keyOf(streams[0]?.id);
-    const ofStream = [...participants.values()].filter(
-      ({ key }) => key === stream || key.startsWith(`${stream} with `),
-    );
-    if (ofStream.some((participant) => participant.track(kind) === receiver.track)) return;
-    const known = ofStream.find((participant) => !this.#hasTrack(participant, kind));
-    const key = ofStream.length ? `${stream} with ${receiver.track.id}` : stream;
-    const participant = known ?? new RemoteParticipant(connection, key);
-    participant.addReceiver(receiver);
-    participants.set(participant.key, participant);
-    this.emit(known ? 'changed' : 'joined', participant);
-  }
-
-  /**
-   * Returns whether a participant has a live track of the given kind that is received or may still be received.
-   *
-   * @param {RemoteParticipant} participant
-   * @param {'audio' | 'video'} kind
-   */
-  #hasTrack({ connection, receivers }, kind) {
-    const receiver = receivers.get(kind);
-    if (receiver?.track.readyState !== 'live') return false;
-    const transceiver = connection.getTransceivers().find((one) => one.receiver === receiver);
-    return transceiver !== undefined && !isOver(transceiver);
-  }
-
-  /**
-   * Finds changes for which there is no event: tracks that ended, transceivers that no longer receive, and connections
-   * that stay disconnected.
-   */
-  #check() {
-    for (const [connection, participants] of this.#participants) {
-      if (performance.now() - (this.#disconnectedAt.get(connection) ?? Infinity) > DISCONNECTED_FOR) {
-        this.#removeAll(connection);
-        continue;
-      }
-      // Between an offer and its answer, a track that is about to resume still looks as if it had ended.
-      if (connection.signalingState !== 'stable') continue;
-      for (const participant of participants.values()) this.#checkTracks(participant, participants);
-      this.#findLate(connection);
-    }
-  }
-
-  /** @param {RemoteParticipant} participant @param {Map<string, RemoteParticipant>} participants */
-  #checkTracks(participant, participants) {
-    const transceivers = participant.connection.getTransceivers();
-    for (const [kind, receiver] of participant.receivers) {
-      const transceiver = transceivers.find((one) => one.receiver === receiver);
-      const over = transceiver !== undefined && isOver(transceiver);
-      if (receiver.track.readyState === 'live' && !over) continue;
-      participant.removeReceiver(kind);
+    if (was !== participant.name) this.emit('identified', { participant, was });
+    if (before !== JSON.stringify(describe(participant)) || !isSameSlots(slotsBefore, participant.slots))
       this.emit('changed', participant);
-    }
-    if (participant.receivers.size === 0) this.#remove(participant, participants);
   }
 
-  /** @param {RTCPeerConnection} connection */
-  #onState(connection) {
-    const { connectionState } = connection;
-    if (connectionState === 'failed' || connectionState === 'closed') this.#removeAll(connection);
-    const broken = connectionState === 'disconnected';
-    if (broken === this.#disconnectedAt.has(connection)) return;
-    if (broken) this.#disconnectedAt.set(connection, performance.now());
-    else this.#disconnectedAt.delete(connection);
-    for (const participant of this.#participants.get(connection)?.values() ?? [])
-      this.emit(broken ? 'disconnected' : 'reconnected', participant);
+  /** @param {MemberInfo | null} info */
+  #create(info) {
+    if (info) return new ApplicationParticipant(info.id, info);
+    this.#unidentified += 1;
+    const name = `${UNIDENTIFIED}${this.#unidentified}`;
+    const state = { audio: true, video: true, screen: false };
+    return new ApplicationParticipant(name, { id: name, name, marker: null, subscriptions: null, ...state });
   }
 
-  /** @param {RTCPeerConnection} connection */
-  #removeAll(connection) {
-    const participants = this.#participants.get(connection);
-    this.#disconnectedAt.delete(connection);
-    for (const participant of participants?.values() ?? []) this.#remove(participant, participants);
-    // The application can restore a failed connection with an ICE restart, but not a closed one.
-    if (connection.signalingState === 'closed') this.#participants.delete(connection);
-  }
-
-  /** @param {RemoteParticipant} participant @param {Map<string, RemoteParticipant> | undefined} participants */
-  #remove(participant, participants) {
-    if (!participants?.delete(participant.key)) return;
-    participant.close();
+  /** @param {ApplicationParticipant} participant */
+  #remove(participant) {
+    this.all.delete(participant.id);
+    participant.tracks = [];
     this.emit('left', participant);
+  }
+
+  /** Returns the attached participant whose marker is in the track, or null. @param {CallTrack} track */
+  #memberOf({ kind, marker }) {
+    if (marker === null) return null;
+    const same = (/** @type {number} */ other) =>
+      kind === 'video' ? other === marker % SCREEN_MARKER : other % VOICES === marker;
+    const found = [...this.#attached.values()].filter((info) => info.marker !== null && same(info.marker));
+    // Several participants may share a voice, and a page may receive its own media.
+    return found.length === 1 && !same(this.#own.marker) ? (found[0]?.id ?? null) : null;
+  }
+
+  /**
+   * Returns the attached participant whose page is at the other end of a connection, or null. The page at the other end
+   * has announced the fingerprint of its certificate.
+   *
+   * @param {RTCPeerConnection} connection
+   */
+  #peerOf(connection) {
+    const fingerprint = fingerprintOf(connection.remoteDescription);
+    if (fingerprint === null) return null;
+    for (const [id, { fingerprints }] of this.#attached) if (fingerprints.includes(fingerprint)) return id;
+    return null;
+  }
+
+  /** Returns whether any attached participant has not been found in the call yet. */
+  #isSomebodyMissing() {
+    return [...this.#attached.keys()].some((id) => !this.#isPresent(id));
+  }
+
+  /** @param {string} member */
+  #isPresent(member) {
+    return [...this.all.values()].some((participant) => participant.member.id === member);
+  }
+
+  /** @param {'disconnected' | 'reconnected'} type @param {RTCPeerConnection} connection */
+  #onNetwork(type, connection) {
+    for (const participant of this.all.values())
+      if (participant.tracks.some((track) => track.connection === connection)) this.emit(type, participant);
   }
 }
 
-/** Connection states in which nothing is received. */
-const BROKEN = new Set(['disconnected', 'failed', 'closed']);
-
-/** @param {RTCRtpTransceiverDirection | null} direction */
-const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
-
 /**
- * Returns whether a transceiver has stopped receiving. A transceiver has no current direction before the first answer,
- * but may already receive media.
+ * Returns whether an owner is in the call. An unidentified owner counts only after media has arrived, and after all
+ * tracks with media have been examined for markers.
  *
- * @param {RTCRtpTransceiver} transceiver
+ * @param {Owner} owner
  */
-const isOver = ({ currentDirection }) => currentDirection !== null && !receives(currentDirection);
+const isDecided = ({ member, tracks }) =>
+  member !== null ||
+  (tracks.some(({ hasMedia }) => hasMedia) &&
+    tracks.every(({ hasMedia, examined }) => examined || !hasMedia));
 
-/**
- * Returns a stream's key. In LiveKit, the ids of a participant's streams share a prefix: PARTICIPANT|TRACK. All tracks
- * without a stream share one key.
- *
- * @param {string | undefined} stream
- */
-const keyOf = (stream) => (stream ?? '-').split('|')[0] ?? '-';
+/** Returns everything about a participant that a recording depends on, except the tracks themselves. @param {ApplicationParticipant} participant */
+const describe = ({ info, markers, extras }) => ({
+  info,
+  markers,
+  extras: extras.map(({ label, markers: ofExtra }) => ({ label, ofExtra })),
+});

@@ -9,48 +9,20 @@
 import { invalidState, stepTimeout } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { pause } from '../shared/pause.js';
-import { isReceiving, selectStatistics, skewOf } from '../webrtc/statistics.js';
-import { readMarker } from './identify.js';
-import { RemoteParticipants } from './participants.js';
+import { fingerprintOf } from '../webrtc/statistics.js';
+import { CallState } from './call-state.js';
+import { Participants } from './participants.js';
 
-/** How often to check the statistics for a participant's first frame and audio, in ms. */
+/** How often to check whether the tracks of all participants have arrived and been examined, in ms. */
 const CHECK_EVERY = 40;
-const RECEIVED_WITHIN = 20_000;
-/** How long to wait for a participant's video before the participant counts as unidentified, in ms. */
-const UNIDENTIFIED_AFTER = 3000;
+/** How long the first connection may take before a recording can't start, in ms. */
+const CONNECTED_WITHIN = 20_000;
+/** How long a recording waits for tracks whose connection or owner is not known yet, in ms. */
+const DECIDED_WITHIN = 5000;
+/** How often to check whether the page is in a call, in ms. */
+const CALL_EVERY = 250;
 
-/** @typedef {import('./participants.js').RemoteParticipant} RemoteParticipant */
-
-/**
- * Another participant in the call, either identified by a marker or named "unidentified N".
- *
- * @implements {CallParticipant}
- */
-class IdentifiedParticipant {
-  received = false;
-
-  /** @param {MemberInfo} info @param {RemoteParticipant} remote */
-  constructor(info, remote) {
-    this.info = info;
-    this.remote = remote;
-  }
-
-  get id() {
-    return this.info.id;
-  }
-
-  get name() {
-    return this.info.name;
-  }
-
-  get videoTrack() {
-    return this.remote.track('video');
-  }
-
-  get audioTrack() {
-    return this.remote.track('audio');
-  }
-}
+/** @typedef {import('./participants.js').ApplicationParticipant} ApplicationParticipant */
 
 /**
  * Emits CallRoomEvents.
@@ -64,8 +36,6 @@ export class ApplicationRoom extends Emitter {
    * which participants have opened the application's page, but not which of them are in the call.
    */
   presenceFromServer = false;
-  /** @type {Map<string, IdentifiedParticipant>} */
-  participants = new Map();
   id = '';
   name = '';
   marker = 0;
@@ -74,18 +44,18 @@ export class ApplicationRoom extends Emitter {
   /**
    * The attached participants, by id. Each attached participant has a different marker.
    *
-   * @type {Map<string, MemberInfo>}
+   * @type {Map<string, AttachedMember>}
    */
   #attached = new Map();
-  /** @type {Map<RemoteParticipant, IdentifiedParticipant>} */
-  #identified = new Map();
-  /** The participants whose markers are being read. @type {Map<RemoteParticipant, AbortController>} */
-  #identifying = new Map();
-  #unidentified = 0;
+  /** @type {Participants | null} */
+  #participants = null;
   #signaling;
   #hooks;
-  /** @type {RemoteParticipants | null} */
-  #remote = null;
+  #call;
+  /** Why the page is in no call, or null while it is in a call. @type {string | null} */
+  #outOfCall = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
 
   /**
    * @param {import('../room/signaling.js').Signaling} signaling
@@ -95,6 +65,7 @@ export class ApplicationRoom extends Emitter {
     super();
     this.#signaling = signaling;
     this.#hooks = hooks;
+    this.#call = new CallState(hooks, (connection) => this.#hasLeft(connection));
     signaling.listen('message', (message) => this.#handle(message));
     for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
       signaling.listen(type, () => this.emit(type));
@@ -104,6 +75,11 @@ export class ApplicationRoom extends Emitter {
     return this.#signaling.clock;
   }
 
+  /** @type {ReadonlyMap<string, ApplicationParticipant>} */
+  get participants() {
+    return this.#participants?.all ?? new Map();
+  }
+
   /** @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
   async join(hello) {
     const welcome = await this.#signaling.open(hello);
@@ -111,15 +87,24 @@ export class ApplicationRoom extends Emitter {
     this.name = welcome.name;
     this.marker = welcome.marker;
     this.spoolToken = welcome.spool_token;
-    for (const info of welcome.members) this.#attached.set(info.id, info);
-    const remote = new RemoteParticipants(this.#hooks);
-    this.#remote = remote;
-    remote.listen('joined', (one) => void this.#admit(one));
-    remote.listen('changed', (one) => this.#onTracksChanged(one));
-    remote.listen('left', (one) => this.#onLeft(one));
-    remote.listen('disconnected', (one) => this.#emitOf('disconnected', one));
-    remote.listen('reconnected', (one) => this.#emitOf('reconnected', one));
-    for (const one of remote.all) void this.#admit(one);
+    for (const info of welcome.members) this.#attached.set(info.id, attachedMember(info));
+    const participants = new Participants(this.#hooks, this.#attached, this);
+    this.#participants = participants;
+    participants.listen('joined', (one) => this.#onJoined(one));
+    participants.listen('left', (one) => {
+      this.emit('presence', presenceOf('leave', one.name));
+      this.emit('left', one);
+    });
+    participants.listen('changed', (one) => this.emit('track', one));
+    participants.listen('identified', ({ participant, was }) => {
+      this.emit('presence', { event: 'identified', participant: participant.name, was });
+      this.emit('track', participant);
+    });
+    participants.listen('disconnected', (one) => this.emit('disconnected', one));
+    participants.listen('reconnected', (one) => this.emit('reconnected', one));
+    for (const one of participants.all.values()) this.#onJoined(one);
+    this.#outOfCall = this.#call.reason;
+    this.#timer = setInterval(() => this.#checkCall(), CALL_EVERY);
   }
 
   /** Does nothing, since the application publishes its own tracks. */
@@ -145,189 +130,167 @@ export class ApplicationRoom extends Emitter {
 
   /** Throws if the page is not in a call, since a recording would be empty. */
   checkRecordable() {
-    if (this.#hooks.connections.size > 0) return;
-    throw invalidState(
-      'This page is not in a call: it has no WebRTC connection yet. Join a call before recording.',
-    );
+    if (this.#call.connections.length > 0) return;
+    const found = this.#hooks.connections.size
+      ? 'none of its WebRTC connections carries audio or video'
+      : 'it has no WebRTC connection yet';
+    throw invalidState(`This page is not in a call: ${found}. Join a call before recording.`);
   }
 
   /**
-   * Resolves when all participants in the call have been identified and we have received their first frame and audio;
-   * fails with a StepTimeout that names the missing participants.
+   * Resolves when it is decided to whom all received tracks belong, and when media has arrived on all tracks on which it
+   * should. Fails with a StepTimeout if no connection is established.
    */
   async allReceived() {
-    const end = performance.now() + RECEIVED_WITHIN;
+    const start = performance.now();
     for (;;) {
-      const late = [...this.participants.values()].filter(({ received }) => !received);
-      if (late.length + this.#identifying.size === 0) return;
-      if (performance.now() > end) {
-        const names = late.map(({ name }) => name).join(', ');
-        const missing = names || `${this.#identifying.size} participants not yet identified`;
-        throw stepTimeout(`No video or audio from ${missing} arrived within 20 s.`);
+      const pending = this.#participants?.pending ?? [];
+      const isConnected = this.#call.connections.some((one) => one.connectionState === 'connected');
+      const waited = performance.now() - start;
+      if (!pending.length || (isConnected && waited > DECIDED_WITHIN)) return;
+      if (waited > CONNECTED_WITHIN) {
+        const states = this.#call.connections.map((one) => one.connectionState).join(', ');
+        throw stepTimeout(
+          `No WebRTC connection of this page was established within 20 s (connection states: ${states}).`,
+        );
       }
       await pause(CHECK_EVERY);
     }
   }
 
   /**
-   * Returns a join event for each participant in the recording. The page creates these join events, since the server
-   * doesn't know who is in the call.
+   * Returns the events with which a recording begins: whether the page is in a call, and a join for each participant in
+   * the recording. The page creates these events, since the server doesn't know who is in the call.
    *
    * @param {RecorderKind} recorder
+   * @returns {PresenceEntry[]}
    */
   presence(recorder) {
     const others = recorder === 'all' ? [...this.participants.values()] : [];
-    return [this, ...others].map(({ name }) => presenceOf('join', name));
+    return [
+      this.#callEvent(),
+      ...[this, ...others].map(({ name }) => presenceOf(/** @type {const} */ ('join'), name)),
+    ];
   }
 
   /** @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
     // Announce when we hang up, since the other participants' connections may take a long time to notice, and the
     // application's server may not report it.
-    this.#signaling.send({ type: 'state', ...state, connected: this.#hooks.connections.size > 0 });
+    const { connections } = this.#call;
+    const fingerprints = connections.map(({ localDescription }) => fingerprintOf(localDescription));
+    this.#signaling.send({
+      type: 'state',
+      ...state,
+      connected: connections.length > 0,
+      fingerprints: [...new Set(fingerprints.filter((one) => one !== null))].slice(-MOST_FINGERPRINTS),
+    });
   }
 
-  /** @param {string} id */
-  async skew(id) {
-    const stats = await this.participants.get(id)?.remote.stats();
-    return stats ? skewOf(stats) : null;
+  /** @param {string} id @param {string | null} [label] of the participant's extra tracks */
+  async skew(id, label = null) {
+    return (await this.#participants?.skew(id, label)) ?? null;
   }
 
   /** @param {string} id */
   resumePlayback(id) {
-    this.participants.get(id)?.remote.resumePlayback();
+    this.participants.get(id)?.resumePlayback();
   }
 
-  /** Returns WebRTC's statistics for each connection to another participant. */
-  async statistics() {
-    const found = await Promise.all(
-      [...this.participants.values()].map(async ({ name, remote }) => ({
-        participant: name,
-        report: selectStatistics(await remote.stats()),
-      })),
-    );
-    return found.filter(({ report }) => report.length);
+  /** Returns WebRTC's statistics for the connections to each other participant. */
+  statistics() {
+    return this.#participants?.statistics() ?? Promise.resolve([]);
+  }
+
+  /**
+   * Returns whether a participant's video may stand still, and whether their audio may be silent: the track has no
+   * marker, so it may show a slide or come from a muted microphone, and its connection still works.
+   *
+   * @param {string} id
+   * @param {string | null} label
+   */
+  mayRest(id, label) {
+    const { video, audio } = this.participants.get(id)?.pair(label) ?? {};
+    const rests = (/** @type {CallTrack | null | undefined} */ track) =>
+      Boolean(track?.examined && track.marker === null && this.#participants?.isAlive(track));
+    return { video: rests(video), audio: rests(audio) };
+  }
+
+  /** Returns the latest frame of a video that may stand still, or null. @param {string} id @param {string | null} label */
+  lastFrame(id, label) {
+    const { video } = this.participants.get(id)?.pair(label) ?? {};
+    return video ? (this.#participants?.lastFrame(video) ?? null) : null;
   }
 
   leave() {
+    clearInterval(this.#timer);
     this.#signaling.send({ type: 'bye' });
     this.#signaling.close();
-    for (const identifying of this.#identifying.values()) identifying.abort();
-    this.#remote?.close();
-    this.#remote = null;
-    this.participants.clear();
-    this.#identified.clear();
+    this.#participants?.close();
+    this.#participants = null;
   }
 
   /** @param {FromServer} message */
   #handle(message) {
     switch (message.type) {
       case 'joined':
-        this.#attached.set(message.member.id, message.member);
+        this.#attached.set(message.member.id, attachedMember(message.member));
         break;
-      case 'left': {
+      case 'left':
+        this.#participants?.end(message.id);
         this.#attached.delete(message.id);
-        const participant = this.participants.get(message.id);
-        if (participant) this.#onLeft(participant.remote);
         break;
-      }
       case 'state': {
         const info = this.#attached.get(message.id);
-        const { audio, video, screen, connected } = message;
-        if (info) Object.assign(info, { audio, video, screen });
-        const participant = this.participants.get(message.id);
-        if (participant && !connected) this.#onLeft(participant.remote);
-        else if (participant) this.emit('state', participant);
+        if (!info) break;
+        const { audio, video, screen, connected, fingerprints } = message;
+        Object.assign(info, { audio, video, screen, connected });
+        // A participant who has hung up no longer announces the connections that they closed.
+        if (connected) info.fingerprints = fingerprints ?? [];
+        if (connected) this.#participants?.restore(message.id);
+        else this.#participants?.end(message.id);
+        for (const one of this.participants.values()) if (one.member === info) this.emit('state', one);
         break;
       }
       default:
     }
+    this.#participants?.update();
   }
 
-  /** Identifies a participant and adds them to the room. @param {RemoteParticipant} remote */
-  async #admit(remote) {
-    if (this.#identifying.has(remote) || this.#identified.has(remote)) return;
-    const identifying = new AbortController();
-    this.#identifying.set(remote, identifying);
-    try {
-      const info = await this.#identify(remote, identifying.signal);
-      if (!identifying.signal.aborted) this.#add(info, remote);
-    } finally {
-      this.#identifying.delete(remote);
-    }
-  }
-
-  /** @param {RemoteParticipant} remote @param {AbortSignal} signal @returns {Promise<MemberInfo>} */
-  async #identify(remote, signal) {
-    const since = performance.now();
-    for (;;) {
-      // An ended track delivers no more frames and will soon be removed.
-      const track = remote.track('video')?.readyState === 'live' ? remote.track('video') : null;
-      const marker = track ? await readMarker(track, signal, () => this.#isSomebodyMissing()) : null;
-      const known = [...this.#attached.values()].find((info) => info.marker === marker && marker !== null);
-      if (known && !this.participants.has(known.id)) return known;
-      if (track || signal.aborted || performance.now() - since > UNIDENTIFIED_AFTER)
-        return this.#nameUnidentified();
-      await pause(CHECK_EVERY);
-    }
-  }
-
-  /** Returns whether any attached participant has not joined the call yet. */
-  #isSomebodyMissing() {
-    return [...this.#attached.keys()].some((id) => !this.participants.has(id));
-  }
-
-  /** @returns {MemberInfo} */
-  #nameUnidentified() {
-    this.#unidentified += 1;
-    const name = `unidentified ${this.#unidentified}`;
-    return { id: name, name, marker: null, audio: true, video: true, screen: false, subscriptions: null };
-  }
-
-  /** @param {MemberInfo} info @param {RemoteParticipant} remote */
-  #add(info, remote) {
-    const participant = new IdentifiedParticipant(info, remote);
-    this.participants.set(info.id, participant);
-    this.#identified.set(remote, participant);
+  /** @param {ApplicationParticipant} participant */
+  #onJoined(participant) {
     this.emit('presence', presenceOf('join', participant.name));
     this.emit('joined', participant);
-    void this.#watchArrival(participant);
   }
 
-  /** Waits for a participant's first frame and audio. @param {IdentifiedParticipant} participant */
-  async #watchArrival(participant) {
-    while (!participant.received && this.participants.get(participant.id) === participant) {
-      const { info, audioTrack, videoTrack, remote } = participant;
-      const expected = { audio: info.audio && audioTrack !== null, video: info.video && videoTrack !== null };
-      participant.received = isReceiving(await remote.stats(), expected);
-      await pause(CHECK_EVERY);
-    }
+  /** Returns whether the participant at the other end of a connection has hung up. @param {RTCPeerConnection} connection */
+  #hasLeft(connection) {
+    const fingerprint = fingerprintOf(connection.remoteDescription);
+    if (fingerprint === null) return false;
+    return [...this.#attached.values()].some(
+      ({ connected, fingerprints }) => !connected && fingerprints.includes(fingerprint),
+    );
   }
 
-  /** @param {RemoteParticipant} remote */
-  #onTracksChanged(remote) {
-    // When a participant hangs up and returns, a new track replaces the old one.
-    if (this.#identified.has(remote)) this.#emitOf('track', remote);
-    else void this.#admit(remote);
+  #checkCall() {
+    const reason = this.#call.reason;
+    const changed = (reason === null) !== (this.#outOfCall === null);
+    this.#outOfCall = reason;
+    if (changed) this.emit('presence', this.#callEvent());
   }
 
-  /** @param {RemoteParticipant} remote */
-  #onLeft(remote) {
-    this.#identifying.get(remote)?.abort();
-    const participant = this.#identified.get(remote);
-    if (!participant) return;
-    this.#identified.delete(remote);
-    this.participants.delete(participant.id);
-    this.emit('presence', presenceOf('leave', participant.name));
-    this.emit('left', participant);
-  }
-
-  /** @param {'track' | 'disconnected' | 'reconnected'} type @param {RemoteParticipant} remote */
-  #emitOf(type, remote) {
-    const participant = this.#identified.get(remote);
-    if (participant) this.emit(type, participant);
+  /** @returns {PresenceEntry} */
+  #callEvent() {
+    const reason = this.#outOfCall;
+    return { event: 'call', on: reason === null, ...(reason === null ? {} : { message: reason }) };
   }
 }
+
+/** Maximum number of certificates that a page announces. */
+const MOST_FINGERPRINTS = 64;
+
+/** @param {MemberInfo} info @returns {AttachedMember} */
+const attachedMember = (info) => ({ ...info, fingerprints: info.fingerprints ?? [], connected: true });
 
 /** @param {'join' | 'leave'} event @param {string} participant @returns {PresenceEntry} */
 const presenceOf = (event, participant) => ({ event, participant });

@@ -122,7 +122,7 @@ export class ActiveRecording extends Emitter {
    */
   async begin(sources, { token, presenceFromServer = true, statistics = () => Promise.resolve([]) }) {
     const { plan, mixer, spool, recorder } = this;
-    for (const source of sources) mixer.add(source);
+    for (const source of sources) mixer.set(source);
     const video = plan.type === 'video';
     try {
       await Promise.all([

@@ -109,21 +109,42 @@ export class Devices extends Emitter {
     this.screen = false;
   }
 
-  /** Returns our own video and audio as a source for the mixer. @param {CallRoom} room @returns {Source} */
-  source(room) {
+  /**
+   * Returns our own video and audio as sources for the mixer: the camera and the microphone, and the extra tracks that
+   * an application sends.
+   *
+   * @param {CallRoom} room
+   * @returns {Source[]}
+   */
+  sources(room) {
+    const { id, name } = room;
     const stream = this.media?.stream;
-    return {
-      id: room.id,
-      name: room.name,
+    const application =
+      this.media?.kind === 'application' ? /** @type {ApplicationMediaSource} */ (this.media) : null;
+    const own = { name, remote: false, skew: () => Promise.resolve(0), resumePlayback: () => undefined };
+    /** @type {Source} */
+    const main = {
+      ...own,
+      id,
       videoTrack: stream?.getVideoTracks()[0] ?? null,
       audioTrack: stream?.getAudioTracks()[0] ?? null,
       video: this.camera,
       audio: this.microphone,
       screen: this.screen,
-      remote: false,
-      skew: () => Promise.resolve(0),
-      resumePlayback: () => undefined,
+      mayRest: () => application?.mayRest(null) ?? { video: this.screen, audio: false },
     };
+    if (!application) return [main];
+    const extras = application.extras.map(({ label, ...tracks }) => ({
+      ...own,
+      ...tracks,
+      id: `${id}/${label}`,
+      track: label,
+      video: tracks.videoTrack?.enabled ?? false,
+      audio: tracks.audioTrack?.enabled ?? false,
+      screen: true,
+      mayRest: () => application.mayRest(label),
+    }));
+    return [{ ...main, markers: application.markers }, ...extras];
   }
 
   /**

@@ -65,17 +65,14 @@ export class Recordings extends Emitter {
     room.listen('presence', (entry) => {
       for (const recording of this.#ofEverybody) recording.logEvent(entry);
     });
-    room.listen('joined', (member) => {
-      for (const { mixer } of this.#ofEverybody) mixer.add(sourceOf(room, member));
-    });
-    room.listen('left', ({ id }) => {
-      for (const { mixer } of this.#ofEverybody) mixer.remove(id);
-    });
-    for (const type of /** @type {const} */ (['track', 'state'])) {
+    for (const type of /** @type {const} */ (['joined', 'track', 'state'])) {
       room.listen(type, (member) => {
-        for (const { mixer } of this.#ofEverybody) mixer.update(sourceOf(room, member));
+        for (const { mixer } of this.#ofEverybody) mixer.setSources(member.id, sourcesOf(room, member));
       });
     }
+    room.listen('left', ({ id }) => {
+      for (const { mixer } of this.#ofEverybody) mixer.setSources(id, []);
+    });
     room.listen('disconnected', ({ name }) => this.#logNetwork(name, false));
     room.listen('reconnected', ({ name }) => this.#logNetwork(name, true));
   }
@@ -83,7 +80,7 @@ export class Recordings extends Emitter {
   /** Passes our current video and audio to every recording's mixer. */
   updateOwnSource() {
     const room = this.#room;
-    if (room) for (const { mixer } of this.#running) mixer.update(this.#devices.source(room));
+    if (room) for (const { mixer } of this.#running) mixer.setSources(room.id, this.#devices.sources(room));
   }
 
   /** @param {CallRoom | null} room null if we are not in a room @param {RecordOptions} [data] */
@@ -171,7 +168,8 @@ export class Recordings extends Emitter {
       this.#running.add(recording);
       try {
         for (const entry of room.presence(plan.recorder)) recording.logEvent(entry);
-        await recording.begin([this.#devices.source(room), ...others.map((one) => sourceOf(room, one))], {
+        const sources = [...this.#devices.sources(room), ...others.flatMap((one) => sourcesOf(room, one))];
+        await recording.begin(sources, {
           token: room.spoolToken,
           presenceFromServer: room.presenceFromServer,
           statistics: () => room.statistics(),
@@ -249,21 +247,31 @@ export class Recordings extends Emitter {
 }
 
 /**
- * Returns another participant as a source for the mixer.
+ * Returns another participant's tracks as sources for the mixer: the camera and the microphone, and extra tracks.
  *
  * @param {CallRoom} room
  * @param {CallParticipant} member
- * @returns {Source}
+ * @returns {Source[]}
  */
-const sourceOf = (room, { id, name, videoTrack, audioTrack, info }) => ({
-  id,
-  name,
-  videoTrack,
-  audioTrack,
-  video: info.video,
-  audio: info.audio,
-  screen: info.screen,
-  remote: true,
-  skew: () => room.skew(id),
-  resumePlayback: () => room.resumePlayback(id),
-});
+function sourcesOf(room, { id, name, videoTrack, audioTrack, info, markers, extras = [] }) {
+  const of = (/** @type {string | null} */ label) => ({
+    name,
+    remote: true,
+    skew: () => room.skew(id, label),
+    resumePlayback: () => room.resumePlayback(id),
+    mayRest: () => room.mayRest?.(id, label) ?? { video: info.screen, audio: false },
+    lastFrame: () => room.lastFrame?.(id, label) ?? null,
+  });
+  const { video, audio, screen } = info;
+  const main = { ...of(null), id, videoTrack, audioTrack, video, audio, screen };
+  const more = extras.map(({ label, ...tracks }) => ({
+    ...of(label),
+    ...tracks,
+    id: `${id}/${label}`,
+    track: label,
+    video: tracks.videoTrack !== null,
+    audio: tracks.audioTrack !== null,
+    screen: true,
+  }));
+  return [markers ? { ...main, markers } : main, ...more];
+}

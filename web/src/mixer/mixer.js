@@ -36,8 +36,9 @@ const WATCH_EVERY = 250;
 
 /**
  * @typedef {object} Source
- * @property {string} id
- * @property {string} name
+ * @property {string} id unique; the ids of a participant's extra sources begin with the participant's id and a slash
+ * @property {string} name of the participant
+ * @property {string} [track] the label of extra tracks, for example "screen"
  * @property {MediaStreamTrack | null} videoTrack
  * @property {MediaStreamTrack | null} audioTrack
  * @property {boolean} video whether the camera is on
@@ -46,10 +47,14 @@ const WATCH_EVERY = 250;
  * @property {boolean} remote
  * @property {() => Promise<number | null>} skew how much later the audio arrives than the video, in ms; null if unknown
  * @property {() => void} resumePlayback restarts the audio after the audio system was suspended
+ * @property {TrackMarkers} [markers] the markers in the tracks of another application; undefined in our own room
+ * @property {() => {video: boolean, audio: boolean}} [mayRest] whether the video may stand still, and whether the audio
+ * may be completely silent, without anything being wrong
+ * @property {() => VideoFrame | null} [lastFrame] returns a copy of the latest frame of a video that may stand still
  */
 
 /** @typedef {{ticks: TickLog, event: RoomEvent, speaker: string, failed: Error}} MixerEvents */
-/** @typedef {Source & {delay: number, skews: number[], audioWatchdog: Watchdog}} Entry */
+/** @typedef {Source & {delay: number, skews: number[], audioWatchdog: Watchdog, rests: boolean, silent: boolean}} Entry */
 
 /**
  * Emits `ticks` with { first, written }, `event` with a RoomEvent, and `speaker` with an id. All times are on the
@@ -61,10 +66,10 @@ export class Mixer extends Emitter {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
   /**
-   * The names of all participants, including participants who have left, since the worker may still send events about
-   * them.
+   * The participant and track of each source, including sources that were removed, since the worker may still send
+   * events about them.
    *
-   * @type {Map<string, string>}
+   * @type {Map<string, {participant: string, track?: string}>}
    */
   #names = new Map();
   #audio = new AudioMixer(() => {
@@ -107,50 +112,99 @@ export class Mixer extends Emitter {
     this.#timer.skews = setInterval(() => void this.#readSkews(), SKEW_EVERY);
   }
 
-  /** Adds a participant. @param {Source} source */
-  add(source) {
-    const entry = { ...source, delay: 0, skews: [], audioWatchdog: new Watchdog() };
-    this.#entries.set(source.id, entry);
-    this.#names.set(source.id, source.name);
-    const readable = framesOf(source.videoTrack);
-    const { id, name, remote } = source;
-    this.#post({ type: 'add', id, name, remote, readable }, readable ? [readable] : []);
-    this.#post({ type: 'show', id: source.id, on: source.video });
-    if (source.audioTrack) {
-      this.#mixAudio(entry, source.audioTrack);
-      if (source.audio) this.#emitAudio(source.name, true);
-    }
-    void this.#readSkews();
+  /**
+   * Replaces all sources of a participant; an empty list removes the participant.
+   *
+   * @param {string} participant the participant's id
+   * @param {Source[]} sources
+   */
+  setSources(participant, sources) {
+    const ids = new Set(sources.map(({ id }) => id));
+    for (const id of [...this.#entries.keys()])
+      if ((id === participant || id.startsWith(`${participant}/`)) && !ids.has(id)) this.#remove(id);
+    for (const source of sources) this.set(source);
   }
 
-  /** Updates a participant's tracks, and whether microphone and camera are on. @param {Source} source */
-  update(source) {
-    const entry = this.#entries.get(source.id);
-    if (!entry) return;
-    const before = { ...entry };
-    Object.assign(entry, source);
-    if (source.videoTrack !== before.videoTrack) {
+  /** Adds a source, or updates its tracks and whether microphone and camera are on. @param {Source} source */
+  set(source) {
+    const { id, name, track } = source;
+    const before = this.#entries.get(id);
+    const entry = { ...(before ?? this.#add(source)), ...source };
+    this.#entries.set(id, entry);
+    this.#names.set(id, { participant: name, ...(track === undefined ? {} : { track }) });
+    if (before && name !== before.name) this.#post({ type: 'rename', id, name: tileNameOf(source) });
+    if (source.videoTrack !== (before?.videoTrack ?? null)) {
       const readable = framesOf(source.videoTrack);
-      this.#post({ type: 'source', id: source.id, readable }, readable ? [readable] : []);
+      const first = readable ? (source.lastFrame?.() ?? null) : null;
+      this.#post(
+        { type: 'source', id, readable, first },
+        [readable, first].filter((one) => one !== null),
+      );
     }
-    if (source.video !== before.video) this.#post({ type: 'show', id: source.id, on: source.video });
-    if (source.audioTrack !== before.audioTrack) {
+    if (source.video !== before?.video) this.#post({ type: 'show', id, on: source.video });
+    if (source.audioTrack !== (before?.audioTrack ?? null)) {
       if (source.audioTrack) this.#mixAudio(entry, source.audioTrack);
-      else this.#audio.remove(source.id);
+      else this.#audio.remove(id);
     }
-    const wasOn = before.audio && before.audioTrack !== null;
+    const wasOn = before !== undefined && before.audio && before.audioTrack !== null;
     const isOn = source.audio && source.audioTrack !== null;
-    if (isOn !== wasOn) this.#emitAudio(source.name, isOn);
+    if (isOn !== wasOn) {
+      entry.silent = false;
+      this.#emitAudio(id, isOn);
+    }
+    this.#emitTracks(before ?? null, entry);
+    if (!before) void this.#readSkews();
+  }
+
+  /** @param {Source} source @returns {Entry} */
+  #add(source) {
+    const { id, remote } = source;
+    // Extra audio has no tile.
+    if (source.videoTrack || source.track === undefined)
+      this.#post({ type: 'add', id, name: tileNameOf(source), remote });
+    const state = { delay: 0, skews: [], audioWatchdog: new Watchdog(), rests: false, silent: false };
+    return { ...source, ...state };
   }
 
   /** @param {string} id */
-  remove(id) {
+  #remove(id) {
     const entry = this.#entries.get(id);
     if (!entry) return;
     this.#entries.delete(id);
     this.#audio.remove(id);
     this.#post({ type: 'remove', id });
-    if (entry.audio && entry.audioTrack) this.#emitAudio(entry.name, false);
+    if (entry.audio && entry.audioTrack && !entry.silent) this.#emitAudio(id, false);
+    this.#emitTracks(entry, null);
+  }
+
+  /**
+   * Logs the beginning and end of another application's tracks, and the markers in them.
+   *
+   * @param {Entry | null} before
+   * @param {Entry | null} now
+   */
+  #emitTracks(before, now) {
+    for (const kind of /** @type {const} */ (['video', 'audio'])) {
+      const [old, fresh] = [before, now].map((entry) => {
+        const track = entry?.markers && entry[`${kind}Track`];
+        return track ? { track, marker: entry.markers?.[kind] } : null;
+      });
+      if (old?.track === fresh?.track && old?.marker === fresh?.marker) continue;
+      const entry = now ?? before;
+      if (!entry || (!old && !fresh)) continue;
+      const main = kind === 'video' ? 'camera' : 'microphone';
+      const marker = fresh?.marker;
+      this.#emitEvent({
+        time: pageNow(),
+        event: 'track',
+        participant: entry.name,
+        track: entry.track ?? main,
+        kind,
+        on: Boolean(fresh),
+        ...(marker === undefined || marker === null ? {} : { marker }),
+        ...(marker === null ? { message: 'no marker' } : {}),
+      });
+    }
   }
 
   /**
@@ -162,7 +216,9 @@ export class Mixer extends Emitter {
     const end = pageNow() + ms;
     const unsettled = () =>
       this.#worker &&
-      [...this.#entries.values()].some((entry) => entry.video && entry.videoTrack && !entry.delay);
+      [...this.#entries.values()].some(
+        (entry) => entry.video && entry.videoTrack && !entry.delay && !entry.mayRest?.().video,
+      );
     while (unsettled() && pageNow() < end) await pause(20);
     return !unsettled();
   }
@@ -210,7 +266,7 @@ export class Mixer extends Emitter {
         this.emit('ticks', message);
         break;
       case 'layout': {
-        const tiles = message.tiles.map(({ id, ...rect }) => ({ participant: this.#nameOf(id), ...rect }));
+        const tiles = message.tiles.map(({ id, ...rect }) => ({ ...this.#ownerOf(id), ...rect }));
         this.#emitEvent({ time: message.time, event: 'layout', tiles });
         break;
       }
@@ -218,12 +274,12 @@ export class Mixer extends Emitter {
         this.#emitEvent({
           time: message.time,
           event: 'video',
-          participant: this.#nameOf(message.id),
+          ...this.#ownerOf(message.id),
           on: message.on,
         });
         break;
       case 'alarm':
-        this.#raiseAlarm(message.time, `${message.message} ${this.#nameOf(message.id)}.`);
+        this.#raiseAlarm(message.time, `${message.message} ${this.#ownerOf(message.id).participant}.`);
         break;
       case 'delay': {
         const entry = this.#entries.get(message.id);
@@ -263,10 +319,21 @@ export class Mixer extends Emitter {
   #checkAudio() {
     if (this.#audio.advances()) this.#audioClock.feed();
     if (this.#audioClock.isStalled()) this.#raiseAlarm(pageNow(), 'The audio system has stalled.');
-    for (const { id, name, audio, audioTrack, audioWatchdog } of this.#entries.values()) {
+    for (const entry of this.#entries.values()) {
+      const { id, name, audio, audioTrack, audioWatchdog } = entry;
+      const rests = entry.mayRest?.() ?? { video: false, audio: false };
+      if (rests.video !== entry.rests) this.#post({ type: 'rest', id, on: rests.video });
+      entry.rests = rests.video;
       // If all samples are exactly zero, no audio is arriving, since even a quiet room has some noise.
-      if (!audio || !audioTrack || this.#audio.hasSignal(id)) audioWatchdog.feed();
-      if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No audio is arriving from ${name}.`);
+      const hasSignal = !audio || !audioTrack || this.#audio.hasSignal(id);
+      if (hasSignal) audioWatchdog.feed();
+      if (audio && audioTrack && rests.audio && audioWatchdog.stalled !== entry.silent) {
+        // Somebody has muted or unmuted a track whose state nobody announces.
+        entry.silent = audioWatchdog.stalled;
+        this.#emitAudio(id, !entry.silent);
+      }
+      if (!rests.audio && audioWatchdog.isStalled())
+        this.#raiseAlarm(pageNow(), `No audio is arriving from ${name}.`);
     }
   }
 
@@ -303,9 +370,9 @@ export class Mixer extends Emitter {
     this.#audio.setDelay(id, delay, Math.abs(last - settled) > SKEW_CHANGES ? last : settled);
   }
 
-  /** @param {string} name @param {boolean} on */
-  #emitAudio(name, on) {
-    this.#emitEvent({ time: pageNow(), event: 'audio', participant: name, on });
+  /** @param {string} id @param {boolean} on */
+  #emitAudio(id, on) {
+    this.#emitEvent({ time: pageNow(), event: 'audio', ...this.#ownerOf(id), on });
   }
 
   /** @param {RoomEvent} event */
@@ -313,9 +380,9 @@ export class Mixer extends Emitter {
     this.emit('event', event);
   }
 
-  /** @param {string} id */
-  #nameOf(id) {
-    return this.#names.get(id) ?? id;
+  /** Returns the participant and the label of a source. @param {string} id */
+  #ownerOf(id) {
+    return this.#names.get(id) ?? { participant: id };
   }
 
   /** @param {ToVideoWorker} message @param {Transferable[]} [transfer] */
@@ -323,6 +390,9 @@ export class Mixer extends Emitter {
     this.#worker?.postMessage(message, transfer);
   }
 }
+
+/** Returns the name in a source's tile. @param {Source} source */
+const tileNameOf = ({ name, track }) => (track === undefined ? name : `${name} (${track})`);
 
 /**
  * Returns the track's frames as a stream that can be transferred to a worker (Chrome facts 11, 42).

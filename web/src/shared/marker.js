@@ -16,10 +16,11 @@ export const DARK = 30;
 export const BRIGHT = 225;
 /** The duration of the chirp in seconds. */
 export const CHIRP = 0.08;
-const BANDS = 16;
+/** Number of different tones and chirps. A marker modulo this number is the marker's voice. */
+export const VOICES = 16;
 
 /** Returns the frequency of the participant's tone in Hz. @param {number} marker */
-export const toneOf = (marker) => 300 + 50 * (marker % BANDS);
+export const toneOf = (marker) => 300 + 50 * (marker % VOICES);
 
 /**
  * Returns the center frequency of the participant's chirp in Hz. The chirp sweeps from 120 Hz below this frequency to
@@ -27,7 +28,7 @@ export const toneOf = (marker) => 300 + 50 * (marker % BANDS);
  *
  * @param {number} marker
  */
-export const bandOf = (marker) => 1350 + 300 * (marker % BANDS);
+export const bandOf = (marker) => 1350 + 300 * (marker % VOICES);
 
 /**
  * Writes the strip's cells, row by row. A 1 is a bright cell.

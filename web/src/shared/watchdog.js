@@ -24,9 +24,14 @@ export class Watchdog {
     this.#reported = false;
   }
 
+  /** Whether there is a stall, even if it has been reported. */
+  get stalled() {
+    return pageNow() - this.#last > this.limit;
+  }
+
   /** Returns whether there is a stall that has not been reported yet. */
   isStalled() {
-    if (this.#reported || pageNow() - this.#last <= this.limit) return false;
+    if (this.#reported || !this.stalled) return false;
     this.#reported = true;
     return true;
   }

@@ -42,3 +42,30 @@ interface AttachedPage {
   finish(number: number): Promise<unknown>;
   call(name: string, argument: unknown): Promise<unknown>;
 }
+
+/** An attached participant, as the server describes them. */
+type AttachedMember = MemberInfo & { fingerprints: readonly string[]; connected: boolean };
+
+/** A track whose content is examined for markers. */
+interface ExaminedTrack {
+  readonly kind: 'audio' | 'video';
+  readonly track: MediaStreamTrack;
+  /**
+   * The number of the marker in the track: for video, 0 to 255; for audio, only the marker modulo 16; null if none has
+   * been found.
+   */
+  marker: number | null;
+  /** Whether the track's content has been examined for long enough to find a marker. */
+  examined: boolean;
+}
+
+/** A track of a call, with what is known about it. */
+interface CallTrack extends ExaminedTrack {
+  readonly connection: RTCPeerConnection;
+  /** Identifies the stream with which the track was announced. */
+  readonly stream: string;
+  /** The track's number among the tracks of the same kind and stream, beginning with 0. */
+  readonly place: number;
+  /** Whether anything has arrived on the track so far. */
+  readonly hasMedia: boolean;
+}

@@ -38,4 +38,10 @@ interface LocalMedia {
 interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> {
   /** Returns whether a track of the given kind is sent and enabled. */
   sends(kind: 'audio' | 'video'): boolean;
+  /** The markers in the video and audio tracks of `stream`. */
+  readonly markers: TrackMarkers;
+  /** The other tracks that are sent, for example a shared screen. */
+  readonly extras: readonly ExtraTracks[];
+  /** Returns whether a video may stand still and audio may be silent; null stands for the tracks of `stream`. */
+  mayRest(label: string | null): { video: boolean; audio: boolean };
 }

@@ -7,10 +7,32 @@ interface CallParticipant {
   readonly info: MemberInfo;
   readonly videoTrack: MediaStreamTrack | null;
   readonly audioTrack: MediaStreamTrack | null;
+  /** The markers in both tracks; undefined in our own room, where the server knows them. */
+  readonly markers?: TrackMarkers;
+  /** More tracks in another application's call, for example a shared screen. */
+  readonly extras?: readonly ExtraTracks[];
 }
 
-/** A join or leave event that the page adds to the recording, since the server doesn't know about the event. */
-type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave'; participant: string };
+/** The number of the marker in each track: null for a track without a marker, undefined if it is unknown. */
+interface TrackMarkers {
+  video: number | null | undefined;
+  audio: number | null | undefined;
+}
+
+/** Tracks that a participant sends in addition to the camera and the microphone. */
+interface ExtraTracks {
+  /** Unique for each participant, for example "screen", "screen 2" or "audio 2". */
+  readonly label: string;
+  readonly videoTrack: MediaStreamTrack | null;
+  readonly audioTrack: MediaStreamTrack | null;
+  readonly markers: TrackMarkers;
+}
+
+/**
+ * An event about who is in the call, which the page adds to the recording, since the server doesn't know about the
+ * event: a participant joined, left or was identified, or the page entered or left the call.
+ */
+type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave' | 'identified' | 'call' };
 
 /** The events that a room emits. */
 type CallRoomEvents = {
@@ -73,7 +95,14 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   /** Returns the join events for a recording that starts now, either for all participants or only for us. */
   presence(recorder: RecorderKind): PresenceEntry[];
   /** Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know. */
-  skew(id: string): Promise<number | null>;
+  skew(id: string, label?: string | null): Promise<number | null>;
+  /**
+   * Returns whether a participant's video may stand still, and whether the audio may be completely silent, without
+   * anything being wrong. `label` is the label of extra tracks, or null for the camera and the microphone.
+   */
+  mayRest?(id: string, label: string | null): { video: boolean; audio: boolean };
+  /** Returns a copy of the latest frame of a video that may stand still, or null. */
+  lastFrame?(id: string, label: string | null): VideoFrame | null;
   /** Restarts a participant's audio after the audio system was suspended. */
   resumePlayback(id: string): void;
   statistics(): Promise<Omit<ConnectionStatistics, 'time'>[]>;

@@ -24,6 +24,8 @@ interface MemberInfo {
   /** Whether the video is the participant's screen. */
   screen: boolean;
   subscriptions: Subscriptions;
+  /** The fingerprints of the certificates of an attached page's connections; other pages announce none. */
+  fingerprints?: readonly string[];
 }
 
 /** Access to Janus: the server's URL, a token, and the number and name of the room on the server. */
@@ -68,7 +70,15 @@ type FromServer =
   /** The connection has been resumed. `acked_seq` is the number of our messages that have reached the server. */
   | { type: 'resumed'; acked_seq: number }
   | { type: 'joined'; member: MemberInfo }
-  | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean; connected: boolean }
+  | {
+      type: 'state';
+      id: string;
+      audio: boolean;
+      video: boolean;
+      screen: boolean;
+      connected: boolean;
+      fingerprints?: readonly string[];
+    }
   | { type: 'subscribe'; id: string; subscriptions: Subscriptions }
   | { type: 'left'; id: string; reason: string }
   | { type: 'signal'; from: string; data: SignalData }
@@ -93,7 +103,14 @@ type ToServer =
     }
   | { type: 'ping'; sent: number; received_seq: number }
   | { type: 'signal'; to: string; data: SignalData }
-  | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
+  | {
+      type: 'state';
+      audio: boolean;
+      video: boolean;
+      screen: boolean;
+      connected?: boolean;
+      fingerprints?: readonly string[];
+    }
   | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
   /**

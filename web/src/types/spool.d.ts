@@ -11,13 +11,23 @@ interface TickLog {
 /** An event in a recording's timeline; `time` is in ms on the room's clock. */
 interface RoomEvent {
   time: number;
-  event: 'layout' | 'video' | 'audio' | 'network' | 'alarm' | 'join' | 'leave';
+  event:
+    'layout' | 'video' | 'audio' | 'network' | 'alarm' | 'join' | 'leave' | 'identified' | 'call' | 'track';
   participant?: string;
+  /** For `identified`: the participant's name so far. */
+  was?: string;
+  /**
+   * For `track`, and for `video` and `audio` events about a participant's extra tracks: the label of the track, for
+   * example "camera" or "screen".
+   */
+  track?: string;
+  /** For `track`: the track's kind. */
+  kind?: 'audio' | 'video';
   /** Whether the participant joined through another server; `marker` is the number in their synthetic media. */
   remote_server?: boolean;
   marker?: number | null;
   on?: boolean;
-  tiles?: ({ participant: string } & TileRect)[];
+  tiles?: ({ participant: string; track?: string } & TileRect)[];
   message?: string;
 }
 

@@ -21,8 +21,12 @@ type ToVideoWorker =
       layout: LayoutName;
       names: boolean;
     } & VideoSize)
-  | { type: 'add'; id: string; name: string; remote: boolean; readable: ReadableStream<VideoFrame> | null }
-  | { type: 'source'; id: string; readable: ReadableStream<VideoFrame> | null }
+  | { type: 'add'; id: string; name: string; remote: boolean }
+  | { type: 'rename'; id: string; name: string }
+  /** `first` is shown until the first frame arrives; the worker closes it. */
+  | { type: 'source'; id: string; readable: ReadableStream<VideoFrame> | null; first: VideoFrame | null }
+  /** Whether the video may stand still, without anything being wrong. */
+  | { type: 'rest'; id: string; on: boolean }
   | { type: 'remove'; id: string }
   | { type: 'show'; id: string; on: boolean }
   | { type: 'speaker'; id: string | null }

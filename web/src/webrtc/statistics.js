@@ -95,6 +95,29 @@ export function isReceiving(stats, sent) {
   return video && audio;
 }
 
+/**
+ * Returns a number that grows whenever anything arrives on a connection, even if it is only an ICE check.
+ *
+ * @param {RTCStatsReport} stats
+ */
+export function arrivalsOf(stats) {
+  let count = 0;
+  for (const report of entries(stats)) {
+    if (report['type'] !== 'candidate-pair') continue;
+    for (const field of ['bytesReceived', 'requestsReceived', 'responsesReceived'])
+      count += Number(report[field] ?? 0);
+  }
+  return count;
+}
+
+/**
+ * Returns the fingerprint of the certificate in a session description, or null if there is none.
+ *
+ * @param {RTCSessionDescription | null} description
+ */
+export const fingerprintOf = (description) =>
+  /^a=fingerprint:(\S+ \S+)/m.exec(description?.sdp ?? '')?.[1]?.toUpperCase() ?? null;
+
 /** @param {RTCStatsReport} stats */
 const entries = (stats) =>
   /** @type {Map<string, Record<string, unknown>>} */ (/** @type {unknown} */ (stats)).values();

@@ -58,21 +58,20 @@ export class FakeMixer extends Stage {
   sources = {};
 
   /** @param {import('../../src/mixer/mixer.js').Source} source */
-  add(source) {
+  set(source) {
+    this.note(source.id in this.sources ? 'update' : 'add', source.name);
     this.sources[source.id] = source;
-    this.note('add', source.name);
   }
 
-  /** @param {import('../../src/mixer/mixer.js').Source} source */
-  update(source) {
-    this.sources[source.id] = source;
-    this.note('update', source.name);
-  }
-
-  /** @param {string} id */
-  remove(id) {
-    Reflect.deleteProperty(this.sources, id);
-    this.note('remove', id);
+  /** @param {string} participant @param {import('../../src/mixer/mixer.js').Source[]} sources */
+  setSources(participant, sources) {
+    const ids = sources.map(({ id }) => id);
+    for (const id of Object.keys(this.sources)) {
+      if ((id !== participant && !id.startsWith(`${participant}/`)) || ids.includes(id)) continue;
+      Reflect.deleteProperty(this.sources, id);
+      this.note('remove', id);
+    }
+    for (const source of sources) this.set(source);
   }
 
   async settled() {

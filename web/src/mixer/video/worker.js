@@ -38,6 +38,8 @@ class Source {
   cameraOn = true;
   /** Whether the tile shows video instead of the placeholder. */
   live = false;
+  /** Whether the video may stand still, without anything being wrong. */
+  rests = false;
   lastFrame = 0;
   watchdog = new Watchdog();
   delay = 0;
@@ -92,11 +94,23 @@ class VideoMixer {
     return this.#ticker.run();
   }
 
-  /** @param {string} id @param {string} name @param {boolean} remote @param {ReadableStream<VideoFrame> | null} readable */
-  add(id, name, remote, readable) {
+  /** @param {string} id @param {string} name @param {boolean} remote */
+  add(id, name, remote) {
     this.#sources.set(id, new Source(id, name, remote, this.#step));
     this.#relayout = true;
-    this.setReadable(id, readable);
+  }
+
+  /** @param {string} id @param {string} name */
+  rename(id, name) {
+    const source = this.#sources.get(id);
+    if (source) source.name = name;
+    this.#relayout = true;
+  }
+
+  /** Sets whether the participant's video may stand still. @param {string} id @param {boolean} on */
+  rest(id, on) {
+    const source = this.#sources.get(id);
+    if (source) source.rests = on;
   }
 
   /**
@@ -104,16 +118,20 @@ class VideoMixer {
    *
    * @param {string} id
    * @param {ReadableStream<VideoFrame> | null} readable
+   * @param {VideoFrame | null} first a frame that is shown until the first frame of the stream arrives
    */
-  setReadable(id, readable) {
+  setReadable(id, readable, first) {
     const source = this.#sources.get(id);
-    if (!source) return;
+    if (!source) {
+      first?.close();
+      return;
+    }
     source.reader?.cancel().catch(() => undefined);
     source.reader = readable?.getReader() ?? null;
     for (const image of source.cadence.clear()) this.#arena.free(image);
     source.cadence = new Cadence(this.#step, source.remote);
     source.clock = new MediaClock();
-    if (source.reader) void this.#readFrames(source, source.reader);
+    if (source.reader) void this.#readFrames(source, source.reader, first);
   }
 
   /** @param {string} id */
@@ -158,12 +176,12 @@ class VideoMixer {
     this.#writer.close().catch(() => undefined);
   }
 
-  /** @param {Source} source @param {ReadableStreamDefaultReader<VideoFrame>} reader */
-  async #readFrames(source, reader) {
+  /** @param {Source} source @param {ReadableStreamDefaultReader<VideoFrame>} reader @param {VideoFrame | null} first */
+  async #readFrames(source, reader, first) {
     // Chrome fact 19: open frames stall their track, so each frame is copied and closed at once.
-    for (;;) {
-      const { value: frame, done } = await reader.read();
-      if (done) return;
+    for (let waiting = first; ; waiting = null) {
+      const frame = waiting ?? (await reader.read()).value;
+      if (!frame) return;
       const now = pageNow();
       try {
         const image = await this.#frames.read(frame);
@@ -247,10 +265,10 @@ class VideoMixer {
         if (!this.#wholeFrame()) this.#drawImage(source, next.item);
       }
     }
-    if (source.live && source.cameraOn && source.watchdog.isStalled()) {
+    if (source.live && source.cameraOn && !source.rests && source.watchdog.isStalled()) {
       post({ type: 'alarm', time: due, id: source.id, message: 'No video is arriving from' });
     }
-    if (source.live && (!source.cameraOn || pageNow() - source.lastFrame > STALE)) {
+    if (source.live && (!source.cameraOn || (!source.rests && pageNow() - source.lastFrame > STALE))) {
       source.live = false;
       drawPlaceholder(this.#arena, this.#composite, source.name, source.tile);
       post({ type: 'video', time: due, id: source.id, on: false });
@@ -301,10 +319,16 @@ self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { d
       mixer.run().catch((/** @type {unknown} */ error) => post({ type: 'failed', message: String(error) }));
       break;
     case 'add':
-      mixer?.add(message.id, message.name, message.remote, message.readable);
+      mixer?.add(message.id, message.name, message.remote);
+      break;
+    case 'rename':
+      mixer?.rename(message.id, message.name);
+      break;
+    case 'rest':
+      mixer?.rest(message.id, message.on);
       break;
     case 'source':
-      mixer?.setReadable(message.id, message.readable);
+      mixer?.setReadable(message.id, message.readable, message.first);
       break;
     case 'remove':
       mixer?.remove(message.id);

@@ -1,0 +1,53 @@
+"""Check that the recording page stayed in another application's call, and that it was not alone there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.intervals import longer, merged, subtract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.recording.timeline import Interval
+    from harness.verification.measures.evidence import Evidence
+    from harness.verification.values.limits import Limits
+
+
+def call(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Check that the page was in the call for the whole recording; warn if the recording participant was alone."""
+    manifest = evidence.manifest
+    if manifest is None or not manifest.timeline.is_application_call:
+        return
+    duration = evidence.media.duration
+    timeline, recording = manifest.timeline, manifest.recording
+    out = timeline.out_of_call(duration)
+    over = longer([at for at, _ in out], limits.absence)
+    reasons = dict(out)
+    yield from limited(
+        [
+            Finding(
+                check="call",
+                ok=False,
+                at=milliseconds(at),
+                expected="in a call",
+                got="in no call",
+                message=f"Nobody was in the call {_when(at, duration)}: {reasons[at]}.",
+            )
+            for at in over
+        ]
+    )
+    if recording.recorder == "all":
+        others = [one.name for one in timeline.members if one.name != recording.participant]
+        together = merged([at for name in others for at in timeline.present(name, duration)])
+        alone = longer(subtract([(0.0, duration)], [*together, *(at for at, _ in out)]), limits.absence)
+        for at in alone:
+            text = f"{recording.participant} was alone in the call {_when(at, duration)}."
+            yield Finding(check="call", ok=True, warning=True, at=milliseconds(at), message=text)
+    if not over:
+        yield Finding(check="call", ok=True, message="The page was in the call for the whole recording.")
+
+
+def _when(at: Interval, duration: float) -> str:
+    return f"from {at[0]:.2f} s on" if at[1] >= duration else span(at)

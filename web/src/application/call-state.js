@@ -1,0 +1,69 @@
+/** CallState: whether a page is in a call, which it is while media can flow over one of its peer connections. */
+
+/** How long a connection may be disconnected before it no longer counts, in ms. */
+const DISCONNECTED_FOR = 4000;
+
+/** Connection states in which nothing can be received or sent any more. */
+const OVER = new Set(['failed', 'closed']);
+
+export class CallState {
+  /** The time at which each connection was seen to be disconnected. @type {WeakMap<RTCPeerConnection, number>} */
+  #disconnectedAt = new WeakMap();
+  #hooks;
+  #hasLeft;
+
+  /**
+   * @param {ApplicationHooks} hooks
+   * @param {(connection: RTCPeerConnection) => boolean} hasLeft whether the participant at the other end has hung up
+   */
+  constructor(hooks, hasLeft) {
+    this.#hooks = hooks;
+    this.#hasLeft = hasLeft;
+  }
+
+  /** The connections that carry media, or will when they are established. A data channel alone is not a call. */
+  get connections() {
+    return [...this.#hooks.connections].filter(
+      (connection) => connection.signalingState !== 'closed' && carriesMedia(connection),
+    );
+  }
+
+  /** The reason why the page is in no call, or null if it is in a call. @returns {string | null} */
+  get reason() {
+    const connections = this.connections;
+    if (!connections.length) return 'the page has closed its connections';
+    if (connections.every((connection) => this.#hasLeft(connection))) return 'everybody else has hung up';
+    const working = connections.filter(
+      (connection) => !this.#hasLeft(connection) && !this.#isLost(connection),
+    );
+    return working.length ? null : 'the connections are lost';
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  #isLost(connection) {
+    const state = connection.connectionState;
+    if (state !== 'disconnected') this.#disconnectedAt.delete(connection);
+    else if (!this.#disconnectedAt.has(connection)) this.#disconnectedAt.set(connection, performance.now());
+    const since = this.#disconnectedAt.get(connection) ?? Infinity;
+    return OVER.has(state) || performance.now() - since > DISCONNECTED_FOR;
+  }
+}
+
+/**
+ * Returns whether a connection sends a track, or receives one or will receive one.
+ *
+ * @param {RTCPeerConnection} connection
+ */
+const carriesMedia = (connection) =>
+  connection
+    .getTransceivers()
+    .some(
+      ({ sender, receiver, direction, currentDirection }) =>
+        (currentDirection ?? direction) !== 'inactive' &&
+        (currentDirection ?? direction) !== 'stopped' &&
+        (sender.track?.readyState === 'live' ||
+          (receives(currentDirection ?? direction) && receiver.track.readyState === 'live')),
+    );
+
+/** @param {RTCRtpTransceiverDirection} direction */
+const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
