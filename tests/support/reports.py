@@ -1,5 +1,6 @@
 """Verify recordings in tests, without failing because the machine is slow."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,14 @@ def failed_findings(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS_CH
     return [one for one in findings if not one["ok"] and one["check"] not in excused]
 
 
-def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Report:
-    """Verify a recording and return its report; all checks except the smoothness checks must pass."""
+def check_recording(recording: Recording | Path, *, crowded: bool = False, excused: Collection[str] = ()) -> Report:
+    """Verify a recording and return its report.
+
+    All checks except the smoothness checks and the ``excused`` checks must pass.
+    """
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
-    excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
-    failed = [finding for finding in report.findings if not finding.ok and finding.check not in excused]
+    may_fail = {*(BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS), *excused}
+    failed = [finding for finding in report.findings if not finding.ok and finding.check not in may_fail]
     # The message is needed because pytest shows the values of a failed assertion only in test modules.
     assert [] == failed, failed
     return report

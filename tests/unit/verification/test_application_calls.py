@@ -115,9 +115,9 @@ def test_shared_screen_is_listed_under_its_owner(tmp_path: Path) -> None:
 def test_marker_of_a_shared_screen_is_expected(tmp_path: Path) -> None:
     """A screen's marker is its participant's marker plus 128, so it belongs to a known participant."""
     (alice, bob) = CALL.participants
-    scene = replace(CALL, participants=(alice, replace(bob, marker=bob.marker + 128)))
+    scene = replace(CALL, participants=(alice, replace(bob, marker=(bob.marker or 0) + 128)))
 
-    report = verified(tmp_path, scene, IN_CALL, track(0.0, marker=bob.marker + 128), manifest_scene=CALL)
+    report = verified(tmp_path, scene, IN_CALL, track(0.0, marker=(bob.marker or 0) + 128), manifest_scene=CALL)
 
     assert "bob (screen)" in [one.name for one in report.participants]
     assert [] == messages(report, "unexpected")

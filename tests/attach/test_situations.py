@@ -1,0 +1,216 @@
+"""Record calls in the situations that real calls have: a camera that is off, a shared screen, a reconnect."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import InvalidStateError, RecordConfig
+from tests.support.application_calls import SMALL, meet
+from tests.support.media.colors import color_at
+from tests.support.reports import audible_share, check_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness import Participant, Recording, Report, Room
+    from tests.support.servers.application_site import Site
+
+    Enter = Callable[..., Participant]
+
+AUDIO = RecordConfig(record_name="call", record_type="audio")
+
+
+@pytest.fixture
+def join(enter: Enter, site: Site) -> Enter:
+    """Return a function that attaches a participant who joins the call with the given media."""
+
+    def join(name: str, media: str = "camera,microphone", **options: object) -> Participant:
+        return enter(f"{site.url}/situations.html?join={media}", name, **options)
+
+    return join
+
+
+def change(participant: Participant, call: str) -> None:
+    """Call a function of the application."""
+    participant.page.evaluate(f"situation.{call}")
+
+
+def record(room: Room, participant: Participant, seconds: float = 3.0, config: RecordConfig = SMALL) -> Recording:
+    """Record for a while, and return the downloaded recording."""
+    participant.start_media_recording(record_config=config)
+    room.wait(seconds=seconds)
+    participant.stop_media_recording()
+    return participant.download_media_recording()
+
+
+def events(recording: Recording, kind: str) -> list[dict[str, object]]:
+    """Return the events of one kind in a recording's manifest."""
+    manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
+    return [event for event in manifest["timeline"]["events"] if event["event"] == kind]
+
+
+def problems(report: Report) -> list[str]:
+    """Return the messages of a report's warnings about participants and the call."""
+    return [one.message for one in report.warnings if one.check in {"presence", "call", "complete"}]
+
+
+def test_participant_who_joins_with_the_camera_off_is_identified_by_audio(room: Room, join: Enter) -> None:
+    """The video joins the participant as soon as the camera is switched on."""
+    alice, bob = join("alice"), join("bob", "microphone")
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1.5)
+    change(bob, "addCamera()")
+    switched_on = alice.get_media_recording().elapsed
+    room.wait(seconds=3)
+    alice.stop_media_recording()
+
+    report = check_recording(alice.download_media_recording())
+
+    assert ["alice", "bob"] == [one.name for one in report.participants]
+    assert audible_share(report.participant("bob"), 0.5, switched_on) > 0.9
+    assert report.participant("bob").is_visible(switched_on + 1.5, switched_on + 2.5)
+
+
+@pytest.mark.parametrize("config", [SMALL, AUDIO], ids=["video", "audio"])
+def test_call_without_video_is_recorded(room: Room, join: Enter, config: RecordConfig) -> None:
+    """Both participants are identified and audible, in an audio recording and in a video of placeholders."""
+    alice, bob = join("alice", "microphone"), join("bob", "microphone")
+    meet(room, alice, bob)
+
+    report = check_recording(record(room, alice, config=config))
+
+    assert [] == problems(report)
+    for name in ("alice", "bob"):
+        assert audible_share(report.participant(name), 0.5, 2.5) > 0.9
+
+
+def test_track_without_frames_is_a_camera_that_is_off(room: Room, join: Enter) -> None:
+    """The recording starts at once, and shows the placeholder of the participant whose audio is recorded."""
+    alice, bob = join("alice"), join("bob", "microphone,muted-camera")
+    meet(room, alice, bob)
+    room.wait(seconds=2)
+
+    began = alice.page.evaluate("performance.now()")
+    alice.start_media_recording(record_config=SMALL)
+    waited = alice.page.evaluate("performance.now()") - began
+    room.wait(seconds=3)
+    alice.stop_media_recording()
+    report = check_recording(alice.download_media_recording())
+
+    # The limit for a calm machine is 2 s.
+    assert waited < 4000
+    assert not report.participant("bob").is_visible(1, 1.1)
+    assert audible_share(report.participant("bob"), 0.5, 2.5) > 0.9
+
+
+@pytest.mark.parametrize("sharer", ["alice", "bob"], ids=["own", "remote"])
+def test_shared_screen_has_its_own_tile_next_to_the_camera(room: Room, join: Enter, sharer: str) -> None:
+    """The screen is listed under its owner, whether the recording participant or another participant shares it."""
+    alice, bob = join("alice"), join("bob")
+    meet(room, alice, bob)
+    change(alice if sharer == "alice" else bob, "addPicture(10)")
+    room.wait(seconds=3)
+
+    recording = record(room, alice)
+    report = check_recording(recording)
+
+    assert ["bob"] == alice.others
+    assert ["screen"] == [track.track for track in report.participant(sharer).tracks]
+    tiles = events(recording, "layout")[-1]["tiles"]
+    assert isinstance(tiles, list)
+    (tile,) = [tile for tile in tiles if tile.get("track") == "screen"]
+    assert tile["participant"] == sharer
+    middle = (tile["x"] + tile["width"] // 2, tile["y"] + tile["height"] // 2)
+    red, green, blue = color_at(recording.path, 2.0, *middle)
+    assert (red > 200, green < 60, blue > 200) == (True, True, True)
+
+
+def test_participant_stays_the_same_during_a_reconnect_on_a_second_connection(room: Room, join: Enter) -> None:
+    """The second connection is established before the first one is closed, so for a while, both carry him."""
+    alice, bob = join("alice"), join("bob")
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+    change(alice, "migrate()")
+    assert ["bob"] == alice.others
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+    report = check_recording(recording, crowded=True)
+
+    assert [] == events(recording, "leave")
+    assert ["alice", "bob"] == [one.name for one in report.participants]
+    assert audible_share(report.participant("bob"), 0.5, recording.duration - 0.5) > 0.8
+
+
+def test_recording_fails_if_the_call_ends_before_the_recording(room: Room, join: Enter) -> None:
+    """The report names the time from which nobody was in the call."""
+    alice, bob = join("alice"), join("bob")
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1.5)
+    change(bob, "hangUp()")
+    change(alice, "hangUp()")
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    report = check_recording(alice.download_media_recording(), excused={"call"})
+
+    (failure,) = [one for one in report.failures if one.check == "call"]
+    assert failure.message.startswith("Nobody was in the call from")
+    assert failure.at is not None
+    assert failure.at[0] == pytest.approx(1.5, abs=0.8)
+
+
+@pytest.mark.parametrize("still", ["alice", "bob"], ids=["own", "remote"])
+def test_picture_that_stands_still_stays_in_the_recording(room: Room, join: Enter, still: str) -> None:
+    """A static slide raises no alarm, even if it was painted long before the recording started."""
+    alice, bob = (join(name, "still,microphone" if name == still else "camera,microphone") for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    room.wait(seconds=2)
+
+    recording = record(room, alice, seconds=4)
+    report = check_recording(recording)
+
+    assert [] == events(recording, "alarm")
+    (warning,) = problems(report)
+    assert warning.startswith(f"{still}'s video has no marker")
+    tiles = events(recording, "layout")[-1]["tiles"]
+    assert isinstance(tiles, list)
+    (tile,) = [tile for tile in tiles if tile["participant"] == still]
+    middle = (tile["x"] + tile["width"] // 2, tile["y"] + tile["height"] // 2)
+    red, green, blue = color_at(recording.path, 3.5, *middle)
+    assert (red > 200, 120 < green < 210, blue < 60) == (True, True, True)
+
+
+def test_deliberate_mute_of_an_unidentified_participant_raises_no_alarm(room: Room, join: Enter) -> None:
+    """The manifest shows when the participant was muted."""
+    alice = join("alice")
+    bob = join("bob", media="own")
+    room.wait_for(lambda: len(alice.others) == 1, what="the other participant", timeout=20)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1.5)
+    change(bob, "setMicrophone(false)")
+    room.wait(seconds=3)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+    check_recording(recording)
+
+    assert [] == events(recording, "alarm")
+    (switch,) = [event for event in events(recording, "audio") if event["on"] is False]
+    assert switch["participant"] == alice.others[0]
+
+
+def test_page_with_only_a_data_channel_is_in_no_call(join: Enter) -> None:
+    """The error states that none of the connections carries audio or video."""
+    alice = join("alice")
+    change(alice, "openDataChannel()")
+
+    with pytest.raises(InvalidStateError, match="none of its WebRTC connections carries audio or video"):
+        alice.start_media_recording(record_config=SMALL)
