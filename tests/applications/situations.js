@@ -16,6 +16,9 @@ const camera = async () =>
 const microphone = async () =>
   (await navigator.mediaDevices.getUserMedia({ audio: true })).getAudioTracks()[0];
 
+/** The functions that paint the pictures. */
+const paintings = [];
+
 /** Returns a video track with a plain picture, painted once or `rate` times per second. */
 function picture(colour, rate = 0) {
   const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
@@ -26,6 +29,7 @@ function picture(colour, rate = 0) {
   };
   const track = canvas.captureStream().getVideoTracks()[0];
   paint();
+  paintings.push(paint);
   if (rate) setInterval(paint, 1000 / rate);
   return track;
 }
@@ -103,6 +107,8 @@ const remove = (track) => {
 };
 
 window.situation = {
+  /** Paints all pictures again. Chrome sends a picture only if it is painted while the connection is established. */
+  paint: () => paintings.forEach((paint) => paint()),
   /** Adds the camera to the running call. */
   addCamera: async () => add(await camera(), main),
   /** Adds the microphone to the running call. */

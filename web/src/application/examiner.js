@@ -76,8 +76,13 @@ export class Examiner extends Emitter {
    * @param {ExaminedTrack} track
    */
   lastFrame(track) {
+    return this.isStill(track) ? (this.#examinations.get(track)?.lastFrame?.clone() ?? null) : null;
+  }
+
+  /** Returns whether a video has no marker and stands still. @param {ExaminedTrack} track */
+  isStill(track) {
     const { lastFrame, lastAt } = this.#examinations.get(track) ?? { lastFrame: null, lastAt: 0 };
-    return lastFrame && performance.now() - lastAt > STILL_AFTER ? lastFrame.clone() : null;
+    return lastFrame !== null && performance.now() - lastAt > STILL_AFTER;
   }
 
   /** @param {ExaminedTrack} track @param {Examination} examination */
@@ -98,7 +103,8 @@ export class Examiner extends Emitter {
    */
   async #readVideo(track, examination) {
     const { signal } = examination;
-    const { reader, close } = openTrack(track.track, signal);
+    const frames = track.frames?.locked === false ? track.frames : undefined;
+    const { reader, close } = openTrack(track.track, signal, frames);
     const isAgain = track.marker !== null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
@@ -187,11 +193,11 @@ export class Examiner extends Emitter {
  *
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal
+ * @param {ReadableStream<VideoFrame>} [frames] of the track
  */
-function openTrack(track, signal) {
-  const { readable } = new MediaStreamTrackProcessor(
-    /** @type {{track: MediaStreamVideoTrack}} */ (/** @type {unknown} */ ({ track })),
-  );
+function openTrack(track, signal, frames) {
+  const init = /** @type {{track: MediaStreamVideoTrack}} */ (/** @type {unknown} */ ({ track }));
+  const readable = frames ?? new MediaStreamTrackProcessor(init).readable;
   const reader = /** @type {ReadableStreamDefaultReader<VideoFrame | AudioData>} */ (
     /** @type {unknown} */ (readable.getReader())
   );
@@ -207,7 +213,12 @@ function openTrack(track, signal) {
 async function pauseUnless(signal, ms) {
   if (signal.aborted) return;
   await new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve(undefined)), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve(undefined);
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
   });
 }

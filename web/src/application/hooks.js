@@ -23,6 +23,13 @@
      * @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>}
      */
     streams = new WeakMap();
+    /**
+     * The latest frame of each received video, until attach.js reads it. A video that stands still may deliver only one
+     * frame, long before attach.js is loaded.
+     *
+     * @type {WeakMap<RTCRtpReceiver, ReadableStream<VideoFrame>>}
+     */
+    frames = new WeakMap();
     /** Replaces navigator.mediaDevices. @type {ApplicationCamera | null} */
     camera = null;
     /** @type {Promise<AttachedPage> | null} */
@@ -84,6 +91,11 @@
   const hooks = new Hooks();
   Object.defineProperty(globalThis, KEY, { value: hooks });
 
+  const Processor = MediaStreamTrackProcessor;
+  /** Returns a stream that keeps only the latest frame of a track. @param {MediaStreamTrack} track */
+  const latestFrameOf = (track) =>
+    new Processor({ track: /** @type {MediaStreamVideoTrack} */ (track), maxBufferSize: 1 }).readable;
+
   const Native = RTCPeerConnection;
   const Followed = new Proxy(Native, {
     construct(target, args, newTarget) {
@@ -91,7 +103,11 @@
       const connection = /** @type {RTCPeerConnection} */ (made);
       hooks.connections.add(connection);
       hooks.emit('connection', connection);
-      connection.addEventListener('track', ({ receiver, streams }) => hooks.streams.set(receiver, streams));
+      connection.addEventListener('track', ({ receiver, streams }) => {
+        hooks.streams.set(receiver, streams);
+        if (receiver.track.kind === 'video' && !hooks.frames.has(receiver))
+          hooks.frames.set(receiver, latestFrameOf(receiver.track));
+      });
       connection.addEventListener('signalingstatechange', () => hooks.emit('sending'));
       void hooks.wake().catch(() => undefined);
       return connection;

@@ -30,6 +30,8 @@ export class ApplicationParticipant {
   slots = { camera: null, microphone: null, extras: [] };
   /** All tracks, including those that are not used. @type {RemoteTrack[]} */
   tracks = [];
+  /** The state that was last reported, as text. */
+  described = '';
 
   /** @param {string} id @param {MemberInfo} member */
   constructor(id, member) {
@@ -169,7 +171,8 @@ export class Participants extends Emitter {
   /** @param {string} id @param {string | null} label */
   async skew(id, label) {
     const { video, audio } = this.all.get(id)?.pair(label) ?? {};
-    if (!video || !audio) return null;
+    // WebRTC's statistics compare the audio with the latest frame, which is old if the video stands still.
+    if (!video || !audio || this.#examiner.isStill(video)) return null;
     return skewOf(await RemoteTracks.stats(/** @type {RemoteTrack[]} */ ([video, audio])));
   }
 
@@ -220,18 +223,19 @@ export class Participants extends Emitter {
     const participant = known ?? this.#create(info);
     const was = participant.name;
     if (info) participant.member = info;
-    const before = JSON.stringify(describe(participant));
-    const slotsBefore = participant.slots;
+    const before = participant.slots;
     participant.tracks = /** @type {RemoteTrack[]} */ (tracks);
     participant.slots = slotsOf(tracks);
+    const described = JSON.stringify(describe(participant));
+    const hasChanged = described !== participant.described || !isSameSlots(before, participant.slots);
+    participant.described = described;
     if (!known) {
       this.all.set(participant.id, participant);
       this.emit('joined', participant);
       return;
     }
     if (was !== participant.name) this.emit('identified', { participant, was });
-    if (before !== JSON.stringify(describe(participant)) || !isSameSlots(slotsBefore, participant.slots))
-      this.emit('changed', participant);
+    if (hasChanged) this.emit('changed', participant);
   }
 
   /** @param {MemberInfo | null} info */

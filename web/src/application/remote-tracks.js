@@ -35,8 +35,15 @@ export class RemoteTrack {
   /** When the track was added or its connection was established, whichever was later, on the page's clock. */
   #since = performance.now();
 
-  /** @param {RTCPeerConnection} connection @param {RTCRtpReceiver} receiver @param {string} stream @param {number} place */
-  constructor(connection, receiver, stream, place) {
+  /**
+   * @param {RTCPeerConnection} connection
+   * @param {RTCRtpReceiver} receiver
+   * @param {string} stream
+   * @param {number} place
+   * @param {ReadableStream<VideoFrame>} [frames]
+   */
+  constructor(connection, receiver, stream, place, frames) {
+    this.frames = frames;
     this.connection = connection;
     this.receiver = receiver;
     this.stream = stream;
@@ -178,7 +185,7 @@ export class RemoteTracks extends Emitter {
       .filter((one) => one.kind === kind && one.stream === stream)
       .map(({ place }) => place);
     const place = [...taken.keys(), taken.length].find((number) => !taken.includes(number)) ?? 0;
-    const track = new RemoteTrack(connection, receiver, stream, place);
+    const track = new RemoteTrack(connection, receiver, stream, place, this.#hooks.frames.get(receiver));
     tracks.push(track);
     for (const type of ['mute', 'unmute'])
       receiver.track.addEventListener(type, () => this.emit('changed'), { signal: this.#closed.signal });

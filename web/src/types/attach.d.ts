@@ -31,6 +31,8 @@ interface ApplicationHooks extends EventTarget {
   connections: Set<RTCPeerConnection>;
   /** The streams that were announced with each receiver's track. */
   streams: WeakMap<RTCRtpReceiver, readonly MediaStream[]>;
+  /** The latest frame of each received video, until it is read. */
+  frames: WeakMap<RTCRtpReceiver, ReadableStream<VideoFrame>>;
   camera: ApplicationCamera | null;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
@@ -50,6 +52,8 @@ type AttachedMember = MemberInfo & { fingerprints: readonly string[]; connected:
 interface ExaminedTrack {
   readonly kind: 'audio' | 'video';
   readonly track: MediaStreamTrack;
+  /** The track's frames, beginning with one that arrived before anybody read the track. */
+  readonly frames?: ReadableStream<VideoFrame> | undefined;
   /**
    * The number of the marker in the track: for video, 0 to 255; for audio, only the marker modulo 16; null if none has
    * been found.

@@ -80,6 +80,7 @@ function setUp(context, before) {
   const hooks = Object.assign(new Emitter(), {
     connections: new Set([connection]),
     streams: connection.streams,
+    frames: new WeakMap(),
   });
   const tracks = new RemoteTracks(/** @type {ApplicationHooks} */ (/** @type {unknown} */ (hooks)));
   context.after(() => tracks.close());
