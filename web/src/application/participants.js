@@ -119,7 +119,7 @@ export class Participants extends Emitter {
     this.#own = own;
     this.#remote = new RemoteTracks(hooks);
     this.#examiner = new Examiner(() => this.#isSomebodyMissing());
-    this.#examiner.listen('changed', () => this.update());
+    this.#examiner.listen('changed', (track) => this.#onExamined(/** @type {RemoteTrack} */ (track)));
     this.#remote.listen('added', (track) => {
       this.#examiner.add(track);
       this.update();
@@ -199,12 +199,28 @@ export class Participants extends Emitter {
     const owners = ownersOf(tracks, {
       memberOf: (track) => this.#memberOf(track),
       peerOf: (connection) => this.#peerOf(connection),
-    }).filter(isDecided);
-    const found = new Map(owners.map((owner) => [owner, this.#participantOf(owner)]));
-    const staying = new Set(found.values());
+    });
+    /** @type {Map<ApplicationParticipant, Owner>} */
+    const staying = new Map();
+    /** @type {Owner[]} */
+    const joining = [];
+    for (const owner of owners) {
+      const participant = this.#participantOf(owner);
+      if (participant && !staying.has(participant)) staying.set(participant, owner);
+      else if (isDecided(owner)) joining.push(owner);
+    }
     for (const participant of [...this.all.values()])
       if (!staying.has(participant)) this.#remove(participant);
-    for (const [owner, participant] of found) this.#apply(owner, participant);
+    for (const [participant, owner] of staying) this.#apply(owner, participant);
+    for (const owner of joining) this.#apply(owner, null);
+  }
+
+  /** @param {RemoteTrack} track */
+  #onExamined(track) {
+    // A server may send another participant's media on the track of a participant who hung up.
+    const member = this.#memberOf(track);
+    if (member !== null && member !== this.#over.get(track)) this.#over.delete(track);
+    this.update();
   }
 
   /** Returns the participant who owned any of an owner's tracks before, or null. @param {Owner} owner */
