@@ -41,7 +41,10 @@ export function ownersOf(tracks, { memberOf, peerOf }) {
     if (member !== null) members.set(track, member);
   }
   const streams = [...groupBy(tracks, streamOf).values()];
-  for (const ofStream of streams) assignRest(members, ofStream, ofStream);
+  for (const ofStream of streams) {
+    assignRest(members, ofStream, ofStream);
+    assignMissing(members, ofStream);
+  }
   for (const ofStream of streams) {
     const isScreen = ofStream.every(({ kind, examined }) => kind === 'video' && examined);
     const onConnection = tracks.filter(({ connection }) => connection === ofStream[0]?.connection);
@@ -73,6 +76,25 @@ function assignRest(members, tracks, others) {
   const [only] = found;
   if (found.size !== 1 || only === undefined) return;
   for (const track of tracks) if (!members.has(track)) members.set(track, only);
+}
+
+/**
+ * Assigns the tracks without an owner in a stream that several participants share. If all of these tracks are audio, for
+ * example from muted microphones, or all are video, each belongs to a participant in the stream who has no such track.
+ *
+ * @param {Map<CallTrack, string>} members
+ * @param {CallTrack[]} ofStream
+ */
+function assignMissing(members, ofStream) {
+  const rest = ofStream.filter((track) => !members.has(track));
+  const kind = rest[0]?.kind;
+  if (rest.some((track) => track.kind !== kind || !track.examined)) return;
+  const ofKind = ofStream.filter((track) => track.kind === kind).map((track) => members.get(track));
+  const lacking = new Set(ofStream.map((track) => members.get(track)).filter((one) => !ofKind.includes(one)));
+  for (const [index, member] of [...lacking].entries()) {
+    const track = rest[index];
+    if (track && member !== undefined) members.set(track, member);
+  }
 }
 
 /**

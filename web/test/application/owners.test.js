@@ -122,6 +122,16 @@ describe('a track belongs to', () => {
     );
   });
 
+  test('the participant in its stream who has no such track, if the microphone is muted', () => {
+    assert.deepEqual(
+      [
+        ['bob', ['- audio -', '- video 2']],
+        ['carol', ['- audio 3', '- video 3']],
+      ],
+      owners(tracksOf('- audio -', '- video 2', '- audio 3', '- video 3')),
+    );
+  });
+
   test('each of several participants in one stream by its own marker', () => {
     assert.deepEqual(
       [
