@@ -1,6 +1,6 @@
 // A mesh call whose participants join with any media, and whose situation changes when the test calls `situation`. The
 // parameter `join` of the address lists what a participant sends at first: camera, microphone, muted-camera (a video
-// track without frames) or still (a picture that is drawn once).
+// track without frames) or still (an image that is drawn once).
 const { searchParams } = new URL(location.href);
 const me = crypto.randomUUID();
 const first = (searchParams.get('join') ?? 'camera,microphone').split(',');
@@ -16,11 +16,11 @@ const camera = async () =>
 const microphone = async () =>
   (await navigator.mediaDevices.getUserMedia({ audio: true })).getAudioTracks()[0];
 
-/** The functions that paint the pictures. */
+/** The functions that paint the images. */
 const paintings = [];
 
-/** Returns a video track with a plain picture, painted once or `rate` times per second. */
-function picture(colour, rate = 0) {
+/** Returns a video track that shows a plain image, painted once or `rate` times per second. */
+function image(colour, rate = 0) {
   const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
   const context = canvas.getContext('2d');
   const paint = () => {
@@ -35,7 +35,7 @@ function picture(colour, rate = 0) {
 }
 
 if (first.includes('camera')) main.addTrack(await camera());
-if (first.includes('still')) main.addTrack(picture('orange'));
+if (first.includes('still')) main.addTrack(image('orange'));
 if (first.includes('microphone')) main.addTrack(await microphone());
 
 const relay = new WebSocket(
@@ -107,7 +107,7 @@ const remove = (track) => {
 };
 
 window.situation = {
-  /** Paints all pictures again. Chrome sends a picture only if it is painted while the connection is established. */
+  /** Paints all images again. Chrome sends an image only if it is painted while the connection is established. */
   paint: () => paintings.forEach((paint) => paint()),
   /** Adds the camera to the running call. */
   addCamera: async () => add(await camera(), main),
@@ -117,8 +117,8 @@ window.situation = {
   removeCamera: () => main.getVideoTracks().forEach(remove),
   /** Mutes or unmutes the microphone. */
   setMicrophone: (on) => main.getAudioTracks().forEach((track) => (track.enabled = on)),
-  /** Sends a magenta picture in a stream of its own, in addition to the camera. */
-  addPicture: (rate) => add(picture('magenta', rate), new MediaStream()),
+  /** Sends a magenta image in a stream of its own, in addition to the camera. */
+  addImage: (rate) => add(image('magenta', rate), new MediaStream()),
   /** Shares the screen, with or without a tab's audio, in addition to the camera. */
   shareScreen: async (audio) => {
     const stream = await navigator.mediaDevices.getDisplayMedia({ video: true, audio });

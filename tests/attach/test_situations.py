@@ -115,7 +115,7 @@ def test_shared_screen_has_its_own_tile_next_to_the_camera(room: Room, join: Ent
     """The screen is listed under its owner, whether the recording participant or another participant shares it."""
     alice, bob = join("alice"), join("bob")
     meet(room, alice, bob)
-    change((alice if sharer == "alice" else bob).page, "addPicture(10)")
+    change((alice if sharer == "alice" else bob).page, "addImage(10)")
     room.wait(seconds=3)
 
     recording = record(room, alice)
@@ -171,7 +171,7 @@ def test_recording_fails_if_the_call_ends_before_the_recording(room: Room, join:
 
 
 @pytest.mark.parametrize("still", ["alice", "bob"], ids=["own", "remote"])
-def test_picture_that_stands_still_stays_in_the_recording(room: Room, join: Enter, still: str) -> None:
+def test_static_picture_stays_in_the_recording(room: Room, join: Enter, still: str) -> None:
     """A static slide raises no alarm, even if it was painted long before the recording started."""
     alice, bob = (join(name, "still,microphone" if name == still else "camera,microphone") for name in ("alice", "bob"))
     meet(room, alice, bob)

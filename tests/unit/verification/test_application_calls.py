@@ -124,7 +124,7 @@ def test_marker_of_a_shared_screen_is_expected(tmp_path: Path) -> None:
 
 
 def test_tile_of_an_extra_track_is_not_the_participants_own_tile() -> None:
-    """Presence is judged in the tile of the camera."""
+    """The presence check uses the tile of the camera."""
     tiles = (
         Tile(participant="bob", track="screen", x=0, y=0, width=2, height=2),
         Tile(participant="bob", x=2, y=0, width=2, height=2),

@@ -21,7 +21,7 @@ const AGAIN_AFTER = 2000;
 const AUDIO_AGAIN_AFTER = 1000;
 const TONE_AGAIN_AFTER = 5000;
 
-/** How old the latest frame of a video that stands still is at least, in ms. */
+/** How old the latest frame of a video that is static is at least, in ms. */
 const STILL_AFTER = 500;
 
 /** @typedef {{signal: AbortSignal, abort: () => void, lastFrame: VideoFrame | null, lastAt: number}} Examination */
@@ -71,7 +71,7 @@ export class Examiner extends Emitter {
   }
 
   /**
-   * Returns a copy of the latest frame of a video that has no marker and stands still, otherwise null.
+   * Returns a copy of the latest frame of a video that has no marker and is static, otherwise null.
    *
    * @param {ExaminedTrack} track
    */
@@ -79,7 +79,7 @@ export class Examiner extends Emitter {
     return this.isStill(track) ? (this.#examinations.get(track)?.lastFrame?.clone() ?? null) : null;
   }
 
-  /** Returns whether a video has no marker and stands still. @param {ExaminedTrack} track */
+  /** Returns whether a video has no marker and is static. @param {ExaminedTrack} track */
   isStill(track) {
     const { lastFrame, lastAt } = this.#examinations.get(track) ?? { lastFrame: null, lastAt: 0 };
     return lastFrame !== null && performance.now() - lastAt > STILL_AFTER;
@@ -128,7 +128,7 @@ export class Examiner extends Emitter {
             this.#update(track, marker);
             return;
           }
-          // A blurred or replaced picture does not change the owner of a track.
+          // A blurred or replaced image does not change the owner of a track.
           if (isAgain && frames > FRAMES) return;
           if (isAgain) continue;
           examination.lastFrame?.close();

@@ -24,7 +24,7 @@
      */
     streams = new WeakMap();
     /**
-     * The latest frame of each received video, until attach.js reads it. A video that stands still may deliver only one
+     * The latest frame of each received video, until attach.js reads it. A video that is static may deliver only one
      * frame, long before attach.js is loaded.
      *
      * @type {WeakMap<RTCRtpReceiver, ReadableStream<VideoFrame>>}

@@ -25,7 +25,7 @@
 
 /**
  * Returns the owner of each track. A track belongs to the participant whose marker it carries. A track without a marker
- * belongs to the participant whose page sends it, to the only participant with whom it shares a stream, or, if it is a
+ * belongs to the participant whose page sends it, to the only other participant in its stream, or, if it is a
  * video without audio, to the only participant on its connection. All other tracks belong to unidentified owners, one
  * for each stream.
  *

@@ -1,8 +1,8 @@
 /**
  * Participants: the other participants in an application's call, each with all their tracks on all connections.
  *
- * Input: the received tracks (remote-tracks.js), the markers in them (examiner.js), and the attached participants, whom
- * the server knows. Output: events about participants who join, leave, are identified, or whose tracks change.
+ * Input: the received tracks (remote-tracks.js), the markers in them (examiner.js), and the list of attached
+ * participants from the server. Output: events about participants who join, leave, are identified, or whose tracks change.
  */
 
 import { Emitter } from '../shared/events.js';
@@ -171,7 +171,7 @@ export class Participants extends Emitter {
   /** @param {string} id @param {string | null} label */
   async skew(id, label) {
     const { video, audio } = this.all.get(id)?.pair(label) ?? {};
-    // WebRTC's statistics compare the audio with the latest frame, which is old if the video stands still.
+    // WebRTC's statistics compare the audio with the latest frame, which is old if the video is static.
     if (!video || !audio || this.#examiner.isStill(video)) return null;
     return skewOf(await RemoteTracks.stats(/** @type {RemoteTrack[]} */ ([video, audio])));
   }
@@ -193,7 +193,7 @@ export class Participants extends Emitter {
     this.all.clear();
   }
 
-  /** Decides again who is in the call, and which tracks belong to whom. */
+  /** Decides again who is in the call, and which participant each track belongs to. */
   update() {
     const tracks = this.#remote.all.filter((track) => !this.#over.has(track));
     const owners = ownersOf(tracks, {

@@ -138,7 +138,7 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Resolves when it is decided to whom all received tracks belong, and when media has arrived on all tracks on which it
+   * Resolves when the owner of every received track is decided, and when media has arrived on all tracks on which it
    * should. Fails with a StepTimeout if no connection is established.
    */
   async allReceived() {
@@ -203,7 +203,7 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Returns whether a participant's video may stand still, and whether their audio may be silent: the track has no
+   * Returns whether a participant's video may be static, and whether their audio may be silent: the track has no
    * marker, so it may show a slide or come from a muted microphone, and its connection still works.
    *
    * @param {string} id
@@ -216,7 +216,7 @@ export class ApplicationRoom extends Emitter {
     return { video: rests(video), audio: rests(audio) };
   }
 
-  /** Returns the latest frame of a video that may stand still, or null. @param {string} id @param {string | null} label */
+  /** Returns the latest frame of a video that may be static, or null. @param {string} id @param {string | null} label */
   lastFrame(id, label) {
     const { video } = this.participants.get(id)?.pair(label) ?? {};
     return video ? (this.#participants?.lastFrame(video) ?? null) : null;

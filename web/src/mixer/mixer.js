@@ -14,6 +14,7 @@ import { Watchdog } from '../shared/watchdog.js';
 import { startWorker } from '../shared/start-worker.js';
 import { AudioMixer } from './audio/mixer.js';
 import { percentile } from './percentile.js';
+import { trackEvents } from './track-events.js';
 
 /**
  * How often the skew between a participant's video and audio is read, in ms, and the number of readings that are kept.
@@ -48,9 +49,9 @@ const WATCH_EVERY = 250;
  * @property {() => Promise<number | null>} skew how much later the audio arrives than the video, in ms; null if unknown
  * @property {() => void} resumePlayback restarts the audio after the audio system was suspended
  * @property {TrackMarkers} [markers] the markers in the tracks of another application; undefined in our own room
- * @property {() => {video: boolean, audio: boolean}} [mayRest] whether the video may stand still, and whether the audio
+ * @property {() => {video: boolean, audio: boolean}} [mayRest] whether the video may be static, and whether the audio
  * may be completely silent, without anything being wrong
- * @property {() => VideoFrame | null} [lastFrame] returns a copy of the latest frame of a video that may stand still
+ * @property {() => VideoFrame | null} [lastFrame] returns a copy of the latest frame of a video that may be static
  */
 
 /** @typedef {{ticks: TickLog, event: RoomEvent, speaker: string, failed: Error}} MixerEvents */
@@ -152,7 +153,7 @@ export class Mixer extends Emitter {
       entry.silent = false;
       this.#emitAudio(id, isOn);
     }
-    this.#emitTracks(before ?? null, entry);
+    for (const event of trackEvents(before ?? null, entry)) this.#emitEvent(event);
     if (!before) void this.#readSkews();
   }
 
@@ -174,37 +175,7 @@ export class Mixer extends Emitter {
     this.#audio.remove(id);
     this.#post({ type: 'remove', id });
     if (entry.audio && entry.audioTrack && !entry.silent) this.#emitAudio(id, false);
-    this.#emitTracks(entry, null);
-  }
-
-  /**
-   * Logs the beginning and end of another application's tracks, and the markers in them.
-   *
-   * @param {Entry | null} before
-   * @param {Entry | null} now
-   */
-  #emitTracks(before, now) {
-    for (const kind of /** @type {const} */ (['video', 'audio'])) {
-      const [old, fresh] = [before, now].map((entry) => {
-        const track = entry?.markers && entry[`${kind}Track`];
-        return track ? { track, marker: entry.markers?.[kind] } : null;
-      });
-      if (old?.track === fresh?.track && old?.marker === fresh?.marker) continue;
-      const entry = now ?? before;
-      if (!entry || (!old && !fresh)) continue;
-      const main = kind === 'video' ? 'camera' : 'microphone';
-      const marker = fresh?.marker;
-      this.#emitEvent({
-        time: pageNow(),
-        event: 'track',
-        participant: entry.name,
-        track: entry.track ?? main,
-        kind,
-        on: Boolean(fresh),
-        ...(marker === undefined || marker === null ? {} : { marker }),
-        ...(marker === null ? { message: 'no marker' } : {}),
-      });
-    }
+    for (const event of trackEvents(entry, null)) this.#emitEvent(event);
   }
 
   /**

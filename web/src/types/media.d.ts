@@ -42,6 +42,6 @@ interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> 
   readonly markers: TrackMarkers;
   /** The other tracks that are sent, for example a shared screen. */
   readonly extras: readonly ExtraTracks[];
-  /** Returns whether a video may stand still and audio may be silent; null stands for the tracks of `stream`. */
+  /** Returns whether a video may be static and audio may be silent; null stands for the tracks of `stream`. */
   mayRest(label: string | null): { video: boolean; audio: boolean };
 }

@@ -97,11 +97,11 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   /** Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know. */
   skew(id: string, label?: string | null): Promise<number | null>;
   /**
-   * Returns whether a participant's video may stand still, and whether the audio may be completely silent, without
+   * Returns whether a participant's video may be static, and whether the audio may be completely silent, without
    * anything being wrong. `label` is the label of extra tracks, or null for the camera and the microphone.
    */
   mayRest?(id: string, label: string | null): { video: boolean; audio: boolean };
-  /** Returns a copy of the latest frame of a video that may stand still, or null. */
+  /** Returns a copy of the latest frame of a video that may be static, or null. */
   lastFrame?(id: string, label: string | null): VideoFrame | null;
   /** Restarts a participant's audio after the audio system was suspended. */
   resumePlayback(id: string): void;

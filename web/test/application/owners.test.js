@@ -3,14 +3,14 @@ import { describe, test } from 'node:test';
 
 import { ownersOf, slotsOf } from '../../src/application/owners.js';
 
-/** @typedef {Partial<CallTrack> & {name: string}} Sketch */
-
+/** @type {Map<string, {name: string}>} */
 const connections = new Map();
 
 /** @param {string} name */
 function connection(name) {
-  if (!connections.has(name)) connections.set(name, { name });
-  return /** @type {RTCPeerConnection} */ (/** @type {unknown} */ (connections.get(name)));
+  const known = connections.get(name) ?? { name };
+  connections.set(name, known);
+  return /** @type {RTCPeerConnection} */ (/** @type {unknown} */ (known));
 }
 
 /**

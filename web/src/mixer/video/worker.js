@@ -38,7 +38,7 @@ class Source {
   cameraOn = true;
   /** Whether the tile shows video instead of the placeholder. */
   live = false;
-  /** Whether the video may stand still, without anything being wrong. */
+  /** Whether the video may be static, without anything being wrong. */
   rests = false;
   lastFrame = 0;
   watchdog = new Watchdog();
@@ -107,7 +107,7 @@ class VideoMixer {
     this.#relayout = true;
   }
 
-  /** Sets whether the participant's video may stand still. @param {string} id @param {boolean} on */
+  /** Sets whether the participant's video may be static. @param {string} id @param {boolean} on */
   rest(id, on) {
     const source = this.#sources.get(id);
     if (source) source.rests = on;
