@@ -122,7 +122,7 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     that a test passes are added to those in the file.
     """
     path = option_path(pytestconfig, "recordings-expect")
-    expected = read_expected(path) if path else Expected()
+    defaults = read_expected(path) if path else Expected()
 
     def verify_with_defaults(
         recording: Recording | Path | str,
@@ -130,14 +130,16 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
         duration: float | None = None,
         limits: Limits | None = None,
         expect: Sequence[Expectation] = (),
+        expected: Sequence[str] = (),
         complete: bool = False,
     ) -> Report:
         return verify(
             recording,
-            duration=expected.duration if duration is None else duration,
-            limits=limits or expected.limits,
-            expect=(*expected.expect, *expect),
-            complete=complete or expected.complete,
+            duration=defaults.duration if duration is None else duration,
+            limits=limits or defaults.limits,
+            expect=(*defaults.expect, *expect),
+            expected=expected,
+            complete=complete or defaults.complete,
         )
 
     return verify_with_defaults

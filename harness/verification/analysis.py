@@ -77,7 +77,8 @@ def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) 
     if redaction:
         manifest = redaction.manifest(manifest) if manifest else None
         manifest_error = "The manifest can't be read." if manifest_error else None
-        request = replace(request, expect=redaction.expectations(request.expect))
+        aliases = tuple(redaction.alias(name) for name in request.expected)
+        request = replace(request, expect=redaction.expectations(request.expect), expected=aliases)
     try:
         evidence, audio = _gather_evidence(request, manifest, manifest_error, ProgressReporter(report_progress))
     except UnreadableError as error:
@@ -123,6 +124,7 @@ def _gather_evidence(
         expected_duration=request.duration,
         expect_complete=request.complete,
         expectations=request.expect,
+        expected=request.expected,
         sha256=sha256_of(path) if manifest and manifest.recording.path.suffix == path.suffix else None,
         streams=streams,
         media=measure_media(streams, size=path.stat().st_size, rate=rate, content=content),

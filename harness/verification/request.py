@@ -29,6 +29,7 @@ class VerifyRequest:
     duration: float | None
     limits: Limits
     expect: tuple[Expectation, ...]
+    expected: tuple[str, ...] = ()
     complete: bool = False
     redact: str | None = None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from harness.errors import ConfigError, HarnessError
 from harness.recording.files.names import manifest_of
+from harness.recording.files.text import printable
 from harness.recording.recording import Recording, check_file
 from harness.verification.isolation.readers import analyze_in_child
 from harness.verification.report.failure import failed_report
@@ -32,6 +33,9 @@ class VerifyOptions(TypedDict, total=False):
     """Limits of the checks. The default is ``Limits()``."""
     expect: Sequence[Expectation]
     """Expectations about which participants are visible or audible, and when, in addition to the manifest."""
+    expected: Sequence[str]
+    """Names of participants who must be in the call for the whole recording. An expected participant may be muted, and
+    may have the camera off."""
     complete: bool
     """Whether the report fails if the recording was not stopped normally or an alarm was raised during the recording.
     By default, an abnormal stop or an alarm is only reported as a warning."""
@@ -50,14 +54,17 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         recording: The recording, or the path of any media file.
 
     Raises:
-        ConfigError: The file does not exist or can't be read, ``duration`` is not valid, or an expectation covers too
-            short a time.
+        ConfigError: The file does not exist or can't be read, ``duration`` or ``expected`` is not valid, or an
+            expectation covers too short a time.
         SetupError: The process that reads the file can't be started.
     """
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
         message = f"verify() got an unexpected keyword argument {unknown[0]!r}"
         raise TypeError(message)
     request = _request(recording, options)
+    if isinstance(options.get("expected", ()), str):
+        message = f"expected: {options['expected']!r} is not valid; give a list of names, for example ['alice', 'bob']."
+        raise ConfigError(message)
     check_options(request.duration, request.limits, request.expect)
     check_file(request.path)
     try:
@@ -79,6 +86,8 @@ def _request(recording: Recording | Path | str, options: VerifyOptions) -> Verif
         duration=options.get("duration"),
         limits=options.get("limits") or Limits(),
         expect=tuple(options.get("expect", ())),
+        # A manifest stores only printable names.
+        expected=tuple(printable(name) for name in dict.fromkeys(options.get("expected", ()))),
         complete=options.get("complete", False),
         redact=STEM if redact is True else redact or None,
     )
@@ -90,10 +99,11 @@ def verify_safely(
     duration: float | None = None,
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
+    expected: Sequence[str] = (),
 ) -> Report:
     """Verify a recording. If ``verify`` raises an error, return a failed report that contains the error's message."""
     try:
-        return verify(recording, duration=duration, limits=limits, expect=expect)
+        return verify(recording, duration=duration, limits=limits, expect=expect, expected=expected)
     except HarnessError as error:
         return failed_report(recording.path, str(error))
     except OSError as error:

@@ -141,6 +141,11 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             "An expectation is violated for longer than `absence`.",
             (
+                "A participant who is expected for the whole recording (`expected`, `--participants`, `--expect`) was "
+                "not in the call for longer than `absence`, or at the start or the end for longer than `absence` and "
+                "`edge` together. Without a manifest: an expected participant is neither visible nor audible anywhere."
+            ),
+            (
                 "An expectation can't be checked: the participant is not in the recording or has no marker, "
                 "the file has no video or audio track to check, the expectation covers time after the end of the "
                 "recording, or another participant has the same audio marker."

@@ -29,6 +29,7 @@ def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check whether every participant is visible (in the right tile) and audible exactly when expected."""
     yield from _as_in_manifest(evidence, limits)
     yield from _as_expected(evidence, limits)
+    yield from _expected_presence(evidence, limits)
     yield from _not_checked(evidence)
 
 
@@ -105,6 +106,63 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             if not wrong:
                 text = f"{name} is {'' if wanted else 'not '}{state} {span((expected.start, end))}, as expected."
                 yield Finding(check="presence", ok=True, participant=name, message=text)
+
+
+def _expected_presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Check whether each participant that the caller expects is in the call for the whole recording.
+
+    An expected participant may be muted, and may have the camera off. Without the manifest's list of participants, the
+    check only requires that an expected participant is visible or audible somewhere in the file.
+    """
+    manifest, duration = evidence.manifest, evidence.media.duration
+    if manifest is None or _lost_its_members(manifest):
+        yield from _expected_anywhere(evidence)
+        return
+    out_of_call = [at for at, _ in manifest.timeline.out_of_call(duration)]
+    for name in evidence.expected:
+        # The recording participant stays present when the page leaves the call.
+        present = subtract(manifest.timeline.present(name, duration), out_of_call)
+        absent = [at for at in subtract([(0.0, duration)], present) if _is_too_long(at, duration, limits)]
+        wrong = [_absence_finding(name, at, f"{name} was not in the call {span(at)}.") for at in absent]
+        if not present:
+            wrong = [_absence_finding(name, (0.0, duration), f"{name} was never in the call.")]
+        yield from limited(wrong)
+        if not wrong:
+            text = f"{name} was in the call for the whole recording, as expected."
+            yield Finding(check="presence", ok=True, participant=name, message=text)
+
+
+def _expected_anywhere(evidence: Evidence) -> Iterator[Finding]:
+    found = {one.name for one in evidence.participants if one.visible or one.audible}
+    for name in evidence.expected:
+        if name in found:
+            text = f"{name} is in the recording, but it is unknown whether {name} was in the call the whole time."
+            yield Finding(check="presence", ok=True, participant=name, message=text)
+        else:
+            at = (0.0, evidence.media.duration)
+            yield _absence_finding(name, at, f"{name} is neither visible nor audible anywhere in the recording.")
+
+
+def _is_too_long(absence: Interval, duration: float, limits: Limits) -> bool:
+    """Return whether an expected participant's absence is too long.
+
+    At the start and the end of the recording, the application may still be connecting or already be hanging up.
+    """
+    start, end = absence
+    at_an_end = start <= 0 or end >= duration
+    return bool(longer([absence], limits.absence + (limits.edge if at_an_end else 0.0)))
+
+
+def _absence_finding(name: str, at: Interval, message: str) -> Finding:
+    return Finding(
+        check="presence",
+        ok=False,
+        participant=name,
+        at=milliseconds(at),
+        expected="in the call",
+        got="not in the call",
+        message=message,
+    )
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:

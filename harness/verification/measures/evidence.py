@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Evidence:
     """The input for all checks.
 
-    ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
+    ``expected_duration`` (seconds), ``expect_complete``, ``expectations`` and ``expected`` come from the caller.
+    ``expected`` holds the names of the participants who must be in the call for the whole recording. ``manifest_error``
     is the reason why the manifest next to the file can't be used. ``sha256`` is None if there is no manifest, or if the
     file is a converted copy of the recording. ``black``, ``silent`` and ``video_gaps`` are the intervals in which the
     video is completely black, the mixed audio is silent, and frames are missing, respectively.
@@ -35,6 +36,7 @@ class Evidence:
     expected_duration: float | None
     expect_complete: bool
     expectations: tuple[Expectation, ...]
+    expected: tuple[str, ...]
     sha256: str | None
     streams: Streams
     media: Media
