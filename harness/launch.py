@@ -104,6 +104,7 @@ def attach(
     name: str = "recorder",
     *,
     media: Media = "own",
+    emulate_network: bool = False,
     recordings: str | os.PathLike[str] = "recordings",
 ) -> Iterator[Participant]:
     """Attach to another application's page before it loads, and provide a participant that represents the page.
@@ -116,6 +117,7 @@ def attach(
         name: Name of the participant.
         media: Camera and microphone of the application: ``"own"`` for the browser's devices, ``"synthetic"`` for video
             and audio that ``verify`` recognizes, or the path of a video file.
+        emulate_network: Whether the page's network can be changed later with ``Participant.emulate_network``.
         recordings: Folder for finished recordings. The folder is created if it does not exist.
 
     Raises:
@@ -134,7 +136,7 @@ def attach(
             server=server, new_context=lambda **_: page.context, recordings=folder, name=secrets.token_urlsafe(16)
         ) as room,
     ):
-        yield room.attach(page, name, media=media)
+        yield room.attach(page, name, media=media, emulate_network=emulate_network)
 
 
 @contextlib.contextmanager

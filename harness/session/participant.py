@@ -220,7 +220,7 @@ class Participant(MediaControls):
         """Emulate a poor network for WebRTC in both directions; a call without arguments stops the emulation.
 
         The emulation does not affect signaling or the connection over which the recorded data is sent to the server.
-        The participant must have joined with ``join_all(..., emulate_network=[name])``.
+        Requires ``emulate_network`` in ``Room.join_all``, ``Room.enter`` or ``attach``.
 
         Args:
             loss_percent: Percentage of packets to drop.

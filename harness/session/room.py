@@ -147,7 +147,9 @@ class Room:
             finish()
         return [participant for participant, _ in begun]
 
-    def attach(self, page: Page, name: str = "recorder", *, media: Media = "synthetic") -> Participant:
+    def attach(
+        self, page: Page, name: str = "recorder", *, media: Media = "synthetic", emulate_network: bool = False
+    ) -> Participant:
         """Attach to another application's page before the page loads, and return its participant.
 
         The application is not changed, and its page stays open when the room closes. Once the application is in a
@@ -158,14 +160,17 @@ class Room:
             name: Name of the participant.
             media: Camera and microphone of the application: ``"synthetic"`` for video and audio that ``verify``
                 recognizes, ``"own"`` for the browser's devices, or the path of a video file.
+            emulate_network: Whether the page's network can be changed later with ``Participant.emulate_network``.
 
         Raises:
             ConfigError: The page has already loaded something, or ``media`` is not valid.
             NotSupportedError: The browser is not Chromium.
         """
-        return self._attach(page, name, media, owned=False)
+        return self._attach(page, name, media, owned=False, emulate_network=emulate_network)
 
-    def enter(self, name: str, *, media: Media = "synthetic", **options: Any) -> Participant:
+    def enter(
+        self, name: str, *, media: Media = "synthetic", emulate_network: bool = False, **options: Any
+    ) -> Participant:
         """Return a participant with a new, empty page, in which ``participant.page.goto`` can open another application.
 
         In contrast to ``attach``, this page is closed when the room closes.
@@ -173,6 +178,7 @@ class Room:
         Args:
             name: Name of the participant.
             media: Camera and microphone of the application, as in ``attach``.
+            emulate_network: Whether the page's network can be changed later with ``Participant.emulate_network``.
             **options: Playwright's options for the page's browser context, for example ``storage_state`` or
                 ``ignore_https_errors``.
 
@@ -181,13 +187,13 @@ class Room:
         """
         # The context bypasses CSP even in cross-origin frames, which the page's CDP session can't reach.
         page = self._new_context(**{"bypass_csp": True, **options}).new_page()
-        return self._attach(page, name, media, owned=True)
+        return self._attach(page, name, media, owned=True, emulate_network=emulate_network)
 
-    def _attach(self, page: Page, name: str, media: Media, *, owned: bool) -> Participant:
+    def _attach(self, page: Page, name: str, media: Media, *, owned: bool, emulate_network: bool) -> Participant:
         source = media_of(media, APPLICATION_MEDIA)
         script = self._server.attach(self.name, name, source)
         try:
-            driven = ApplicationPage(page, self._server.url, script, owned=owned)
+            driven = ApplicationPage(page, self._server.url, script, owned=owned, emulate_network=emulate_network)
         except BaseException:
             # The script is not used by any page, so revoke the rights that the server granted to it.
             self._server.detach(self.name, name)

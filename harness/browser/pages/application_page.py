@@ -36,14 +36,16 @@ class ApplicationPage(DrivenPage):
     If ``owned`` is true, ``close`` closes the page and its context; otherwise, ``close`` leaves the page open. ``url``
     is the URL of the harness's server. ``script`` runs in each of the page's frames before any other script. The page's
     content security policy is bypassed. When the page first needs the harness's server, the page's origin is permitted
-    to access servers on this machine.
+    to access servers on this machine. ``emulate_network`` prepares the page for later network emulation.
 
     Raises ConfigError if the page's URL is not about:blank, and NotSupportedError if the browser is not Chromium.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
 
-    def __init__(self, page: Page, url: str, script: str, *, owned: bool = False) -> None:
+    def __init__(
+        self, page: Page, url: str, script: str, *, owned: bool = False, emulate_network: bool = False
+    ) -> None:
         require_chromium_context(page.context)
         if page.url != "about:blank":
             message = (
@@ -62,6 +64,8 @@ class ApplicationPage(DrivenPage):
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
         init_script = page.add_init_script(script)
         self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
+        if emulate_network:
+            self._undo.append(self._prepare_network().close)
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
         """Call a function in the call's frame; ignore ``leave`` if no frame has loaded the harness's code."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from harness.browser.pages.network_emulation import NetworkEmulation
 from harness.errors import (
     ConfigError,
     PageError,
@@ -87,7 +88,7 @@ class DrivenPage:
         page.on("pageerror", self._on_error)
         page.on("download", self._on_download)
         page.on("crash", self._on_crash)
-        self._network: CDPSession | None = None
+        self._network: NetworkEmulation | None = None
         # The CDP session that sets permissions, and the ID of the browser context.
         self._permissions: tuple[CDPSession, str] | None = None
         self._probed = False
@@ -171,24 +172,12 @@ class DrivenPage:
         """
         if self._network is None:
             message = (
-                "This participant joined without network emulation; join with "
-                "room.join_all(..., emulate_network=[name])."
+                "This participant joined without network emulation. Join with room.join_all(..., "
+                "emulate_network=[name]); for another application, call room.enter or attach with emulate_network=True."
             )
             raise ConfigError(message)
-        # Throughput is in bytes per second; -1 means no limit.
-        throughput = -1 if kbps is None else kbps * 1000 / 8
-        rule = {
-            "urlPattern": "",
-            "latency": latency_ms,
-            "downloadThroughput": throughput,
-            "uploadThroughput": throughput,
-            "packetLoss": loss_percent,
-            "packetQueueLength": 0,
-            "packetReordering": False,
-        }
-        command = "Network.emulateNetworkConditionsByRule"
         network = self._network
-        self._guard(lambda: network.send(command, {"offline": False, "matchedNetworkConditions": [rule]}))
+        self._guard(lambda: network.emulate(loss_percent=loss_percent, latency_ms=latency_ms, kbps=kbps))
 
     def crash(self) -> None:
         """Crash the page's process."""
@@ -227,10 +216,10 @@ class DrivenPage:
         for name in permissions:
             session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 
-    def _prepare_network(self) -> None:
+    def _prepare_network(self) -> NetworkEmulation:
         """Set up network emulation in advance, because Chrome can't enable it after the page's first connection."""
-        self._network = self.page.context.new_cdp_session(self.page)
-        self.emulate_network()
+        self._network = NetworkEmulation(self.page)
+        return self._network
 
     def _is_ours(self, download: Download) -> bool:
         return download.url.startswith(f"{self._url}/")
