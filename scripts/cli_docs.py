@@ -27,8 +27,8 @@ HEAD: Final = """# Command line
 `harness --install-completion` installs completion of commands and options in your shell.
 
 An option on the command line takes precedence over its environment variable, and the environment variable over the
-default. For an option that can be repeated, separate the values in the environment variable with spaces. For a flag,
-set the variable to `1` or `0`.
+default. For an option that can be repeated, separate the values in the environment variable with spaces, unless the
+option's description says otherwise. For a flag, set the variable to `1` or `0`.
 """
 REST: Final = """## Exit codes
 

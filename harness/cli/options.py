@@ -60,6 +60,23 @@ def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
     return given
 
 
+def one_per_line(context: typer.Context, parameter: typer.CallbackParam, given: list[str] | None) -> list[str] | None:
+    """Return a repeated option's values; an environment variable contains one value per line, which may have spaces."""
+    source = context.get_parameter_source(parameter.name or "")
+    if source is None or source.name != "ENVIRONMENT" or not isinstance(parameter.envvar, str):
+        return given
+    return [line.strip() for line in os.environ[parameter.envvar].splitlines() if line.strip()]
+
+
+def parse_names(given: str, *, option: str) -> tuple[str, ...]:
+    """Parse participants' names that are separated by commas; raises ConfigError if a name is empty."""
+    names = tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    if not all(names):
+        message = f"{option}: {given!r} is not valid; give names separated by commas, for example alice,bob."
+        raise ConfigError(message)
+    return names
+
+
 RecordingsOption = Annotated[
     Path,
     typer.Option("--recordings", envvar="HARNESS_RECORDINGS", callback=is_text, help="Folder for finished recordings."),

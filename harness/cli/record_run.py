@@ -31,8 +31,9 @@ _STEP: Final = 0.25
 class RecordOrder:
     """The options of ``harness record``: the participants, their call, and the first participant's recording.
 
-    ``application`` is another web application's call, or None for our own room. Raises ConfigError unless ``seconds``
-    is above 0 and finite.
+    ``application`` is another web application's call, or None for our own room. ``expected`` contains the names of
+    the participants who must be in the call for the whole recording. Raises ConfigError unless ``seconds`` is above 0
+    and finite.
     """
 
     names: tuple[str, ...]
@@ -41,6 +42,7 @@ class RecordOrder:
     seconds: float
     media: str | Path
     application: ApplicationCall | None
+    expected: tuple[str, ...] = ()
     recordings: Path
     venue: Venue
 
@@ -95,7 +97,8 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
     # This import takes as long as opening a page, so it is postponed until the recording is finished.
     from harness.verification.verify import verify_safely
 
-    return RecordResult(recordings, [verify_safely(recording) for recording in recordings], failure)
+    reports = [verify_safely(recording, expected=order.expected) for recording in recordings]
+    return RecordResult(recordings, reports, failure)
 
 
 class RecordRun:
@@ -118,7 +121,9 @@ class RecordRun:
             return
         recorder = self._room.participants[0]
         self._show("Starting to record")
-        recorder.start_media_recording(recorder=self._order.recorder, record_config=self._order.config)
+        self._start(recorder)
+        if self._interruption and recorder.get_media_recording().state != "recording":
+            return
         self._wait(recorder)
         self._show("Finishing")
         recorder.stop_media_recording()
@@ -130,10 +135,21 @@ class RecordRun:
         first = order.names[0]
         self._show(f"Joining: {', '.join(order.names)}")
         if order.application is not None:
-            order.application.enter(self._room, order.names, order.media)
+            order.application.enter(self._room, order.names, order.media, self._interruption)
             return
         subscriber = first if order.recorder == "all" else None
         self._room.join_all(*order.names, media=order.media, subscriber=subscriber)
+
+    def _start(self, recorder: Participant) -> None:
+        order = self._order
+
+        def start() -> None:
+            recorder.start_media_recording(recorder=order.recorder, record_config=order.config)
+
+        if order.application is None:
+            start()
+        else:
+            order.application.start(self._room, start, self._interruption)
 
     def _wait(self, recorder: Participant) -> None:
         seconds = self._order.seconds

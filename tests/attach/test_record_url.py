@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from tests.support.program import run_harness
 from tests.support.reports import failed_findings
+from tests.support.servers.guarded_site import PASSWORD, USER, GuardedSite
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.support.servers.application_site import Site
 
@@ -38,6 +41,41 @@ def test_record_command_records_the_call_of_an_application(site: Site, tmp_path:
     assert (0 if answer["ok"] else 1) == ran.returncode
     assert str(tmp_path / "recordings" / "theirs.webm") == answer["recordings"][0]["path"]
     assert ["alice", "bob"] == [one["name"] for one in answer["reports"][0]["participants"]]
+
+
+def _storage_state(path: Path, login: str) -> str:
+    """Write the storage state of a user who has logged in to the guarded site, and return the name of the file."""
+    cookie = {"name": "login", "value": login, "domain": "staging.localhost", "path": "/"}
+    path.write_text(json.dumps({"cookies": [cookie | {"expires": -1}], "origins": []}))
+    return path.name
+
+
+def test_every_participant_logs_in_to_a_staging_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has its own certificate, asks for a password, and each participant has a login.
+
+    Bob leaves the call early, so the report fails.
+    """
+    (tmp_path / "join.py").write_text(
+        "def join(page, name):\n"
+        "    if name == 'bob':\n"
+        "        page.get_by_text('with 1').wait_for()\n"
+        "        page.evaluate(\"() => void setTimeout(() => document.querySelector('#hang-up').click(), 6000)\")\n"
+    )
+    logins = [f"{name}={_storage_state(tmp_path / f'{name}.json', f'{name}-in')}" for name in ("alice", "bob")]
+    monkeypatch.setenv("HARNESS_HTTP_CREDENTIALS", f"{USER}:{PASSWORD}")
+    with GuardedSite() as site:
+        ran = run_harness(
+            *("record", "alice", "bob", "--url", f"{site.url}/simple-peer.html?room=shell", "--script", "join.py"),
+            *("--storage-state", logins[0], "--storage-state", logins[1], "--ignore-https-errors"),
+            *("--seconds", "8", "--json"),
+            folder=tmp_path,
+        )
+
+    answer = json.loads(ran.stdout)
+    assert {"alice-in", "bob-in"} == site.logins
+    assert 1 == ran.returncode, ran.stderr
+    (bob_left,) = [one["message"] for one in failed_findings(answer) if one["participant"] == "bob"]
+    assert bob_left.startswith("bob was not in the call from")
 
 
 def test_unreachable_address_is_reported(tmp_path: Path) -> None:

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 import typer
 
 from harness.cli import application_call
+from harness.cli.context_options import (
+    ContextOptions,
+    parse_credentials,
+    parse_headers,
+    parse_storage_states,
+)
 from harness.cli.exit_codes import EXIT_FAILED
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
@@ -24,6 +30,7 @@ from harness.cli.options import (
     SfuRoomOption,
     debugging,
     is_text,
+    one_per_line,
     print_json,
     print_message,
     print_reports,
@@ -121,11 +128,62 @@ def record(
         ),
     ] = None,
     storage_state: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Option(
             envvar="HARNESS_STORAGE_STATE",
-            help="File with cookies and local storage saved by Playwright, if --url requires a login.",
-            metavar="FILE",
+            callback=one_per_line,
+            help=(
+                "File with cookies and local storage saved by Playwright, if --url requires a login. With NAME=FILE, "
+                "the file is used only for one participant. This option can be repeated. The environment variable "
+                "contains one value per line."
+            ),
+            metavar="[NAME=]FILE",
+        ),
+    ] = None,
+    ignore_https_errors: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-https-errors",
+            envvar="HARNESS_IGNORE_HTTPS_ERRORS",
+            help=(
+                "Accept certificates that are not valid, for example self-signed ones. Certificates of localhost are "
+                "always accepted."
+            ),
+        ),
+    ] = False,
+    http_credentials: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_HTTP_CREDENTIALS",
+            help=(
+                "User name and password for HTTP authentication, sent only to the server of --url. Other users of this "
+                "machine can see the options of running programs, so prefer the environment variable."
+            ),
+            metavar="USER:PASSWORD",
+        ),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="HARNESS_HEADER",
+            callback=one_per_line,
+            help=(
+                "HTTP header that is sent with every request of the pages, for example 'X-Test-Run: 42'. This option "
+                "can be repeated. The environment variable contains one header per line."
+            ),
+            metavar="NAME: VALUE",
+        ),
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_EXPECT_PARTICIPANTS",
+            help=(
+                "Participants who must be in the call at --url for the whole recording, for example alice,bob. Give "
+                "names as in the report. The default is every NAME, or only the first one if the media is not "
+                "synthetic or with --recorder local, because the others can't be identified."
+            ),
+            metavar="NAMES|none",
         ),
     ] = None,
     connect: ConnectOption = None,
@@ -150,12 +208,26 @@ def record(
 
     - harness record
     - harness record alice bob --url https://localhost:8443/room/1 --script join.py
+    - harness record alice bob --url https://example.org/room/1 --storage-state alice=a.json --storage-state bob=b.json
     - harness record alice bob --quality 720p --frame-rate 30 --seconds 10 --name standup
     """
     if debug:
         debugging(on=True)
+    participants = tuple(names or DEFAULT_NAMES)
+    source = media_of(media, MEDIA, option="--media")
+    application = application_call.requested_call(
+        url,
+        script,
+        ContextOptions(
+            storage_states=parse_storage_states(storage_state or (), participants),
+            ignore_https_errors=ignore_https_errors,
+            credentials=parse_credentials(http_credentials),
+            headers=parse_headers(header or ()),
+        ),
+        application_call.parse_expected(expect, participants),
+    )
     order = RecordOrder(
-        names=tuple(names or DEFAULT_NAMES),
+        names=participants,
         recorder=recorder,
         config=RecordConfig(
             record_type=record_type,
@@ -167,8 +239,9 @@ def record(
             video_bits_per_second=None if bitrate is None else bitrate * 1000,
         ),
         seconds=seconds,
-        media=media_of(media, MEDIA, option="--media"),
-        application=application_call.requested_call(url, script, storage_state),
+        media=source,
+        application=application,
+        expected=application.expected_participants(participants, source, recorder) if application else (),
         recordings=recordings,
         venue=Venue(
             executable=executable,

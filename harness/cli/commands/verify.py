@@ -15,6 +15,7 @@ from harness.cli.options import (
     JunitOption,
     ReportFiles,
     debugging,
+    parse_names,
     print_json,
     stdout,
     writable,
@@ -42,6 +43,17 @@ def verify(
             metavar="FILE",
         ),
     ] = None,
+    participants: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_PARTICIPANTS",
+            help=(
+                "Participants who must be in the call for the whole recording, for example alice,bob. They may be "
+                "muted, and may have the camera off."
+            ),
+            metavar="NAMES",
+        ),
+    ] = None,
     redact: Annotated[
         bool,
         typer.Option(
@@ -64,6 +76,7 @@ def verify(
 
     - harness verify recordings/standup.webm
     - harness verify recordings/standup.webm --html report.html
+    - harness verify recordings/standup.webm --participants alice,bob
     - harness verify recordings/standup.webm --redact --html to-share.html
     - harness verify recordings/*.webm --expect expect.toml --junit results.xml
     """
@@ -84,6 +97,7 @@ def verify(
     if duration is None:
         duration = expected.duration
     check_options(duration, expected.limits, expected.expect)
+    in_call = parse_names(participants, option="--participants") if participants is not None else ()
 
     def make_report(file: Path, redact: bool | str) -> Report:
         return verify_file(
@@ -91,6 +105,7 @@ def verify(
             duration=duration,
             limits=expected.limits,
             expect=expected.expect,
+            expected=in_call,
             complete=expected.complete,
             redact=redact,
         )

@@ -2,44 +2,94 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.cli.application_call import ApplicationCall, read_script, requested_call
-from harness.errors import ConfigError, StepTimeout
+from harness.cli.application_call import ApplicationCall, parse_expected, read_script, requested_call
+from harness.cli.context_options import ContextOptions
+from harness.errors import ConfigError, InvalidStateError, StepTimeout
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from harness import Room
+    from harness.recording.config import Recorder
 
 pytestmark = pytest.mark.parallel
 
 
 def test_record_without_an_address_uses_our_own_room() -> None:
     """Without --url, ``harness record`` records a call in the harness's own room, not another application's call."""
-    assert requested_call(None, None, None) is None
+    assert requested_call(None) is None
 
 
-def test_script_without_an_address_is_refused(tmp_path: Path) -> None:
-    """A script without --url is refused, because it would have no effect."""
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"script": Path("join.py")},
+        {"options": ContextOptions(ignore_https_errors=True)},
+        {"options": ContextOptions(headers={"X-Test": "1"})},
+        {"expected": ()},
+    ],
+)
+def test_options_of_an_application_without_an_address_are_refused(given: dict[str, Any]) -> None:
+    """A script without --url is refused, because it would have no effect. The same is true for the other options."""
     with pytest.raises(ConfigError, match="require --url"):
-        requested_call(None, tmp_path / "join.py", None)
+        requested_call(None, **given)
 
 
 @pytest.mark.parametrize("url", ["localhost:8443", "ftp://example.org", "https://", "room"])
 def test_text_that_is_not_a_web_address_is_refused(url: str) -> None:
     """The value of --url must begin with http:// or https:// and contain a host."""
     with pytest.raises(ConfigError, match=r"--url: .* is not valid"):
-        requested_call(url, None, None)
+        requested_call(url)
 
 
-def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
-    """If the storage state file does not exist, the error explains how to create it."""
-    with pytest.raises(ConfigError, match=r"storage_state\(path"):
-        requested_call("https://localhost/", None, tmp_path / "state.json")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, None),
+        ("none", ()),
+        ("bob", ("bob",)),
+        ("alice, unidentified 1,alice", ("alice", "unidentified 1")),
+        ("Smith, John", ("Smith, John",)),
+    ],
+)
+def test_expected_participants_are_separated_by_commas(given: str | None, expected: tuple[str, ...] | None) -> None:
+    """The name of a participant may contain a comma."""
+    assert expected == parse_expected(given, ("alice", "bob", "Smith, John"))
+
+
+@pytest.mark.parametrize("given", ["", "alice,", ","])
+def test_empty_names_are_not_expected(given: str) -> None:
+    """The error for an empty name contains the option and an example."""
+    with pytest.raises(ConfigError, match=r"--expect: .* is not valid; give names separated by commas"):
+        parse_expected(given, ("alice",))
+
+
+@pytest.mark.parametrize(
+    ("expected", "media", "recorder", "names"),
+    [
+        (None, "synthetic", "all", ("alice", "bob")),
+        (None, "camera", "all", ("alice",)),
+        (None, Path("call.webm"), "all", ("alice",)),
+        (None, "synthetic", "local", ("alice",)),
+        ((), "synthetic", "all", ()),
+        (("bob",), "camera", "all", ("bob",)),
+    ],
+)
+def test_participants_who_can_be_identified_are_expected(
+    expected: tuple[str, ...] | None, media: str | Path, recorder: Recorder, names: tuple[str, ...]
+) -> None:
+    """By default, everybody is expected who is in the recording and can be identified."""
+    call = ApplicationCall(url="https://localhost/", expected=expected)
+
+    assert names == call.expected_participants(("alice", "bob"), media, recorder)
 
 
 @pytest.mark.parametrize(
@@ -70,21 +120,98 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
         read_script(path)(cast("Any", None), "alice")
 
 
-def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
-    """The error for an incomplete call contains its address, the expected number of participants, and who joined."""
-    url = "https://localhost:8443/room/1"
-    page = SimpleNamespace(goto=lambda _: None)
-    participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]
+URL = "https://tester:secret@localhost:8443/room/1"
+CALL = "call at https://localhost:8443/room/1"
+SCRIPT = "If joining requires clicks or a form, give a --script that performs these steps."
+CERTIFICATE = (
+    "A server's certificate was refused (net::ERR_CERT_AUTHORITY_INVALID). Use --ignore-https-errors to accept the "
+    "certificate if you trust the server."
+)
 
-    def time_out(_: object, *, timeout: float, what: str) -> None:
-        message = f"Timed out after {timeout:g} s waiting for {what}."
-        raise StepTimeout(message)
 
-    entering = iter(participants)
-    room: Any = SimpleNamespace(participants=participants, enter=lambda *_, **__: next(entering), wait_for=time_out)
+class FakeRoom:
+    """A room whose first participant's page reports the given other participants, and whose waits never end."""
 
+    def __init__(self, *others: str, console: str = "") -> None:
+        self.participants: list[Any] = []
+        self._others = others
+        self._console = [SimpleNamespace(text=console)]
+
+    def enter(self, name: str, **_: Any) -> Any:
+        """Return a participant whose page opens every address without an answer."""
+        page = SimpleNamespace(on=lambda *_: None, remove_listener=lambda *_: None, goto=lambda *_, **__: None)
+        self.participants.append(
+            SimpleNamespace(name=name, others=[*self._others], page=page, console=self._console, alive=True)
+        )
+        return self.participants[-1]
+
+    def wait_for(self, condition: Callable[[], object], *, timeout: float, what: str = "the condition") -> None:
+        """Check the condition a few times, without waiting."""
+        if not any(condition() for _ in range(3)):
+            message = f"Timed out after {timeout:g} s waiting for {what}."
+            raise StepTimeout(message)
+
+
+def enter(room: FakeRoom, expected: tuple[str, ...] | None = None) -> None:
+    """Let three participants join."""
+    ApplicationCall(url=URL, expected=expected).enter(cast("Room", room), ("alice", "bob", "carol"), "synthetic")
+
+
+@pytest.mark.parametrize(
+    ("room", "expected", "message"),
+    [
+        (FakeRoom("bob"), None, f"3 participants in one {CALL}; found 2 (alice, bob); not found: carol. {SCRIPT}"),
+        (
+            FakeRoom("unidentified 1", "bob"),
+            ("alice", "bob", "carol"),
+            f"alice, bob, carol in one {CALL}; found 3 (alice, unidentified 1, bob); not found: carol. {SCRIPT}",
+        ),
+        (
+            FakeRoom(console="WebSocket connection failed: net::ERR_CERT_AUTHORITY_INVALID"),
+            None,
+            f"3 participants in one {CALL}; found 1 (alice); not found: bob, carol. {CERTIFICATE}",
+        ),
+    ],
+)
+def test_incomplete_call_is_reported_with_the_missing_participants(
+    room: FakeRoom, expected: tuple[str, ...] | None, message: str
+) -> None:
+    """The error contains the address, who is in the call, who is missing, and what to do."""
     with pytest.raises(StepTimeout) as raised:
-        ApplicationCall(url, None, None).enter(cast("Room", room), ("alice", "bob", "carol"), "synthetic")
+        enter(room, expected)
 
-    expected = f"Timed out after 60 s waiting for 3 participants in one call at {url}; found 2 (alice, bob)."
-    assert expected == str(raised.value)
+    assert f"Timed out after 60 s waiting for {message}" == str(raised.value)
+
+
+@pytest.mark.parametrize("expected", [(), ("alice",), ("bob",), ("alice", "bob")])
+def test_only_expected_participants_are_awaited(expected: tuple[str, ...]) -> None:
+    """If the user specifies who is expected, the recording starts without the others."""
+    enter(FakeRoom("bob"), expected)
+
+
+def test_unidentified_participants_are_reported_before_the_recording(capsys: pytest.CaptureFixture[str]) -> None:
+    """If enough participants are in the call but some are not identified, the recording starts with a warning."""
+    enter(FakeRoom("bob", "unidentified 1"))
+
+    assert "harness: carol could not be identified in the call" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("tries", "reason"), [(3, None), (4, f"Timed out after 60 s waiting for alice's page to join a {CALL}.")]
+)
+def test_recording_starts_as_soon_as_the_page_is_in_a_call(tries: int, reason: str | None) -> None:
+    """A participant who records alone waits for nobody, but the page may still be joining the call."""
+    room = FakeRoom()
+    room.enter("alice")
+    started: list[int] = []
+
+    def start() -> None:
+        started.append(1)
+        if len(started) < tries:
+            message = "This page is not in a call."
+            raise InvalidStateError(message)
+
+    with pytest.raises(StepTimeout, match=re.escape(reason)) if reason else contextlib.nullcontext():
+        ApplicationCall(url=URL).start(cast("Room", room), start)
+
+    assert 3 == len(started)

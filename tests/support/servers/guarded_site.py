@@ -1,0 +1,50 @@
+"""Serve the applications like a staging server: with a certificate of its own, HTTP authentication and a header."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from tests.support.servers.application_site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+USER, PASSWORD = "tester", "a:secret"
+HEADER = "X-Test-Run"
+
+
+class GuardedSite(Site):
+    """The applications' site, which requires a login and, if ``value`` is not None, the header X-Test-Run.
+
+    ``url`` has a host name that is not localhost, although Chrome connects to this machine, so the certificate of the
+    site is not accepted without an option. ``logins`` are the values of the cookie ``login`` that pages were opened
+    with.
+    """
+
+    def __init__(self, *, header: str | None = None) -> None:
+        super().__init__()
+        self._host = "staging.localhost"
+        self._header = header
+        self.logins: set[str | None] = set()
+
+    def build(self) -> web.Application:
+        """Return the applications behind the login."""
+        app = super().build()
+        app.middlewares.append(self._guard)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        expected = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {expected}":
+            return web.Response(status=401, text="Log in.", headers={"WWW-Authenticate": 'Basic realm="staging"'})
+        if self._header is not None and request.headers.get(HEADER) != self._header:
+            return web.Response(status=403, text="The header is missing.")
+        if request.path.endswith(".html"):
+            self.logins.add(request.cookies.get("login"))
+        return await handler(request)

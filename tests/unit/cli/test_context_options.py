@@ -1,0 +1,166 @@
+"""The options with which ``harness record --url`` opens an application's pages are checked before a browser starts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.cli.context_options import (
+    ContextOptions,
+    parse_credentials,
+    parse_headers,
+    parse_storage_states,
+    without_credentials,
+)
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.parallel
+
+NAMES = ("alice", "bob")
+URL = "https://staging.example:8443/room/1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, which contains several storage states, each with a cookie that names its file."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("all.json", "a.json", "b=2.json", "alice=odd.json"):
+        (tmp_path / name).write_text(json.dumps({"cookies": [{"name": name}], "origins": []}))
+    return tmp_path
+
+
+def login(options: ContextOptions, name: str) -> str | None:
+    """Return the name of the storage state with which a participant opens the application."""
+    state = options.for_participant(name, URL).get("storage_state")
+    return state["cookies"][0]["name"] if state else None
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("given", "logins"),
+    [
+        ([], [None, None]),
+        (["all.json"], ["all.json", "all.json"]),
+        (["alice=a.json"], ["a.json", None]),
+        (["alice=a.json", "bob=b=2.json"], ["a.json", "b=2.json"]),
+        (["all.json", "bob=b=2.json"], ["all.json", "b=2.json"]),
+        # Files whose names contain an equals sign.
+        (["b=2.json"], ["b=2.json", "b=2.json"]),
+        (["alice=odd.json"], ["alice=odd.json", "alice=odd.json"]),
+        (["alice=alice=odd.json"], ["alice=odd.json", None]),
+    ],
+)
+def test_every_participant_has_their_own_login(given: list[str], logins: list[str | None]) -> None:
+    """A file applies to everybody, or with a name to one participant."""
+    options = ContextOptions(storage_states=parse_storage_states(given, NAMES))
+
+    assert logins == [login(options, name) for name in NAMES]
+
+
+@pytest.mark.usefixtures("folder")
+def test_names_may_contain_equals_signs() -> None:
+    """The longest participant's name that matches is taken."""
+    options = ContextOptions(storage_states=parse_storage_states(["a=b=a.json"], ("a", "a=b")))
+
+    assert [None, "a.json"] == [login(options, name) for name in ("a", "a=b")]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["carol=a.json"], "no participant is called 'carol'. The participants are alice, bob."),
+        (["missing.json"], r"missing.json is not a file; create one with Playwright's context.storage_state\(path"),
+        (["bob=missing.json"], "missing.json is not a file"),
+        (["broken.json"], "broken.json is not valid JSON"),
+        (["binary.json"], "binary.json is not valid JSON"),
+        (["list.json"], "list.json contains neither cookies nor local storage"),
+        (["other.json"], "other.json contains neither cookies nor local storage"),
+        (["all.json", "a.json"], "a.json is the second file for all participants; give one file."),
+        (["bob=all.json", "bob=a.json"], "bob=a.json is the second file for bob; give one file."),
+    ],
+)
+def test_unusable_storage_state_is_refused(folder: Path, given: list[str], reason: str) -> None:
+    """The error names the option, the file or the participant, and what to give instead."""
+    (folder / "broken.json").write_text('{"cookies": [')
+    (folder / "binary.json").write_bytes(b"\xff\xfe\x00")
+    (folder / "list.json").write_text("[]")
+    (folder / "other.json").write_text('{"name": "package"}')
+
+    with pytest.raises(ConfigError, match=rf"--storage-state: .*{reason}") as raised:
+        parse_storage_states(given, NAMES)
+
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "ignored", "accepted"),
+    [(URL, False, False), (URL, True, True), ("https://localhost:8443/", False, True)],
+)
+def test_invalid_certificates_are_accepted_on_request(url: str, *, ignored: bool, accepted: bool) -> None:
+    """Certificates of localhost are always accepted, because they are usually self-signed."""
+    options = ContextOptions(ignore_https_errors=ignored).for_participant("alice", url)
+
+    assert accepted is options["ignore_https_errors"]
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "expected"),
+    [
+        (URL, "tester:a:b", ("tester", "a:b", "https://staging.example:8443")),
+        ("https://Staging.example:443/x", "tester:", ("tester", "", "https://staging.example")),
+        ("http://bücher.example/", "tester:x", ("tester", "x", "http://xn--bcher-kva.example")),
+        ("https://tester:a%3Ab@staging.example/", None, ("tester", "a:b", "https://staging.example")),
+    ],
+)
+def test_password_is_sent_only_to_the_server_of_the_address(
+    url: str, given: str | None, expected: tuple[str, str, str]
+) -> None:
+    """The browser sends the password only to the address's origin, whichever way the password is given."""
+    options = ContextOptions(credentials=parse_credentials(given)).for_participant("alice", url)
+
+    username, password, origin = expected
+    credentials: dict[str, Any] = {"username": username, "password": password, "origin": origin}
+    assert credentials == options["http_credentials"]
+
+
+@pytest.mark.parametrize("given", ["", "tester", ":secret"])
+def test_incomplete_credentials_are_refused_without_showing_them(given: str) -> None:
+    """The value may be a password, so the message does not contain it."""
+    with pytest.raises(ConfigError, match="give USER:PASSWORD, preferably in the environment variable") as raised:
+        parse_credentials(given)
+
+    assert "secret" not in str(raised.value)
+
+
+def test_password_in_the_address_is_not_shown() -> None:
+    """Messages show the address without the user name and the password."""
+    assert "https://staging.example:8443/room" == without_credentials("https://a:b@staging.example:8443/room")
+
+
+def test_headers_are_passed_to_the_browser() -> None:
+    """A value may contain colons and spaces."""
+    headers = parse_headers(["X-Test-Run: 42", "Authorization: Bearer a:b c", "X-Empty:"])
+
+    options = ContextOptions(headers=headers).for_participant("alice", URL)
+
+    assert {"X-Test-Run": "42", "Authorization": "Bearer a:b c", "X-Empty": ""} == options["extra_http_headers"]
+
+
+@pytest.mark.parametrize("given", ["X-Test", "X Test: 1", ": 1", "X-Test: a\nX-Other: secret"])
+def test_invalid_header_is_refused_without_showing_its_value(given: str) -> None:
+    """The value of a header may be secret, so the message contains only the header's position."""
+    with pytest.raises(ConfigError, match="--header: header 2 is not valid; give 'NAME: VALUE'") as raised:
+        parse_headers(["X-First: 1", given])
+
+    assert "secret" not in str(raised.value)
+
+
+def test_header_given_twice_is_refused() -> None:
+    """Names of headers are compared without regard to case, as in HTTP."""
+    with pytest.raises(ConfigError, match="--header: x-test is given twice"):
+        parse_headers(["X-Test: 1", "x-test: 2"])
