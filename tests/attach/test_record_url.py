@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.program import run_harness
 from tests.support.reports import failed_findings
-from tests.support.servers.guarded_site import PASSWORD, USER, GuardedSite
+from tests.support.servers.guarded_site import HEADER, PASSWORD, USER, GuardedSite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def _storage_state(path: Path, login: str) -> str:
 
 
 def test_every_participant_logs_in_to_a_staging_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server has its own certificate, asks for a password, and each participant has a login.
+    """The server has its own certificate, asks for a password and a header, and each participant has a login.
 
     Bob leaves the call early, so the report fails.
     """
@@ -63,11 +63,11 @@ def test_every_participant_logs_in_to_a_staging_server(tmp_path: Path, monkeypat
     )
     logins = [f"{name}={_storage_state(tmp_path / f'{name}.json', f'{name}-in')}" for name in ("alice", "bob")]
     monkeypatch.setenv("HARNESS_HTTP_CREDENTIALS", f"{USER}:{PASSWORD}")
-    with GuardedSite() as site:
+    with GuardedSite(header="42") as site:
         ran = run_harness(
             *("record", "alice", "bob", "--url", f"{site.url}/simple-peer.html?room=shell", "--script", "join.py"),
             *("--storage-state", logins[0], "--storage-state", logins[1], "--ignore-https-errors"),
-            *("--seconds", "8", "--json"),
+            *("--header", f"{HEADER}: 42", "--seconds", "8", "--json"),
             folder=tmp_path,
         )
 
