@@ -26,6 +26,12 @@ const STATISTICS_EVERY = 1000;
 /** @typedef {import('../recorder/spool.js').Spool} Spool */
 /** @typedef {import('../recorder/recorder.js').Recorder} Recorder */
 /** @typedef {FinishedRecording & {stopToFileMs: number}} Finished */
+/**
+ * A recording after an attempt to download it; `failure` is the reason why the browser did not download the file, or
+ * null if it did.
+ *
+ * @typedef {Finished & {failure: string | null}} Downloaded
+ */
 
 /**
  * @typedef {object} Stages
@@ -50,6 +56,7 @@ const STATISTICS_EVERY = 1000;
 export class ActiveRecording extends Emitter {
   /** @type {'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned'} */
   state = 'new';
+  /** Whether the caller has received the file. */
   downloaded = false;
   /** @type {Finished | null} */
   finished = null;
@@ -225,15 +232,24 @@ export class ActiveRecording extends Emitter {
     }
   }
 
-  /** Downloads the file in the browser; resolves when the server has sent the last byte. @param {(address: {url: string, name: string}) => Promise<void>} download */
+  /**
+   * Downloads the file in the browser; resolves when the server has sent the last byte, or when it is clear that the
+   * browser does not download the file.
+   *
+   * @param {(address: {url: string, name: string}) => Promise<void>} download
+   * @returns {Promise<Downloaded>}
+   */
   async download(download) {
     if (!this.finished)
       throw this.error ?? cacheError('The recording was not finalized, so there is nothing to download.');
-    const address = await this.spool.address();
-    const sent = this.spool.sent();
-    await Promise.all([download(address), sent]);
-    this.downloaded = true;
-    return this.finished;
+    await download(await this.spool.address());
+    return { ...this.finished, failure: await this.spool.delivery() };
+  }
+
+  /** Releases the page's part of the recording; the server keeps its copy. */
+  release() {
+    this.state = 'cleaned';
+    this.spool.close();
   }
 
   /** Discards the page's and the server's copies of the recording. */

@@ -26,6 +26,7 @@ import { Subscriber } from './subscriptions.js';
  */
 
 /** @typedef {import('../recorder/spool.js').Spool} Spool */
+/** @typedef {import('./recordings.js').DownloadOptions} DownloadOptions */
 
 /**
  * The options of `join`. `channelName` and `uid` are NERTC's names for `room` and `name`.
@@ -113,9 +114,11 @@ export class Client extends Emitter {
     return this.#inTurn(() => this.#leave());
   }
 
-  /** NERTC: starts recording. @param {RecordOptions} [data] */
-  startMediaRecording(data) {
-    return this.#inTurn(() => this.#recordings.start(this.state === 'joined' ? this.room : null, data));
+  /** NERTC: starts recording. @param {RecordOptions} [data] @param {DownloadOptions} [options] */
+  startMediaRecording(data, options) {
+    return this.#inTurn(() =>
+      this.#recordings.start(this.state === 'joined' ? this.room : null, data, options),
+    );
   }
 
   /** NERTC: stops recording; resolves with information about the finished file. */
@@ -123,9 +126,14 @@ export class Client extends Emitter {
     return this.#inTurn(() => this.#recordings.stop());
   }
 
-  /** NERTC: downloads the finished file; resolves when the server has sent its last byte. */
-  downloadMediaRecording() {
-    return this.#inTurn(() => this.#recordings.download());
+  /**
+   * NERTC: downloads the finished file; resolves when the server has sent its last byte. Fails if the browser does not
+   * begin the download within a few seconds, or does not continue it.
+   *
+   * @param {DownloadOptions} [options]
+   */
+  downloadMediaRecording(options) {
+    return this.#inTurn(() => this.#recordings.download(options));
   }
 
   /** NERTC: discards the page's and the server's copies of the recording. */

@@ -1,11 +1,17 @@
 /** Recordings: NERTC's recording calls, and the recordings in progress. */
 
-import { invalidState, notSupported } from '../shared/errors.js';
+import { invalidState, notSupported, recordingError } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { ActiveRecording } from './active-recording.js';
 import { recordPlan } from './record-plan.js';
 
 /** @typedef {import('../mixer/mixer.js').Source} Source */
+/**
+ * @typedef {object} DownloadOptions
+ * @property {boolean} [useSpool] whether the caller takes files from the server's spool if the browser does not download
+ * them; in this case, a failed download is a result and not an error, and a new recording does not delete the server's
+ * copy of the previous one
+ */
 /** @typedef {<Name extends keyof RecordingEvents>(name: Name, detail: RecordingEvents[Name]) => void} Notify */
 
 /**
@@ -83,29 +89,41 @@ export class Recordings extends Emitter {
     if (room) for (const { mixer } of this.#running) mixer.setSources(room.id, this.#devices.sources(room));
   }
 
-  /** @param {CallRoom | null} room null if we are not in a room @param {RecordOptions} [data] */
-  async start(room, data) {
+  /**
+   * @param {CallRoom | null} room null if we are not in a room
+   * @param {RecordOptions} [data]
+   * @param {DownloadOptions} [options]
+   */
+  async start(room, data, options = {}) {
     const reason = this.#parts.unsupported();
     if (reason) throw notSupported(reason);
     const plan = recordPlan(data);
     if (!room) throw invalidState('Not in a room; join one before recording.');
     room.checkRecordable();
     const old = this.current;
-    /** The recordings that were downloaded automatically. @type {(FinishedRecording | null)[]} */
+    /** The recordings that were downloaded automatically. @type {import('./active-recording.js').Downloaded[]} */
     const downloaded = [];
     // If a recording's connection has closed, the recording can't be downloaded. The server has published the recording
     // or will recover it.
     if (old?.state === 'stopped' && !old.downloaded && !old.spool.closed)
-      downloaded.push(await this.#download(old));
+      downloaded.push(await this.#download(old, options));
     const recording = await this.#begin(plan, room);
     this.current = recording;
     if (old?.running) {
       await this.#finish(old);
-      downloaded.push(await this.#download(old));
+      // The new recording has begun, so a failed download of the old one must not make this call fail.
+      const result = await this.#download(old, { useSpool: true });
+      if (result.failure !== null && !options.useSpool)
+        this.#notify('recording-stalled', { id: old.id, message: notDownloaded(result) });
+      downloaded.push(result);
     }
-    if (old) await this.#discard(old);
+    // A file that was not downloaded exists only in the spool.
+    const keep = options.useSpool ?? downloaded.some(({ failure }) => failure !== null);
+    if (old && keep) this.#release(old);
+    else if (old) await this.#discard(old);
     this.#notify('recording-started', { id: recording.id });
-    return { id: recording.id, mimeType: plan.mimeType, elapsed: recording.elapsed, downloaded };
+    const released = keep && old ? old.id : null;
+    return { id: recording.id, mimeType: plan.mimeType, elapsed: recording.elapsed, downloaded, released };
   }
 
   async stop() {
@@ -132,13 +150,14 @@ export class Recordings extends Emitter {
     this.#notify('recording-resumed', { id: current.id });
   }
 
-  async download() {
+  /** @param {DownloadOptions} [options] */
+  async download(options = {}) {
     const { current } = this;
     if (!current || current.state === 'cleaned') {
       throw invalidState('Nothing has been recorded; start and stop a recording before downloading it.');
     }
     await this.finishRunning();
-    return this.#download(current);
+    return this.#download(current, options);
   }
 
   async clean() {
@@ -226,11 +245,21 @@ export class Recordings extends Emitter {
     }
   }
 
-  /** @param {ActiveRecording} recording */
-  async #download(recording) {
-    const finished = await recording.download(this.#parts.download);
-    this.#notify('recording-downloaded', finished);
-    return finished;
+  /** @param {ActiveRecording} recording @param {DownloadOptions} options */
+  async #download(recording, { useSpool = false }) {
+    const result = await recording.download(this.#parts.download);
+    if (result.failure === null) this.#notify('recording-downloaded', result);
+    else if (!useSpool) throw recordingError(notDownloaded(result));
+    // If the browser did not download the file, the caller takes it from the spool.
+    recording.downloaded = true;
+    return result;
+  }
+
+  /** Releases a recording, but keeps the server's copy. @param {ActiveRecording} recording */
+  #release(recording) {
+    if (recording.state === 'cleaned') return;
+    recording.release();
+    this.#notify('recording-cleaned', { id: recording.id });
   }
 
   /** @param {ActiveRecording} recording */
@@ -275,3 +304,8 @@ function sourcesOf(room, { id, name, videoTrack, audioTrack, info, markers, extr
   }));
   return [markers ? { ...main, markers } : main, ...more];
 }
+
+/** @param {import('./active-recording.js').Downloaded} result */
+const notDownloaded = ({ name, failure }) =>
+  `The browser did not download ${name} (${failure}). The server still has the file: allow this page to download ` +
+  'files, and try again.';

@@ -27,6 +27,9 @@ const CALLS = /** @type {const} */ ([
   'getParticipants',
 ]);
 
+/** Python takes a file from the spool if the browser does not download it. */
+const DOWNLOADS = { useSpool: true };
+
 /** The events that Python receives through the binding `harnessEvent`. */
 const EVENTS = ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'stalled', 'failed'];
 
@@ -75,6 +78,12 @@ function forwardEvent(name, detail) {
   scope.harnessEvent?.(name, { ...plain, message, ...broken }).catch(() => undefined);
 }
 
+/** Returns the arguments of a call. @param {string} call @param {unknown} argument */
+function given(call, argument) {
+  if (call === 'downloadMediaRecording') return [DOWNLOADS];
+  return call === 'startMediaRecording' ? [argument, DOWNLOADS] : [argument];
+}
+
 /**
  * Chrome fact 22: an exception loses its name on the way to Python, so the answer includes the name.
  *
@@ -87,10 +96,10 @@ async function answer(client, name, argument) {
   try {
     const call = CALLS.find((known) => known === name);
     if (!call) throw new Error(`There is no method named ${name}.`);
-    const callable = /** @type {Record<string, (argument: unknown) => unknown>} */ (
+    const callable = /** @type {Record<string, (...given: unknown[]) => unknown>} */ (
       /** @type {unknown} */ (client)
     );
-    return { ok: true, value: (await callable[call]?.(argument)) ?? null };
+    return { ok: true, value: (await callable[call]?.(...given(call, argument))) ?? null };
   } catch (error) {
     const {
       name: kind = 'Error',

@@ -145,9 +145,15 @@ export class Spool extends Emitter {
     return /** @type {Extract<FromSpool, { type: 'address' }>} */ (answer);
   }
 
-  /** Resolves when the server has sent the last byte of a download. */
-  async sent() {
-    await this.#expect('sent', null);
+  /**
+   * Waits until the server has sent the last byte of the download, or until it is clear that the browser does not
+   * download the file. The server limits both waits. A reconnecting page asks again.
+   *
+   * @returns {Promise<string | null>} the reason why the browser did not download the file; null if it did
+   */
+  async delivery() {
+    const answer = await this.#expect('delivery', { type: 'delivery' });
+    return /** @type {Extract<FromSpool, { type: 'delivery' }>} */ (answer).failure;
   }
 
   /** Discards the server's copy of the recording. */

@@ -72,7 +72,11 @@ type FromSpool =
   /** An alarm that the server has raised and already logged. */
   | { type: 'alarm'; message: string }
   | { type: 'address'; url: string; name: string }
-  | { type: 'sent'; bytes: number }
+  /**
+   * The outcome of a download: null after the server has sent the last byte, or the reason why the browser did not
+   * download the file.
+   */
+  | { type: 'delivery'; failure: string | null }
   | { type: 'cleaned' }
   | { type: 'error'; name: string; code: number | null; message: string };
 
@@ -99,4 +103,6 @@ type ToSpool =
   | { type: 'outstanding' }
   | { type: 'end'; chunks: number; bytes: number }
   | { type: 'download' }
+  /** Requests the outcome of the download whose URL was requested last. */
+  | { type: 'delivery' }
   | { type: 'clean' };

@@ -170,9 +170,8 @@ test('a download completes when the server has sent the last byte', async (conte
     return Promise.resolve();
   });
 
-  // The recording must start waiting for the server's message before the browser requests the file.
-  assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);
-  assert.deepEqual([true, recording.finished], [recording.downloaded, finished]);
+  assert.deepEqual(['spool address', 'download /recordings/spool', 'spool delivery'], log.lines);
+  assert.deepEqual({ ...recording.finished, failure: null }, finished);
 });
 
 describe('discarding', () => {

@@ -71,7 +71,13 @@ describe('calls without await', () => {
         ...['mixer1 add alice', 'mixer1 settled', 'spool1 open', 'recorder1 start'],
         ...['recorder1 hold', 'spool1 ticks 0', 'mixer1 flush', 'recorder1 stop', 'spool1 end'],
         'mixer1 close',
-        ...['spool1 address', 'spool1 sent', 'download /recordings/spool1', 'spool1 clean', 'spool1 close'],
+        ...[
+          'spool1 address',
+          'download /recordings/spool1',
+          'spool1 delivery',
+          'spool1 clean',
+          'spool1 close',
+        ],
       ],
       log.lines,
     );

@@ -179,6 +179,57 @@ describe('starting again', () => {
     assert.deepEqual([[], []], [downloaded, log.of('download')]);
   });
 
+  test('keeps the server’s copy of a recording that the browser does not download', async (context) => {
+    const { client, stages, log } = await joined(context);
+    /** @type {unknown[]} */
+    const messages = [];
+    client.on('recording-stalled', (detail) => messages.push(detail));
+    await client.startMediaRecording();
+    const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
+    spool.undelivered = 'it did not request the file within 5 s';
+
+    await client.startMediaRecording();
+
+    assert.deepEqual(['spool1 close'], log.of('spool1 clean', 'spool1 close'));
+    assert.equal('recording', client.getMediaRecording().state);
+    const message =
+      'The browser did not download take.webm (it did not request the file within 5 s). The server still has the file: allow this page to download files, and try again.';
+    assert.deepEqual([{ id: 'id of spool1', message }], messages);
+  });
+
+  test('is refused if the browser does not download a stopped recording', async (context) => {
+    const { client, stages, log } = await joined(context);
+    await client.startMediaRecording();
+    await client.stopMediaRecording();
+    const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
+    spool.undelivered = 'it did not request the file within 5 s';
+
+    await assert.rejects(client.startMediaRecording(), { message: /The server still has the file/ });
+
+    assert.deepEqual([], log.of('spool1 clean', 'spool1 close', 'spool2'));
+    assert.deepEqual(['stopped', 'id of spool1'], [client.getMediaRecording().state, client.recording?.id]);
+  });
+
+  test('leaves every copy in the spool to a caller who takes files from there', async (context) => {
+    const { client, stages, log } = await joined(context);
+    await client.startMediaRecording(undefined, { useSpool: true });
+    await client.stopMediaRecording();
+    const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
+    spool.undelivered = 'it did not request the file within 5 s';
+
+    const first = await client.startMediaRecording(undefined, { useSpool: true });
+    const second = await client.startMediaRecording(undefined, { useSpool: true });
+
+    assert.deepEqual(
+      [
+        ['id of spool1', 'it did not request the file within 5 s'],
+        ['id of spool2', null],
+      ],
+      [first, second].map(({ released, downloaded }) => [released, downloaded[0]?.failure]),
+    );
+    assert.deepEqual([], log.of('spool1 clean', 'spool2 clean'));
+  });
+
   test('leaves the old recording in progress if it fails', async (context) => {
     const { client, room, parts } = await joined(context);
     room.enter('bob');
@@ -251,6 +302,36 @@ describe('downloading', () => {
 
     assert.equal(2, log.of('download').length);
     await assert.rejects(client.downloadMediaRecording(), { name: 'InvalidStateError', code: 10454 });
+  });
+
+  test('fails with the reason if the browser does not download the file, and can be repeated', async (context) => {
+    const { client, stages, events } = await joined(context);
+    await client.startMediaRecording();
+    const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
+    spool.undelivered = 'it did not request the file within 5 s';
+
+    await assert.rejects(client.downloadMediaRecording(), {
+      name: 'RecordingError',
+      message:
+        'The browser did not download take.webm (it did not request the file within 5 s). ' +
+        'The server still has the file: allow this page to download files, and try again.',
+    });
+    spool.undelivered = null;
+    await client.downloadMediaRecording();
+
+    assert.deepEqual(['started', 'stopped', 'downloaded'], events);
+  });
+
+  test('returns the reason to a caller who takes the file from the spool', async (context) => {
+    const { client, stages, events } = await joined(context);
+    await client.startMediaRecording();
+    const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
+    spool.undelivered = 'it did not request the file within 5 s';
+
+    const { id, failure } = await client.downloadMediaRecording({ useSpool: true });
+
+    assert.deepEqual(['id of spool1', 'it did not request the file within 5 s'], [id, failure]);
+    assert.deepEqual(['started', 'stopped'], events);
   });
 
   test('without a recording is refused', async (context) => {

@@ -24,6 +24,16 @@ class FakeClient extends EventTarget {
     return this.answer(argument);
   }
 
+  /** @param {unknown[]} given */
+  startMediaRecording(...given) {
+    this.asked.push(given);
+  }
+
+  /** @param {unknown[]} given */
+  downloadMediaRecording(...given) {
+    this.asked.push(given);
+  }
+
   /** @param {unknown} argument */
   setMicrophone(argument) {
     this.asked.push(argument);
@@ -48,6 +58,15 @@ describe('an answer', () => {
 
     assert.deepEqual({ ok: true, value: { echo: { name: 'alice' } } }, answer);
     assert.deepEqual([{ name: 'alice' }], client.asked);
+  });
+
+  test('of a recording call leaves files that the browser does not download in the spool', async () => {
+    const { client, harness } = setUp();
+
+    await harness.call('startMediaRecording', { recorder: 'all' });
+    await harness.call('downloadMediaRecording', undefined);
+
+    assert.deepEqual([[{ recorder: 'all' }, { useSpool: true }], [{ useSpool: true }]], client.asked);
   });
 
   test('is null if the call returns nothing', async () => {

@@ -166,8 +166,8 @@ describe('requests', () => {
     socket.deliver({ type: 'finished', recording: FINISHED });
     const address = spool.address();
     socket.deliver({ type: 'address', url: '/recordings/k/standup.webm', name: 'standup.webm' });
-    const sent = spool.sent();
-    socket.deliver({ type: 'sent', bytes: 10 });
+    const delivery = spool.delivery();
+    socket.deliver({ type: 'delivery', failure: null });
     const clean = spool.clean();
     socket.deliver({ type: 'cleaned' });
 
@@ -176,9 +176,10 @@ describe('requests', () => {
       { type: 'address', url: '/recordings/k/standup.webm', name: 'standup.webm' },
       await address,
     );
-    await Promise.all([sent, clean]);
+    assert.equal(null, await delivery);
+    await clean;
     assert.deepEqual(
-      ['outstanding', 'end', 'download', 'clean'].map((type) =>
+      ['outstanding', 'end', 'download', 'delivery', 'clean'].map((type) =>
         type === 'end' ? { type, chunks: 1, bytes: 3 } : { type },
       ),
       socket.sent,
@@ -189,16 +190,15 @@ describe('requests', () => {
     const { spool, socket } = await open(context);
 
     const first = spool.address();
-    const sent = spool.sent();
+    const delivery = spool.delivery();
     const second = spool.address();
     socket.deliver({ type: 'address', url: '/1', name: 'a' });
     socket.deliver({ type: 'ack', bytes: 0, acked_seq: 0, tracks: [] });
     socket.deliver({ type: 'address', url: '/2', name: 'a' });
-    socket.deliver({ type: 'sent', bytes: 1 });
-    socket.deliver({ type: 'sent', bytes: 1 });
+    socket.deliver({ type: 'delivery', failure: 'it did not request the file within 5 s' });
 
     assert.deepEqual(['/1', '/2'], [(await first).url, (await second).url]);
-    await sent;
+    assert.equal('it did not request the file within 5 s', await delivery);
   });
 
   test("fail with the server's error", async (context) => {
@@ -343,7 +343,7 @@ describe('a lost connection', () => {
     }
 
     await waiting;
-    for (const answer of [spool.end(), spool.address(), spool.sent(), spool.clean()]) {
+    for (const answer of [spool.end(), spool.address(), spool.delivery(), spool.clean()]) {
       await assert.rejects(answer, { name: 'RecordingError', code: 10452 });
     }
   });

@@ -140,8 +140,12 @@ export class FakeSpool extends Stage {
     return { type: 'address', url: `/recordings/${this.name}`, name: 'take.webm' };
   }
 
-  sent() {
-    return this.ask('sent');
+  /** The reason why the browser does not download the file. @type {string | null} */
+  undelivered = null;
+
+  async delivery() {
+    await this.ask('delivery');
+    return this.undelivered;
   }
 
   clean() {

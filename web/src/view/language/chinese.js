@@ -183,6 +183,14 @@ export const CHINESE_PATTERNS = [
     /^The recording did not begin within 15 s: expected .+, received (.+)\.$/,
     '录制在 15 秒内没有开始，收到的内容：$1。',
   ],
+  [
+    /^The browser did not download (.+) \(it did not request the file within (\d+) s\)\. The server still has .+$/,
+    '浏览器在 $2 秒内没有开始下载 $1。服务器仍保留该文件：请允许此页面下载文件，然后重试。',
+  ],
+  [
+    /^The browser did not download (.+) \(.+\)\. The server still has .+$/,
+    '浏览器没有下载完 $1。服务器仍保留该文件：请允许此页面下载文件，然后重试。',
+  ],
   [/^MediaRecorder failed: (.+)\.$/, 'MediaRecorder 出错：$1。'],
   [/^The mixer failed: (.+)\.$/, '混流器出错：$1。'],
   [/^The spool failed: (.+)\.$/, '服务器保存录制时出错：$1。'],

@@ -115,6 +115,10 @@ export class RecordingPanel extends Emitter {
     this.#onClick('clean', 'cleaning', () => client.cleanMediaRecording());
     this.#options.listen('submit', () => this.#buttons.start.click());
     client.listen('recording-failed', ({ error }) => setText(this.#problem, language.describeError(error)));
+    // The panel lists the alarms of the current recording only.
+    client.listen('recording-stalled', ({ id, message }) => {
+      if (id !== client.recording?.id) setText(this.#problem, language.translateMessage(message));
+    });
   }
 
   /** Shows the state and health of the client's recording. */
