@@ -48,6 +48,7 @@ SPOOL_MESSAGES: Final[tuple[dict[str, Any], ...]] = (
     {"type": "outstanding"},
     {"type": "end", "chunks": 4, "bytes": 100_000},
     {"type": "download"},
+    {"type": "delivery"},
     {"type": "clean"},
 )
 # Odd values with which a message's valid values are replaced.

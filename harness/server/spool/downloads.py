@@ -15,12 +15,11 @@ from aiohttp import web
 from harness.errors import spool_error
 from harness.recording.files.text import printable
 from harness.server.access.tokens import DOWNLOAD_WITHIN
+from harness.server.spool.delivery import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
-
-    from aiohttp.abc import AbstractStreamWriter
 
     from harness.server.spool.active_recording import ActiveRecording
 
@@ -49,7 +48,9 @@ class _Address:
     valid_until: float
     # Set for downloads only: the recording, and the function to call when the last byte has been sent.
     active: ActiveRecording | None = None
-    on_sent: Callable[[int], Awaitable[None]] | None = None
+    on_sent: Callable[[], None] | None = None
+    # The latest download from this address.
+    delivery: Delivery | None = None
     # The recording's report.
     report: ReportPage | None = None
     # Whether pages of any origin can read the file.
@@ -63,8 +64,8 @@ class Downloads:
         self._clock = clock
         self._addresses: dict[str, _Address] = {}
 
-    def issue_download(self, active: ActiveRecording, on_sent: Callable[[int], Awaitable[None]]) -> str:
-        """Return a URL for the finished file; the URL is valid for a minute.
+    def issue_download(self, active: ActiveRecording, on_sent: Callable[[], None]) -> str:
+        """Expect a download of the finished file, and return the file's URL, which is valid for a minute.
 
         ``on_sent`` is called when the last byte has been sent. Raises RecordingError if the recording has no finished
         file.
@@ -74,7 +75,8 @@ class Downloads:
             message = f"The recording {active.id} can't be downloaded; it is {active.state}{reason}"
             raise spool_error(message)
         valid_until = self._clock() + DOWNLOAD_WITHIN
-        address = _Address(active.path, active.name, active.facts.mime_type, valid_until, active, on_sent)
+        delivery = Delivery(active.path.stat().st_size, etag=active.id)
+        address = _Address(active.path, active.name, active.facts.mime_type, valid_until, active, on_sent, delivery)
         key = self._issue(address, is_same=lambda one: one.active is active and one.name == active.name)
         return f"/recordings/{key}/{quote(active.name)}"
 
@@ -102,6 +104,11 @@ class Downloads:
         address = self._addresses.get(key)
         return address.active if address else None
 
+    def delivery_of(self, active: ActiveRecording) -> Delivery | None:
+        """Return the latest download of a recording, or None if no download was expected recently."""
+        of_recording = [one for one in self._addresses.values() if one.active is active]
+        return max(of_recording, key=lambda one: one.valid_until).delivery if of_recording else None
+
     async def handle_recording(self, request: web.Request) -> web.StreamResponse:
         """Serve a recording or its report; requests for unknown, expired and deleted URLs all get the same response."""
         address = self._addresses.get(request.match_info["key"])
@@ -119,7 +126,13 @@ class Downloads:
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
             "Content-Type": _content_type(address.mime_type),
         }
-        return _DownloadResponse(path, headers=headers, on_sent=address.on_sent)
+        response = await address.delivery.send(request, path, headers) if address.delivery else None
+        if response is None:
+            return web.FileResponse(path, headers=headers)
+        # A client that requested only the rest of the file may not have the beginning.
+        if address.on_sent and response.status == HTTPStatus.OK:
+            address.on_sent()
+        return response
 
     async def handle_video_file(self, request: web.Request) -> web.StreamResponse:
         """Serve a shared video file."""
@@ -151,20 +164,3 @@ def _content_type(mime_type: str) -> str:
 
 def _not_found() -> web.HTTPNotFound:
     return web.HTTPNotFound(text="There is nothing at this address, or it has expired.\n")
-
-
-class _DownloadResponse(web.FileResponse):
-    """A file response; ``on_sent`` is called when the last byte has been sent."""
-
-    def __init__(
-        self, path: Path, *, headers: dict[str, str], on_sent: Callable[[int], Awaitable[None]] | None
-    ) -> None:
-        super().__init__(path, headers=headers)
-        self._on_sent = on_sent
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        writer = await super().prepare(request)
-        # A client that requested only the headers or a byte range has not received the complete file.
-        if self._on_sent and request.method == "GET" and self.status == HTTPStatus.OK:
-            await self._on_sent(self.content_length or 0)
-        return writer

@@ -118,12 +118,20 @@ class Download(Message):
     type: Literal["download"]
 
 
+class Delivery(Message):
+    """Requests the outcome of the download whose URL was requested last."""
+
+    type: Literal["delivery"]
+
+
 class Clean(Message):
     """Requests that the spool delete its copy of the recording."""
 
     type: Literal["clean"]
 
 
-SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | Statistics | Outstanding | End | Download | Clean
+SpoolMessage = (
+    SpoolHello | RecorderState | Ticks | EventMessage | Statistics | Outstanding | End | Download | Delivery | Clean
+)
 
 SPOOL: TypeAdapter[SpoolMessage] = TypeAdapter(Annotated[SpoolMessage, Field(discriminator="type")])

@@ -20,6 +20,7 @@ from harness.server.private_paths import without_folders
 from harness.server.spool.messages import (
     SPOOL,
     Clean,
+    Delivery,
     Download,
     End,
     EventMessage,
@@ -58,6 +59,8 @@ class SpoolSockets:
         self._limits = limits
         self._hellos = HelloQueue(limits, log)
         self._open: set[PageSocket] = set()
+        # For each recording, the task that waits for the outcome of its download.
+        self._deliveries: dict[str, asyncio.Task[None]] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
@@ -88,6 +91,8 @@ class SpoolSockets:
     async def close(self) -> None:
         """Close every connection, and finish the recordings from the bytes that have arrived."""
         self._connections.close()
+        for task in self._deliveries.values():
+            task.cancel()
         await asyncio.gather(self._hellos.close(), *(socket.hang_up() for socket in self._open))
 
     # ---- receiving --------------------------------------------------------------------------------------------------
@@ -198,6 +203,8 @@ class SpoolSockets:
                 await socket.send_message({"type": "outstanding", "frames": active.progress.outstanding})
             case Download():
                 await socket.send_message(self._issue_address(active))
+            case Delivery():
+                self._report_delivery(socket, active)
             case Clean():
                 await self._connections.clean(active)
                 await socket.send_message({"type": "cleaned"})
@@ -232,14 +239,35 @@ class SpoolSockets:
             await socket.send_message({"type": "hashed", "sha256": await _hash(active)})
 
     def _issue_address(self, active: ActiveRecording) -> dict[str, Any]:
-        async def on_sent(size: int) -> None:
+        def on_sent() -> None:
             if self._connections.is_published_by_download(active):
                 active.mark_published()
-            socket = self._connections.socket_of(active)
-            if socket is not None:
-                await socket.send_message({"type": "sent", "bytes": size})
 
         return {"type": "address", "url": self._downloads.issue_download(active, on_sent), "name": active.name}
+
+    def _report_delivery(self, socket: PageSocket, active: ActiveRecording) -> None:
+        """Report the outcome of a download once it is known; meanwhile, the page can send other messages.
+
+        If the page reconnects before the outcome is known, it requests the outcome again on its new connection.
+        """
+        delivery = self._downloads.delivery_of(active)
+        if delivery is None:
+            message = "No download was requested, or its address has expired."
+            raise spool_error(message)
+
+        async def report() -> None:
+            failure = await delivery.failure()
+            if self._connections.socket_of(active) is socket:
+                await socket.send_message({"type": "delivery", "failure": failure})
+
+        if waiting := self._deliveries.pop(active.id, None):
+            waiting.cancel()
+        self._deliveries[active.id] = task = asyncio.create_task(report())
+        task.add_done_callback(lambda _: self._forget_delivery(active, task))
+
+    def _forget_delivery(self, active: ActiveRecording, task: asyncio.Task[None]) -> None:
+        if self._deliveries.get(active.id) is task:
+            del self._deliveries[active.id]
 
     def _error_message(self, error: Exception) -> dict[str, Any]:
         """Return the message that reports an error to the page, without revealing the paths of the server's folders."""

@@ -34,11 +34,8 @@ def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) ->
         downloads = server._web_app.downloads
         downloads._clock = lambda: now[0]
 
-        async def sent(_: int) -> None:
-            return
-
         addresses = {
-            59: downloads.issue_download(active, sent),
+            59: downloads.issue_download(active, lambda: None),
             3599: downloads.issue_playback(active.path, "audio/webm", None, PLAYABLE_FOR)[0],
         }
         assert addresses[3599] == downloads.issue_playback(active.path, "audio/webm", None, PLAYABLE_FOR)[0]
@@ -93,11 +90,8 @@ def test_a_repeated_request_gets_the_same_download_address(spool: Spool, audio_b
     now = [0.0]
     downloads = Downloads(clock=lambda: now[0])
 
-    async def sent(_: int) -> None:
-        return
-
-    first = downloads.issue_download(active, sent)
+    first = downloads.issue_download(active, lambda: None)
     now[0] = 59
-    assert first == downloads.issue_download(active, sent)
+    assert first == downloads.issue_download(active, lambda: None)
     now[0] = 200
-    assert first != downloads.issue_download(active, sent)
+    assert first != downloads.issue_download(active, lambda: None)

@@ -241,7 +241,8 @@ def test_a_recording_is_listed_even_if_its_download_finished_first(
             for method in ("HEAD", "GET"):
                 got = await web.session.request(method, server.url + address)
                 await got.read()
-            await receive_answer(spool_socket, "sent")
+            await spool_socket.send_json({"type": "delivery"})
+            assert (await receive_answer(spool_socket, "delivery"))["failure"] is None
             await spool_socket.send_json({"type": "clean"})
             sent.set()
             await receive_answer(spool_socket, "cleaned")

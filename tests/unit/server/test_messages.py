@@ -156,7 +156,8 @@ async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[
     messages += await receive_until(spool, "address")
     async with wire.session.get(f"{wire.server.url}/{messages[-1]['url'].lstrip('/')}") as download:
         assert await download.read()
-    messages += await receive_until(spool, "sent")
+    await spool.send_json({"type": "delivery"})
+    messages += await receive_until(spool, "delivery")
     await spool.send_json({"type": "clean"})
     messages += await receive_until(spool, "cleaned")
     await spool.send_json({"type": "nothing"})
