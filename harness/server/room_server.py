@@ -233,6 +233,20 @@ class RoomServer:
         key = url.rpartition("/recordings/")[2].partition("/")[0]
         return self._call(lambda: self._web_app.downloads.recording_at(key))
 
+    def find_recording(self, recording_id: str, *, room: str) -> ActiveRecording | None:
+        """Return a room's recording with this id, even if the page has deleted it after the download; None if none."""
+
+        def find() -> ActiveRecording | None:
+            active = self._spool.recordings.get(recording_id)
+            return active or self._web_app.downloads.recording_with_id(recording_id)
+
+        active = self._call(find)
+        return active if active is not None and active.facts.room == room else None
+
+    def discard(self, active: ActiveRecording) -> None:
+        """Delete the spool's copy of a recording."""
+        self._run(lambda: self._web_app.connections.clean(active))
+
     def has_recording(self, recording_id: str, *, room: str, participant: str) -> bool:
         """Return whether the spool contains a recording with this id, made by this participant in this room."""
         active = self._call(lambda: self._spool.recordings.get(recording_id))

@@ -85,8 +85,8 @@ class WebApp:
             routes=options.routes,
         )
         self.signal_sockets = SignalSockets(self.signaling, limits, self.rare_log, library)
-        connections = Connections(spool, self.signaling, admission, limits, library)
-        self.spool_sockets = SpoolSockets(connections, self.downloads, limits, self.rare_log)
+        self.connections = Connections(spool, self.signaling, admission, limits, library)
+        self.spool_sockets = SpoolSockets(self.connections, self.downloads, limits, self.rare_log)
         self.application = web.Application(middlewares=[self._guard_request], client_max_size=limits.signal_message)
         self._guard = RequestGuard(admission, limits, read_addresses)
         self._admission = admission

@@ -138,11 +138,10 @@ class Participant(MediaControls):
         one_of("recorder", recorder, RECORDERS)
         config = record_config or self._context.record_config or RecordConfig()
         self._before_recording()
+        asked_at = time.time()
         answer = self._call("startMediaRecording", {"recorder": recorder, "recordConfig": config.for_page()})
         self._started = time.monotonic() - answer["elapsed"] / 1000
-        for finished in answer["downloaded"]:
-            self._files.store_stop_duration(finished)
-            self._files.collect(self._page.next_download(), time.monotonic())
+        self._files.collect_replaced(answer, asked_at)
 
     def stop_media_recording(self) -> None:
         """Stop the recording (NERTC ``stopMediaRecording``), and return when the file is complete.
@@ -158,14 +157,14 @@ class Participant(MediaControls):
         A recording in progress is stopped before the download. Until ``clean_media_recording`` is called, a recording
         can be downloaded several times. A download never overwrites an existing file.
 
+        If the browser does not begin the download within 5 s or does not finish it, the file is taken from the spool. A
+        warning and ``Recording.download_failure`` contain the reason.
+
         Raises:
             InvalidStateError: There is no recording.
-            StepTimeout: The download did not start within 30 s.
             DiskFullError: The disk is full.
         """
-        began = time.monotonic()
-        self._files.store_stop_duration(self._call("downloadMediaRecording"))
-        return self._files.collect(self._page.next_download(), began)
+        return self._files.download(lambda: self._call("downloadMediaRecording"))
 
     def clean_media_recording(self) -> None:
         """Delete the recording in the page and the spool, and keep downloaded files (NERTC ``cleanMediaRecording``)."""

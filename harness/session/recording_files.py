@@ -1,21 +1,28 @@
-"""Collect a participant's recordings: give downloads their final names, and save other recordings from the spool."""
+"""Collect a participant's recordings: give downloads their final names, and take other recordings from the spool."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from harness.browser.pages.page_downloads import NotDownloaded
 from harness.errors import recording_error
 from harness.recording.files.disk import file_failure
+from harness.recording.files.text import printable
 from harness.recording.spool.folder import FOLDER_MODE
 from harness.recording.spool.publish import publish
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Download
+    from collections.abc import Callable
 
     from harness.browser.pages.driven_page import DrivenPage
+    from harness.recording.manifest import Manifest
     from harness.recording.recording import Recording
+    from harness.server.spool.active_recording import ActiveRecording
     from harness.session.context import RoomContext
+
+_log = logging.getLogger(__name__)
 
 
 class RecordingFiles:
@@ -36,35 +43,28 @@ class RecordingFiles:
         """Store the time from the end of recording until its file was complete, for the manifest."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
-    def collect(self, download: Download, began: float) -> Recording:
-        """Save a download under its final name, next to its manifest; ``began`` is the time of the download request."""
-        spooled = self._context.server.recording_at(download.url)
-        if spooled is None:
-            message = f"The download {download.suggested_filename} is not a recording from this room's server."
-            raise recording_error(message)
-        manifest = spooled.finish_with_manifest()
-        # Chrome fact 20: saving a download silently overwrites files, so each download first gets a temporary name.
-        partial = spooled.folder.downloaded
-        try:
-            # If the page has already called "clean", the recording's folder has been removed, but the browser still has
-            # the file.
-            partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            self._page.save(download, str(partial))
-            recording = publish(
-                manifest,
-                partial,
-                self._context.recordings,
-                stop_to_file_ms=self._stop_to_file.get(spooled.id),
-                download_ms=round((time.monotonic() - began) * 1000, 1),
-            )
-        except OSError as error:
-            what = f"{spooled.name} can't be saved in {self._context.recordings}"
-            raise file_failure(what, error) from error
-        spooled.mark_published()
-        if spooled.state == "cleaned":
-            spooled.clean()
-        self.recordings.append(recording)
-        return recording
+    def collect_replaced(self, answer: dict[str, Any], asked_at: float) -> None:
+        """Collect the recording that a new recording has replaced, and delete the spool's copy.
+
+        ``answer`` is the page's answer to the start of the new recording, which was requested at ``asked_at`` (in
+        seconds since 1970-01-01 UTC). If collecting fails, the file stays in the spool until the page closes.
+        """
+        for result in answer["downloaded"]:
+            self._collect(result, asked_at, time.monotonic())
+        replaced = self._find(answer["released"])
+        if replaced is not None and replaced.published_as:
+            self._context.server.discard(replaced)
+
+    def download(self, call: Callable[[], dict[str, Any]]) -> Recording:
+        """Make the page download its recording with ``call``, and return the recording with its final name.
+
+        If the browser does not download the file, the file is taken from the spool. In this case, the manifest and a
+        warning contain the reason.
+
+        Raises DiskFullError if there is no space for the file in the folder for recordings.
+        """
+        asked_at, began = time.time(), time.monotonic()
+        return self._collect(call(), asked_at, began)
 
     def save_rest(self, participant: str) -> list[Recording]:
         """Publish the participant's recordings that exist only in the spool, and return them, oldest first."""
@@ -74,3 +74,79 @@ class RecordingFiles:
         if saved:
             self.last_saved = saved[-1]
         return saved
+
+    def _collect(self, result: dict[str, Any], asked_at: float, began: float) -> Recording:
+        """Return the recording that the page was asked to download; ``result`` is the page's result.
+
+        ``asked_at`` is the time of the request in seconds since 1970-01-01 UTC, and ``began`` on the monotonic clock.
+        """
+        self.store_stop_duration(result)
+        active = self._find(result["id"])
+        if active is None:
+            message = f"The server no longer has the recording {result['name']}, so it can't be collected."
+            raise recording_error(message)
+
+        def is_wanted(url: str) -> bool:
+            return self._context.server.recording_at(url) is active
+
+        try:
+            manifest = active.finish_with_manifest()
+            if result["failure"]:
+                size = manifest.recording.size
+                got: Recording | str = self._page.downloads.explain(result["failure"], asked_at, is_wanted, size)
+            else:
+                got = self._save_download(active, manifest, is_wanted, began)
+            recording = self._take_from_spool(active, manifest, got) if isinstance(got, str) else got
+        except OSError as error:
+            what = f"{active.name} can't be saved in {self._context.recordings}"
+            raise file_failure(what, error) from error
+        active.mark_published()
+        if active.state == "cleaned":
+            active.clean()
+        self.recordings.append(recording)
+        return recording
+
+    def _save_download(
+        self, active: ActiveRecording, manifest: Manifest, is_wanted: Callable[[str], bool], began: float
+    ) -> Recording | str:
+        """Publish the file that the browser downloaded, or return the reason why it did not download the file."""
+        downloads = self._page.downloads
+        # Chrome fact 20: saving a download silently overwrites files, so each download first gets a temporary name.
+        partial = active.folder.downloaded
+        # If the page has already called "clean", the recording's folder has been removed, but the browser still has the
+        # file.
+        partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        try:
+            downloads.save(downloads.next(is_wanted), partial, size=manifest.recording.size)
+        except NotDownloaded as failure:
+            return str(failure)
+        return publish(
+            manifest,
+            partial,
+            self._context.recordings,
+            downloaded=True,
+            stop_to_file_ms=self._stop_to_file.get(active.id),
+            download_ms=round((time.monotonic() - began) * 1000, 1),
+        )
+
+    def _take_from_spool(self, active: ActiveRecording, manifest: Manifest, reason: str) -> Recording:
+        """Publish a copy of the finished file in the spool, which stays there for further downloads."""
+        reason = printable(reason)
+        if active.state == "cleaned":
+            message = f"The browser did not download {active.name} ({reason}), and the page has deleted the recording."
+            raise recording_error(message)
+        recording = publish(
+            manifest,
+            active.folder.copy(active.path),
+            self._context.recordings,
+            downloaded=False,
+            download_failure=reason,
+            stop_to_file_ms=self._stop_to_file.get(active.id),
+        )
+        _log.warning("The browser did not download %s (%s); it was taken from the spool.", recording.path, reason)
+        return recording
+
+    def _find(self, recording_id: str | None) -> ActiveRecording | None:
+        if recording_id is None:
+            return None
+        return self._context.server.find_recording(recording_id, room=self._context.room)

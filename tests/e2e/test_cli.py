@@ -36,6 +36,8 @@ RECORDING = {
     "sha256",
     "started_at",
     "stop_to_file_ms",
+    "downloaded",
+    "download_failure",
     "download_ms",
     "recovered",
 }

@@ -118,7 +118,7 @@ def test_calls_without_await_run_in_order(alice: Participant) -> None:
         }"""
     )
 
-    names = [alice._page.next_download().suggested_filename for _ in range(2)]
+    names = [alice._page.downloads.next().playwright.suggested_filename for _ in range(2)]
     assert ["one.webm", "two.webm"] == names
 
 

@@ -9,22 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from harness.browser.pages.network_emulation import NetworkEmulation
-from harness.errors import (
-    ConfigError,
-    PageError,
-    StepTimeout,
-    disk_full,
-    not_supported,
-    page_error,
-)
+from harness.browser.pages.page_downloads import PageDownloads
+from harness.errors import ConfigError, PageError, not_supported, page_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Download, Frame, Page
+    from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Frame, Page
 
 _KEPT_LINES: Final = 50
 _KEPT_CONSOLE: Final = 2000
@@ -83,10 +76,9 @@ class DrivenPage:
         self._binding = page.expose_binding(_BINDING, lambda _, *reported: self.on_event(*reported))
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
         self.console: deque[ConsoleLine] = deque(maxlen=_KEPT_CONSOLE)
-        self.downloads: deque[Download] = deque()
+        self.downloads = PageDownloads(page, lambda address: address.startswith(f"{url}/"), self.console)
         page.on("console", self._on_console)
         page.on("pageerror", self._on_error)
-        page.on("download", self._on_download)
         page.on("crash", self._on_crash)
         self._network: NetworkEmulation | None = None
         # The CDP session that sets permissions, and the ID of the browser context.
@@ -141,26 +133,6 @@ class DrivenPage:
         """Call a function in the page, and return its result."""
         return self.begin(name, argument)()
 
-    def next_download(self, *, seconds: float = 30.0) -> Download:
-        """Return the oldest download that has not been collected; wait for one if necessary."""
-        if not self.downloads:
-            try:
-                self.page.wait_for_event("download", self._is_ours, timeout=seconds * 1000)
-            except PlaywrightTimeout:
-                message = f"No download started within {seconds:g} s, although the page requested one."
-                raise StepTimeout(message) from None
-        return self.downloads.popleft()
-
-    def save(self, download: Download, path: str) -> None:
-        """Wait until a download is complete, and write it to ``path``; raises DiskFullError if the disk is full."""
-        try:
-            self._guard(lambda: download.save_as(path))
-        except PageError as error:
-            if "ENOSPC" not in str(error):
-                raise
-            message = f"No space for the download at {path}: the disk is full. Free some space, and download again."
-            raise disk_full(message) from error
-
     def wait(self, seconds: float) -> None:
         """Wait while handling the page's events."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
@@ -191,10 +163,10 @@ class DrivenPage:
     def _remove_listeners(self) -> None:
         """Remove every event listener, and the binding that the page calls."""
         self._binding.close()
+        self.downloads.close()
         for event, handler in (
             ("console", self._on_console),
             ("pageerror", self._on_error),
-            ("download", self._on_download),
             ("crash", self._on_crash),
         ):
             self.page.remove_listener(event, handler)
@@ -220,13 +192,6 @@ class DrivenPage:
         """Set up network emulation in advance, because Chrome can't enable it after the page's first connection."""
         self._network = NetworkEmulation(self.page)
         return self._network
-
-    def _is_ours(self, download: Download) -> bool:
-        return download.url.startswith(f"{self._url}/")
-
-    def _on_download(self, download: Download) -> None:
-        if self._is_ours(download):
-            self.downloads.append(download)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.log.append(f"{message.type}: {message.text}")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from harness.browser.pages.page_downloads import NotDownloaded, PageDownloads
 from harness.errors import StepTimeout, one_of, page_error
 from harness.recording.config import RecordConfig
 from harness.recording.files.names import reserve
@@ -28,7 +28,9 @@ _NAMES: Final = {
     10454: "InvalidStateError",
 }
 _RECORDERS: Final = ("local", "all")
-_DOWNLOAD_WITHIN: Final = 30_000
+# Maximum times until a download begins and until its file is stored, in seconds.
+_BEGINS_WITHIN: Final = 30.0
+_STORED_WITHIN: Final = 60.0
 # Chrome fact 22: an exception loses its name on the way to Python, so this code returns the name explicitly.
 _CALL: Final = """async ([name, argument]) => {{
   try {{
@@ -96,18 +98,23 @@ class NertcApp:
         """Download the recording (NERTC ``downloadMediaRecording``), and return the path of the file.
 
         Raises:
-            StepTimeout: The download did not start within 30 s.
+            StepTimeout: The download did not start within 30 s, or did not end within 60 s.
         """
+        downloads = PageDownloads(self.page, lambda _: True)
         try:
-            with self.page.expect_download(timeout=_DOWNLOAD_WITHIN) as begun:
-                self._call("downloadMediaRecording")
-        except PlaywrightTimeout:
-            message = (
-                f"No download started within {_DOWNLOAD_WITHIN // 1000} s after downloadMediaRecording was called."
-            )
-            raise StepTimeout(message) from None
-        path = reserve(self._folder, Path(begun.value.suggested_filename).stem)
-        begun.value.save_as(path)
+            self._call("downloadMediaRecording")
+            begun = downloads.next(seconds=_BEGINS_WITHIN)
+            path = reserve(self._folder, Path(begun.playwright.suggested_filename).stem)
+            try:
+                downloads.save(begun, path, seconds=_STORED_WITHIN)
+            except BaseException:
+                path.unlink()
+                raise
+        except NotDownloaded as failure:
+            message = f"downloadMediaRecording was called, but the browser did not download the file: {failure}."
+            raise StepTimeout(message) from failure
+        finally:
+            downloads.close()
         return path
 
     def clean_media_recording(self) -> None:

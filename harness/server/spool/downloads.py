@@ -104,6 +104,11 @@ class Downloads:
         address = self._addresses.get(key)
         return address.active if address else None
 
+    def recording_with_id(self, recording_id: str) -> ActiveRecording | None:
+        """Return the recording with this id if it can be, or recently could be, downloaded."""
+        of_downloads = (one.active for one in self._addresses.values())
+        return next((active for active in of_downloads if active and active.id == recording_id), None)
+
     def delivery_of(self, active: ActiveRecording) -> Delivery | None:
         """Return the latest download of a recording, or None if no download was expected recently."""
         of_recording = [one for one in self._addresses.values() if one.active is active]

@@ -268,12 +268,13 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         measures="The check uses the manifest to determine whether the recording was stopped normally, and whether an "
         "alarm was raised during the recording.",
         fails=(
-            "A complete recording is required, and one of the warnings below applies.",
+            "A complete recording is required, and it was not stopped normally, or an alarm was raised.",
             "A complete recording is required, and there is no manifest.",
         ),
         warns=(
             "The recording was not stopped normally. For example, the page or browser crashed, or the disk was full.",
             "An alarm was raised, for example because a connection stalled.",
+            "The browser did not download the file, so it was taken from the spool. The file is complete.",
         ),
         needs="The check needs a manifest. To require a complete recording, use `complete=True` in Python, or "
         "`complete = true` in an expectations file.",

@@ -26,7 +26,8 @@ def test_json_of_a_recording_has_the_documented_keys(tmp_path: Path) -> None:
 
     assert {
         *("id", "path", "manifest", "participant", "recorder", "type", "mime_type", "codec", "width", "height"),
-        *("frame_rate", "duration", "size", "sha256", "started_at", "stop_to_file_ms", "download_ms", "recovered"),
+        *("frame_rate", "duration", "size", "sha256", "started_at", "stop_to_file_ms", "downloaded"),
+        *("download_failure", "download_ms", "recovered"),
     } == set(answer)
     assert str(tmp_path / "standup.webm") == answer["path"]
     assert answer["recovered"] is None

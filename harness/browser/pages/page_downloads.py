@@ -1,0 +1,175 @@
+"""PageDownloads tracks the downloads that a page starts, and saves their files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from playwright.sync_api import Error as PlaywrightError
+
+from harness.errors import disk_full
+from harness.recording.files.disk import free_bytes, megabytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from playwright.sync_api import Download, Page, Request
+
+    from harness.browser.pages.driven_page import ConsoleLine
+
+# How often Python looks for a new or finished download, in milliseconds.
+_LOOK_EVERY: Final = 20
+# Maximum time until Playwright reports a download whose file the server has sent, in seconds.
+REPORTED_WITHIN: Final = 4.0
+# Maximum time until the browser has stored a file that the server has sent, in seconds.
+STORED_WITHIN: Final = 10.0
+# The permissions that a sandboxed frame needs for a download. Chrome's message about a missing one contains its name.
+# An attached page downloads in a new window, which requires the second one.
+_PERMISSIONS: Final = ("allow-downloads", "allow-popups")
+# Chrome reports a request that has become a download as aborted.
+_BECAME_DOWNLOAD: Final = "net::ERR_ABORTED"
+_KEPT_REFUSALS: Final = 50
+
+
+class NotDownloaded(Exception):
+    """The browser did not download a file. The message is the reason: a clause without a full stop."""
+
+
+@dataclass(eq=False)
+class PageDownload:
+    """A download; ``failure`` is Playwright's reason if the state is "failed"."""
+
+    playwright: Download
+    state: Literal["running", "complete", "failed"] = "running"
+    failure: str = ""
+
+
+class PageDownloads:
+    """A page's downloads that have not been collected yet, in chronological order.
+
+    ``is_ours`` returns whether to track the download from a URL. ``console`` contains the lines of the page's console.
+    """
+
+    def __init__(self, page: Page, is_ours: Callable[[str], bool], console: Collection[ConsoleLine] = ()) -> None:
+        self._page = page
+        self._is_ours = is_ours
+        self._console = console
+        self._waiting: deque[PageDownload] = deque()
+        # The URLs that the browser's network refused to load, each with the reason.
+        self._refused: deque[tuple[str, str]] = deque(maxlen=_KEPT_REFUSALS)
+        page.on("download", self._on_download)
+        # An attached page downloads in a new window, so its requests are not the page's.
+        page.context.on("requestfailed", self._on_request_failed)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Stop tracking downloads."""
+        self._page.remove_listener("download", self._on_download)
+        self._page.context.remove_listener("requestfailed", self._on_request_failed)
+
+    def next(
+        self, is_wanted: Callable[[str], bool] = lambda _: True, *, seconds: float = REPORTED_WITHIN
+    ) -> PageDownload:
+        """Remove and return the oldest download whose URL ``is_wanted``; wait for one if necessary.
+
+        Raises NotDownloaded if Playwright does not report such a download in time.
+        """
+        if not self._wait(lambda: any(is_wanted(one.playwright.url) for one in self._waiting), seconds):
+            message = f"Playwright reported no download within {seconds:g} s"
+            raise NotDownloaded(message)
+        found = next(one for one in self._waiting if is_wanted(one.playwright.url))
+        self._waiting.remove(found)
+        return found
+
+    def save(self, download: PageDownload, path: Path, *, size: int = 0, seconds: float = STORED_WITHIN) -> None:
+        """Write the file of ``size`` bytes to ``path`` as soon as the browser has stored it.
+
+        Raises NotDownloaded if the browser does not store the file in time, and DiskFullError if there is no space at
+        ``path``.
+        """
+        if not self._wait(lambda: download.state != "running", seconds):
+            with contextlib.suppress(PlaywrightError):
+                download.playwright.cancel()
+            message = f"the browser did not finish the download within {seconds:g} s"
+            raise NotDownloaded(message)
+        if download.state == "failed":
+            raise NotDownloaded(_reason(download.failure, size))
+        try:
+            download.playwright.save_as(path)
+        except PlaywrightError as error:
+            if "ENOSPC" not in error.message:
+                raise NotDownloaded(_reason(error.message, size)) from error
+            message = f"No space for the download at {path}: the disk is full. Free some space, and download again."
+            raise disk_full(message) from error
+
+    def explain(self, failure: str, asked_at: float, is_wanted: Callable[[str], bool], size: int) -> str:
+        """Return the reason why no file arrived from a URL that ``is_wanted``.
+
+        The reason is what the browser reported, or else ``failure``, which is what the server observed. ``asked_at`` is
+        the time at which the page was asked to download, in seconds since 1970-01-01 UTC.
+        """
+        for one in [one for one in self._waiting if is_wanted(one.playwright.url)]:
+            self._waiting.remove(one)
+            if one.state == "failed":
+                return _reason(one.failure, size)
+            with contextlib.suppress(PlaywrightError):
+                one.playwright.cancel()
+        for url, refusal in self._refused:
+            if is_wanted(url):
+                return f"the browser could not request the file: {refusal}"
+        errors = [line.text for line in self._console if line.time >= asked_at and line.kind == "error"]
+        for permission in _PERMISSIONS:
+            if any(permission in text for text in errors):
+                return f"the page is in a sandboxed frame without {permission}"
+        return failure
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Return whether the condition becomes true in time; raises NotDownloaded if the page closes or crashes."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                return False
+            try:
+                self._page.wait_for_timeout(_LOOK_EVERY)
+            except PlaywrightError as error:
+                message = "the page closed or crashed during the download"
+                raise NotDownloaded(message) from error
+        return True
+
+    def _on_download(self, download: Download) -> None:
+        if not self._is_ours(download.url):
+            return
+        found = PageDownload(download)
+        self._waiting.append(found)
+        # Playwright's failure, path and save_as wait until the download ends, without any limit. Only an event handler
+        # can call them without blocking the program.
+        try:
+            failure = download.failure()
+        except PlaywrightError as error:
+            failure = error.message
+        found.failure = failure or ""
+        found.state = "failed" if failure else "complete"
+
+    def _on_request_failed(self, request: Request) -> None:
+        if self._is_ours(request.url) and request.failure and request.failure != _BECAME_DOWNLOAD:
+            self._refused.append((request.url, request.failure))
+
+
+def _reason(failure: str, size: int) -> str:
+    """Return the reason for a failed download; ``failure`` is Playwright's text."""
+    if "acceptDownloads" in failure:
+        return "its context was created with accept_downloads=False"
+    # Playwright's browsers store downloads here before Python saves them.
+    folder = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
+    with contextlib.suppress(OSError):
+        if free_bytes(folder) < size:
+            return f"TMPDIR has no space for {megabytes(size)}: {folder}"
+    lines = failure.strip().splitlines()
+    return f"the download failed: {lines[0].rstrip('.') if lines else 'no reason given'}"
