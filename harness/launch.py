@@ -89,7 +89,7 @@ def open_room_at(
             RoomServer(recordings=folder, versions=versions(chrome.version), options=options) as server,
             Room(
                 server=server,
-                new_context=lambda **options: chrome.new_context(accept_downloads=True, **options),
+                new_context=lambda **options: chrome.new_context(**({"accept_downloads": True} | options)),
                 recordings=folder,
                 name=name,
                 watched=venue.headed,

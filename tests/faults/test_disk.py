@@ -1,7 +1,9 @@
 """When the disk fills up, an alarm is raised first and an error later, and no partial file remains."""
 
+import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -126,3 +128,47 @@ def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
 
     assert "late.webm" == recording.path.name
     check_recording(recording)
+
+
+# Records in a browser whose folder for downloads (TMPDIR) has no space left when the recording is downloaded.
+_FULL_TMPDIR = """
+import logging, os, sys
+from harness import RecordConfig, open_room, verify
+
+logging.basicConfig(level=logging.WARNING)
+with open_room(recordings=sys.argv[1]) as room:
+    alice = room.join("alice")
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="out"))
+    room.wait(seconds=1.5)
+    alice.stop_media_recording()
+    disk = os.environ["TMPDIR"]
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    with open(f"{disk}/filler", "wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, free - 8192)
+    recording = alice.download_media_recording()
+    os.unlink(f"{disk}/filler")
+    assert verify(recording).ok
+print(recording.model_dump_json())
+"""
+
+
+def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_delivered(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    """The folder for recordings has enough space, so the recording is taken from the spool without an error."""
+    program = [sys.executable, "-c", _FULL_TMPDIR, str(tmp_path / "recordings")]
+    done = subprocess.run(
+        program,
+        env={**os.environ, "TMPDIR": str(small_disk)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    recording = json.loads(done.stdout.splitlines()[-1])
+    assert recording["downloaded"] is False
+    assert recording["download_failure"].startswith("TMPDIR has no space for ")
+    assert str(small_disk) in recording["download_failure"]
+    assert "it was taken from the spool" in done.stderr

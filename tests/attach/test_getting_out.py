@@ -1,0 +1,149 @@
+"""If the browser does not download a recording, the recording is taken from the spool in time, with a warning."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import Participant, RecordConfig, verify
+from harness.browser.pages.page_downloads import NotDownloaded, PageDownloads
+from tests.support.application_calls import meet
+from tests.support.reports import check_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext, Page, Route
+
+    from harness import Recording, Room
+    from tests.support.servers.application_site import Site
+
+SMALL = RecordConfig(record_name="out", record_type="audio")
+# The limit for all downloads in this file, in seconds, from the call until the file is in its folder.
+WITHIN = 10.0
+
+
+def record(room: Room, alice: Participant) -> Recording:
+    """Record for a second, and download the recording within the time limit."""
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+    began = time.monotonic()
+    recording = alice.download_media_recording()
+    assert time.monotonic() - began < WITHIN
+    return recording
+
+
+def assert_from_spool(recording: Recording, reason: str) -> None:
+    """Check that a recording is complete, and that its manifest and its report contain the reason."""
+    assert (False, None) == (recording.downloaded, recording.download_ms)
+    assert recording.download_failure is not None
+    assert reason in recording.download_failure
+    report = check_recording(recording)
+    text = f"The browser did not download the file ({recording.download_failure}); it was taken from the spool."
+    assert text in [finding.message for finding in report.warnings]
+    assert verify(recording, complete=True).ok
+
+
+def test_call_in_a_sandboxed_frame_delivers_every_recording(
+    room: Room, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The frame allows no downloads; this also applies to the automatic download when a new recording starts."""
+    alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
+    alice.page.goto(f"{site.url}/frames/no-downloads.html")
+    bob.page.goto(f"{site.url}/simple-peer.html")
+    meet(room, alice, bob)
+
+    with caplog.at_level(logging.WARNING):
+        first = record(room, alice)
+        alice.start_media_recording(record_config=SMALL)
+        alice.start_media_recording(record_config=SMALL)
+        alice.stop_media_recording()
+        last = alice.download_media_recording()
+
+    assert ["out.webm", "out-2.webm", "out-3.webm"] == [one.path.name for one in room.recordings]
+    assert [first, last] == [room.recordings[0], room.recordings[2]]
+    for recording in room.recordings:
+        assert_from_spool(recording, "the page is in a sandboxed frame without allow-popups")
+    assert 3 == sum("was taken from the spool" in line for line in caplog.messages)
+
+
+def test_context_without_downloads_delivers_the_recording_twice(room: Room, site: Site) -> None:
+    """Playwright refuses downloads in a context with accept_downloads=False."""
+    alice, bob = (room.enter(name, ignore_https_errors=True, accept_downloads=False) for name in ("alice", "bob"))
+    for one in (alice, bob):
+        one.page.goto(f"{site.url}/simple-peer.html")
+    meet(room, alice, bob)
+
+    first, second = record(room, alice), alice.download_media_recording()
+
+    for recording in (first, second):
+        assert_from_spool(recording, "accept_downloads=False")
+    assert first.sha256 == second.sha256
+
+
+def test_route_that_aborts_downloads_is_named(room: Room, site: Site) -> None:
+    """Tests often abort all requests to hosts other than their application's."""
+    alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
+
+    def abort_others(route: Route) -> None:
+        if "/recordings/" in route.request.url:
+            route.abort()
+        else:
+            route.continue_()
+
+    alice.page.context.route("**/*", abort_others)
+    for one in (alice, bob):
+        one.page.goto(f"{site.url}/simple-peer.html")
+    meet(room, alice, bob)
+
+    assert_from_spool(record(room, alice), "the browser could not request the file")
+
+
+@pytest.fixture
+def stuck_server() -> Iterator[str]:
+    """Serve a download that never ends, and yield its address."""
+    loop = asyncio.new_event_loop()
+    opened: list[asyncio.StreamWriter] = []
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Disposition: attachment\r\nContent-Length: 9\r\n\r\nfile")
+
+    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/file.webm"
+
+    def stop() -> None:
+        for writer in opened:
+            writer.transport.abort()
+        server.close()
+        loop.call_soon(loop.stop)
+
+    loop.call_soon_threadsafe(stop)
+    thread.join()
+    loop.close()
+
+
+def test_download_that_never_ends_is_abandoned(context: BrowserContext, stuck_server: str, tmp_path: Path) -> None:
+    """Playwright's own calls would wait for the end of this download without a limit."""
+    page: Page = context.new_page()
+    downloads = PageDownloads(page, lambda url: url == stuck_server)
+    page.evaluate("(url) => { location.href = url; }", stuck_server)
+    began = time.monotonic()
+
+    with pytest.raises(NotDownloaded, match="the browser did not finish the download within 1 s"):
+        downloads.save(downloads.next(), tmp_path / "file.webm", seconds=1)
+
+    assert time.monotonic() - began < WITHIN
+    assert not (tmp_path / "file.webm").exists()
+    assert not downloads
+    with pytest.raises(NotDownloaded, match=r"Playwright reported no download within 0\.1 s"):
+        downloads.next(seconds=0.1)
