@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.recording.files.disk import Headroom, free_bytes
 from harness.recording.spool.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
+from tests.support.disks import mounted_disk
 from tests.support.goals import Goals
 from tests.support.media.long_recording import EndlessRecording, begin_recording
 from tests.support.reports import check_recording
@@ -152,23 +154,17 @@ print(recording.model_dump_json())
 """
 
 
-def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_delivered(
-    small_disk: Path, tmp_path: Path
-) -> None:
+def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_delivered(tmp_path: Path) -> None:
     """The folder for recordings has enough space, so the recording is taken from the spool without an error."""
-    program = [sys.executable, "-c", _FULL_TMPDIR, str(tmp_path / "recordings")]
-    done = subprocess.run(
-        program,
-        env={**os.environ, "TMPDIR": str(small_disk)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    program = [sys.executable, "-c", _FULL_TMPDIR, str(tmp_path)]
+    # Chrome creates a socket in TMPDIR, and the path of a socket must be short.
+    with tempfile.TemporaryDirectory() as folder, mounted_disk(Path(folder, "disk"), "size=128M") as disk:
+        environment = {**os.environ, "TMPDIR": str(disk)}
+        done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=100)
 
     assert 0 == done.returncode, done.stderr
     recording = json.loads(done.stdout.splitlines()[-1])
     assert recording["downloaded"] is False
     assert recording["download_failure"].startswith("TMPDIR has no space for ")
-    assert str(small_disk) in recording["download_failure"]
+    assert recording["download_failure"].endswith(str(disk))
     assert "it was taken from the spool" in done.stderr

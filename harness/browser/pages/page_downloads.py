@@ -164,7 +164,7 @@ class PageDownloads:
 
 def _reason(failure: str, size: int) -> str:
     """Return the reason for a failed download; ``failure`` is Playwright's text."""
-    if "acceptDownloads" in failure:
+    if "accept_downloads" in failure or "acceptDownloads" in failure:
         return "its context was created with accept_downloads=False"
     # Playwright's browsers store downloads here before Python saves them.
     folder = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108

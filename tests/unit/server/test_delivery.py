@@ -121,7 +121,7 @@ def test_download_that_is_slow_but_continues_is_not_reported(file: Path) -> None
 
 
 def test_interrupted_download_can_be_resumed(file: Path) -> None:
-    """Chrome requests the rest of a file after a lost connection, but a client that requests only the rest does not get the file."""
+    """After a lost connection, Chrome requests the rest of the file; the rest is sent only if the beginning was."""
 
     async def resumed() -> tuple[int, str | None, int, str | None]:
         whole, rest = Delivery(LARGE, "id"), Delivery(LARGE, "id")
