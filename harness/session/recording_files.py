@@ -91,12 +91,11 @@ class RecordingFiles:
 
         try:
             manifest = active.finish_with_manifest()
-            if result["failure"]:
-                size = manifest.recording.size
-                got: Recording | str = self._page.downloads.explain(result["failure"], asked_at, is_wanted, size)
-            else:
-                got = self._save_download(active, manifest, is_wanted, began)
-            recording = self._take_from_spool(active, manifest, got) if isinstance(got, str) else got
+            got = result["failure"] or self._save_download(active, manifest, is_wanted, began)
+            if isinstance(got, str):
+                reason = self._page.downloads.explain(got, asked_at, is_wanted, manifest.recording.size)
+                got = self._take_from_spool(active, manifest, reason)
+            recording: Recording = got
         except OSError as error:
             what = f"{active.name} can't be saved in {self._context.recordings}"
             raise file_failure(what, error) from error

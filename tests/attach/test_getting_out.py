@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
+from playwright.sync_api import Error
 
 from harness import Participant, RecordConfig, verify
 from harness.browser.pages.page_downloads import NotDownloaded, PageDownloads
@@ -56,7 +57,7 @@ def test_call_in_a_sandboxed_frame_delivers_every_recording(
 ) -> None:
     """The frame allows no downloads; this also applies to the automatic download when a new recording starts."""
     alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
-    alice.page.goto(f"{site.url}/frames/no-downloads.html")
+    alice.page.goto(f"{site.url}/frames/sandboxed-call.html")
     bob.page.goto(f"{site.url}/simple-peer.html")
     meet(room, alice, bob)
 
@@ -73,6 +74,24 @@ def test_call_in_a_sandboxed_frame_delivers_every_recording(
     for recording in room.recordings:
         assert_from_spool(recording, "the page is in a sandboxed frame without allow-popups")
     assert 3 == sum("was taken from the spool" in line for line in caplog.messages)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("permissions", ["allow-popups", "allow-popups%20allow-downloads"])
+def test_window_of_a_sandboxed_frame_is_closed_after_the_download(room: Room, site: Site, permissions: str) -> None:
+    """With allow-popups, Chrome requests the file in a new window, which has the same sandbox."""
+    alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
+    alice.page.goto(f"{site.url}/frames/sandboxed-call.html?{permissions}")
+    bob.page.goto(f"{site.url}/simple-peer.html")
+    meet(room, alice, bob)
+
+    recording = record(room, alice)
+
+    if "allow-downloads" in permissions:
+        assert recording.downloaded
+    else:
+        assert_from_spool(recording, "the page is in a sandboxed frame without allow-downloads")
+    assert [alice.page] == alice.page.context.pages
 
 
 def test_context_without_downloads_delivers_the_recording_twice(room: Room, site: Site) -> None:
@@ -106,6 +125,24 @@ def test_route_that_aborts_downloads_is_named(room: Room, site: Site, monkeypatc
     meet(room, alice, bob)
 
     assert_from_spool(record(room, alice), "the browser could not request the file")
+
+
+def test_user_of_the_page_gets_the_reason(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download that does not begin is an error in the page, and can be repeated; Python takes the file meanwhile."""
+    monkeypatch.setattr(delivery, "BEGINS_WITHIN", 1.0)
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+    alice.page.evaluate("() => { HTMLAnchorElement.prototype.click = () => undefined; }")
+
+    with pytest.raises(
+        Error, match=r"The browser did not download out.webm \(it did not request the file within 1 s\)"
+    ):
+        alice.page.evaluate("() => window.client.downloadMediaRecording()")
+
+    assert_from_spool(alice.download_media_recording(), "it did not request the file within 1 s")
+    alice.page.evaluate("() => { delete HTMLAnchorElement.prototype.click; }")
+    assert alice.download_media_recording().downloaded
 
 
 class StuckServer(Served):

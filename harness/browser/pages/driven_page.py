@@ -76,7 +76,7 @@ class DrivenPage:
         self._binding = page.expose_binding(_BINDING, lambda _, *reported: self.on_event(*reported))
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
         self.console: deque[ConsoleLine] = deque(maxlen=_KEPT_CONSOLE)
-        self.downloads = PageDownloads(page, lambda address: address.startswith(f"{url}/"), self.console)
+        self.downloads = PageDownloads(page, lambda address: address.startswith(f"{url}/"))
         page.on("console", self._on_console)
         page.on("pageerror", self._on_error)
         page.on("crash", self._on_crash)

@@ -16,11 +16,9 @@ from harness.errors import disk_full
 from harness.recording.files.disk import free_bytes, megabytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
-    from playwright.sync_api import Download, Page, Request
-
-    from harness.browser.pages.driven_page import ConsoleLine
+    from playwright.sync_api import ConsoleMessage, Download, Page, Request
 
 # How often Python looks for a new or finished download, in milliseconds.
 _LOOK_EVERY: Final = 20
@@ -33,7 +31,9 @@ STORED_WITHIN: Final = 10.0
 _PERMISSIONS: Final = ("allow-downloads", "allow-popups")
 # Chrome reports a request that has become a download as aborted.
 _BECAME_DOWNLOAD: Final = "net::ERR_ABORTED"
-_KEPT_REFUSALS: Final = 50
+# The address of the page that Chrome shows instead of one that it could not load.
+_ERROR_PAGE: Final = "chrome-error://chromewebdata/"
+_KEPT: Final = 50
 
 
 class NotDownloaded(Exception):
@@ -52,19 +52,21 @@ class PageDownload:
 class PageDownloads:
     """A page's downloads that have not been collected yet, in chronological order.
 
-    ``is_ours`` returns whether to track the download from a URL. ``console`` contains the lines of the page's console.
+    ``is_ours`` returns whether to track the download from a URL.
     """
 
-    def __init__(self, page: Page, is_ours: Callable[[str], bool], console: Collection[ConsoleLine] = ()) -> None:
+    def __init__(self, page: Page, is_ours: Callable[[str], bool]) -> None:
         self._page = page
         self._is_ours = is_ours
-        self._console = console
         self._waiting: deque[PageDownload] = deque()
-        # The URLs that the browser's network refused to load, each with the reason.
-        self._refused: deque[tuple[str, str]] = deque(maxlen=_KEPT_REFUSALS)
+        # The times at which the browser could not load a URL, with the URL and the reason.
+        self._refused: deque[tuple[float, str, str]] = deque(maxlen=_KEPT)
+        # The times at which a sandboxed frame lacked a permission, with the permission.
+        self._denied: deque[tuple[float, str]] = deque(maxlen=_KEPT)
         page.on("download", self._on_download)
-        # An attached page downloads in a new window, so its requests are not the page's.
+        # An attached page downloads in a new window, whose requests and console are not the page's.
         page.context.on("requestfailed", self._on_request_failed)
+        page.context.on("console", self._on_console)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -73,6 +75,7 @@ class PageDownloads:
         """Stop tracking downloads."""
         self._page.remove_listener("download", self._on_download)
         self._page.context.remove_listener("requestfailed", self._on_request_failed)
+        self._page.context.remove_listener("console", self._on_console)
 
     def next(
         self, is_wanted: Callable[[str], bool] = lambda _: True, *, seconds: float = REPORTED_WITHIN
@@ -110,25 +113,32 @@ class PageDownloads:
             raise disk_full(message) from error
 
     def explain(self, failure: str, asked_at: float, is_wanted: Callable[[str], bool], size: int) -> str:
-        """Return the reason why no file arrived from a URL that ``is_wanted``.
+        """Return the reason why no file of ``size`` bytes arrived from a URL that ``is_wanted``.
 
-        The reason is what the browser reported, or else ``failure``, which is what the server observed. ``asked_at`` is
-        the time at which the page was asked to download, in seconds since 1970-01-01 UTC.
+        The reason is what the browser reported, or else ``failure``, which is what was observed without the browser.
+        ``asked_at`` is the time at which the page was asked to download, in seconds since 1970-01-01 UTC. A window that
+        the failed download has left open is closed.
         """
+        self._close_error_windows()
         for one in [one for one in self._waiting if is_wanted(one.playwright.url)]:
             self._waiting.remove(one)
             if one.state == "failed":
                 return _reason(one.failure, size)
             with contextlib.suppress(PlaywrightError):
                 one.playwright.cancel()
-        for url, refusal in self._refused:
-            if is_wanted(url):
-                return f"the browser could not request the file: {refusal}"
-        errors = [line.text for line in self._console if line.time >= asked_at and line.kind == "error"]
-        for permission in _PERMISSIONS:
-            if any(permission in text for text in errors):
+        for at, permission in self._denied:
+            if at >= asked_at:
                 return f"the page is in a sandboxed frame without {permission}"
+        for at, url, refusal in self._refused:
+            if at >= asked_at and is_wanted(url):
+                return f"the browser could not request the file: {refusal}"
         return failure
+
+    def _close_error_windows(self) -> None:
+        for window in self._page.context.pages:
+            with contextlib.suppress(PlaywrightError):
+                if window.url == _ERROR_PAGE and window.opener() is self._page:
+                    window.close()
 
     def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Return whether the condition becomes true in time; raises NotDownloaded if the page closes or crashes."""
@@ -159,7 +169,10 @@ class PageDownloads:
 
     def _on_request_failed(self, request: Request) -> None:
         if self._is_ours(request.url) and request.failure and request.failure != _BECAME_DOWNLOAD:
-            self._refused.append((request.url, request.failure))
+            self._refused.append((time.time(), request.url, request.failure))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self._denied.extend((time.time(), permission) for permission in _PERMISSIONS if permission in message.text)
 
 
 def _reason(failure: str, size: int) -> str:

@@ -131,6 +131,9 @@ class Downloads:
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
             "Content-Type": _content_type(address.mime_type),
         }
+        if address.delivery:
+            # Chrome refuses a response with another policy in the window that a sandboxed frame has opened for it.
+            headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
         response = await address.delivery.send(request, path, headers) if address.delivery else None
         if response is None:
             return web.FileResponse(path, headers=headers)

@@ -1,0 +1,10 @@
+// Embeds a call in a sandboxed frame. The page's address contains the frame's additional permissions after ?.
+const frame = document.createElement('iframe');
+Object.assign(frame, {
+  src: '/simple-peer.html',
+  sandbox: `allow-scripts allow-same-origin ${decodeURIComponent(location.search.slice(1))}`,
+  allow: 'camera; microphone',
+  width: 700,
+  height: 500,
+});
+document.body.append(frame);
