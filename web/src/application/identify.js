@@ -1,5 +1,6 @@
 /** Reads markers from tracks: the strip in video frames, and the tone in audio. */
 
+import { readLuma } from '../shared/i420.js';
 import { COLUMNS, ROWS, VOICES, decode, toneOf } from '../shared/marker.js';
 
 /** The luma threshold between dark and bright cells. */
@@ -21,19 +22,16 @@ const WINDOWS = 8;
  * @returns {Promise<number | null>}
  */
 export async function readFrame(frame) {
-  const { format, visibleRect } = frame;
   // Our synthetic video always has a luma plane.
-  if (!visibleRect || !(format?.startsWith('I4') || format === 'NV12')) return null;
-  const memory = new Uint8Array(frame.allocationSize());
-  const [luma] = await frame.copyTo(memory);
+  const luma = await readLuma(frame);
   if (!luma) return null;
-  const { width, height } = visibleRect;
+  const { width, height } = luma;
   const cell = { width: width / COLUMNS, height: height / (9 * ROWS) };
   const cells = new Uint8Array(ROWS * COLUMNS);
   for (let row = 0; row < ROWS; row += 1) {
     for (let column = 0; column < COLUMNS; column += 1) {
       const from = { x: (column + 0.25) * cell.width, y: (row + 0.25) * cell.height };
-      const value = mean(memory.subarray(luma.offset), luma.stride, from, cell);
+      const value = mean(luma.data.subarray(luma.offset), luma.stride, from, cell);
       cells[row * COLUMNS + column] = value > MIDDLE ? 1 : 0;
     }
   }

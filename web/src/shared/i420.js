@@ -24,6 +24,13 @@ export const GRAY = 128;
  * @property {number} bytes the number of bytes in the memory
  */
 
+/**
+ * @typedef {PlaneLayout & {data: Uint8Array, width: number, height: number}} Plane
+ * @typedef {object} Orientation how the samples of a frame must be turned before the frame is shown
+ * @property {number} rotation degrees clockwise: 0, 90, 180 or 270
+ * @property {boolean} flip whether the frame is mirrored horizontally after the rotation
+ */
+
 /** @param {number} size pixels of luma @returns {number} pixels of chroma */
 export const chroma = (size) => (size + 1) >> 1;
 
@@ -89,6 +96,108 @@ export function blit(memory, from, to, x, y, part = { x: 0, y: 0, width: from.wi
       write += target.stride;
     }
   }
+}
+
+/**
+ * The side of the squares in which a plane is turned, in samples. All rows of a square fit into the processor's cache.
+ * Without squares, turning large frames by 90 degrees takes up to three times as long.
+ */
+const SQUARE = 64;
+
+/**
+ * Returns a frame's orientation. `<video>` and canvases apply the orientation, but `copyTo` ignores it (Chrome fact 50).
+ * Chrome before version 138 does not expose the orientation.
+ *
+ * @param {VideoFrame} frame
+ * @returns {Orientation}
+ */
+export const orientationOf = ({ rotation = 0, flip = false }) => ({ rotation, flip });
+
+/** @param {Orientation} orientation */
+export const isUpright = ({ rotation, flip }) => rotation === 0 && !flip;
+
+/**
+ * Returns the size of an image after it has been turned.
+ *
+ * @param {{width: number, height: number}} size
+ * @param {Orientation} orientation
+ */
+export const turnedSize = ({ width, height }, { rotation }) =>
+  rotation % 180 === 0 ? { width, height } : { width: height, height: width };
+
+/**
+ * Copies a plane and turns it: first rotates it clockwise, then mirrors it.
+ *
+ * @param {Plane} from
+ * @param {Plane} to a plane that has the size of the turned plane
+ * @param {Orientation} orientation
+ */
+function turnPlane(from, to, { rotation, flip }) {
+  const { data, stride } = from;
+  const target = to.data;
+  const [bottom, right] = [(from.height - 1) * stride, from.width - 1];
+  // In `from`: the position of the target's first sample, and the distances to its neighbors on the right and below.
+  let [start, across, down] = [0, 1, stride];
+  if (rotation === 90) [start, across, down] = [bottom, -stride, 1];
+  if (rotation === 180) [start, across, down] = [bottom + right, -1, -stride];
+  if (rotation === 270) [start, across, down] = [right, stride, -1];
+  if (flip) [start, across] = [start + (to.width - 1) * across, -across];
+  start += from.offset;
+  for (let top = 0; top < to.height; top += SQUARE) {
+    const rows = Math.min(to.height, top + SQUARE);
+    for (let left = 0; left < to.width; left += SQUARE) {
+      const columns = Math.min(SQUARE, to.width - left);
+      for (let y = top; y < rows; y += 1) {
+        let read = start + y * down + left * across;
+        const first = to.offset + y * to.stride + left;
+        for (let write = first; write < first + columns; write += 1, read += across)
+          target[write] = /** @type {number} */ (data[read]);
+      }
+    }
+  }
+}
+
+/**
+ * Copies an image and turns it: first rotates it clockwise, then mirrors it.
+ *
+ * @param {Uint8Array} source the memory that contains `from`
+ * @param {I420Image} from
+ * @param {Uint8Array} target the memory that contains `to`
+ * @param {I420Image} to an image that has the size of the turned image
+ * @param {Orientation} orientation
+ */
+export function turn(source, from, target, to, orientation) {
+  for (let plane = 0; plane < 3; plane += 1) {
+    turnPlane(planeOf(source, from, plane), planeOf(target, to, plane), orientation);
+  }
+}
+
+/** @param {Uint8Array} data @param {I420Image} image @param {number} plane @returns {Plane} */
+export function planeOf(data, image, plane) {
+  const size = plane > 0 ? chroma : (/** @type {number} */ pixels) => pixels;
+  const layout = /** @type {PlaneLayout} */ (image.layout[plane]);
+  return { data, ...layout, width: size(image.width), height: size(image.height) };
+}
+
+/**
+ * Returns the luma plane of a frame as `<video>` shows it, or null if the frame has no luma plane.
+ *
+ * @param {VideoFrame} frame the frame, which the caller must close
+ * @returns {Promise<Plane | null>}
+ */
+export async function readLuma(frame) {
+  const { format, visibleRect } = frame;
+  if (!visibleRect || !(format?.startsWith('I4') || format === 'NV12')) return null;
+  const orientation = orientationOf(frame);
+  const data = new Uint8Array(frame.allocationSize());
+  const [layout] = await frame.copyTo(data);
+  if (!layout) return null;
+  const luma = { data, ...layout, width: visibleRect.width, height: visibleRect.height };
+  if (isUpright(orientation)) return luma;
+  const size = turnedSize(luma, orientation);
+  const turned = { data: new Uint8Array(size.width * size.height), offset: 0, stride: size.width, ...size };
+  turnPlane(luma, turned, orientation);
+  return turned;
 }
 
 /**

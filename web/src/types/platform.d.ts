@@ -1,6 +1,10 @@
 /** Declarations that are missing from TypeScript's DOM library. */
 
 interface VideoFrame {
+  /** Degrees clockwise by which the frame must be rotated before it is shown: 0, 90, 180 or 270. */
+  readonly rotation?: number;
+  /** Whether the frame must be mirrored horizontally after the rotation. */
+  readonly flip?: boolean;
   /**
    * See the W3C WebCodecs VideoFrame Metadata Registry. Remote frames have `rtpTimestamp`, a time on the sender's 90
    * kHz clock.

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { blit, chroma, fill, fromRgba, imageAt, imageBytes } from '../../src/shared/i420.js';
+import { blit, chroma, fill, fromRgba, imageAt, imageBytes, readLuma } from '../../src/shared/i420.js';
 import { dice } from '../support/dice.js';
+import { FakeFrame } from '../support/frame.js';
 
 /** @typedef {import('../../src/shared/i420.js').I420Image} I420Image */
 
@@ -274,5 +275,101 @@ describe('converting from RGBA', () => {
     assert.deepEqual([16, 235], [sample(memory, image, 0, 3, 0), sample(memory, image, 0, 3, 1)]);
     assert.ok(memory.subarray(0, 50).every((byte) => byte === 9));
     assert.ok(memory.subarray(50 + image.bytes).every((byte) => byte === 9));
+  });
+});
+
+describe('the luma of a frame', () => {
+  // The sample at (x, y) of the frame's visible part is 10 * y + x.
+  for (const [rotation, flip, expected] of /** @type {[number, boolean, number[][]][]} */ ([
+    [
+      0,
+      false,
+      [
+        [0, 1, 2],
+        [10, 11, 12],
+      ],
+    ],
+    [
+      90,
+      false,
+      [
+        [10, 0],
+        [11, 1],
+        [12, 2],
+      ],
+    ],
+    [
+      180,
+      false,
+      [
+        [12, 11, 10],
+        [2, 1, 0],
+      ],
+    ],
+    [
+      270,
+      false,
+      [
+        [2, 12],
+        [1, 11],
+        [0, 10],
+      ],
+    ],
+    [
+      0,
+      true,
+      [
+        [2, 1, 0],
+        [12, 11, 10],
+      ],
+    ],
+    [
+      90,
+      true,
+      [
+        [0, 10],
+        [1, 11],
+        [2, 12],
+      ],
+    ],
+    [
+      180,
+      true,
+      [
+        [10, 11, 12],
+        [0, 1, 2],
+      ],
+    ],
+    [
+      270,
+      true,
+      [
+        [12, 2],
+        [11, 1],
+        [10, 0],
+      ],
+    ],
+  ])) {
+    for (const format of ['I420', 'NV12']) {
+      test(`of ${format} is upright with rotation ${rotation}${flip ? ' and a flip' : ''}`, async () => {
+        const fake = new FakeFrame(format, 3, 2, (x, y) => 10 * y + x);
+        Object.assign(fake, { rotation, flip });
+
+        const luma = await readLuma(fake.frame);
+
+        assert.ok(luma);
+        const { data, offset, stride, width, height } = luma;
+        const rows = Array.from({ length: height }, (_, y) => [
+          ...data.subarray(offset + y * stride, offset + y * stride + width),
+        ]);
+        assert.deepEqual(expected, rows);
+      });
+    }
+  }
+
+  test('is null if the frame has no luma plane', async () => {
+    for (const format of ['RGBA', null]) {
+      assert.equal(null, await readLuma(new FakeFrame(format, 3, 2, () => 0).frame));
+    }
   });
 });

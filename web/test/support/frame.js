@@ -9,6 +9,9 @@ export class FakeFrame {
   closed = false;
   /** @type {{rtpTimestamp?: number}} */
   rtp = {};
+  /** The orientation, which only players apply; `copyTo` ignores it. */
+  rotation = 0;
+  flip = false;
   /** A promise that every copy waits for. @type {Promise<unknown>} */
   ready = Promise.resolve();
 
@@ -26,6 +29,8 @@ export class FakeFrame {
     this.codedWidth = width + 64;
     this.codedHeight = height + 8;
     this.visibleRect = { x: 0, y: 0, width, height };
+    this.displayWidth = width;
+    this.displayHeight = height;
   }
 
   /** This frame, with the type that the code under test expects. */
@@ -41,9 +46,24 @@ export class FakeFrame {
     this.closed = true;
   }
 
-  /** @param {Uint8Array} memory @param {{format?: string, layout: PlaneLayout[]}} options */
-  async copyTo(memory, { format = this.format ?? '', layout }) {
+  /** Returns the number of bytes that `copyTo` writes without a layout; it is the same as in Chrome for I420 and NV12. */
+  allocationSize() {
     const { width, height } = this.visibleRect;
+    return width * height + 2 * ((width + 1) >> 1) * ((height + 1) >> 1);
+  }
+
+  /** Returns the layout that `copyTo` uses by default. @returns {PlaneLayout[]} */
+  #defaultLayout() {
+    const { width, height } = this.visibleRect;
+    const [y, half, bytes] = [{ offset: 0, stride: width }, (width + 1) >> 1, width * height];
+    if (this.format === 'NV12') return [y, { offset: bytes, stride: 2 * half }];
+    const [u, v] = [bytes, bytes + half * ((height + 1) >> 1)];
+    return [y, { offset: u, stride: half }, { offset: v, stride: half }];
+  }
+
+  /** @param {Uint8Array} memory @param {{format?: string, layout?: PlaneLayout[]}} [options] */
+  async copyTo(memory, { format = this.format ?? '', layout = this.#defaultLayout() } = {}) {
+    const { x: left, y: top, width, height } = this.visibleRect;
     const half = { width: (width + 1) >> 1, height: (height + 1) >> 1 };
     const packed = /^(RGB|BGR)[AX]$/.test(format);
     if (format !== this.format && !packed) throw new DOMException('no such conversion', 'NotSupportedError');
@@ -69,7 +89,9 @@ export class FakeFrame {
       for (let y = 0; y < plane.height; y += 1) {
         for (let x = 0; x < plane.width; x += 1) {
           plane.samples.forEach((sample, byte) => {
-            memory[offset + y * stride + x * plane.samples.length + byte] = this.sample(x, y, sample);
+            const at = offset + y * stride + x * plane.samples.length + byte;
+            const shift = plane.width === width ? 0 : 1;
+            memory[at] = this.sample((left >> shift) + x, (top >> shift) + y, sample);
           });
         }
       }

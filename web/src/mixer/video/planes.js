@@ -1,8 +1,33 @@
-/** Planes: copies a VideoFrame of any format to an I420 image in the worker's memory, and from there to a tile. */
+/**
+ * Planes: copies a VideoFrame of any format to an upright I420 image with square pixels in the worker's memory, and from
+ * there to a tile.
+ */
 
-import { blit, chroma, fromRgba, imageAt, imageBytes } from '../../shared/i420.js';
+import {
+  blit,
+  chroma,
+  fromRgba,
+  imageAt,
+  imageBytes,
+  isUpright,
+  orientationOf,
+  planeOf,
+  turn,
+  turnedSize,
+} from '../../shared/i420.js';
 
-/** @typedef {import('../../shared/i420.js').I420Image} I420Image */
+/**
+ * @typedef {import('../../shared/i420.js').I420Image} I420Image
+ * @typedef {import('../../shared/i420.js').Orientation} Orientation
+ * @typedef {import('../../shared/i420.js').Plane} Plane
+ * @typedef {{width: number, height: number}} Size
+ */
+
+/**
+ * How many times wider or higher an image can become when its pixels are made square. The pixels of real videos are at
+ * most twice as wide as high. Without a limit, a single frame could fill the memory.
+ */
+const MOST_ENLARGED = 4;
 
 /** Allocates images in one block of memory, using first fit. Adjacent free pieces are merged. */
 export class Arena {
@@ -66,7 +91,8 @@ export class FrameReader {
   }
 
   /**
-   * Returns the frame's visible part as an image in the arena, or null if the arena is full.
+   * Returns the frame as `<video>` shows it, as an image in the arena, or null if the arena is full. The image contains
+   * the frame's visible part, upright and with square pixels.
    *
    * @param {VideoFrame} frame the frame, which the caller must close
    * @returns {Promise<I420Image | null>}
@@ -75,6 +101,8 @@ export class FrameReader {
     const { width, height } = frame.visibleRect ?? { width: frame.codedWidth, height: frame.codedHeight };
     const image = this.#arena.allocate(width, height);
     if (!image) return null;
+    const orientation = orientationOf(frame);
+    const display = { width: frame.displayWidth, height: frame.displayHeight };
     try {
       switch (frame.format) {
         case 'I420':
@@ -87,11 +115,34 @@ export class FrameReader {
         default:
           await this.#copyPacked(frame, image);
       }
-      return image;
     } catch (error) {
       this.#arena.free(image);
       throw error;
     }
+    const turned = isUpright(orientation) ? image : this.#turn(image, orientation);
+    return turned && (hasSquarePixels(turned, display) ? turned : this.#square(turned, display));
+  }
+
+  /** @param {I420Image} image the image, which is freed @param {Orientation} orientation */
+  #turn(image, orientation) {
+    const { memory } = this.#arena;
+    return this.#replace(image, turnedSize(image, orientation), (to) =>
+      turn(memory, image, memory, to, orientation),
+    );
+  }
+
+  /** @param {I420Image} image the image, which is freed @param {Size} display */
+  #square(image, display) {
+    const size = squareSize(image, display);
+    return this.#replace(image, size, (to) => place(this.#arena.memory, image, to, { x: 0, y: 0, ...size }));
+  }
+
+  /** @param {I420Image} image @param {Size} size @param {(to: I420Image) => void} draw */
+  #replace(image, { width, height }, draw) {
+    const to = this.#arena.allocate(width, height);
+    if (to) draw(to);
+    this.#arena.free(image);
+    return to;
   }
 
   /** @param {VideoFrame} frame @param {I420Image} image */
@@ -165,6 +216,36 @@ export class FrameReader {
   }
 }
 
+/**
+ * Returns whether an image has the aspect ratio at which its frame is displayed. The display size consists of whole
+ * pixels, so the calculated size may differ from it by one pixel.
+ *
+ * @param {Size} image
+ * @param {Size} display
+ */
+const hasSquarePixels = (image, display) =>
+  Math.abs((image.width * display.height) / image.height - display.width) <= 1 ||
+  Math.abs((image.height * display.width) / image.width - display.height) <= 1;
+
+/**
+ * Returns the size at which an image has square pixels. The image is enlarged in one direction, so that no detail is
+ * lost.
+ *
+ * @param {Size} image
+ * @param {Size} display
+ * @returns {Size}
+ */
+function squareSize(image, display) {
+  const wider = (display.width * image.height) / (display.height * image.width);
+  return {
+    width: nearestEven(image.width * Math.min(MOST_ENLARGED, Math.max(1, wider))),
+    height: nearestEven(image.height * Math.min(MOST_ENLARGED, Math.max(1, 1 / wider))),
+  };
+}
+
+/** @param {number} value at least 1 */
+const nearestEven = (value) => 2 * Math.round(value / 2);
+
 /** @param {Uint8Array} from @param {I420Image} source @param {Uint8Array} to @param {I420Image} target @param {number} plane */
 function copyPlane(from, source, to, target, plane) {
   const a = /** @type {PlaneLayout} */ (source.layout[plane]);
@@ -191,24 +272,18 @@ export function place(memory, from, to, rect) {
   for (let plane = 0; plane < 3; plane += 1) {
     const half = plane > 0;
     const size = half ? chroma : (/** @type {number} */ pixels) => pixels;
-    const source = /** @type {PlaneLayout} */ (from.layout[plane]);
     const target = /** @type {PlaneLayout} */ (to.layout[plane]);
     const x = half ? rect.x >> 1 : rect.x;
     const y = half ? rect.y >> 1 : rect.y;
-    scale(
-      { data: memory, ...source, width: size(from.width), height: size(from.height) },
-      {
-        data: memory,
-        offset: target.offset + y * target.stride + x,
-        stride: target.stride,
-        width: size(rect.width),
-        height: size(rect.height),
-      },
-    );
+    scale(planeOf(memory, from, plane), {
+      data: memory,
+      offset: target.offset + y * target.stride + x,
+      stride: target.stride,
+      width: size(rect.width),
+      height: size(rect.height),
+    });
   }
 }
-
-/** @typedef {PlaneLayout & {data: Uint8Array, width: number, height: number}} Plane */
 
 /** Scratch memory for planes that are downscaled by averaging. */
 let scratch = new Uint8Array(0);

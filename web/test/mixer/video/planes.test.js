@@ -271,6 +271,114 @@ describe('reading a frame', () => {
     }
   }
 
+  /** Rotates rows of samples clockwise by 90 degrees. @param {number[][]} given */
+  const rotated = (given) =>
+    Array.from({ length: Number(given[0]?.length) }, (_, x) => given.map((row) => Number(row[x])).reverse());
+
+  for (const rotation of [0, 90, 180, 270]) {
+    for (const flip of [false, true]) {
+      const orientation = `rotation ${rotation}${flip ? ' and a flip' : ''}`;
+      for (const format of ['I420', 'I420A', 'NV12', 'RGBA', 'BGRX', null]) {
+        test(`of ${format ?? 'an unknown format'} applies ${orientation} to its visible part`, async () => {
+          for (const [width, height, left, top] of /** @type {[number, number, number, number][]} */ ([
+            [64, 36, 0, 0],
+            [63, 35, 0, 0],
+            [131, 67, 2, 6],
+            [66, 129, 10, 0],
+            [1, 7, 4, 2],
+            [1, 1, 0, 0],
+          ])) {
+            const cropped = new FakeFrame(format, width, height, noise);
+            Object.assign(cropped.visibleRect, { x: left, y: top });
+            const upright = new Arena(100_000);
+            const plain = await new FrameReader(upright).read(cropped.frame);
+            const [displayWidth, displayHeight] = rotation % 180 ? [height, width] : [width, height];
+            Object.assign(cropped, { rotation, flip, displayWidth, displayHeight });
+            const arena = new Arena(100_000);
+
+            const image = await new FrameReader(arena).read(cropped.frame);
+
+            assert.ok(plain && image);
+            assert.deepEqual([displayWidth, displayHeight], [image.width, image.height]);
+            for (const index of [0, 1, 2]) {
+              let expected = plane(upright.memory, plain, index);
+              if (index === 0 && format?.startsWith('I420'))
+                assert.deepEqual(
+                  rows(width, height, (x, y) => noise(x + left, y + top, index)),
+                  expected,
+                );
+              for (let turn = 0; turn < rotation; turn += 90) expected = rotated(expected);
+              if (flip) expected = expected.map((row) => row.toReversed());
+              assert.deepEqual(expected, plane(arena.memory, image, index), `${width}x${height}`);
+            }
+          }
+        });
+      }
+    }
+  }
+
+  test('makes its pixels square by enlarging it in one direction', async () => {
+    for (const [rotation, display, size] of /** @type {[number, [number, number], [number, number]][]} */ ([
+      // 4:3 pixels, as in a 16:9 video of 96x72 pixels.
+      [0, [128, 72], [128, 72]],
+      [90, [72, 128], [72, 128]],
+      // 3:4 pixels.
+      [180, [96, 96], [96, 96]],
+      // Only the aspect ratio of the display size matters, since a track can request a smaller size.
+      [270, [36, 64], [72, 128]],
+      // A display size of whole pixels is not exact.
+      [0, [48, 37], [96, 72]],
+      [0, [64, 48], [96, 72]],
+    ])) {
+      const fake = new FakeFrame('I420', 96, 72, (x, _y, index) => (index ? 128 : x < 48 ? 40 : 200));
+      Object.assign(fake, { rotation, displayWidth: display[0], displayHeight: display[1] });
+      const arena = new Arena(100_000);
+
+      const image = await new FrameReader(arena).read(fake.frame);
+
+      assert.ok(image);
+      assert.deepEqual(size, [image.width, image.height]);
+      const [first] = plane(arena.memory, image, 0);
+      assert.ok(first);
+      const left = { 0: 40, 90: 40, 180: 200, 270: 200 }[rotation];
+      assert.equal(left, first[0]);
+      assert.equal(rotation % 180 ? left : 240 - Number(left), first.at(-1));
+    }
+  });
+
+  test('limits the memory for extreme display sizes', async () => {
+    for (const [displayWidth, displayHeight, ...size] of [
+      [60_000, 1, 256, 36],
+      [1, 60_000, 64, 144],
+    ]) {
+      const fake = new FakeFrame('I420', 64, 36, noise);
+      Object.assign(fake, { displayWidth, displayHeight });
+
+      const image = await new FrameReader(new Arena(100_000)).read(fake.frame);
+
+      assert.ok(image);
+      assert.deepEqual(size, [image.width, image.height]);
+    }
+  });
+
+  test('uses no more memory for a turned frame than for its image once it is read', async () => {
+    const arena = new Arena(2 * imageBytes(64, 36));
+    const reader = new FrameReader(arena);
+    const fake = new FakeFrame('I420', 64, 36, noise);
+    Object.assign(fake, { rotation: 90, displayWidth: 36, displayHeight: 64 });
+
+    for (let frame = 0; frame < 5; frame += 1) {
+      const image = await reader.read(fake.frame);
+      assert.ok(image);
+      arena.free(image);
+    }
+
+    taken(arena, 64, 36);
+    assert.equal(null, await reader.read(fake.frame));
+    // The frame that did not fit has released its memory.
+    assert.ok(arena.allocate(64, 36));
+  });
+
   test('does not close the frame, which the caller must close', async () => {
     const fake = new FakeFrame('I420', 8, 8, noise);
 
