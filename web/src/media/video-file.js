@@ -1,6 +1,7 @@
 /** VideoFileMedia: plays a video file in a loop, in place of camera and microphone. */
 
 import { HarnessError, invalidState, within } from '../shared/errors.js';
+import { TurnedFrames, isTurned } from './turned-frames.js';
 
 /** How long a video file may take to show its first frame, in ms. */
 const LOADED_WITHIN = 10_000;
@@ -101,21 +102,31 @@ export class VideoFileMedia {
     await this.#context?.close();
   }
 
-  /** Captures every frame when it is shown, and converts the frame's media time to the page's clock. */
+  /** Captures every frame when it is shown, upright, and converts the frame's media time to the page's clock. */
   #captureVideo() {
     const track = new MediaStreamTrackGenerator({ kind: 'video' });
     const writer = track.writable.getWriter();
+    const turnedFrames = new TurnedFrames();
     let shift = NaN;
+    const next = () => {
+      this.#callback = this.#element.requestVideoFrameCallback(capture);
+    };
+    /** @param {VideoFrame} frame */
+    const write = (frame) => {
+      // A stopped track rejects frames.
+      writer.write(frame).catch(() => frame.close());
+      next();
+    };
     /** @type {VideoFrameRequestCallback} */
     const capture = (_, { mediaTime, expectedDisplayTime }) => {
       const own = mediaTime * 1000;
       if (!(Math.abs(own + shift - expectedDisplayTime) < MOST_DEVIATION)) shift = expectedDisplayTime - own;
       const frame = new VideoFrame(this.#element, { timestamp: Math.round((own + shift) * 1000) });
-      // A stopped track rejects frames.
-      writer.write(frame).catch(() => frame.close());
-      this.#callback = this.#element.requestVideoFrameCallback(capture);
+      // If turning takes longer than a frame lasts, frames are skipped, since the next frame is requested afterwards.
+      if (isTurned(frame)) turnedFrames.turn(frame).then(write, next);
+      else write(frame);
     };
-    this.#callback = this.#element.requestVideoFrameCallback(capture);
+    next();
     return track;
   }
 
