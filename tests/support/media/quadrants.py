@@ -38,11 +38,18 @@ class Seen(NamedTuple):
 
 
 def write_quadrants(
-    path: Path, size: tuple[int, int], *, rotation: int, flip: bool = False, pixel_aspect: Fraction = Fraction(1)
+    path: Path,
+    size: tuple[int, int],
+    *,
+    rotation: int,
+    flip: bool = False,
+    pixel_aspect: Fraction = Fraction(1),
+    pix_fmt: str = "yuv420p",
 ) -> Path:
     """Write an MP4 file with a display matrix, as phones do, and return its path.
 
     ``size`` is the size of the stored frames in pixels. ``pixel_aspect`` is a pixel's width divided by its height.
+    ``pix_fmt`` is FFmpeg's name of the pixel format.
     """
     width, height = size
     picture = np.zeros((height, width, 3), np.uint8)
@@ -51,10 +58,11 @@ def write_quadrants(
         picture[top : top + height // 2, left : left + width // 2] = color
     with av.open(str(path), "w", format="mp4") as media:
         stream = add_video_stream(media, "libvpx-vp9", 30, size=size)
+        stream.pix_fmt = pix_fmt
         stream.codec_context.sample_aspect_ratio = pixel_aspect
         stream.options = {"deadline": "realtime", "cpu-used": "8"}
         for number in range(60):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pix_fmt)
             frame.pts, frame.time_base = number, Fraction(1, 30)
             media.mux(stream.encode(frame))
         media.mux(stream.encode(None))
