@@ -271,3 +271,77 @@ def test_fact_43_a_generator_has_no_size_before_its_first_frame(page: Page) -> N
 
     assert [None, None] == before
     assert [160, 120] == after
+
+
+def test_fact_50_copy_to_ignores_the_orientation_that_canvases_apply(page: Page) -> None:
+    """Fact 50: rotation and flip turn the display size and what a canvas shows, but not what copyTo returns."""
+    display, copied, drawn = page.evaluate(
+        """async () => {
+            const luma = new Uint8Array(64 * 48).fill(40).fill(200, 0, 64 * 24);
+            const planes = new Uint8Array(64 * 72).fill(128);
+            planes.set(luma);
+            const size = { codedWidth: 64, codedHeight: 48, timestamp: 0 };
+            const frame = new VideoFrame(planes, { format: "I420", ...size, rotation: 90, flip: true });
+            const copy = new Uint8Array(frame.allocationSize());
+            await frame.copyTo(copy);
+            const context = new OffscreenCanvas(48, 64).getContext("2d");
+            context.drawImage(frame, 0, 0);
+            const red = (x, y) => context.getImageData(x, y, 1, 1).data[0];
+            const { displayWidth, displayHeight, visibleRect } = frame;
+            const result = [
+                [displayWidth, displayHeight, visibleRect.width, visibleRect.height],
+                copy.subarray(0, luma.length).every((sample, index) => sample === luma[index]),
+                [red(2, 2) > 150, red(45, 2) > 150, red(2, 61) > 150, red(45, 61) > 150],
+            ];
+            frame.close();
+            return result;
+        }"""
+    )
+
+    assert [48, 64, 64, 48] == display
+    assert copied
+    # The bright upper half is on the right after the rotation, and on the left after the flip.
+    assert [True, False, True, False] == drawn
+
+
+def test_fact_51_webrtc_sends_the_rotation_but_not_the_flip(page: Page) -> None:
+    """Fact 51: received frames have the sender's rotation, but are not mirrored."""
+    received = page.evaluate(
+        """async () => {
+            const video = new PaintedVideo();
+            const { track } = await sent(video.track);
+            const turned = { rotation: 90, flip: true };
+            return video.during(frames(track, 1, ({ rotation, flip }) => [rotation, flip]), turned);
+        }"""
+    )
+
+    assert [[90, False]] == received
+
+
+def test_fact_51_chrome_sends_no_rotated_frames_if_the_rotation_is_not_negotiated(page: Page) -> None:
+    """Fact 51: without the RTP header extension video-orientation, frames are sent only if they are not rotated."""
+    rotated, upright = page.evaluate(
+        """async () => {
+            const video = new PaintedVideo();
+            let sender;
+            await sent(video.track, (transceiver, connection) => {
+                sender = connection;
+                const extensions = transceiver.getHeaderExtensionsToNegotiate();
+                for (const one of extensions) if (one.uri === "urn:3gpp:video-orientation") one.direction = "stopped";
+                transceiver.setHeaderExtensionsToNegotiate(extensions);
+            });
+            await until(() => sender.connectionState === "connected");
+            const framesSent = async () => {
+                const statistics = [...(await sender.getStats()).values()];
+                return statistics.find(({ type }) => type === "outbound-rtp")?.framesSent ?? 0;
+            };
+            const count = video.count;
+            await video.run(() => video.count > count + 30, { rotation: 90 });
+            const rotated = await framesSent();
+            await video.run(async () => (await framesSent()) > 0);
+            return [rotated, await framesSent()];
+        }"""
+    )
+
+    assert 0 == rotated
+    assert upright > 0
