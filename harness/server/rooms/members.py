@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.recording.files.text import JOINERS, visible
 from harness.recording.timeline import Member as TimelineMember
-from harness.server.access.message import MARKERS
+from harness.server.access.message import PARTICIPANT_MARKERS
 from harness.server.member_event import MemberEvent
 
 if TYPE_CHECKING:
@@ -127,10 +127,10 @@ class Room:
         known = self.markers_by_name.get(name)
         if known is not None and known not in used:
             return known
-        while self.next_marker % MARKERS in used and len(used) < MARKERS:
+        while self.next_marker % PARTICIPANT_MARKERS in used and len(used) < PARTICIPANT_MARKERS:
             self.next_marker += 1
         self.next_marker += 1
-        return (self.next_marker - 1) % MARKERS
+        return (self.next_marker - 1) % PARTICIPANT_MARKERS
 
     def remember_marker(self, member: Member) -> None:
         """Store which marker belongs to the member's name, and forget the oldest name if there are too many names."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from harness.server.access.message import Count, MarkerNumber, Message, Number, Short
+from harness.server.access.message import Count, Message, Number, ParticipantMarker, Short
 
 Text = Annotated[str, Field(max_length=400)]
 
@@ -105,7 +105,7 @@ class Marker(Message):
     """Changes the member's marker, because a participant on another server already uses the current one."""
 
     type: Literal["marker"]
-    marker: MarkerNumber
+    marker: ParticipantMarker
 
 
 class Bye(Message):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from harness.server.access.limits import Rates, is_too_deep
-from harness.server.access.message import MARKERS
+from harness.server.access.message import PARTICIPANT_MARKERS
 from harness.server.access.tokens import UNTIL_REVOKED, Token
 from harness.server.rooms.members import Member, Room
 from harness.server.rooms.messages import (
@@ -275,7 +275,7 @@ class Signaling:
         if any(other.marker == marker for other in member.room.members.values() if other is not member):
             return _refuse(member, f"Marker {marker} belongs to another participant.")
         member.marker_changes += 1
-        if member.marker_changes > MARKERS:
+        if member.marker_changes > PARTICIPANT_MARKERS:
             return _refuse(member, "Too many marker changes.")
         member.marker = marker
         member.room.remember_marker(member)

@@ -55,15 +55,25 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 256 participants, marker numbers are assigned from the beginning again, except numbers that are in use."""
+    """After 128 participants, marker numbers are assigned from the beginning again, except numbers that are in use."""
     alice = server.join(1, "alice")["marker"]
-    for number in range(255):
+    for number in range(127):
         server.join(2, f"visitor {number}")
         server.disconnect(2)
 
     bob = server.join(3, "bob")["marker"]
 
     assert alice != bob
+
+
+def test_markers_from_128_on_are_never_assigned_to_participants(server: SignalingServer) -> None:
+    """A participant's marker plus 128 is the marker of the participant's shared screen."""
+    markers = {server.join(1, "alice")["marker"]}
+    for number in range(200):
+        markers.add(server.join(2, f"visitor {number}")["marker"])
+        server.disconnect(2)
+
+    assert set(range(128)) == markers
 
 
 def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:

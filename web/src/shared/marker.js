@@ -6,6 +6,9 @@
  * bits) and the CRC-16/CCITT of these values (16 bits). The counter increases 30 times per second,
  * independently of the video's frame rate. Audio: each participant has a different tone, and a chirp in a
  * different band. The chirp begins whenever the counter is a multiple of 30.
+ *
+ * Participants have the marker numbers 0 to 127. A screen that a participant shares next to the camera has the
+ * participant's number plus 128.
  */
 
 export const COUNTS_PER_SECOND = 30;
@@ -18,17 +21,31 @@ export const BRIGHT = 225;
 export const CHIRP = 0.08;
 /** Number of different tones and chirps. A marker modulo this number is the marker's voice. */
 export const VOICES = 16;
+/** The number of different participants' markers, which is also the difference between a participant's and a screen's. */
+export const PARTICIPANT_MARKERS = 128;
 
-/** Returns the frequency of the participant's tone in Hz. @param {number} marker */
-export const toneOf = (marker) => 300 + 50 * (marker % VOICES);
+/** Returns the marker of a participant's shared screen. @param {number} marker the participant's marker */
+export const screenMarker = (marker) => PARTICIPANT_MARKERS + (marker % PARTICIPANT_MARKERS);
+
+/** @param {number} marker */
+const isScreen = (marker) => marker >= PARTICIPANT_MARKERS;
 
 /**
- * Returns the center frequency of the participant's chirp in Hz. The chirp sweeps from 120 Hz below this frequency to
- * 120 Hz above it.
+ * Returns the frequency of the tone in Hz. The screens' tones are above all participants' tones and chirps. If a screen
+ * had its participant's tone, the two tones could cancel each other out in a recording's mixed audio.
  *
  * @param {number} marker
  */
-export const bandOf = (marker) => 1350 + 300 * (marker % VOICES);
+export const toneOf = (marker) =>
+  isScreen(marker) ? 6200 + 100 * (marker % VOICES) : 300 + 50 * (marker % VOICES);
+
+/**
+ * Returns the center frequency of the chirp in Hz. The chirp sweeps from 120 Hz below this frequency to 120 Hz above
+ * it.
+ *
+ * @param {number} marker
+ */
+export const bandOf = (marker) => (isScreen(marker) ? 8100 : 1350) + 300 * (marker % VOICES);
 
 /**
  * Writes the strip's cells, row by row. A 1 is a bright cell.

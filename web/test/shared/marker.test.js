@@ -9,6 +9,7 @@ import {
   chirp,
   decode as markerOf,
   encode,
+  screenMarker,
   toneOf,
 } from '../../src/shared/marker.js';
 import { dice } from '../support/dice.js';
@@ -120,6 +121,26 @@ describe('the audio of a participant', () => {
 
   test('repeats after sixteen participants', () => {
     assert.deepEqual([toneOf(3), bandOf(3)], [toneOf(19), bandOf(19)]);
+  });
+});
+
+describe('the audio of a shared screen', () => {
+  const participants = Array.from({ length: 128 }, (_, index) => index);
+  const screens = participants.map(screenMarker);
+
+  test('has the marker of its participant plus 128', () => {
+    assert.deepEqual([128, 131, 255], [0, 3, 127].map(screenMarker));
+  });
+
+  test('never has the tone or the band of a participant', () => {
+    const most = Math.max(...participants.map(bandOf)) + 120;
+
+    for (const marker of screens) {
+      assert.ok(toneOf(marker) > most);
+      assert.ok(bandOf(marker) - 120 > Math.max(...screens.map(toneOf)));
+    }
+    assert.equal(16, new Set(screens.map(toneOf)).size);
+    assert.equal(16, new Set(screens.map(bandOf)).size);
   });
 });
 

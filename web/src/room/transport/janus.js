@@ -9,6 +9,7 @@
 
 import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
+import { PARTICIPANT_MARKERS as MARKERS } from '../../shared/marker.js';
 import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
 import { sizeFor } from '../participant.js';
@@ -20,7 +21,6 @@ const BACK_WITHIN = 10_000;
 /** Janus's error codes for a room that already exists, and for a room id that should be a string. */
 const EXISTS = 427;
 const WRONG_TYPE = 430;
-const MARKERS = 256;
 
 /** @typedef {import('./janus-session.js').Handle} Handle */
 /** @typedef {import('./janus-media.js').FeedId} FeedId */
