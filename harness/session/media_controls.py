@@ -44,6 +44,9 @@ class MediaControls(ABC):
     def replace_device(self, kind: Device) -> None:
         """Switch to another microphone or camera, and turn it on.
 
+        In another application, the virtual microphone or camera is replaced with a new one, and the application decides
+        whether to use the new device.
+
         Args:
             kind: ``"audio"`` for the microphone, ``"video"`` for the camera.
 
@@ -55,6 +58,9 @@ class MediaControls(ABC):
 
     def unplug_device(self, kind: Device) -> None:
         """End the microphone's or camera's track, as if the device were unplugged.
+
+        In another application, all tracks of the virtual microphone or camera end, and the device disappears from
+        ``enumerateDevices``.
 
         Args:
             kind: ``"audio"`` for the microphone, ``"video"`` for the camera.

@@ -8,8 +8,9 @@ import { ApplicationRoom } from './application/room.js';
 import { Client } from './client/client.js';
 import { pythonCalls } from './entry/python.js';
 import { keepCollecting } from './shared/garbage.js';
+import { SyntheticDevices } from './media/synthetic-devices.js';
+import { VideoFileDevices } from './media/video-file-devices.js';
 import { VideoFileMedia } from './media/video-file.js';
-import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/video/layout.js';
 import { Mixer } from './mixer/mixer.js';
 import { download } from './recorder/download.js';
@@ -30,9 +31,10 @@ export async function attach(hooks, { url, key, token, media, videoFile }) {
     unsupported,
     createRoom: () => new ApplicationRoom(new Signaling(socket('/signal'), protocols), hooks),
     openMedia: async (_, options) => {
-      if (videoFile)
-        return new ApplicationMedia(hooks, await VideoFileMedia.open(new URL(videoFile, url).href));
-      return new ApplicationMedia(hooks, media === 'synthetic' ? new SyntheticMedia(options) : null);
+      if (!videoFile)
+        return new ApplicationMedia(hooks, media === 'synthetic' ? new SyntheticDevices(options) : null);
+      const file = await VideoFileMedia.open(new URL(videoFile, url).href);
+      return new ApplicationMedia(hooks, new VideoFileDevices(file));
     },
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool'), protocols),

@@ -32,6 +32,8 @@
     frames = new WeakMap();
     /** Replaces navigator.mediaDevices. @type {ApplicationCamera | null} */
     camera = null;
+    /** The answers of virtual devices and tracks, in place of the browser's own. @type {WeakMap<object, Answers>} */
+    answers = new WeakMap();
     /** @type {Promise<AttachedPage> | null} */
     #awake = null;
 
@@ -167,21 +169,102 @@
 
   const { mediaDevices } = navigator;
   if (HARNESS.media === 'own' || !mediaDevices) return;
-  /** @param {string} name @param {(camera: ApplicationCamera, argument: MediaStreamConstraints | undefined) => unknown} answer */
-  const replaceMethod = (name, answer) => {
-    const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
-    methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {
-      async apply(native, self, /** @type {[MediaStreamConstraints | undefined]} */ args) {
-        // If attach.js can't be loaded, the page works as it would without the harness, and Python's next call fails
-        // with the error.
-        await hooks.wake().catch(() => undefined);
-        if (hooks.camera) return answer(hooks.camera, args[0]);
-        const answered = /** @type {unknown} */ (Reflect.apply(native, self, args));
-        return answered;
-      },
-    });
+
+  // The page may replace the browser's functions later, so take references to them now.
+  const [PageStream, PageDevices, CallProxy] = [MediaStream, MediaDevices.prototype, Proxy];
+  const { defineProperty, getOwnPropertyDescriptor } = /** @type {PropertyFunctions} */ (Object);
+  /** @param {object} owner @param {string} name */
+  const functionOf = (owner, name) => /** @type {Function} */ (getOwnPropertyDescriptor(owner, name)?.value);
+  const call = /** @type {(method: Function, self: unknown, args: unknown[]) => unknown} */ (
+    functionOf(Reflect, 'apply')
+  );
+  const getAnswers = functionOf(WeakMap.prototype, 'get');
+  const setAnswers = functionOf(WeakMap.prototype, 'set');
+  /** Returns the answers of a virtual device or track; undefined for the browser's own. @param {unknown} object */
+  const answersOf = (object) =>
+    /** @type {Answers | undefined} */ (call(getAnswers, hooks.answers, [object]));
+
+  /**
+   * Replaces a method or a property's getter.
+   *
+   * @param {object} prototype
+   * @param {string} name
+   * @param {(native: Function, self: unknown, args: unknown[]) => unknown} answer
+   */
+  const replaceProperty = (prototype, name, answer) => {
+    const descriptor = getOwnPropertyDescriptor(prototype, name);
+    const part = descriptor?.get ? 'get' : 'value';
+    const native = descriptor?.[part];
+    if (typeof native !== 'function') return;
+    defineProperty(prototype, name, { ...descriptor, [part]: new CallProxy(native, { apply: answer }) });
   };
+
+  /**
+   * Replaces a method that uses devices.
+   *
+   * @param {string} name
+   * @param {(camera: ApplicationCamera, argument: unknown) => unknown} answer
+   */
+  const replaceMethod = (name, answer) =>
+    replaceProperty(PageDevices, name, async (native, self, args) => {
+      // If attach.js can't be loaded, the page works as it would without the harness, and Python's next call fails
+      // with the error.
+      await hooks.wake().catch(() => undefined);
+      return hooks.camera ? answer(hooks.camera, args[0]) : call(native, self, args);
+    });
   replaceMethod('getUserMedia', (camera, constraints) => camera.open(constraints));
   replaceMethod('enumerateDevices', (camera) => camera.devices());
-  replaceMethod('getDisplayMedia', (camera) => camera.share());
+  replaceMethod('getDisplayMedia', (camera, constraints) => camera.share(constraints));
+
+  // Chrome's older names for getUserMedia, which take callbacks.
+  const getUserMedia = functionOf(PageDevices, 'getUserMedia');
+  for (const name of ['getUserMedia', 'webkitGetUserMedia']) {
+    replaceProperty(Navigator.prototype, name, (...[, , [constraints, onStream, onError]]) => {
+      const opened = /** @type {Promise<unknown>} */ (call(getUserMedia, mediaDevices, [constraints]));
+      void opened.then(
+        /** @type {(stream: unknown) => void} */ (onStream),
+        /** @type {(error: unknown) => void} */ (onError),
+      );
+    });
+  }
+
+  // The browser's own properties and methods would throw for a virtual device, and would describe the source of a
+  // virtual track instead of its device.
+  const ANSWERED = /** @type {[{prototype: object}, string[]][]} */ ([
+    [MediaDeviceInfo, ['deviceId', 'groupId', 'kind', 'label', 'toJSON']],
+    [InputDeviceInfo, ['getCapabilities']],
+    [
+      MediaStreamTrack,
+      ['label', 'getSettings', 'getConstraints', 'getCapabilities', 'applyConstraints', 'clone'],
+    ],
+    [PermissionStatus, ['state']],
+  ]);
+  for (const [{ prototype }, names] of ANSWERED) {
+    for (const name of names)
+      replaceProperty(prototype, name, (native, self, args) =>
+        call(answersOf(self)?.[name] ?? native, self, args),
+      );
+  }
+  after(MediaStreamTrack.prototype, 'stop', (track) => answersOf(track)?.['stop']?.());
+
+  // The browser's own `clone` would clone virtual tracks without their answers.
+  const getTracks = functionOf(PageStream.prototype, 'getTracks');
+  const cloneTrack = functionOf(MediaStreamTrack.prototype, 'clone');
+  replaceProperty(PageStream.prototype, 'clone', (native, self, args) => {
+    const tracks = /** @type {MediaStreamTrack[]} */ (call(getTracks, self, []));
+    if (!tracks.some(answersOf)) return call(native, self, args);
+    return new PageStream(
+      tracks.map((track) => /** @type {MediaStreamTrack} */ (call(cloneTrack, track, []))),
+    );
+  });
+
+  // The virtual camera and microphone need no permission from the user, only from the page's permissions policy.
+  replaceProperty(Permissions.prototype, 'query', async (native, self, args) => {
+    const status = await call(native, self, args);
+    const { name } = /** @type {PermissionDescriptor & {name: string}} */ (args[0]);
+    const { featurePolicy } = /** @type {PolicyDocument} */ (/** @type {unknown} */ (document));
+    if (['camera', 'microphone'].includes(name) && (featurePolicy?.allowsFeature(name) ?? true))
+      call(setAnswers, hooks.answers, [status, { state: () => 'granted' }]);
+    return status;
+  });
 })();

@@ -58,18 +58,20 @@ export class ApplicationMedia extends Emitter {
   #examiner = new Examiner(() => false);
   #hooks;
   #source;
+  #devices;
   #onSending = () => this.#updateTracks();
 
   /**
    * @param {ApplicationHooks} hooks
-   * @param {LocalMedia | null} source the media for the application's virtual camera and microphone; null if the
+   * @param {DeviceSource | null} source the media for the application's virtual camera and microphone; null if the
    * application uses its own devices
    */
   constructor(hooks, source) {
     super();
     this.#hooks = hooks;
     this.#source = source;
-    hooks.camera = source && new VirtualDevices(source);
+    this.#devices = source && new VirtualDevices(source, hooks.answers);
+    hooks.camera = this.#devices;
     hooks.addEventListener('sending', this.#onSending);
     this.#examiner.listen('changed', this.#onSending);
     this.#updateTracks();
@@ -120,6 +122,16 @@ export class ApplicationMedia extends Emitter {
     return Promise.reject(belongsToApplication());
   }
 
+  /** @param {'audio' | 'video'} kind */
+  unplug(kind) {
+    this.#ourDevices().unplug(kind);
+  }
+
+  /** @param {'audio' | 'video'} kind */
+  plugIn(kind) {
+    this.#ourDevices().plugIn(kind);
+  }
+
   /** @param {boolean} on */
   setSpeaking(on) {
     if (!this.#source) throw invalidState('setSpeaking is available only for synthetic participants.');
@@ -131,6 +143,11 @@ export class ApplicationMedia extends Emitter {
     this.#hooks.camera = null;
     this.#examiner.close();
     await this.#source?.close();
+  }
+
+  #ourDevices() {
+    if (!this.#devices) throw ownDevices();
+    return this.#devices;
   }
 
   #updateTracks() {
@@ -181,4 +198,9 @@ export class ApplicationMedia extends Emitter {
 }
 
 const belongsToApplication = () =>
-  invalidState('Screen sharing and devices are controlled by the application; change them there.');
+  invalidState('Screen sharing is controlled by the application; change it there.');
+const ownDevices = () =>
+  invalidState(
+    "The application uses the browser's own devices, which the harness can't unplug or replace; attach the page with " +
+      'media="synthetic" or a video file.',
+  );

@@ -81,6 +81,11 @@ export class Devices extends Emitter {
   replace(kind, deviceId) {
     return this.#inTurn(async () => {
       if (!this.media) return;
+      if (this.media.kind === 'application') {
+        // The application decides whether it opens the new device.
+        /** @type {ApplicationMediaSource} */ (this.media).plugIn(kind);
+        return;
+      }
       const before = this.media.stream.getTracks().find((track) => track.kind === kind);
       const ended = before?.readyState !== 'live';
       const fresh = await this.media.replace(kind, deviceId);
@@ -93,6 +98,10 @@ export class Devices extends Emitter {
 
   /** @param {'audio' | 'video'} kind */
   unplug(kind) {
+    if (this.media?.kind === 'application') {
+      /** @type {ApplicationMediaSource} */ (this.media).unplug(kind);
+      return;
+    }
     for (const track of this.media?.stream.getTracks() ?? []) {
       if (track.kind !== kind) continue;
       track.stop();

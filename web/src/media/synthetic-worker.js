@@ -33,7 +33,7 @@ class Painter {
 
   /** Sets the size and rate of all frames from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
-    this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
+    this.frameRate = frameRate;
     this.resize(width, height);
   }
 
@@ -128,7 +128,7 @@ function drawBackdrop(context, name, marker, screen) {
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   context.font = `600 ${Math.round(height / 6)}px system-ui, sans-serif`;
-  context.fillText(name, width / 2, height * 0.38, width * 0.9);
+  context.fillText(screen ? `${name} – screen` : name, width / 2, height * 0.38, width * 0.85);
   context.fillStyle = 'rgb(255 255 255 / 30%)';
   context.fillRect(width * 0.08, height * 0.72 + height / 9, width * 0.84, Math.max(2, height / 180));
 }
@@ -169,7 +169,8 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
     const step = 1000 / COUNTS_PER_SECOND;
     let painted = false;
     const ticker = new Ticker(step, (tick, due) => {
-      if (tick % (COUNTS_PER_SECOND / made.frameRate)) return;
+      // Of the 30 ticks per second, skip as many as the frame rate requires.
+      if ((tick * made.frameRate) % COUNTS_PER_SECOND >= made.frameRate) return;
       made.paint(tick, due);
       if (!painted) self.postMessage('painted');
       painted = true;

@@ -21,9 +21,51 @@ declare const HARNESS: AttachOptions;
 
 /** Replaces navigator.mediaDevices. */
 interface ApplicationCamera {
-  open(constraints?: MediaStreamConstraints): MediaStream;
+  open(constraints?: unknown): Promise<MediaStream>;
   devices(): MediaDeviceInfo[];
-  share(): Promise<MediaStream>;
+  share(constraints?: unknown): Promise<MediaStream>;
+}
+
+/**
+ * The properties and methods of a virtual device or track, by name. They replace the browser's own, which would throw
+ * for a virtual device and describe the wrong source of a virtual track.
+ */
+type Answers = Record<string, (...args: never[]) => unknown>;
+
+/** The media of the application's virtual camera, microphone and screen (media/). */
+interface DeviceSource {
+  readonly kind: 'synthetic' | 'video-file';
+  /** The sizes and frame rates that the camera can have, and those that it has by default. */
+  readonly videoRange: Record<'width' | 'height' | 'frameRate', { min: number; max: number }>;
+  readonly videoSize: VideoSize;
+  /** Returns whether there is a device of this kind. */
+  has(kind: 'audio' | 'video'): boolean;
+  openVideo(device: 'camera' | 'screen', size: VideoSize): DeviceMedia;
+  openAudio(device: 'microphone' | 'screen'): DeviceMedia;
+  setClock(offset: number): void;
+  setSpeaking(on: boolean): void;
+  close(): Promise<void>;
+}
+
+/** One opened track of a virtual device. */
+interface DeviceMedia {
+  readonly track: MediaStreamTrack;
+  /** Resolves when the track has media. */
+  readonly ready: Promise<unknown>;
+  fit(size: VideoSize): void;
+  /** Releases the track's source; the track itself has already ended. */
+  close(): void;
+}
+
+/** Chrome's document, whose permissions policy TypeScript's DOM library does not declare. */
+interface PolicyDocument {
+  featurePolicy?: { allowsFeature(feature: string): boolean };
+}
+
+/** Functions of Object, which do not use `this`. */
+interface PropertyFunctions {
+  defineProperty: (object: object, name: string, descriptor: object) => void;
+  getOwnPropertyDescriptor: (object: object, name: string) => { value?: unknown; get?: unknown } | undefined;
 }
 
 /** The object that hooks.js defines on the page as Symbol.for('recording-harness'). */
@@ -34,6 +76,8 @@ interface ApplicationHooks extends EventTarget {
   /** The latest frame of each received video, until it is read. */
   frames: WeakMap<RTCRtpReceiver, ReadableStream<VideoFrame>>;
   camera: ApplicationCamera | null;
+  /** The answers of virtual devices and tracks. */
+  answers: WeakMap<object, Answers>;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
 }

@@ -36,6 +36,10 @@ interface LocalMedia {
 
 /** Media that is controlled by another application. */
 interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> {
+  /** Unplugs the virtual camera or microphone; throws if the application uses the browser's own devices. */
+  unplug(kind: 'audio' | 'video'): void;
+  /** Replaces the virtual camera or microphone with another one, which the application can then open. */
+  plugIn(kind: 'audio' | 'video'): void;
   /** Returns whether a track of the given kind is sent and enabled. */
   sends(kind: 'audio' | 'video'): boolean;
   /** The markers in the video and audio tracks of `stream`. */

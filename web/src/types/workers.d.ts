@@ -43,3 +43,12 @@ type FromVideoWorker =
   | { type: 'flushed' }
   | { type: 'ticked' }
   | { type: 'failed'; message: string };
+
+type FrameScalerMessage =
+  | {
+      type: 'start';
+      readable: ReadableStream<VideoFrame>;
+      writable: WritableStream<VideoFrame>;
+      size: VideoSize;
+    }
+  | { type: 'fit'; size: VideoSize };
