@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from harness import InvalidStateError, Participant, verify
+from harness import InvalidStateError, Participant
 from harness.browser.chrome import FAKE_DEVICES
-from tests.support.application_calls import SMALL, meet
+from harness.verification.markers.strip import decode_strips
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import PlannedParticipant, Scene
-from tests.support.reports import check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,3 +143,191 @@ def test_virtual_devices_behave_like_chromes_own_devices(
     assert list(expected) == list(ours)
     for part, answer in expected.items():
         assert answer == ours[part], part
+
+
+# JavaScript that returns the size of a track's next frames, and the brightness of the 64 cells in the marker strip at
+# the top of the last frame. The first frames may still have the size that the track had before.
+_FRAME = """async (track) => {
+  const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+  for (let count = 0; count < 8; count += 1) (await reader.read()).value.close();
+  const { value: frame } = await reader.read();
+  const { displayWidth: width, displayHeight: height } = frame;
+  const context = new OffscreenCanvas(width, height).getContext('2d');
+  context.drawImage(frame, 0, 0);
+  frame.close();
+  await reader.cancel();
+  const cells = Array.from({ length: 64 }, (_, cell) => {
+    const x = ((cell % 32) + 0.5) * width / 32;
+    const y = (Math.floor(cell / 32) + 0.5) * height / 18;
+    return context.getImageData(x, y, 1, 1).data[1];
+  });
+  return { size: `${width}x${height}`, cells };
+}"""
+
+
+def _marker(frame: dict[str, Any]) -> int:
+    """Return the number of the marker in a frame that ``_FRAME`` has read."""
+    (marker,) = decode_strips(np.array([frame["cells"]], np.float64))
+    assert marker is not None
+    return marker.number
+
+
+def _has_workers(page: Page, count: int) -> bool:
+    """Return whether a page has this many workers. Each virtual video has one."""
+    return len(page.workers) == count
+
+
+def test_each_track_of_the_virtual_camera_has_its_own_size(room: Room, enter: Enter, site: Site) -> None:
+    """The frames have the size that getSettings reports, even if a clone has another size."""
+    page = enter(f"{site.url}/empty.html", "alice").page
+
+    frames = page.evaluate(
+        """async () => {
+          const read = %s;
+          const sizes = [{ width: 640 }, { width: { exact: 640 }, height: { exact: 480 } }, { height: { exact: 91 } }];
+          const frames = [];
+          for (const video of sizes) {
+            const [track] = (await navigator.mediaDevices.getUserMedia({ video })).getTracks();
+            frames.push({ ...await read(track), ...track.getSettings() });
+            if (video.width?.exact) {
+              const clone = track.clone();
+              await clone.applyConstraints({ width: { exact: 320 } });
+              frames.push({ ...await read(track), ...track.getSettings() });
+              frames.push({ ...await read(clone), ...clone.getSettings() });
+              clone.stop();
+            }
+            track.stop();
+          }
+          return frames;
+        }"""
+        % _FRAME
+    )
+
+    assert ["640x360", "640x480", "640x480", "320x240", "162x91"] == [frame["size"] for frame in frames]
+    assert [frame["size"] for frame in frames] == [f"{frame['width']}x{frame['height']}" for frame in frames]
+    assert {0} == {_marker(frame) for frame in frames}
+    room.wait_for(partial(_has_workers, page, 0), what="the workers to end", timeout=5)
+
+
+def test_shared_screen_has_its_own_marker_and_tone(room: Room, enter: Enter, site: Site) -> None:
+    """Its marker is the participant's marker plus 128, and it is released when its last clone has been stopped."""
+    enter(f"{site.url}/empty.html", "alice").page.evaluate("() => navigator.mediaDevices.enumerateDevices()")
+    page = enter(f"{site.url}/empty.html", "bob").page
+
+    found = page.evaluate(
+        """async () => {
+          const { mediaDevices } = navigator;
+          const camera = await mediaDevices.getUserMedia({ audio: true, video: true });
+          const screen = await mediaDevices.getDisplayMedia({ audio: true, video: true });
+          const context = new AudioContext({ sampleRate: 48000 });
+          // The tone is the frequency that is loudest on average, because a chirp lasts only 80 ms.
+          const toneOf = async (stream) => {
+            const analyser = new AnalyserNode(context, { fftSize: 4096, smoothingTimeConstant: 0 });
+            new MediaStreamAudioSourceNode(context, { mediaStream: stream }).connect(analyser);
+            const [spectrum, sum] = [0, 1].map(() => new Float32Array(analyser.frequencyBinCount));
+            for (let count = 0; count < 10; count += 1) {
+              await new Promise((resolve) => setTimeout(resolve, 100));
+              analyser.getFloatFrequencyData(spectrum);
+              spectrum.forEach((level, bin) => { sum[bin] += Math.max(level, -120); });
+            }
+            return sum.indexOf(Math.max(...sum)) * 48000 / 4096;
+          };
+          const read = %s;
+          globalThis.streams = [camera, screen, screen.clone()];
+          const [video] = screen.getVideoTracks();
+          const { cursor, displaySurface, logicalSurface } = video.getSettings();
+          return {
+            frames: await Promise.all([camera, screen].map((one) => read(one.getVideoTracks()[0]))),
+            tones: [await toneOf(camera), await toneOf(screen)],
+            settings: [video.contentHint, cursor, displaySurface, logicalSurface],
+          };
+        }"""
+        % _FRAME
+    )
+    for stopped, expected in ((1, 3), (2, 2), (0, 1)):
+        assert expected == len(page.workers)
+        page.evaluate("(index) => streams[index].getTracks().forEach((track) => track.stop())", stopped)
+        room.wait_for(partial(_has_workers, page, expected - 1), what="a worker to end", timeout=5)
+
+    assert [1, 129] == [_marker(frame) for frame in found["frames"]]
+    assert [350, 6300] == pytest.approx(found["tones"], abs=12)
+    assert ["detail", "motion", "monitor", True] == found["settings"]
+
+
+# JavaScript that opens the camera twice and counts the events that unplugging the camera causes.
+_OPEN_AND_COUNT = """async () => {
+  const { mediaDevices } = navigator;
+  globalThis.events = [];
+  const stream = await mediaDevices.getUserMedia({ audio: true, video: true });
+  const tracks = [...stream.getTracks(), stream.getVideoTracks()[0].clone()];
+  for (const track of tracks) track.addEventListener('ended', () => events.push(`${track.kind} ended`));
+  stream.getVideoTracks()[0].onended = () => events.push('onended');
+  mediaDevices.ondevicechange = () => events.push('ondevicechange');
+  mediaDevices.addEventListener('devicechange', () => events.push('devicechange'));
+  globalThis.states = () => tracks.map((track) => track.readyState);
+}"""
+_DEVICES = "async () => (await navigator.mediaDevices.enumerateDevices()).map(({ kind, label }) => `${kind}: ${label}`)"
+_OPEN_CAMERA = """() => navigator.mediaDevices.getUserMedia({ video: true })
+  .then((stream) => stream.getTracks()[0].label, (error) => error.name)"""
+
+
+def test_application_notices_an_unplugged_and_a_replaced_camera(enter: Enter, site: Site) -> None:
+    """All tracks of the camera end, but not those of the microphone; afterwards, the application sees a new camera."""
+    alice = enter(f"{site.url}/empty.html", "alice")
+    alice.page.evaluate(_OPEN_AND_COUNT)
+
+    alice.unplug_device("video")
+
+    assert ["live", "ended", "ended"] == alice.page.evaluate("() => states()")
+    unplugged = ["devicechange", "onended", "ondevicechange", "video ended", "video ended"]
+    assert sorted(unplugged) == sorted(alice.page.evaluate("() => events.splice(0)"))
+    assert ["audioinput: Synthetic microphone", "audiooutput: Default"] == alice.page.evaluate(_DEVICES)
+    assert "NotFoundError" == alice.page.evaluate(_OPEN_CAMERA)
+
+    alice.replace_device("video")
+
+    assert ["ondevicechange", "devicechange"] == alice.page.evaluate("() => events.splice(0)")
+    assert "videoinput: Synthetic camera 2" in alice.page.evaluate(_DEVICES)
+    assert "Synthetic camera 2" == alice.page.evaluate(_OPEN_CAMERA)
+
+
+def test_devices_of_the_browser_are_not_unplugged(enter: Enter, site: Site) -> None:
+    """An application that uses the browser's own devices controls them itself."""
+    alice = enter(f"{site.url}/empty.html", "alice", media="own")
+
+    with pytest.raises(InvalidStateError, match="browser's own devices"):
+        alice.unplug_device("audio")
+
+
+def test_camera_that_plays_a_video_file_scales_its_frames(
+    room: Room, enter: Enter, site: Site, tmp_path: Path
+) -> None:
+    """As with a real camera, the application can request smaller frames than the file has, but not larger ones."""
+    video_file = tmp_path / "camera.webm"
+    actor = PlannedParticipant(name="actor", marker=9)
+    write_media(video_file, Scene(participants=(actor,), width=640, height=360, seconds=1))
+    page = enter(f"{site.url}/empty.html", "alice", media=video_file).page
+
+    found = page.evaluate(
+        """async () => {
+          const read = %s;
+          const { mediaDevices } = navigator;
+          const open = async (video) => (await mediaDevices.getUserMedia({ video })).getTracks()[0];
+          const tracks = [await open(true), await open({ width: { exact: 320 } })];
+          const screen = await mediaDevices.getDisplayMedia({ audio: true });
+          const frames = await Promise.all([...tracks, screen.getVideoTracks()[0]].map(read));
+          for (const track of [...tracks, ...screen.getTracks()]) track.stop();
+          return {
+            frames,
+            kinds: screen.getTracks().map(({ kind }) => kind),
+            refused: await open({ width: { min: 641 } }).catch(({ name, constraint }) => [name, constraint]),
+          };
+        }"""
+        % _FRAME
+    )
+
+    assert ["640x360", "320x180", "640x360"] == [frame["size"] for frame in found["frames"]]
+    assert [9, 9, 9] == [_marker(frame) for frame in found["frames"]]
+    assert ["audio", "video"] == found["kinds"]
+    assert ["OverconstrainedError", "width"] == found["refused"]
+    room.wait_for(partial(_has_workers, page, 0), what="the workers to end", timeout=5)

@@ -161,9 +161,10 @@ const isObject = (value) => typeof value === 'object' && value !== null;
  * @param {Capabilities} capabilities
  * @param {Record<string, Value>} defaults the settings without constraints
  * @param {Constraints} constraints
+ * @param {readonly number[]} [steadyRates] the frame rates that are preferred, in ascending order
  * @param {string} [message] of the error
  */
-export function settle(capabilities, defaults, { basic, advanced }, message = '') {
+export function settle(capabilities, defaults, { basic, advanced }, steadyRates = [], message = '') {
   const first = restrict(capabilities, basic);
   if (first.failed) throw new OverconstrainedError(first.failed, message);
   let { allowed } = first;
@@ -188,7 +189,11 @@ export function settle(capabilities, defaults, { basic, advanced }, message = ''
       if (chosen !== undefined) settings[name] = chosen;
     }
   }
-  if ('width' in allowed) Object.assign(settings, chooseSize(allowed, wanted, defaults));
+  if ('width' in allowed) {
+    Object.assign(settings, chooseSize(allowed, wanted, defaults));
+    const rate = Number(settings['frameRate']);
+    settings['frameRate'] = chooseRate(rangeOf(allowed, 'frameRate'), rate, steadyRates);
+  }
   return settings;
 }
 
@@ -261,6 +266,19 @@ function chooseSize(allowed, wanted, defaults) {
   });
   const size = { width: whole(chosen, width), height: whole(fitting, height) };
   return { ...size, aspectRatio: size.width / size.height };
+}
+
+/**
+ * Returns the lowest steady rate that is not below the wanted one. Other frame rates are chosen only if the constraints
+ * leave no choice.
+ *
+ * @param {Range} allowed
+ * @param {number} wanted
+ * @param {readonly number[]} steadyRates
+ */
+function chooseRate({ min, max }, wanted, steadyRates) {
+  const possible = steadyRates.filter((rate) => rate >= min && rate <= max);
+  return possible.find((rate) => rate >= wanted) ?? possible.at(-1) ?? wanted;
 }
 
 /** Returns the ranges of width, height and aspect ratio. @param {Capabilities} allowed */

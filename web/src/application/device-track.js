@@ -15,6 +15,7 @@ import { readConstraints, settle } from './constraints.js';
  * @property {string} label
  * @property {import('./constraints.js').Capabilities} capabilities
  * @property {Record<string, Value>} defaults the settings without constraints
+ * @property {readonly number[]} [steadyRates] the frame rates that the device prefers
  * @property {Record<string, Value>} fixed more settings, which constraints don't change
  * @property {(size: VideoSize) => DeviceMedia} open
  */
@@ -46,7 +47,8 @@ export class DeviceTrack {
     this.#answers = answers;
     this.#tracks = tracks;
     this.#constraints = constraints;
-    this.#opened = original?.opened ?? settle(valuesOf(device), device.defaults, constraints);
+    this.#opened =
+      original?.opened ?? settle(valuesOf(device), device.defaults, constraints, device.steadyRates);
     this.#settings = original?.settings ?? this.#opened;
     this.#media = device.open(sizeOf(this.#settings));
     answers.set(this.track, {
@@ -94,7 +96,8 @@ export class DeviceTrack {
     // Without constraints, Chrome keeps the settings; otherwise, it starts again from those of the opened device.
     if (Object.keys(constraints.given).length > 0) {
       const message = 'Cannot satisfy constraints';
-      this.#settings = settle(valuesOf(this.#device), this.#opened, constraints, message);
+      const { steadyRates } = this.#device;
+      this.#settings = settle(valuesOf(this.#device), this.#opened, constraints, steadyRates, message);
       this.#media.fit(sizeOf(this.#settings));
     }
     this.#constraints = constraints;

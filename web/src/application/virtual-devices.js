@@ -147,13 +147,13 @@ export class VirtualDevices {
    */
   #screen(surface) {
     const source = this.#source;
-    const { capabilities, defaults } = cameraOf(source);
+    const { defaults, ...camera } = cameraOf(source);
     const deviceId = { monitor: 'screen:0:0', window: 'window:0:0' }[surface] ?? TAB;
     return {
       kind: 'video',
       ids: { deviceId, displaySurface: surface },
       label: deviceId,
-      capabilities,
+      ...camera,
       defaults: { ...defaults, resizeMode: 'crop-and-scale' },
       fixed: { cursor: 'motion', logicalSurface: true },
       open: (size) => source.openVideo('screen', size),
@@ -238,7 +238,7 @@ const MICROPHONE = {
 };
 
 /** @param {DeviceSource} source */
-function cameraOf({ videoRange: { width, height, frameRate }, videoSize }) {
+function cameraOf({ videoRange: { width, height, frameRate }, videoSize, steadyRates }) {
   return {
     capabilities: {
       aspectRatio: { min: width.min / height.max, max: width.max / height.min },
@@ -249,6 +249,7 @@ function cameraOf({ videoRange: { width, height, frameRate }, videoSize }) {
       width,
     },
     defaults: { ...videoSize, resizeMode: 'none' },
+    steadyRates,
   };
 }
 

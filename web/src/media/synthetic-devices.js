@@ -22,6 +22,8 @@ export class SyntheticDevices {
     height: { min: 2, max: 1080 },
     frameRate: { min: 1, max: 30 },
   };
+  // The marker's counter increases 30 times per second.
+  steadyRates = [1, 2, 3, 5, 6, 10, 15, 30];
   videoSize = { width: 1280, height: 720, frameRate: 30 };
   #options;
   /** All videos and tones count from the same start time. */

@@ -13,6 +13,8 @@ import { startWorker } from '../shared/start-worker.js';
 /** @implements {DeviceSource} */
 export class VideoFileDevices {
   kind = /** @type {const} */ ('video-file');
+  /** @type {readonly number[]} */
+  steadyRates = [];
   #file;
 
   /** @param {VideoFileMedia} file */

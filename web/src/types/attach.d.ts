@@ -38,6 +38,8 @@ interface DeviceSource {
   /** The sizes and frame rates that the camera can have, and those that it has by default. */
   readonly videoRange: Record<'width' | 'height' | 'frameRate', { min: number; max: number }>;
   readonly videoSize: VideoSize;
+  /** The frame rates at which `verify` finds equal intervals between frames, in ascending order. */
+  readonly steadyRates: readonly number[];
   /** Returns whether there is a device of this kind. */
   has(kind: 'audio' | 'video'): boolean;
   openVideo(device: 'camera' | 'screen', size: VideoSize): DeviceMedia;

@@ -27,7 +27,7 @@ const DEFAULTS = { width: 1280, height: 720, frameRate: 30, resizeMode: 'none' }
 /** @param {import('node:test').TestContext} context @param {unknown} constraints */
 function choose(context, constraints) {
   replaceGlobal(context, 'OverconstrainedError', Overconstrained);
-  return settle(CAMERA, DEFAULTS, readConstraints(constraints));
+  return settle(CAMERA, DEFAULTS, readConstraints(constraints), [10, 15, 30]);
 }
 
 /** @param {import('node:test').TestContext} context @param {unknown} constraints */
@@ -71,14 +71,16 @@ describe("a virtual camera's size", () => {
 });
 
 describe("a virtual camera's frame rate", () => {
-  test('is the preferred one', (context) => {
-    assert.equal(sizeFor(context, { frameRate: 24 }), '1280x720 at 24');
+  test('keeps equal intervals between frames if the constraints allow it', (context) => {
+    assert.equal(sizeFor(context, { frameRate: 24 }), '1280x720 at 30');
     assert.equal(sizeFor(context, { frameRate: { ideal: 60 } }), '1280x720 at 30');
+    assert.equal(sizeFor(context, { frameRate: { max: 24 } }), '1280x720 at 15');
+    assert.equal(sizeFor(context, { frameRate: { ideal: 10 } }), '1280x720 at 10');
   });
 
   test('is the required one', (context) => {
     assert.equal(sizeFor(context, { frameRate: { exact: 24 } }), '1280x720 at 24');
-    assert.equal(sizeFor(context, { frameRate: { max: 10 } }), '1280x720 at 10');
+    assert.equal(sizeFor(context, { frameRate: { max: 7 } }), '1280x720 at 7');
   });
 });
 
