@@ -6,6 +6,8 @@
  * slots. These functions have no state and no side effects.
  */
 
+import { SCREEN_MARKER } from '../shared/marker.js';
+
 /**
  * @typedef {object} Evidence
  * @property {(track: CallTrack) => string | null} memberOf returns the attached participant whose marker is in the track
@@ -240,9 +242,6 @@ function isSameExtra(one, other, sameShape) {
  */
 const isSame = (one, other, sameShape) =>
   one.marker === other.marker && (one.marker !== null || (sameShape && one.examined === other.examined));
-
-/** Markers of this number and above belong to shared screens: a participant's own marker plus this number. */
-export const SCREEN_MARKER = 128;
 
 /** @param {CallTrack} track */
 const isScreen = ({ kind, marker }) => kind === 'video' && marker !== null && marker >= SCREEN_MARKER;

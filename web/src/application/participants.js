@@ -6,10 +6,10 @@
  */
 
 import { Emitter } from '../shared/events.js';
-import { VOICES } from '../shared/marker.js';
+import { SCREEN_MARKER, VOICES } from '../shared/marker.js';
 import { fingerprintOf, selectStatistics, skewOf } from '../webrtc/statistics.js';
 import { Examiner } from './examiner.js';
-import { SCREEN_MARKER, extraTracksOf, isSameSlots, markersOf, ownersOf, slotsOf } from './owners.js';
+import { extraTracksOf, isSameSlots, markersOf, ownersOf, slotsOf } from './owners.js';
 import { RemoteTracks } from './remote-tracks.js';
 
 /** @typedef {import('./remote-tracks.js').RemoteTrack} RemoteTrack */

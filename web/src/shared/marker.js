@@ -21,14 +21,14 @@ export const BRIGHT = 225;
 export const CHIRP = 0.08;
 /** Number of different tones and chirps. A marker modulo this number is the marker's voice. */
 export const VOICES = 16;
-/** The number of different participants' markers, which is also the difference between a participant's and a screen's. */
-export const PARTICIPANT_MARKERS = 128;
+/** Markers of this number and above belong to shared screens: a participant's own marker plus this number. */
+export const SCREEN_MARKER = 128;
 
 /** Returns the marker of a participant's shared screen. @param {number} marker the participant's marker */
-export const screenMarker = (marker) => PARTICIPANT_MARKERS + (marker % PARTICIPANT_MARKERS);
+export const screenMarker = (marker) => SCREEN_MARKER + (marker % SCREEN_MARKER);
 
 /** @param {number} marker */
-const isScreen = (marker) => marker >= PARTICIPANT_MARKERS;
+const isScreen = (marker) => marker >= SCREEN_MARKER;
 
 /**
  * Returns the frequency of the tone in Hz. The screens' tones are above all participants' tones and chirps. If a screen

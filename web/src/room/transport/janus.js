@@ -9,7 +9,7 @@
 
 import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
-import { PARTICIPANT_MARKERS as MARKERS } from '../../shared/marker.js';
+import { SCREEN_MARKER as MARKERS } from '../../shared/marker.js';
 import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
 import { sizeFor } from '../participant.js';
