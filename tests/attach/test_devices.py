@@ -43,7 +43,7 @@ def page_with_fake_devices(
 _BEHAVIOR = """async () => {
   const { mediaDevices } = navigator;
   const typesIn = (object) => Object.fromEntries(Object.entries(object).sort().map(([name, value]) =>
-    [name, Array.isArray(value) ? 'list' : value && typeof value === 'object' ? Object.keys(value).sort() : typeof value]));
+    [name, Array.isArray(value) ? 'list' : Object(value) === value ? Object.keys(value).sort() : typeof value]));
   // Chrome's fake camera also has a lens.
   const known = (object) => typesIn(Object.fromEntries(
     Object.entries(object).filter(([name]) => !/^(exposure|focus)/.test(name))));
@@ -118,7 +118,8 @@ _BEHAVIOR = """async () => {
     await outcome(() => track.applyConstraints({ width: 160 }))];
 
   const shares = [undefined, { video: true, audio: true }, { video: false }, { video: false, audio: true },
-    { audio: true }, { video: { width: { min: 3 } } }, { video: { width: { exact: 3 } } }, { video: { width: { max: 0 } } },
+    { audio: true }, { video: { width: { min: 3 } } }, { video: { width: { exact: 3 } } },
+    { video: { width: { max: 0 } } },
     { video: { advanced: [{ width: 3 }] } }, { video: { width: 320, height: 180 } }, 5];
   found.shares = [];
   for (const wanted of shares)
@@ -145,9 +146,9 @@ def test_virtual_devices_behave_like_chromes_own_devices(
         assert answer == ours[part], part
 
 
-# JavaScript that returns the size of a track's next frames, and the brightness of the 64 cells in the marker strip at
-# the top of the last frame. The first frames may still have the size that the track had before.
-_FRAME = """async (track) => {
+# JavaScript that defines the function ``read``. It returns the size of a track's next frames, and the brightness of the
+# 64 cells in the marker strip of the last frame. The first frames may still have the size that the track had before.
+_DEFINE_READ = """() => void (globalThis.read = async (track) => {
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   for (let count = 0; count < 8; count += 1) (await reader.read()).value.close();
   const { value: frame } = await reader.read();
@@ -162,11 +163,11 @@ _FRAME = """async (track) => {
     return context.getImageData(x, y, 1, 1).data[1];
   });
   return { size: `${width}x${height}`, cells };
-}"""
+})"""
 
 
 def _marker(frame: dict[str, Any]) -> int:
-    """Return the number of the marker in a frame that ``_FRAME`` has read."""
+    """Return the number of the marker in a frame that the page has read."""
     (marker,) = decode_strips(np.array([frame["cells"]], np.float64))
     assert marker is not None
     return marker.number
@@ -181,9 +182,9 @@ def test_each_track_of_the_virtual_camera_has_its_own_size(room: Room, enter: En
     """The frames have the size that getSettings reports, even if a clone has another size."""
     page = enter(f"{site.url}/empty.html", "alice").page
 
+    page.evaluate(_DEFINE_READ)
     frames = page.evaluate(
         """async () => {
-          const read = %s;
           const sizes = [{ width: 640 }, { width: { exact: 640 }, height: { exact: 480 } }, { height: { exact: 91 } }];
           const frames = [];
           for (const video of sizes) {
@@ -200,7 +201,6 @@ def test_each_track_of_the_virtual_camera_has_its_own_size(room: Room, enter: En
           }
           return frames;
         }"""
-        % _FRAME
     )
 
     assert ["640x360", "640x480", "640x480", "320x240", "162x91"] == [frame["size"] for frame in frames]
@@ -214,6 +214,7 @@ def test_shared_screen_has_its_own_marker_and_tone(room: Room, enter: Enter, sit
     enter(f"{site.url}/empty.html", "alice").page.evaluate("() => navigator.mediaDevices.enumerateDevices()")
     page = enter(f"{site.url}/empty.html", "bob").page
 
+    page.evaluate(_DEFINE_READ)
     found = page.evaluate(
         """async () => {
           const { mediaDevices } = navigator;
@@ -232,7 +233,6 @@ def test_shared_screen_has_its_own_marker_and_tone(room: Room, enter: Enter, sit
             }
             return sum.indexOf(Math.max(...sum)) * 48000 / 4096;
           };
-          const read = %s;
           globalThis.streams = [camera, screen, screen.clone()];
           const [video] = screen.getVideoTracks();
           const { cursor, displaySurface, logicalSurface } = video.getSettings();
@@ -242,7 +242,6 @@ def test_shared_screen_has_its_own_marker_and_tone(room: Room, enter: Enter, sit
             settings: [video.contentHint, cursor, displaySurface, logicalSurface],
           };
         }"""
-        % _FRAME
     )
     for stopped, expected in ((1, 3), (2, 2), (0, 1)):
         assert expected == len(page.workers)
@@ -299,18 +298,16 @@ def test_devices_of_the_browser_are_not_unplugged(enter: Enter, site: Site) -> N
         alice.unplug_device("audio")
 
 
-def test_camera_that_plays_a_video_file_scales_its_frames(
-    room: Room, enter: Enter, site: Site, tmp_path: Path
-) -> None:
+def test_camera_that_plays_a_video_file_scales_its_frames(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
     """As with a real camera, the application can request smaller frames than the file has, but not larger ones."""
     video_file = tmp_path / "camera.webm"
     actor = PlannedParticipant(name="actor", marker=9)
     write_media(video_file, Scene(participants=(actor,), width=640, height=360, seconds=1))
     page = enter(f"{site.url}/empty.html", "alice", media=video_file).page
 
+    page.evaluate(_DEFINE_READ)
     found = page.evaluate(
         """async () => {
-          const read = %s;
           const { mediaDevices } = navigator;
           const open = async (video) => (await mediaDevices.getUserMedia({ video })).getTracks()[0];
           const tracks = [await open(true), await open({ width: { exact: 320 } })];
@@ -323,7 +320,6 @@ def test_camera_that_plays_a_video_file_scales_its_frames(
             refused: await open({ width: { min: 641 } }).catch(({ name, constraint }) => [name, constraint]),
           };
         }"""
-        % _FRAME
     )
 
     assert ["640x360", "320x180", "640x360"] == [frame["size"] for frame in found["frames"]]

@@ -235,8 +235,9 @@ function restrict(capabilities, set) {
 }
 
 /**
- * Returns the largest size with the wanted aspect ratio that is not larger than the wanted size. Other aspect ratios
- * are chosen only if the constraints leave no choice, since `verify` expects the frames of synthetic video to be 16:9.
+ * Returns the largest size with the device's aspect ratio that is not larger than the preferred size. Other aspect
+ * ratios are chosen only if the constraints leave no choice, since `verify` expects the frames of synthetic video to be
+ * 16:9.
  *
  * @param {Capabilities} allowed
  * @param {ConstraintSet} wanted
@@ -269,8 +270,8 @@ function chooseSize(allowed, wanted, defaults) {
 }
 
 /**
- * Returns the lowest steady rate that is not below the wanted one. Other frame rates are chosen only if the constraints
- * leave no choice.
+ * Returns the lowest steady rate that is not below the preferred one. Other frame rates are chosen only if the
+ * constraints leave no choice.
  *
  * @param {Range} allowed
  * @param {number} wanted

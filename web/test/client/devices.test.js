@@ -58,6 +58,24 @@ describe('devices', () => {
     assert.equal(fresh, stages[0]?.mixer.sources['me']?.audioTrack);
   });
 
+  test('of another application are unplugged and replaced by its media', async (context) => {
+    const { client, media, room } = await joined(context);
+    /** @type {string[]} */
+    const calls = [];
+    Object.assign(media, {
+      kind: 'application',
+      unplug: (/** @type {string} */ kind) => calls.push(`unplug ${kind}`),
+      plugIn: (/** @type {string} */ kind) => calls.push(`plug in ${kind}`),
+    });
+
+    client.unplugDevice('video');
+    await client.replaceDevice('video');
+
+    assert.deepEqual(['unplug video', 'plug in video'], calls);
+    assert.deepEqual([], room.replaced);
+    assert.ok(media.tracks.every(({ stopped }) => !stopped));
+  });
+
   test('are ignored when they end after a replacement', async (context) => {
     const { client, media } = await joined(context);
     const [before] = media.tracks;
