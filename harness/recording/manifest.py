@@ -27,6 +27,10 @@ _WITHOUT_TIMELINE: Final = 1024 * 1024
 _LONGEST_PLACE: Final = 200
 
 
+# What a page does differently because its Chrome runs without the harness's switches, or the page is not isolated.
+FallbackName = Literal["shared-memory", "gc", "user-activation"]
+
+
 def finite(value: Any) -> Any:
     """Return a configuration unchanged; raises ValueError for infinity and NaN, which JSON can't represent."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
@@ -67,6 +71,11 @@ class Manifest(BaseModel):
     """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
     alarms: tuple[Text, ...] = ()
     """Messages of the alarms that were raised during the recording."""
+    fallbacks: tuple[Text, ...] = ()
+    """What the page did differently because its Chrome was not started with the harness's switches, or because the page
+    is not isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was accurate to
+    about 2 ms), ``gc`` (only Chrome decided when to free memory), ``user-activation`` (Python simulated a user's action
+    so that the virtual microphone or video file could start)."""
 
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.

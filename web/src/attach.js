@@ -7,7 +7,7 @@ import { ApplicationMedia } from './application/media.js';
 import { ApplicationRoom } from './application/room.js';
 import { Client } from './client/client.js';
 import { pythonCalls } from './entry/python.js';
-import { keepCollecting } from './shared/garbage.js';
+import { keepCollecting } from './shared/memory.js';
 import { SyntheticDevices } from './media/synthetic-devices.js';
 import { VideoFileDevices } from './media/video-file-devices.js';
 import { VideoFileMedia } from './media/video-file.js';
@@ -17,7 +17,7 @@ import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
 import { Signaling } from './room/signaling.js';
-import { unsupported } from './client/support.js';
+import { fallbacksInUse, isAudioBlocked, unsupported } from './client/support.js';
 
 /**
  * @param {ApplicationHooks} hooks
@@ -27,8 +27,12 @@ export async function attach(hooks, { url, key, token, media, videoFile }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
   // The key allows a page from another origin to open our sockets. It is sent as a subprotocol, never in a URL.
   const protocols = ['recording-harness', key];
+  // Our virtual microphone and camera play audio, which Chrome may not allow on a page that nobody has clicked.
+  const mustActivate = media !== 'own' && (await isAudioBlocked());
+  if (mustActivate) await hooks.activate();
   const client = new Client({
     unsupported,
+    fallbacks: () => fallbacksInUse(mustActivate),
     createRoom: () => new ApplicationRoom(new Signaling(socket('/signal'), protocols), hooks),
     openMedia: async (_, options) => {
       if (!videoFile)

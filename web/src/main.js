@@ -4,7 +4,7 @@
  */
 
 import { Client } from './client/client.js';
-import { keepCollecting } from './shared/garbage.js';
+import { keepCollecting } from './shared/memory.js';
 import { Library } from './library/library.js';
 import { CameraMedia } from './media/camera.js';
 import { VideoFileMedia } from './media/video-file.js';
@@ -15,7 +15,7 @@ import { nertc } from './entry/nertc.js';
 import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
-import { unsupported } from './client/support.js';
+import { fallbacksInUse, unsupported } from './client/support.js';
 import { Janus } from './room/transport/janus.js';
 import { Mesh } from './room/transport/mesh.js';
 import { Room } from './room/room.js';
@@ -31,6 +31,7 @@ const socket = (path) => new URL(path, location.href.replace(/^http/, 'ws')).hre
 const createClient = () =>
   new Client({
     unsupported,
+    fallbacks: () => fallbacksInUse(),
     createRoom: () =>
       new Room(new Signaling(socket('/signal')), (options) =>
         options.sfu ? new Janus({ ...options, sfu: options.sfu }) : new Mesh(options),

@@ -83,6 +83,7 @@ def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str |
         clock_error_ms=round(facts.clock_error, 3),
         wall_seconds=_wall_seconds(contents.states),
         alarms=tuple(event.message or "" for event in timeline.events if event.event == "alarm"),
+        fallbacks=facts.fallbacks,
     )
 
 

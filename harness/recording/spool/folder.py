@@ -65,6 +65,7 @@ class Facts(BaseModel):
     clock_error: Moment
     wall_offset: Moment
     versions: dict[Text, Text]
+    fallbacks: tuple[Text, ...] = ()
 
 
 class Folder:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from harness.recording.config import Recorder
+from harness.recording.manifest import FallbackName
 from harness.recording.timeline import Name, Tile, Words
 from harness.server.access.limits import MAX_TILES
 from harness.server.access.message import Count, MarkerNumber, Message, Number, Short
@@ -23,7 +24,8 @@ class SpoolHello(Message):
     """Announces a recording, or resumes one.
 
     ``presence_from_server`` specifies whether join and leave events come from the server's room. Otherwise, the page
-    sends the join and leave events, because it is recording a call in another application.
+    sends the join and leave events, because it is recording a call in another application. ``fallbacks`` are the
+    fallbacks that the page uses (see the manifest's field of the same name).
     """
 
     type: Literal["hello"]
@@ -37,6 +39,7 @@ class SpoolHello(Message):
     frame_rate: Literal[15, 30] | None
     clock: Clock
     presence_from_server: bool = True
+    fallbacks: Annotated[tuple[FallbackName, ...], Field(max_length=8)] = ()
 
 
 class RecorderState(Message):

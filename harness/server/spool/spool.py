@@ -76,6 +76,8 @@ class Spool:
             active.clean()
             raise
         self.recordings[active.id] = active
+        if facts.fallbacks:
+            _log.info("%s: %s's page uses fallbacks: %s.", facts.stem, participant, ", ".join(facts.fallbacks))
         return active
 
     def _facts(self, hello: SpoolHello, participant: str, room: str) -> Facts:
@@ -95,6 +97,7 @@ class Spool:
             clock_error=hello.clock.error,
             wall_offset=(time.time() - time.monotonic()) * 1000,
             versions=self.versions,
+            fallbacks=hello.fallbacks,
         )
 
     def count_unfinished(self, room: str) -> int:

@@ -12,6 +12,12 @@
   /** Matches host names that refer to this machine. */
   const LOCAL = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
 
+  /** The functions that call Python (application_page.py). */
+  const bindings =
+    /** @type {{harnessMayReach: () => Promise<void>, harnessActivate: () => Promise<void>}} */ (
+      /** @type {unknown} */ (globalThis)
+    );
+
   /** Emits `connection` and `closed` with an RTCPeerConnection, and `sending` when the sent tracks may have changed. */
   class Hooks extends EventTarget {
     /** @type {Set<RTCPeerConnection>} */
@@ -51,21 +57,23 @@
       return this.#awake;
     }
 
+    async activate() {
+      // This call fails if Python has detached from the page.
+      await bindings.harnessActivate().catch(() => undefined);
+    }
+
     async #wake() {
-      const scope = /** @type {{harnessMayReach: () => Promise<void>}} */ (
-        /** @type {unknown} */ (globalThis)
-      );
       // A page from another site needs permission to connect to this machine. Ask Python to grant the permission first;
       // otherwise, Chrome would prompt the user if it has a window. This call fails if Python has detached from the
       // page.
-      if (!LOCAL.test(location.hostname)) await scope.harnessMayReach();
+      if (!LOCAL.test(location.hostname)) await bindings.harnessMayReach();
       const url = `${HARNESS.url}/src/attach.js`;
       const load = (/** @type {string} */ address) =>
         /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
       // The first import may fail while the frame is still being created. It also fails if the host name matched LOCAL
       // but the page still needs the permission. Try again in both cases.
       const module = await load(url).catch(async () => {
-        await scope.harnessMayReach();
+        await bindings.harnessMayReach();
         return load(`${url}?again`);
       });
       return module.attach(this, HARNESS);

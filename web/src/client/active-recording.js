@@ -41,9 +41,10 @@ const STATISTICS_EVERY = 1000;
  */
 
 /**
- * @typedef {object} RoomAccess what a recording needs from its room
+ * @typedef {object} RoomAccess what a recording needs from its room and its page
  * @property {string} token of the spool
  * @property {boolean} [presenceFromServer] whether join and leave events come from the server
+ * @property {FallbackName[]} [fallbacks] the fallbacks that the page uses
  * @property {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} [statistics] reads WebRTC's statistics for every
  * connection
  */
@@ -127,7 +128,10 @@ export class ActiveRecording extends Emitter {
    * @param {Source[]} sources
    * @param {RoomAccess} room
    */
-  async begin(sources, { token, presenceFromServer = true, statistics = () => Promise.resolve([]) }) {
+  async begin(
+    sources,
+    { token, presenceFromServer = true, fallbacks = [], statistics = () => Promise.resolve([]) },
+  ) {
     const { plan, mixer, spool, recorder } = this;
     for (const source of sources) mixer.set(source);
     const video = plan.type === 'video';
@@ -145,6 +149,7 @@ export class ActiveRecording extends Emitter {
           frame_rate: video ? plan.frameRate : null,
           clock: { offset: this.#clock.offset, error: this.#clock.error },
           presence_from_server: presenceFromServer,
+          fallbacks,
         }),
       ]);
       for (const message of this.#beforeReady.splice(0)) message();

@@ -16,6 +16,7 @@ import { Subscriber } from './subscriptions.js';
 /**
  * @typedef {object} Parts a client's parts, which the main modules create
  * @property {() => string | null} unsupported the reason why this browser can't record, or null if it can
+ * @property {() => FallbackName[]} fallbacks the fallbacks that this page uses
  * @property {() => CallRoom} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, videoFile: string | null}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('../mixer/mixer.js').Mixer} createMixer

@@ -191,6 +191,7 @@ export class Recordings extends Emitter {
         await recording.begin(sources, {
           token: room.spoolToken,
           presenceFromServer: room.presenceFromServer,
+          fallbacks: this.#parts.fallbacks(),
           statistics: () => room.statistics(),
         });
       } catch (error) {

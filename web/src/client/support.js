@@ -1,4 +1,7 @@
-/** Support: checks whether this browser can record a room. */
+/** Support: checks whether this browser can record a room, and which fallbacks this requires. */
+
+import { canCollectGarbage, hasSharedMemory } from '../shared/memory.js';
+import { pause } from '../shared/pause.js';
 
 const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
 
@@ -21,4 +24,32 @@ export function unsupported(
   if (missing.length === 0 && chromium) return null;
   const lack = missing.length > 0 ? `it has no ${missing.join(', no ')}` : 'it is not built on Chromium';
   return `This browser can't record a room: ${lack}. Use Chrome, Edge or Chromium.`;
+}
+
+/**
+ * Returns the names of the fallbacks in use, which the manifest lists.
+ *
+ * @param {boolean} [activated] whether Python had to simulate a user's action
+ * @returns {FallbackName[]}
+ */
+export function fallbacksInUse(activated = false) {
+  /** @type {Record<FallbackName, boolean>} */
+  const inUse = { 'shared-memory': !hasSharedMemory, gc: !canCollectGarbage, 'user-activation': activated };
+  const names = /** @type {FallbackName[]} */ (Object.keys(inUse));
+  return names.filter((name) => inUse[name]);
+}
+
+/**
+ * Resolves with whether Chrome plays no audio until the user acts on the page (Chrome fact 6).
+ *
+ * @param {{userActivation: {hasBeenActive: boolean}}} [agent]
+ */
+export async function isAudioBlocked(agent = navigator) {
+  if (agent.userActivation.hasBeenActive) return false;
+  const refused = new Audio().play().then(
+    () => false,
+    (/** @type {Error} */ { name }) => name === 'NotAllowedError',
+  );
+  // If audio is allowed, `play` waits for the element's source. Otherwise, it fails at once.
+  return Promise.race([refused, pause(0).then(() => false)]);
 }

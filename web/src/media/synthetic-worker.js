@@ -3,7 +3,7 @@
  * strip and a moving ball.
  */
 
-import { keepCollecting } from '../shared/garbage.js';
+import { keepCollecting } from '../shared/memory.js';
 import { GRAY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';

@@ -8,7 +8,7 @@
 
 import { HarnessError, cacheError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { collectGarbage } from '../shared/garbage.js';
+import { collectGarbage } from '../shared/memory.js';
 import { parse } from '../shared/json.js';
 
 const READY_WITHIN = 10_000;

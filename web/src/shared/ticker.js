@@ -1,6 +1,7 @@
 /** Ticker: calls a function in a worker at exact multiples of a step, and never twice for the same multiple. */
 
 import { pageNow } from './clock.js';
+import { hasSharedMemory } from './memory.js';
 
 /** A late tick runs at once, but is skipped if it is more than this many steps late. */
 const CATCH_UP = 3;
@@ -9,13 +10,14 @@ const CATCH_UP = 3;
 const pause = makePause();
 
 function makePause() {
-  // On an isolated page, Atomics.waitAsync wakes up within 0.5 ms (Chrome fact 32). A worker's timer may be a few ms
-  // late.
-  if (typeof SharedArrayBuffer === 'function' && 'waitAsync' in Atomics) {
+  // With shared memory, Atomics.waitAsync wakes up within 0.5 ms (Chrome fact 32). A worker's timer may be a few ms
+  // late, even on a page in the background, where only the timers of the window are slowed down.
+  if (hasSharedMemory && 'waitAsync' in Atomics) {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     return (/** @type {number} */ ms) => Promise.resolve(Atomics.waitAsync(cell, 0, 0, ms).value);
   }
-  return (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  // Timers round down to whole ms, and the wait for the rest would then take 4 ms.
+  return (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, Math.ceil(ms)));
 }
 
 /** Calls `onTick(number, due)` once per step until the ticker is stopped; `due` is in ms on the page's clock. */

@@ -82,6 +82,8 @@ interface ApplicationHooks extends EventTarget {
   answers: WeakMap<object, Answers>;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
+  /** Makes Chrome treat the page as if the user had acted on it. */
+  activate(): Promise<void>;
 }
 
 /** The calls that Python can make (entry/python.js). */

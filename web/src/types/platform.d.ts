@@ -24,5 +24,7 @@ declare class AudioWorkletProcessor {
 }
 declare function registerProcessor(
   name: string,
-  processor: new (options: { processorOptions: { buffer: SharedArrayBuffer } }) => AudioWorkletProcessor,
+  processor: new (options: {
+    processorOptions: { buffer: SharedArrayBuffer | undefined };
+  }) => AudioWorkletProcessor,
 ): void;

@@ -54,6 +54,13 @@ interface FinishedRecording {
   duration: number;
 }
 
+/**
+ * What a page does differently because its Chrome was not started with the harness's command-line switches, or because
+ * the page is not isolated. `shared-memory`: threads exchange audio as messages, and workers wait with timers. `gc`:
+ * Chrome alone decides when to free memory. `user-activation`: Python simulated a user's action, so that audio starts.
+ */
+type FallbackName = 'shared-memory' | 'gc' | 'user-activation';
+
 type FromSpool =
   /**
    * `acked_seq` is the number of messages that the server has received since the recording began, and `resume` is the
@@ -95,6 +102,7 @@ type ToSpool =
       clock: { offset: number; error: number };
       /** Whether the server provides the join and leave events; otherwise, this page sends them. */
       presence_from_server: boolean;
+      fallbacks: readonly FallbackName[];
     }
   | { type: 'recorder'; state: RecorderState; time: number }
   | ({ type: 'ticks' } & TickLog)

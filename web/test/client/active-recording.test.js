@@ -54,12 +54,13 @@ describe('beginning', () => {
   test('describes the recording to the server', async (context) => {
     const { recording, spool } = setUp(context);
 
-    await recording.begin([], { token: 'token' });
+    await recording.begin([], { token: 'token', fallbacks: ['gc'] });
 
     assert.deepEqual(
       {
         token: 'token',
         presence_from_server: true,
+        fallbacks: ['gc'],
         recording: null,
         recorder: 'all',
         config: recording.plan.config,

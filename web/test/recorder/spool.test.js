@@ -16,6 +16,7 @@ const HELLO = /** @type {const} */ ({
   height: 360,
   frame_rate: 15,
   presence_from_server: true,
+  fallbacks: [],
   clock: { offset: -5, error: 0.5 },
 });
 const FINISHED = { id: 'r1', name: 'standup.webm', size: 10, sha256: 'abc', duration: 1.5 };

@@ -196,6 +196,7 @@ export function setUp(context) {
   const parts = {
     /** @type {() => string | null} */
     unsupported: () => null,
+    fallbacks: () => [],
     createRoom: () => room,
     /** @type {() => Promise<FakeMedia>} */
     openMedia: () => Promise.resolve(media),

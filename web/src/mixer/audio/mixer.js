@@ -6,6 +6,7 @@
  * (../mixer.js) creates the AudioMixer.
  */
 
+import { hasSharedMemory } from '../../shared/memory.js';
 import { startWorker } from '../../shared/start-worker.js';
 import { Ring } from './ring.js';
 
@@ -123,12 +124,18 @@ class RemoteAudio {
     this.#id = id;
     this.node = new GainNode(context);
     this.node.connect(destination);
-    const { buffer } = new Ring();
     const { readable } = new MediaStreamTrackProcessor({
       track: /** @type {MediaStreamAudioTrack} */ (track),
     });
-    worker.postMessage({ type: 'read', id, readable, buffer }, [readable]);
-    void ready.then(() => this.#createPlayer(context, buffer));
+    if (hasSharedMemory) {
+      const { buffer } = new Ring();
+      worker.postMessage({ type: 'read', id, readable, target: buffer }, [readable]);
+      void ready.then(() => this.#createPlayer(context, buffer));
+    } else {
+      const { port1, port2 } = new MessageChannel();
+      worker.postMessage({ type: 'read', id, readable, target: port1 }, [readable, port1]);
+      void ready.then(() => this.#createPlayer(context)?.port.postMessage({ pieces: port2 }, [port2]));
+    }
   }
 
   /** @param {number} ms */
@@ -146,9 +153,14 @@ class RemoteAudio {
     this.#worker.postMessage({ type: 'stop', id: this.#id });
   }
 
-  /** @param {AudioContext} context @param {SharedArrayBuffer} buffer */
+  /**
+   * Starts the playback; does nothing if the track has been removed in the meantime.
+   *
+   * @param {AudioContext} context
+   * @param {SharedArrayBuffer | ArrayBuffer} [buffer] the memory of the ring; by default, the player allocates it
+   */
   #createPlayer(context, buffer) {
-    if (this.#closed) return;
+    if (this.#closed) return null;
     this.#player = new AudioWorkletNode(context, 'ring-player', {
       numberOfInputs: 0,
       outputChannelCount: [2],
@@ -156,6 +168,7 @@ class RemoteAudio {
     });
     this.#player.connect(this.node);
     if (!Number.isNaN(this.#delay)) this.#player.port.postMessage({ delay: this.#delay - REMOTE_DELAY });
+    return this.#player;
   }
 }
 

@@ -1,19 +1,32 @@
-/** An audio worklet that plays audio from a ring buffer. The worklet's node has no inputs. */
+/**
+ * An audio worklet that plays audio from a ring buffer. The worklet's node has no inputs. Without shared memory, the
+ * node receives a message port through which the audio arrives.
+ */
 
 import { RingPlayer } from './ring-player.js';
-import { Ring } from './ring.js';
+import { Ring, receivePieces } from './ring.js';
+
+/** @typedef {{delay: number} | {pieces: MessagePort} | 'stop'} Message */
 
 class RingProcessor extends AudioWorkletProcessor {
   #player;
+  /** @type {MessagePort | null} */
+  #pieces = null;
   #running = true;
 
-  /** @param {{processorOptions: {buffer: SharedArrayBuffer}}} options */
+  /** @param {{processorOptions: {buffer: SharedArrayBuffer | undefined}}} options */
   constructor({ processorOptions }) {
     super();
-    this.#player = new RingPlayer(new Ring(processorOptions.buffer));
-    this.port.onmessage = (/** @type {MessageEvent<{delay: number} | 'stop'>} */ { data }) => {
-      if (data === 'stop') this.#running = false;
-      else this.#player.setDelay(data.delay);
+    const ring = new Ring(processorOptions.buffer);
+    this.#player = new RingPlayer(ring);
+    this.port.onmessage = (/** @type {MessageEvent<Message>} */ { data }) => {
+      if (data === 'stop') {
+        this.#running = false;
+        this.#pieces?.close();
+      } else if ('pieces' in data) {
+        this.#pieces = data.pieces;
+        receivePieces(data.pieces, ring);
+      } else this.#player.setDelay(data.delay);
     };
   }
 

@@ -1,7 +1,10 @@
 /**
- * Ring: a ring buffer in shared memory, which holds a little over a second of audio. A worker writes a track's audio to
- * it, and a worklet plays the audio.
+ * Ring: a ring buffer that holds a little over a second of audio. A worker writes a track's audio to it, and a worklet
+ * plays the audio. If the page has shared memory, both threads use the same ring. Otherwise, the worklet has the ring,
+ * and the worker sends each piece of audio to it as a message (RingSender).
  */
+
+import { hasSharedMemory } from '../../shared/memory.js';
 
 export const SAMPLE_RATE = 48_000;
 /**
@@ -21,10 +24,10 @@ export class Ring {
   #channels;
 
   /**
-   * @param {SharedArrayBuffer} [buffer] the memory of a ring that another thread has created; by default, new memory is
-   * allocated
+   * @param {SharedArrayBuffer | ArrayBuffer} [buffer] the memory of a ring that another thread has created; by default,
+   * new memory is allocated
    */
-  constructor(buffer = new SharedArrayBuffer(HEADER + CHANNELS * FRAMES * 4)) {
+  constructor(buffer = allocate(HEADER + CHANNELS * FRAMES * 4)) {
     this.buffer = buffer;
     this.#written = new Int32Array(buffer, 0, 1);
     this.#channels = [0, 1].map((channel) => new Float32Array(buffer, HEADER + channel * FRAMES * 4, FRAMES));
@@ -68,4 +71,48 @@ export class Ring {
     if (behind <= 0 || behind > FRAMES) return 0;
     return /** @type {number} */ (/** @type {Float32Array} */ (this.#channels[channel])[at & (FRAMES - 1)]);
   }
+}
+
+/** @param {number} bytes */
+const allocate = (bytes) => (hasSharedMemory ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
+
+/** Writes to a ring in another thread by sending each piece of audio through a message port. */
+export class RingSender {
+  #port;
+
+  /** @param {MessagePort} port the port whose other end was passed to `receivePieces` */
+  constructor(port) {
+    this.#port = port;
+  }
+
+  /**
+   * Adds audio frames, as `Ring.write` does.
+   *
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   */
+  write(left, right) {
+    // The caller reuses its arrays, so send copies. Mono audio needs only one copy.
+    const piece = right === left ? [left.slice()] : [left.slice(), right.slice()];
+    this.#port.postMessage(
+      piece,
+      piece.map(({ buffer }) => buffer),
+    );
+  }
+
+  close() {
+    this.#port.close();
+  }
+}
+
+/**
+ * Writes the pieces that a RingSender sends through the port to the ring.
+ *
+ * @param {MessagePort} port
+ * @param {Ring} ring
+ */
+export function receivePieces(port, ring) {
+  port.onmessage = (
+    /** @type {MessageEvent<[Float32Array, Float32Array?]>} */ { data: [left, right = left] },
+  ) => ring.write(left, right);
 }

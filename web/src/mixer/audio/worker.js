@@ -1,9 +1,14 @@
-/** Reads the audio of remote tracks as it arrives, and writes it to ring buffers, from which worklets play it. */
+/**
+ * Reads the audio of remote tracks as it arrives, and writes it to ring buffers, from which worklets play it. A `read`
+ * message contains either a ring's shared memory, or the port of a RingSender.
+ */
 
-import { keepCollecting } from '../../shared/garbage.js';
-import { Ring } from './ring.js';
+import { keepCollecting } from '../../shared/memory.js';
+import { Ring, RingSender } from './ring.js';
 
-/** @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, buffer: SharedArrayBuffer}} ReadMessage */
+/**
+ * @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, target: SharedArrayBuffer | MessagePort}} ReadMessage
+ */
 /**
  * @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage stops reading one track, or ends the worker after
  * all tracks have been stopped
@@ -27,10 +32,13 @@ self.addEventListener('message', (/** @type {MessageEvent<ReadMessage | StopMess
   if (data.type === 'stop') return;
   const reader = data.readable.getReader();
   readers.set(data.id, reader);
-  void read(reader, new Ring(data.buffer));
+  if (data.target instanceof MessagePort) {
+    const sender = new RingSender(data.target);
+    void read(reader, sender).finally(() => sender.close());
+  } else void read(reader, new Ring(data.target));
 });
 
-/** @param {ReadableStreamDefaultReader<AudioData>} reader @param {Ring} ring */
+/** @param {ReadableStreamDefaultReader<AudioData>} reader @param {Ring | RingSender} ring */
 async function read(reader, ring) {
   let planes = [new Float32Array(0), new Float32Array(0)];
   for (;;) {

@@ -6,7 +6,7 @@
  */
 
 import { pageNow } from '../../shared/clock.js';
-import { keepCollecting } from '../../shared/garbage.js';
+import { keepCollecting } from '../../shared/memory.js';
 import { fill, imageBytes } from '../../shared/i420.js';
 import { Ticker } from '../../shared/ticker.js';
 import { Watchdog } from '../../shared/watchdog.js';

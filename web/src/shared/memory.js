@@ -1,0 +1,28 @@
+/**
+ * Memory: whether threads can share it, and the collection of garbage that Chrome would not collect by itself. The
+ * wrappers of frames and blobs are small, but each wrapper keeps a lot of memory in use.
+ *
+ * Garbage must be collected on each thread separately (on the page and on each worker). The harness launches Chrome
+ * with --js-flags=--expose-gc, which lets a thread request garbage collection. In a Chrome without this switch, there
+ * is nothing to call, so more memory stays in use until Chrome collects it.
+ */
+
+const EVERY = 10_000;
+const { gc } = /** @type {{gc?: (options: {type: 'major', execution: 'async'}) => Promise<void>}} */ (
+  globalThis
+);
+
+/** Whether this page's threads can share memory (Chrome fact 32). */
+export const hasSharedMemory = typeof SharedArrayBuffer === 'function';
+
+/** Whether a thread can request garbage collection (Chrome fact 34). */
+export const canCollectGarbage = gc !== undefined;
+
+export function collectGarbage() {
+  void gc?.({ type: 'major', execution: 'async' });
+}
+
+/** Starts collecting the calling thread's garbage every 10 s. */
+export function keepCollecting() {
+  if (canCollectGarbage) setInterval(collectGarbage, EVERY);
+}
