@@ -27,8 +27,8 @@ export async function attach(hooks, { url, key, token, media, videoFile }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
   // The key allows a page from another origin to open our sockets. It is sent as a subprotocol, never in a URL.
   const protocols = ['recording-harness', key];
-  // Our virtual microphone and camera play audio, which Chrome may not allow on a page that nobody has clicked.
-  const mustActivate = media !== 'own' && (await isAudioBlocked());
+  // The virtual microphone and the playback of remote audio need permission to play audio (Chrome fact 6).
+  const mustActivate = await isAudioBlocked();
   if (mustActivate) await hooks.activate();
   const client = new Client({
     unsupported,

@@ -26,6 +26,8 @@ _FRAME_STATE: Final = """() => {
 _PERMISSION: Final = "loopback-network"
 # The page calls this binding before it connects to our server (hooks.js).
 _REACH_BINDING: Final = "harnessMayReach"
+# The page calls this binding if Chrome does not play audio before the user acts on the page (hooks.js).
+_ACTIVATE_BINDING: Final = "harnessActivate"
 # Part of Chrome's error message when a page can't import a module.
 _NO_MODULE: Final = "dynamically imported module"
 
@@ -62,8 +64,16 @@ class ApplicationPage(DrivenPage):
         session = page.context.new_cdp_session(page)
         session.send("Page.setBypassCSP", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
+        # Chrome fact 44: a script that Playwright evaluates counts as an action of the user.
+        activate = page.expose_binding(_ACTIVATE_BINDING, lambda source: source["frame"].evaluate("0"))
         init_script = page.add_init_script(script)
-        self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
+        self._undo: list[Callable[[], None]] = [
+            init_script.close,
+            session.detach,
+            reach.close,
+            activate.close,
+            self._remove_listeners,
+        ]
         if emulate_network:
             self._undo.append(self._prepare_network().close)
 

@@ -30,10 +30,14 @@ STRICT: Final = {
 
 
 class Site(Served):
-    """The applications' site, served over HTTPS on localhost; it serves the folder ``sdk`` at /sdk."""
+    """The applications' site on localhost; it serves the folder ``sdk`` at /sdk.
 
-    def __init__(self, *, sdk: Path | None = None, strict: bool = True) -> None:
-        super().__init__(host="localhost", certificate=_certificate())
+    If ``strict`` is true, the responses have the security headers of a strict application. If ``tls`` is false, the
+    site is served over plain HTTP.
+    """
+
+    def __init__(self, *, sdk: Path | None = None, strict: bool = True, tls: bool = True) -> None:
+        super().__init__(host="localhost", certificate=_certificate() if tls else None)
         self._sdk = sdk
         self._strict = strict
         # The participants' sockets, by room.

@@ -55,6 +55,7 @@ def manifest(path: Path) -> Manifest:
         ticks_missed=2,
         clock_error_ms=0.2,
         alarms=("The video stalled.",),
+        fallbacks=("shared-memory", "gc"),
     )
 
 

@@ -182,6 +182,7 @@ def never_verify(_: Path) -> Never:
     [
         HELLO,
         HELLO | {"width": None, "height": None, "frame_rate": None},
+        HELLO | {"fallbacks": ["shared-memory", "gc", "user-activation"]},
         {"type": "recorder", "state": "started", "time": 1.7e12},
         {"type": "recorder", "state": "paused", "time": 1.7e12},
         {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
@@ -214,6 +215,8 @@ def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
         {"clock": {"offset": 1e14, "error": 0}},
         {"clock": {"offset": None, "error": 0}},
         {"path": "/etc/passwd"},
+        {"fallbacks": ["everything"]},
+        {"fallbacks": ["gc"] * 9},
     ],
 )
 def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:

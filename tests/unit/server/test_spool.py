@@ -23,7 +23,7 @@ from harness.server.spool.active_recording import GONE
 from harness.server.spool.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool, default_stem
 from harness.verification.probe.container import read_structure
-from tests.support.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recorded
+from tests.support.spooling import OFFSET, STARTED, VERSIONS, announce, begin, feed, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,6 +218,22 @@ def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spo
 
     assert (Member(name="alice", marker=0), Member(name="guest 1")) == timeline.members
     assert ["alice", "guest 1"] == [event.participant for event in timeline.events if event.event == "join"]
+
+
+def test_manifest_and_log_name_the_fallbacks_of_the_page(
+    spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The page names its fallbacks when it announces a recording."""
+    caplog.set_level("INFO")
+    hello = announce().model_copy(update={"fallbacks": ("shared-memory", "gc")})
+    active = spool.begin(hello, participant="alice", room="daily", joins=())
+    active.log.add_recorder_state("started", STARTED)
+    feed(active, audio_bytes)
+
+    manifest = active.finish_with_manifest()
+
+    assert ("shared-memory", "gc") == manifest.fallbacks
+    assert any("alice's page uses fallbacks: shared-memory, gc." in line for line in caplog.messages)
 
 
 def test_finishing_twice_returns_the_same_manifest(spool: Spool, audio_bytes: bytes) -> None:

@@ -1,0 +1,112 @@
+"""Record calls in browsers that the harness did not launch, so that none of its command-line switches is set."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.browser.chrome import launch_options
+from harness.browser.locate import locate
+from tests.support.application_calls import meet, record_call
+from tests.support.reports import check_recording
+from tests.support.servers.application_site import NODE_MODULES, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import BrowserContext, BrowserType, Page
+
+    from harness import Participant, Room
+
+LAUNCHES = ("plain", "persistent", "cdp")
+
+
+@pytest.fixture(scope="module")
+def plain_site() -> Iterator[Site]:
+    """Serve applications without the security headers that would isolate their pages."""
+    if not (NODE_MODULES / "simple-peer").is_dir():
+        pytest.skip("The libraries of the applications are not installed; run make setup-dev.")
+    with Site(strict=False, tls=False) as site:
+        yield site
+
+
+@pytest.fixture(params=LAUNCHES)
+def foreign_context(
+    request: pytest.FixtureRequest, browser_type: BrowserType, browser_type_launch_args: dict[str, Any], tmp_path: Path
+) -> Iterator[BrowserContext]:
+    """Return a context of a browser that was started in another way than the harness starts it."""
+    options = {**browser_type_launch_args, "args": []}
+    if request.param == "plain":
+        browser = browser_type.launch(**options)
+        yield browser.new_context()
+        browser.close()
+    elif request.param == "persistent":
+        context = browser_type.launch_persistent_context(tmp_path / "profile", **options)
+        yield context
+        context.close()
+    else:
+        with started_chrome(tmp_path / "profile") as address:
+            browser = browser_type.connect_over_cdp(address)
+            yield browser.contexts[0]
+            browser.close()
+
+
+@contextlib.contextmanager
+def started_chrome(profile: Path, *switches: str) -> Iterator[str]:
+    """Start Chrome as a user does, without Playwright, and yield the address of its debugging port."""
+    found = locate()
+    command = [str(found.executable), "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    if not launch_options(found)["chromium_sandbox"]:
+        command.append("--no-sandbox")
+    with subprocess.Popen([*command, *switches], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield f"http://127.0.0.1:{_debugging_port(profile, process)}"
+        finally:
+            process.terminate()
+
+
+def _debugging_port(profile: Path, process: subprocess.Popen[bytes], seconds: float = 30) -> int:
+    """Wait until Chrome has written its port into its profile."""
+    end = time.monotonic() + seconds
+    file = profile / "DevToolsActivePort"
+    while not (file.is_file() and "\n" in file.read_text(encoding="utf-8")):
+        assert process.poll() is None, "Chrome has ended."
+        assert time.monotonic() < end, "Chrome has opened no port."
+        time.sleep(0.05)
+    return int(file.read_text(encoding="utf-8").split()[0])
+
+
+@pytest.fixture
+def join(room: Room, foreign_context: BrowserContext, plain_site: Site) -> Callable[[str], Participant]:
+    """Return a function that attaches a participant's page in the foreign browser and joins a call."""
+
+    def join(name: str) -> Participant:
+        page = foreign_context.new_page()
+        participant = room.attach(page, name)
+        page.goto(f"{plain_site.url}/simple-peer.html")
+        return participant
+
+    return join
+
+
+def test_call_is_recorded_and_downloaded_twice(room: Room, join: Callable[[str], Participant]) -> None:
+    """Without the harness's switches, the page uses fallbacks, and the manifest names them."""
+    alice, bob = join("alice"), join("bob")
+    meet(room, alice, bob)
+
+    recording = record_call(room, alice)
+    again = alice.download_media_recording()
+
+    report = check_recording(recording)
+    for name in ("alice", "bob"):
+        assert report.participant(name).is_audible(0.5, 2.5)
+    assert recording.path != again.path
+    assert recording.sha256 == again.sha256
+    manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
+    assert {"shared-memory", "gc", "user-activation"} == set(manifest["fallbacks"])
