@@ -123,7 +123,7 @@ def attach(
     Raises:
         ConfigError: The page has already loaded something, or ``media`` is not valid.
         NotSupportedError: The browser is not Chromium.
-        SetupError: The folder can't be used.
+        SetupError: The folder can't be used, or the browser can't reach this machine's loopback interface.
     """
     from harness.server.room_server import RoomServer
 

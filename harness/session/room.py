@@ -165,6 +165,7 @@ class Room:
         Raises:
             ConfigError: The page has already loaded something, or ``media`` is not valid.
             NotSupportedError: The browser is not Chromium.
+            SetupError: The browser can't reach this machine's loopback interface.
         """
         return self._attach(page, name, media, owned=False, emulate_network=emulate_network)
 

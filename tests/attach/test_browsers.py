@@ -6,21 +6,23 @@ import contextlib
 import json
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from harness import SetupError
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
 from tests.support.application_calls import meet, record_call
 from tests.support.reports import check_recording
-from tests.support.servers.application_site import NODE_MODULES, Site
+from tests.support.servers.application_site import APPLICATIONS, NODE_MODULES, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from playwright.sync_api import BrowserContext, BrowserType, Page
+    from playwright.sync_api import BrowserContext, BrowserType, Route
 
     from harness import Participant, Room
 
@@ -110,3 +112,50 @@ def test_call_is_recorded_and_downloaded_twice(room: Room, join: Callable[[str],
     assert recording.sha256 == again.sha256
     manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
     assert {"shared-memory", "gc", "user-activation"} == set(manifest["fallbacks"])
+
+
+def test_internet_page_reaches_this_machine(room: Room, foreign_context: BrowserContext) -> None:
+    """The permission to access this machine is also granted in the default context, which has no Playwright options."""
+    answers = {"/": "text/html", "/alone.js": "text/javascript"}
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        body = '<!doctype html><script src="/alone.js" type="module"></script>'
+        if path != "/":
+            body = (APPLICATIONS / path.removeprefix("/")).read_text(encoding="utf-8")
+        route.fulfill(body=body, content_type=answers[path])
+
+    foreign_context.route("https://app.example/**", answer)
+    page = foreign_context.new_page()
+    alice = room.attach(page, "alice")
+    page.goto("https://app.example/")
+    page.get_by_text("connected").wait_for()
+
+    report = check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
+
+    assert report.participant("alice").is_audible(0.5, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("switches", "reason"),
+    [
+        # In the browser, this machine's loopback address leads nowhere, as on another machine.
+        (["--host-resolver-rules=MAP 127.0.0.1 ~NOTFOUND"], r"NAME_NOT_RESOLVED\).*expose_network"),
+        (["--proxy-server=127.0.0.1:1", "--proxy-bypass-list=<-loopback>"], r"PROXY.*bypass the browser's proxy"),
+    ],
+    ids=["another machine", "proxy"],
+)
+def test_browser_that_cannot_reach_the_server_is_refused_with_the_remedy(
+    room: Room, browser_type: BrowserType, tmp_path: Path, switches: list[str], reason: str
+) -> None:
+    """The page is refused before it loads anything, and stays usable."""
+    with started_chrome(tmp_path / "profile", *switches) as address:
+        browser = browser_type.connect_over_cdp(address)
+        page = browser.contexts[0].new_page()
+
+        with pytest.raises(SetupError, match=reason):
+            room.attach(page, "alice")
+
+        assert 2 == page.evaluate("1 + 1")
+        assert room.participants == []
+        browser.close()

@@ -60,6 +60,26 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
     assert "suspended" == bare_page.evaluate("context.state")
 
 
+def test_fact_47_a_script_from_python_counts_as_an_action_of_the_user(bare_page: Page, site: Site) -> None:
+    """Fact 47: before the first action, ``play`` fails at once; after Python has evaluated a script, audio may start."""
+    script = """
+      const outcome = () => Promise.race([
+        new Audio().play().catch(({ name }) => name),
+        new Promise((resolve) => setTimeout(resolve, 0, 'waits')),
+      ]);
+      const before = outcome();
+      const active = navigator.userActivation.hasBeenActive;
+    """
+    bare_page.goto(site.serve("/playing", f"<!doctype html><script>{script}</script>", {}))
+
+    before, active, now_active, after = bare_page.evaluate(
+        "async () => [await before, active, navigator.userActivation.hasBeenActive, await outcome()]"
+    )
+
+    assert ("NotAllowedError", False) == (before, active)
+    assert (True, "waits") == (now_active, after)
+
+
 def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, site: Site) -> None:
     """Fact 11: MediaStreamTrackProcessor and MediaStreamTrackGenerator exist in windows but not in workers.
 

@@ -147,6 +147,24 @@ def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) ->
     assert [("function", True), ("function", False), ("function", True), ("undefined", False)] == found
 
 
+def test_fact_48_a_resource_loaded_over_cdp_shows_whether_the_browser_reaches_it(bare_chrome: Browser, site: Site) -> None:
+    """Fact 48: an empty page is enough, and neither routes nor the offline mode affect the request."""
+    context = bare_chrome.new_context(offline=True)
+    context.route("**/*", lambda route: route.abort())
+    session = context.new_cdp_session(context.new_page())
+    frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+    options = {"disableCache": True, "includeCredentials": False}
+
+    served, refused = (
+        session.send("Network.loadNetworkResource", {"frameId": frame, "url": url, "options": options})["resource"]
+        for url in (site.url, "http://127.0.0.1:2/")
+    )
+
+    assert 200 == served["httpStatusCode"]
+    assert "net::ERR_CONNECTION_REFUSED" == refused["netErrorName"]
+    context.close()
+
+
 def test_fact_40_a_download_link_fires_beforeunload(page: Page, site: Site) -> None:
     """Fact 40: unless a download link opens a new window, it fires `beforeunload`, which makes applications hang up."""
     page.goto(site.serve("/left", "<!doctype html>", {}))

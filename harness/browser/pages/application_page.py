@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.pages.driven_page import DrivenPage, require_chromium_context
-from harness.errors import ConfigError, PageError, not_supported
+from harness.errors import ConfigError, PageError, SetupError, not_supported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Frame, Page
+    from playwright.sync_api import CDPSession, Frame, Page
 
 # JavaScript that returns the number of the frame's peer connections, and whether the frame is awake. A frame is awake
 # once it has loaded our modules (hooks.js). The result is null if the frame can't be recorded.
@@ -30,6 +30,7 @@ _REACH_BINDING: Final = "harnessMayReach"
 _ACTIVATE_BINDING: Final = "harnessActivate"
 # Part of Chrome's error message when a page can't import a module.
 _NO_MODULE: Final = "dynamically imported module"
+_OK: Final = 200
 
 
 class ApplicationPage(DrivenPage):
@@ -40,7 +41,8 @@ class ApplicationPage(DrivenPage):
     content security policy is bypassed. When the page first needs the harness's server, the page's origin is permitted
     to access servers on this machine. ``emulate_network`` prepares the page for later network emulation.
 
-    Raises ConfigError if the page's URL is not about:blank, and NotSupportedError if the browser is not Chromium.
+    Raises ConfigError if the page's URL is not about:blank, NotSupportedError if the browser is not Chromium, and
+    SetupError if the browser can't reach the harness's server.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
@@ -55,16 +57,20 @@ class ApplicationPage(DrivenPage):
                 "so that nothing is missed."
             )
             raise ConfigError(message)
+        session = page.context.new_cdp_session(page)
+        _check_reachable(session, url)
         super().__init__(page, url)
         self._owned = owned
         # The origin that has permission to access this machine while the page is attached.
         self._origin: str | None = None
         # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. The
         # setting is undone when the session ends.
-        session = page.context.new_cdp_session(page)
         session.send("Page.setBypassCSP", {"enabled": True})
+        # Chrome slows down a page in a background tab. Playwright prevents this, unless it was told to leave the
+        # browser's settings alone (connect_over_cdp with no_defaults).
+        session.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
-        # Chrome fact 44: a script that Playwright evaluates counts as an action of the user.
+        # Chrome fact 47: a script that Playwright evaluates counts as an action of the user.
         activate = page.expose_binding(_ACTIVATE_BINDING, lambda source: source["frame"].evaluate("0"))
         init_script = page.add_init_script(script)
         self._undo: list[Callable[[], None]] = [
@@ -151,3 +157,27 @@ class ApplicationPage(DrivenPage):
                 if state is not None:
                     found.append((state, frame))
         return found
+
+
+def _check_reachable(session: CDPSession, url: str) -> None:
+    """Raise SetupError unless the browser reaches our server; ``session`` belongs to one of the browser's pages."""
+    frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+    options = {"disableCache": True, "includeCredentials": False}
+    # Chrome fact 48: neither Playwright's routes nor a page's permissions affect this request.
+    answer = session.send(
+        "Network.loadNetworkResource", {"frameId": frame, "url": f"{url}/src/attach.js", "options": options}
+    )["resource"]
+    status = answer.get("httpStatusCode")
+    if status == _OK:
+        return
+    session.detach()
+    reason = f"HTTP status {status}" if status else answer.get("netErrorName", "no reason given")
+    if "PROXY" in reason or "TUNNEL" in reason:
+        remedy = "Add 127.0.0.1 to the addresses that bypass the browser's proxy."
+    else:
+        remedy = (
+            "If the browser runs on another machine or in a container, start 'playwright run-server --unsafe' there, "
+            'and use chromium.connect(address, expose_network="<loopback>") instead of connect_over_cdp.'
+        )
+    message = f"The browser can't reach the harness's server at {url} ({reason}). {remedy}"
+    raise SetupError(message)
