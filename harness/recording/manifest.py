@@ -74,7 +74,7 @@ class Manifest(BaseModel):
     fallbacks: tuple[Text, ...] = ()
     """What the page did differently because its Chrome was not started with the harness's switches, or because the page
     is not isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was accurate to
-    about 2 ms), ``gc`` (only Chrome decided when to free memory), ``user-activation`` (Python simulated a user's action
+    about 2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation`` (Python simulated a user's action
     so that the virtual microphone or video file could start)."""
 
     def within_size(self) -> Self:

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness import SetupError
+from harness import RecordingError, SetupError
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
-from tests.support.application_calls import meet, record_call
+from tests.support.application_calls import SMALL, meet, record_call
 from tests.support.reports import check_recording
 from tests.support.servers.application_site import APPLICATIONS, NODE_MODULES, Site
 
@@ -53,22 +53,22 @@ def foreign_context(
         yield context
         context.close()
     else:
-        with started_chrome(tmp_path / "profile") as address:
+        with started_chrome(tmp_path / "profile") as (address, _):
             browser = browser_type.connect_over_cdp(address)
             yield browser.contexts[0]
             browser.close()
 
 
 @contextlib.contextmanager
-def started_chrome(profile: Path, *switches: str) -> Iterator[str]:
-    """Start Chrome as a user does, without Playwright, and yield the address of its debugging port."""
+def started_chrome(profile: Path, *switches: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Start Chrome as a user does, without Playwright; yield the address of its debugging port, and its process."""
     found = locate()
     command = [str(found.executable), "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
     if not launch_options(found)["chromium_sandbox"]:
         command.append("--no-sandbox")
-    with subprocess.Popen([*command, *switches], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, *switches, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            yield f"http://127.0.0.1:{_debugging_port(profile, process)}"
+            yield f"http://127.0.0.1:{_debugging_port(profile, process)}", process
         finally:
             process.terminate()
 
@@ -88,13 +88,14 @@ def _debugging_port(profile: Path, process: subprocess.Popen[bytes], seconds: fl
 def join(room: Room, foreign_context: BrowserContext, plain_site: Site) -> Callable[[str], Participant]:
     """Return a function that attaches a participant's page in the foreign browser and joins a call."""
 
-    def join(name: str) -> Participant:
-        page = foreign_context.new_page()
-        participant = room.attach(page, name)
-        page.goto(f"{plain_site.url}/simple-peer.html")
-        return participant
+    return lambda name: _join(room, foreign_context, plain_site, name)
 
-    return join
+
+def _join(room: Room, context: BrowserContext, site: Site, name: str) -> Participant:
+    page = context.new_page()
+    participant = room.attach(page, name)
+    page.goto(f"{site.url}/simple-peer.html")
+    return participant
 
 
 def test_call_is_recorded_and_downloaded_twice(room: Room, join: Callable[[str], Participant]) -> None:
@@ -149,7 +150,7 @@ def test_browser_that_cannot_reach_the_server_is_refused_with_the_remedy(
     room: Room, browser_type: BrowserType, tmp_path: Path, switches: list[str], reason: str
 ) -> None:
     """The page is refused before it loads anything, and stays usable."""
-    with started_chrome(tmp_path / "profile", *switches) as address:
+    with started_chrome(tmp_path / "profile", *switches) as (address, _):
         browser = browser_type.connect_over_cdp(address)
         page = browser.contexts[0].new_page()
 
@@ -159,3 +160,24 @@ def test_browser_that_cannot_reach_the_server_is_refused_with_the_remedy(
         assert 2 == page.evaluate("1 + 1")
         assert room.participants == []
         browser.close()
+
+
+@pytest.mark.thorough
+def test_recording_is_saved_when_the_connected_browser_crashes(
+    room: Room, browser_type: BrowserType, plain_site: Site, tmp_path: Path
+) -> None:
+    """The next wait raises an error with the recording, as it does for a browser that the harness launched."""
+    with started_chrome(tmp_path / "profile") as (address, process):
+        context = browser_type.connect_over_cdp(address).contexts[0]
+        alice, bob = (_join(room, context, plain_site, name) for name in ("alice", "bob"))
+        meet(room, alice, bob)
+        alice.start_media_recording(record_config=SMALL)
+        room.wait(seconds=2)
+        process.kill()
+
+        with pytest.raises(RecordingError, match="crashed") as caught:
+            room.wait(seconds=30)
+
+    recording = caught.value.recording
+    assert recording is not None
+    assert recording.duration > 1

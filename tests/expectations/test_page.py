@@ -126,6 +126,31 @@ def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
     assert [40, 0] == left
 
 
+def test_fact_49_a_large_allocation_makes_chrome_collect_garbage(bare_page: Page) -> None:
+    """Fact 49: without our switches, unreferenced blobs are freed after an allocation of 64 MB, in every thread."""
+    script = """async (allocate) => {
+        const whole = new Blob([new Uint8Array(1_000_000)]);
+        const blobs = Array.from({ length: 40 }, () => new WeakRef(whole.slice(1)));
+        const alive = () => blobs.filter((blob) => blob.deref()).length;
+        const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
+        await pause();
+        const before = alive();
+        await pause();
+        if (allocate) new ArrayBuffer(64 * 1024 * 1024);
+        for (let tries = 0; tries < (allocate ? 100 : 10) && alive(); tries += 1) await pause();
+        return [typeof gc, before, alive()];
+    }"""
+    in_worker = f"""(allocate) => new Promise((resolve) => {{
+        const text = `({script})(${{allocate}}).then((found) => postMessage(found))`;
+        const worker = new Worker(URL.createObjectURL(new Blob([text], {{ type: 'text/javascript' }})));
+        worker.addEventListener('message', ({{ data }}) => resolve(data));
+    }})"""
+
+    for place in (script, in_worker):
+        assert ["undefined", 40, 40] == bare_page.evaluate(place, False)  # noqa: FBT003 - the script's argument
+        assert ["undefined", 40, 0] == bare_page.evaluate(place, True)  # noqa: FBT003 - the script's argument
+
+
 @pytest.mark.own_thread
 def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) -> None:
     """Fact 32: SharedArrayBuffer (for Atomics.waitAsync) requires COOP and COEP headers or a Chrome switch."""
