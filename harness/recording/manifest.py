@@ -73,9 +73,9 @@ class Manifest(BaseModel):
     """Messages of the alarms that were raised during the recording."""
     fallbacks: tuple[Text, ...] = ()
     """What the page did differently because its Chrome was not started with the harness's switches, or because the page
-    is not isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was accurate to
-    about 2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation`` (Python simulated a user's action
-    so that the virtual microphone or video file could start)."""
+    is not isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was accurate to about
+    2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation`` (Python simulated a
+    user's action, so that audio could start)."""
 
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.

@@ -61,7 +61,7 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
 
 
 def test_fact_47_a_script_from_python_counts_as_an_action_of_the_user(bare_page: Page, site: Site) -> None:
-    """Fact 47: before the first action, ``play`` fails at once; after Python has evaluated a script, audio may start."""
+    """Fact 47: audio fails at once before the first action. After Python has evaluated a script, audio may start."""
     script = """
       const outcome = () => Promise.race([
         new Audio().play().catch(({ name }) => name),

@@ -172,7 +172,9 @@ def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) ->
     assert [("function", True), ("function", False), ("function", True), ("undefined", False)] == found
 
 
-def test_fact_48_a_resource_loaded_over_cdp_shows_whether_the_browser_reaches_it(bare_chrome: Browser, site: Site) -> None:
+def test_fact_48_a_resource_loaded_over_cdp_shows_whether_the_browser_reaches_it(
+    bare_chrome: Browser, site: Site
+) -> None:
     """Fact 48: an empty page is enough, and neither routes nor the offline mode affect the request."""
     context = bare_chrome.new_context(offline=True)
     context.route("**/*", lambda route: route.abort())

@@ -66,8 +66,8 @@ class ApplicationPage(DrivenPage):
         # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. The
         # setting is undone when the session ends.
         session.send("Page.setBypassCSP", {"enabled": True})
-        # Chrome slows down a page in a background tab. Playwright prevents this, unless it was told to leave the
-        # browser's settings alone (connect_over_cdp with no_defaults).
+        # Chrome slows down a page in a background tab. Playwright prevents this, except after connect_over_cdp with
+        # no_defaults.
         session.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
         # Chrome fact 47: a script that Playwright evaluates counts as an action of the user.

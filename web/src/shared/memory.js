@@ -4,7 +4,7 @@
  *
  * Garbage must be collected on each thread separately (on the page and on each worker). The harness launches Chrome
  * with --js-flags=--expose-gc, which lets a thread request garbage collection. In a Chrome without this switch, the
- * thread allocates so much memory that Chrome collects garbage.
+ * thread allocates a large amount of memory, which makes Chrome collect garbage.
  */
 
 const EVERY = 10_000;
