@@ -123,10 +123,11 @@ def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Pa
     check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
-# JavaScript that looks for three traces of the harness in the page, and checks whether the page's content security
+# JavaScript that looks for four traces of the harness in the page, and checks whether the page's content security
 # policy is bypassed.
 _TRACES = """() => [
-  Symbol.for('recording-harness') in window, 'harnessEvent' in window, 'harnessMayReach' in window, 'lax' in window,
+  Symbol.for('recording-harness') in window,
+  ...['harnessEvent', 'harnessMayReach', 'harnessActivate', 'lax'].map((name) => name in window),
 ]"""
 
 
@@ -140,7 +141,7 @@ def test_released_page_contains_no_trace_of_the_harness(room: Room, page: Page) 
     page.context.grant_permissions(["camera", "microphone"])
     page.goto("https://app.example/")
     page.get_by_text("connected").wait_for()
-    assert [True, True, True, True] == page.evaluate(_TRACES)
+    assert [True] * 5 == page.evaluate(_TRACES)
 
     room.close()
     page.evaluate("console.log('afterwards')")
@@ -149,7 +150,7 @@ def test_released_page_contains_no_trace_of_the_harness(room: Room, page: Page) 
     expect(page.get_by_text("connected")).to_be_visible()
     for address in ("https://app.example/", "https://other.example/"):
         page.goto(address)
-        assert [False, False, False, False] == page.evaluate(_TRACES)
+        assert [False] * 5 == page.evaluate(_TRACES)
         assert page.evaluate(_PERMISSION_STATE, "loopback-network") != "granted"
         assert page.evaluate(_PERMISSION_STATE, "camera") == "granted"
     assert "afterwards" not in lines
