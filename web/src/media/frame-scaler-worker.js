@@ -3,7 +3,7 @@
  * aspect ratio are cropped, as Chrome does with a real camera's frames.
  */
 
-import { keepCollecting } from '../shared/garbage.js';
+import { keepCollecting } from '../shared/memory.js';
 
 /** A frame that is this many microseconds early still counts as due. */
 const EARLY = 5000;
