@@ -33,7 +33,7 @@ def tiles_of(recording: Recording) -> dict[str, Tile]:
 
 
 def matches(expected: Seen, seen: Seen) -> bool:
-    """Return whether two pictures have the same corners and, except for rounding, the same aspect ratio."""
+    """Return whether two frames have the same corners and, except for rounding, the same aspect ratio."""
     return expected.corners == seen.corners and bool(expected.aspect == pytest.approx(seen.aspect, rel=0.04))
 
 
@@ -110,10 +110,10 @@ def test_a_phones_video_file_is_upright_in_other_applications(room: Room, site: 
 
 def shown_by(page: Page, video: str) -> Seen:
     """Return what a ``<video>`` shows."""
-    picture: dict[str, Any] | None = page.evaluate("(id) => pixels(id)", video)
-    if picture is None:
+    image: dict[str, Any] | None = page.evaluate("(id) => pixels(id)", video)
+    if image is None:
         return Seen("", 0.0)
-    return look_at(np.array(picture["data"], np.uint8).reshape(picture["height"], picture["width"], 4)[:, :, :3])
+    return look_at(np.array(image["data"], np.uint8).reshape(image["height"], image["width"], 4)[:, :, :3])
 
 
 def test_a_phone_that_is_turned_during_a_call_is_recorded_as_video_shows_it(room: Room, site: Site) -> None:

@@ -1,4 +1,4 @@
-"""Pictures with four colored quadrants, which show how video was turned, mirrored and stretched."""
+"""Frames with four colored quadrants, which show how video was turned, mirrored and stretched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.recording.timeline import Tile
 
-# The colors' initials are R, G, B and Y. A picture that is not turned has them in this order: top left, top right,
+# The colors' initials are R, G, B and Y. A frame that is not turned has them in this order: top left, top right,
 # bottom left, bottom right.
 _COLORS: Final = {"R": (255, 0, 0), "G": (0, 255, 0), "B": (0, 0, 255), "Y": (255, 255, 0)}
 # The two-by-two matrices of MP4 track headers, by rotation (clockwise, in degrees) and flip.
@@ -31,7 +31,7 @@ _MATRICES: Final = {
 
 
 class Seen(NamedTuple):
-    """What a picture looks like: the colors of its corners in reading order, and its width divided by its height."""
+    """What a frame looks like: the colors of its corners in reading order, and its width divided by its height."""
 
     corners: str
     aspect: float
@@ -52,17 +52,17 @@ def write_quadrants(
     ``pix_fmt`` is FFmpeg's name of the pixel format.
     """
     width, height = size
-    picture = np.zeros((height, width, 3), np.uint8)
+    image = np.zeros((height, width, 3), np.uint8)
     for index, color in enumerate(_COLORS.values()):
         top, left = index // 2 * height // 2, index % 2 * width // 2
-        picture[top : top + height // 2, left : left + width // 2] = color
+        image[top : top + height // 2, left : left + width // 2] = color
     with av.open(str(path), "w", format="mp4") as media:
         stream = add_video_stream(media, "libvpx-vp9", 30, size=size)
         stream.pix_fmt = pix_fmt
         stream.codec_context.sample_aspect_ratio = pixel_aspect
         stream.options = {"deadline": "realtime", "cpu-used": "8"}
         for number in range(60):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pix_fmt)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
             frame.pts, frame.time_base = number, Fraction(1, 30)
             media.mux(stream.encode(frame))
         media.mux(stream.encode(None))
@@ -80,18 +80,18 @@ def _set_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
     path.write_bytes(content)
 
 
-def look_at(picture: NDArray[np.uint8], tile: Tile | None = None) -> Seen:
-    """Return what an RGB picture looks like, or the part of it that a tile shows; dark borders are not included."""
+def look_at(image: NDArray[np.uint8], tile: Tile | None = None) -> Seen:
+    """Return what an RGB frame looks like, or the part of it that a tile shows; dark borders are not included."""
     if tile:
-        picture = picture[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
+        image = image[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
     # The text of labels is bright, but has no color.
-    colored = picture.max(axis=2).astype(int) - picture.min(axis=2) > 100
+    colored = image.max(axis=2).astype(int) - image.min(axis=2) > 100
     rows, columns = np.flatnonzero(colored.mean(axis=1) > 0.1), np.flatnonzero(colored.mean(axis=0) > 0.1)
     if not rows.size or not columns.size:
         return Seen("", 0.0)
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     corners = (
-        picture[round(top + y * (bottom - top)), round(left + x * (right - left))]
+        image[round(top + y * (bottom - top)), round(left + x * (right - left))]
         for y in (0.25, 0.75)
         for x in (0.25, 0.75)
     )
