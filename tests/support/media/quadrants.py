@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import av
 import numpy as np
 
-from tests.support.media.streams import add_video_stream
+from tests.support.media.streams import add_audio_stream, add_video_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ def write_quadrants(
     pixel_aspect: Fraction = Fraction(1),
     pix_fmt: str = "yuv420p",
 ) -> Path:
-    """Write an MP4 file with a display matrix, as phones do, and return its path.
+    """Write an MP4 file with a display matrix, as phones do, and silent audio; return its path.
 
     ``size`` is the size of the stored frames in pixels. ``pixel_aspect`` is a pixel's width divided by its height.
     ``pix_fmt`` is FFmpeg's name of the pixel format.
@@ -61,17 +61,22 @@ def write_quadrants(
         stream.pix_fmt = pix_fmt
         stream.codec_context.sample_aspect_ratio = pixel_aspect
         stream.options = {"deadline": "realtime", "cpu-used": "8"}
+        audio = add_audio_stream(media, "libopus", 48_000)
         for number in range(60):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
             frame.pts, frame.time_base = number, Fraction(1, 30)
             media.mux(stream.encode(frame))
-        media.mux(stream.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 96_000), np.float32), format="flt", layout="mono")
+        silence.sample_rate, silence.pts, silence.time_base = 48_000, 0, Fraction(1, 48_000)
+        media.mux(audio.encode(silence))
+        for one in (stream, audio):
+            media.mux(one.encode(None))
     _set_matrix(path, _MATRICES[rotation, flip])
     return path
 
 
 def _set_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
-    """Replace the matrix in the header of the file's only track. PyAV can't write a display matrix."""
+    """Replace the matrix in the header of the file's first track. PyAV can't write a display matrix."""
     content = bytearray(path.read_bytes())
     # The matrix follows the box's type and ten fields of four bytes (ISO/IEC 14496-12, 8.3.2).
     start = content.index(b"tkhd") + 44
