@@ -34,7 +34,7 @@ def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -
     welcome = server.join(2, "bob")
 
     (alice,) = welcome["members"]
-    media = {"audio": True, "video": True, "screen": False, "subscriptions": {"*": SMALL}}
+    media = {"audio": True, "video": True, "screen": False, "fingerprints": [], "subscriptions": {"*": SMALL}}
     assert {"name": "alice", "marker": 0, **media} == {key: value for key, value in alice.items() if key != "id"}
     assert ("welcome", "daily", "bob", 1, []) == (
         welcome["type"],
@@ -111,7 +111,7 @@ def test_a_second_hello_is_refused(server: SignalingServer) -> None:
     [
         (
             {"type": "state", "audio": False, "video": True, "screen": True},
-            {"type": "state", "audio": False, "video": True, "screen": True, "connected": True},
+            {"type": "state", "audio": False, "video": True, "screen": True, "connected": True, "fingerprints": []},
         ),
         (
             {"type": "subscribe", "subscriptions": {"*": SMALL}},

@@ -55,7 +55,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
         "clipped",
     ]
     alice = report["participants"][0]
-    assert list(alice) == ["name", "present", "video", "audio", "av_offset_ms", "drift_ppm", "delay_ms"]
+    assert list(alice) == ["name", "present", "video", "audio", "av_offset_ms", "drift_ppm", "delay_ms", "tracks"]
     assert list(alice["video"]) == ["visible", "frames", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]
     assert list(alice["audio"]) == ["audible", "silent"]
     assert list(alice["av_offset_ms"]) == ["median", "p95"]
