@@ -22,9 +22,11 @@ class FrameScaler {
   scale(frame) {
     const { width, height, frameRate } = this.size;
     const { displayWidth, displayHeight, timestamp } = frame;
-    if (timestamp + EARLY < this.#due) return null;
     const step = 1_000_000 / frameRate;
-    this.#due = Math.max(this.#due, timestamp - step) + step;
+    const early = this.#due - timestamp;
+    // The timestamps of a video file go back when the file starts again, so a frame is never early by more than a step.
+    if (early > EARLY && early <= step) return null;
+    this.#due = step + (Math.abs(early) <= step ? this.#due : timestamp);
     if (displayWidth === width && displayHeight === height) return frame.clone();
     const scale = Math.max(width / displayWidth, height / displayHeight);
     const [wide, high] = [displayWidth * scale, displayHeight * scale];
