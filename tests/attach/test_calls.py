@@ -237,8 +237,7 @@ def test_video_file_becomes_the_applications_camera(room: Room, enter: Enter, si
     )
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     bob = enter(f"{site.url}/simple-peer.html", "bob", media=video_file)
-    alice.page.get_by_text("with 1").wait_for()
-    room.wait_for(lambda: alice.others == ["unidentified 1"], what="the unidentified participant", timeout=20)
+    meet(room, alice, bob)
 
     report = verify(record_call(room, alice))
 
