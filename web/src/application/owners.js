@@ -13,6 +13,7 @@ import { SCREEN_MARKER } from '../shared/marker.js';
  * @property {(track: CallTrack) => string | null} memberOf returns the attached participant whose marker is in the track
  * @property {(connection: RTCPeerConnection) => string | null} peerOf returns the attached participant whose page is at
  * the other end of the connection; null if this is unknown, for example because a server forwards the media
+ * @property {(track: CallTrack) => boolean} isShared returns whether several participants have used the track's stream
  */
 
 /** @typedef {{member: string | null, key: string, tracks: CallTrack[]}} Owner a null `member` is unidentified */
@@ -27,7 +28,7 @@ import { SCREEN_MARKER } from '../shared/marker.js';
 
 /**
  * Returns the owner of each track. A track belongs to the participant whose marker it carries. A track without a marker
- * belongs to the participant whose page sends it, to the only other participant in its stream, or, if it is a
+ * belongs to the participant whose page sends it, to the only participant who has used its stream, or, if it is a
  * video without audio, to the only participant on its connection. All other tracks belong to unidentified owners, one
  * for each stream.
  *
@@ -35,7 +36,7 @@ import { SCREEN_MARKER } from '../shared/marker.js';
  * @param {Evidence} evidence
  * @returns {Owner[]}
  */
-export function ownersOf(tracks, { memberOf, peerOf }) {
+export function ownersOf(tracks, { memberOf, peerOf, isShared }) {
   /** @type {Map<CallTrack, string>} */
   const members = new Map();
   for (const track of tracks) {
@@ -44,7 +45,7 @@ export function ownersOf(tracks, { memberOf, peerOf }) {
   }
   const streams = [...groupBy(tracks, streamOf).values()];
   for (const ofStream of streams) {
-    assignRest(members, ofStream, ofStream);
+    if (!ofStream.some(isShared)) assignRest(members, ofStream, ofStream);
     assignMissing(members, ofStream);
   }
   for (const ofStream of streams) {

@@ -104,6 +104,12 @@ export class Participants extends Emitter {
    * @type {Map<CallTrack, string>}
    */
   #over = new Map();
+  /**
+   * The attached participants whose markers have been found in each stream of each connection.
+   *
+   * @type {WeakMap<RTCPeerConnection, Map<string, Set<string>>>}
+   */
+  #users = new WeakMap();
   #unidentified = 0;
   #attached;
   #own;
@@ -196,9 +202,11 @@ export class Participants extends Emitter {
   /** Decides again who is in the call, and which participant each track belongs to. */
   update() {
     const tracks = this.#remote.all.filter((track) => !this.#over.has(track));
+    for (const track of tracks) this.#noteUser(track);
     const owners = ownersOf(tracks, {
       memberOf: (track) => this.#memberOf(track),
       peerOf: (connection) => this.#peerOf(connection),
+      isShared: ({ connection, stream }) => (this.#users.get(connection)?.get(stream)?.size ?? 0) > 1,
     });
     /** @type {Map<ApplicationParticipant, Owner>} */
     const staying = new Map();
@@ -213,6 +221,15 @@ export class Participants extends Emitter {
       if (!staying.has(participant)) this.#remove(participant);
     for (const [participant, owner] of staying) this.#apply(owner, participant);
     for (const owner of joining) this.#apply(owner, null);
+  }
+
+  /** @param {RemoteTrack} track */
+  #noteUser(track) {
+    const member = this.#memberOf(track);
+    if (member === null) return;
+    const streams = this.#users.get(track.connection) ?? new Map();
+    this.#users.set(track.connection, streams);
+    streams.set(track.stream, (streams.get(track.stream) ?? new Set()).add(member));
   }
 
   /** @param {RemoteTrack} track */

@@ -44,10 +44,15 @@ function tracksOf(...descriptions) {
 
 const MEMBERS = /** @type {Record<number, string>} */ ({ 1: 'alice', 2: 'bob', 3: 'carol' });
 
-/** @param {CallTrack[]} tracks @param {Record<string, string>} [peers] the participant at each connection's other end */
-function owners(tracks, peers = {}) {
+/**
+ * @param {CallTrack[]} tracks
+ * @param {Record<string, string>} [peers] the participant at each connection's other end
+ * @param {boolean} [isShared]
+ */
+function owners(tracks, peers = {}, isShared = false) {
   const found = ownersOf(tracks, {
     memberOf: ({ marker }) => (marker === null ? null : (MEMBERS[marker % 128] ?? null)),
+    isShared: () => isShared,
     peerOf: (one) => peers[/** @type {{name: string}} */ (/** @type {unknown} */ (one)).name] ?? null,
   });
   const names = (/** @type {CallTrack[]} */ list) =>
@@ -119,6 +124,16 @@ describe('a track belongs to', () => {
     assert.deepEqual(
       [[null, ['x audio -', 'x video -', 'x video -']]],
       owners(tracksOf('x audio -', 'x video -', 'x video -')),
+    );
+  });
+
+  test('nobody yet, if several participants have used its stream', () => {
+    assert.deepEqual(
+      [
+        ['bob', ['- audio 2', '- video 2']],
+        [null, ['- audio ?', '- video ?']],
+      ],
+      owners(tracksOf('- audio 2', '- video 2', '- audio ?', '- video ?'), {}, true),
     );
   });
 
