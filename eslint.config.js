@@ -118,10 +118,10 @@ export default defineConfig(
     },
   },
   { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
-  // A classic script, not a module. Python inserts the script's options in front of it.
+  // A classic script, not a module. Python inserts the script's options and modules in front of it.
   {
     files: ['web/src/application/hooks.js'],
-    languageOptions: { sourceType: 'script', globals: { HARNESS: 'readonly' } },
+    languageOptions: { sourceType: 'script', globals: { HARNESS: 'readonly', MODULES: 'readonly' } },
   },
   // In the tests, the pages of other applications contain untyped JavaScript.
   {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.browser.chrome import Chrome
+from harness.browser.proxy import bypass_proxy
 from harness.browser.remote import RemoteChromes
 from harness.session.room import Room
 from harness.session.venue import Venue
@@ -89,7 +90,9 @@ def open_room_at(
             RoomServer(recordings=folder, versions=versions(chrome.version), options=options) as server,
             Room(
                 server=server,
-                new_context=lambda **options: chrome.new_context(**({"accept_downloads": True} | options)),
+                new_context=lambda **options: chrome.new_context(
+                    **bypass_proxy({"accept_downloads": True} | options, server.url)
+                ),
                 recordings=folder,
                 name=name,
                 watched=venue.headed,

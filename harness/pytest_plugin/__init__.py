@@ -14,6 +14,7 @@ import pytest
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
 from harness.browser.pages.driven_page import require_chromium
+from harness.browser.proxy import bypass_proxy
 from harness.errors import ConfigError
 from harness.launch import has_camera, versions
 from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish_artifacts, store_artifacts
@@ -175,13 +176,15 @@ def room(
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.
     """
+    options = ("browser_context_args", "browser_type_launch_args")
+    proxy = next(filter(None, (request.getfixturevalue(one).get("proxy") for one in options)), None)
     try:
         requested = RoomRequest.of(request.node)
     except ConfigError as error:
         pytest.fail(str(error), pytrace=False)
     opened = Room(
         server=room_server,
-        new_context=new_context,
+        new_context=lambda **options: new_context(**bypass_proxy(options, room_server.url, proxy)),
         recordings=recordings,
         name=secrets.token_urlsafe(16),
         record_config=requested.config,

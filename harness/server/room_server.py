@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import logging
 import threading
 from collections import Counter
@@ -19,9 +18,10 @@ from harness.recording.spool.recover import recover
 from harness.server.access.listener import Listener
 from harness.server.access.network import is_any
 from harness.server.access.tokens import UNTIL_REVOKED, Admission, Token
+from harness.server.attach_script import attach_script
 from harness.server.serve_options import ServeOptions
 from harness.server.spool.spool import Spool
-from harness.server.web_app import WebApp, web_folder
+from harness.server.web_app import WebApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -186,9 +186,7 @@ class RoomServer:
                 "videoFile": video_file,
             }
 
-        options = json.dumps(self._call(issue))
-        hooks = (web_folder() / "src" / "application" / "hooks.js").read_text(encoding="utf-8")
-        return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
+        return attach_script(self._call(issue))
 
     def detach(self, room: str, name: str) -> None:
         """Detach a page with this name; after the last such page, revoke the rights that ``attach`` granted.

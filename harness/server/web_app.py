@@ -47,8 +47,6 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-# Attached pages from other origins import the page's modules. These contain no secrets, so every origin may read them.
-_MODULE_HEADERS: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 def web_folder() -> Path:
@@ -118,9 +116,7 @@ class WebApp:
         """Report that the server is running, and whether participants need a code."""
         return web.json_response({"ok": True, "code": self._admission.join_code is not None})
 
-    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        if self._admission.application_key and request.path.startswith("/src/"):
-            response.headers.update(_MODULE_HEADERS)
+    async def _add_headers(self, _: web.Request, response: web.StreamResponse) -> None:
         for name, value in self._headers.items():
             response.headers.setdefault(name, value)
 

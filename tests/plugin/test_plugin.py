@@ -54,6 +54,37 @@ def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
+def test_room_works_if_the_browser_is_launched_with_a_proxy(pytester: pytest.Pytester) -> None:
+    """The room's pages reach their server directly, and everything else through the proxy."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def browser_type_launch_args(browser_type_launch_args):
+            return {**browser_type_launch_args, "proxy": {"server": "http://127.0.0.1:9"}}
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+        from playwright.sync_api import Error
+
+        def test_room(room):
+            alice = room.join("alice")
+            alice.start_media_recording()
+            alice.stop_media_recording()
+            assert alice.download_media_recording().duration > 0
+            with pytest.raises(Error, match="ERR_PROXY"):
+                room.enter("bob").page.goto("http://localhost:8/")
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(passed=1)
+
+
 def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytester) -> None:
     """A conftest.py in a user's project can extend or override the harness's browser launch arguments."""
     pytester.makeconftest(

@@ -9,27 +9,31 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.pages.driven_page import DrivenPage, require_chromium_context
-from harness.errors import ConfigError, PageError, SetupError, not_supported
+from harness.browser.pages.server_access import ServerAccess
+from harness.errors import ConfigError, InvalidStateError, PageError, SetupError, not_supported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import CDPSession, Frame, Page
 
-# JavaScript that returns the number of the frame's peer connections, and whether the frame is awake. A frame is awake
-# once it has loaded our modules (hooks.js). The result is null if the frame can't be recorded.
+# JavaScript that returns the number of the frame's peer connections with media, whether the frame is awake, and whether
+# it is sandboxed. A frame is awake once it has loaded our modules (hooks.js). The result is null if the frame can't be
+# recorded.
 _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
-  return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
+  if (!hooks) return null;
+  const connections = [...hooks.connections].filter((one) => one.getTransceivers().length > 0).length;
+  return { connections, awake: hooks.isAwake, sandboxed: window.origin === 'null' };
 }"""
+# JavaScript that returns whether JavaScript is disabled for the page's own scripts.
+_HAS_NO_SCRIPTING: Final = "() => matchMedia('(scripting: none)').matches"
 # This permission lets a page access servers on this machine, but not the rest of the local network.
 _PERMISSION: Final = "loopback-network"
 # The page calls this binding before it connects to our server (hooks.js).
 _REACH_BINDING: Final = "harnessMayReach"
 # The page calls this binding if Chrome does not play audio before the user acts on the page (hooks.js).
 _ACTIVATE_BINDING: Final = "harnessActivate"
-# Part of Chrome's error message when a page can't import a module.
-_NO_MODULE: Final = "dynamically imported module"
 _OK: Final = 200
 
 
@@ -63,6 +67,7 @@ class ApplicationPage(DrivenPage):
         self._owned = owned
         # The origin that has permission to access this machine while the page is attached.
         self._origin: str | None = None
+        self._access = ServerAccess(page, url)
         # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. The
         # setting is undone when the session ends.
         session.send("Page.setBypassCSP", {"enabled": True})
@@ -79,6 +84,7 @@ class ApplicationPage(DrivenPage):
             reach.close,
             activate.close,
             self._remove_listeners,
+            self._access.close,
         ]
         if emulate_network:
             self._undo.append(self._prepare_network().close)
@@ -90,15 +96,14 @@ class ApplicationPage(DrivenPage):
         # If somebody has called grant_permissions since the page was attached, Playwright has denied all permissions
         # that were not named in that call.
         self._set_permission("granted")
+        if name == "startMediaRecording":
+            self._refuse_sandboxed_call()
         try:
             return super().begin(name, argument)
         except PageError as error:
-            if _NO_MODULE not in str(error):
+            message = self._access.describe(self._ready(), str(error))
+            if message is None:
                 raise
-            message = (
-                f"{self.page.url} can't reach the harness's server on 127.0.0.1: create its context with "
-                "bypass_csp=True, or use Room.enter."
-            )
             raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
@@ -135,9 +140,28 @@ class ApplicationPage(DrivenPage):
             self.log.append(f"no permission {_PERMISSION} for {self._origin}: {error.message.splitlines()[0]}")
             self._origin = None
 
+    def _refuse_sandboxed_call(self) -> None:
+        """Raise InvalidStateError if the page has no call, and if a frame may have none because it is sandboxed."""
+        frames = self._frames()
+        if any(state["connections"] for state, _ in frames):
+            return
+        for state, frame in frames:
+            if state["sandboxed"]:
+                message = (
+                    f"This page is not in a call: it has no WebRTC connection yet. Its iframe {frame.url} is "
+                    "sandboxed, which stops most calls: add allow-same-origin to its sandbox attribute."
+                )
+                raise InvalidStateError(message, page_log=list(self.log))
+
     def _ready(self) -> Frame:
         """Return the frame with the most connections, preferably one with the harness's code; it is in the call."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
+        if self._guard(lambda: self.page.main_frame.evaluate(_HAS_NO_SCRIPTING)):
+            message = (
+                f"Nothing can be recorded at {self.page.url}: JavaScript is disabled. Create the page's context "
+                "without java_script_enabled=False."
+            )
+            raise not_supported(message)
         found = self._frames()
         if not found:
             message = (
@@ -145,7 +169,7 @@ class ApplicationPage(DrivenPage):
                 "loaded over https or from localhost, and not in a sandboxed frame."
             )
             raise not_supported(message)
-        return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
+        return max(found, key=lambda one: (one[0]["connections"] > 0, one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
         """Return each frame that can use WebRTC, its connection count and whether it has loaded the harness's code."""

@@ -3,11 +3,16 @@
  * scripts can't detect hooks.js. This is a classic script, since a module would run after the page's first scripts. The
  * script tracks the page's peer connections and the tracks that they send. If Python requests virtual devices, the
  * script replaces the page's camera and microphone. The script loads attach.js when a call begins. Python defines the
- * options in `HARNESS` before hooks.js runs.
+ * options in `HARNESS` and the source code of attach.js in `MODULES` before hooks.js runs.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
   if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
+
+  // The page may replace all of these later, for example zone.js replaces Promise.
+  const { Blob, CloseEvent, CustomEvent, Event, MessageEvent, Promise, Proxy, Reflect, URL, Worker } =
+    globalThis;
+  const createURL = URL.createObjectURL.bind(URL);
 
   /** Matches host names that refer to this machine. */
   const LOCAL = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
@@ -17,6 +22,120 @@
     /** @type {{harnessMayReach: () => Promise<void>, harnessActivate: () => Promise<void>}} */ (
       /** @type {unknown} */ (globalThis)
     );
+
+  /** The functions and constructors that our modules use. (web/test/application/hooks.test.js checks this list.) */
+  const NATIVES = [
+    ...['AbortController', 'AnalyserNode', 'Audio', 'AudioBuffer', 'AudioBufferSourceNode', 'AudioContext'],
+    ...['AudioWorkletNode', 'Blob', 'ConstantSourceNode', 'CustomEvent', 'DelayNode', 'Event', 'EventTarget'],
+    ...['GainNode', 'Map', 'MediaElementAudioSourceNode', 'MediaRecorder', 'MediaStream'],
+    ...['MediaStreamAudioDestinationNode', 'MediaStreamAudioSourceNode', 'MediaStreamTrackGenerator'],
+    ...[
+      'MediaStreamTrackProcessor',
+      'OffscreenCanvas',
+      'OscillatorNode',
+      'Promise',
+      'Set',
+      'URL',
+      'VideoFrame',
+    ],
+    ...['WeakMap', 'WebSocket', 'Worker', 'clearInterval', 'clearTimeout', 'performance', 'setInterval'],
+    'setTimeout',
+  ];
+
+  /**
+   * A WebSocket in a worker. It replaces the page's WebSocket if the page's is not Chrome's own: Playwright's
+   * `route_web_socket` and some test libraries replace it before this script runs, but only in pages.
+   */
+  class WorkerSocket extends EventTarget {
+    static OPEN = 1;
+    readyState = 0;
+    #worker;
+
+    /** @param {string} url @param {string[]} protocols */
+    constructor(url, protocols) {
+      super();
+      this.#worker = new Worker(createURL(new Blob([`(${String(runSocket)})()`])));
+      this.#worker.addEventListener('message', (/** @type {MessageEvent<FromSocket>} */ { data }) => {
+        if (data.type === 'message') this.dispatchEvent(new MessageEvent('message', data));
+        else if (data.type === 'open') {
+          this.readyState = WorkerSocket.OPEN;
+          this.dispatchEvent(new Event('open'));
+        } else {
+          this.readyState = 3;
+          this.#worker.terminate();
+          this.dispatchEvent(new CloseEvent('close', data));
+        }
+      });
+      this.#worker.postMessage({ url, protocols });
+    }
+
+    /** @param {Blob | string} data */
+    send(data) {
+      this.#worker.postMessage({ data });
+    }
+
+    close() {
+      if (this.readyState > WorkerSocket.OPEN) return;
+      this.readyState = 2;
+      this.#worker.postMessage({});
+    }
+  }
+
+  /** Runs in the worker of a WorkerSocket. The first message opens the socket, and an empty message closes it. */
+  function runSocket() {
+    /** @type {WebSocket | undefined} */
+    let socket;
+    /** @param {FromSocket} message */
+    const post = (message) => postMessage(message);
+    globalThis.onmessage = (/** @type {MessageEvent<ToSocket>} */ { data: { url, protocols, data } }) => {
+      if (!url) {
+        if (data === undefined) socket?.close();
+        else socket?.send(data);
+        return;
+      }
+      socket = new WebSocket(url, protocols);
+      socket.onopen = () => post({ type: 'open' });
+      socket.onmessage = (/** @type {MessageEvent<string>} */ event) =>
+        post({ type: 'message', data: event.data });
+      socket.onclose = ({ code, reason, wasClean }) => post({ type: 'close', code, reason, wasClean });
+    };
+  }
+
+  /** Copies Chrome's own functions before the page can replace them. */
+  function copyNatives() {
+    const scope = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis));
+    const natives = Object.fromEntries(NATIVES.map((name) => [name, scope[name]]));
+    // Test libraries with a fake clock replace the method, not the object.
+    natives.performance = {
+      now: performance.now.bind(performance),
+      timeOrigin: performance.timeOrigin,
+    };
+    if (!/\[native code\]/.test(Function.prototype.toString.call(WebSocket)))
+      natives.WebSocket = WorkerSocket;
+    return Object.freeze(natives);
+  }
+
+  /**
+   * Returns a blob: URL from which attach.js can be imported. In each module, Chrome's own functions hide those with
+   * which the page has replaced them. Workers and worklets have no hooks; there, nothing has been replaced.
+   */
+  function moduleAddress() {
+    const natives = `const {${NATIVES.join(',')}} = globalThis[Symbol.for('recording-harness')]?.natives ?? globalThis;`;
+    /** @type {Map<string, string>} */
+    const addresses = new Map();
+    let last = '';
+    for (const [path, text] of MODULES) {
+      const linked = text.replace(
+        /'harness:([^']+)'/g,
+        (_, /** @type {string} */ used) => `'${addresses.get(used)}'`,
+      );
+      // The source URL appears in stack traces.
+      const source = `${natives} ${linked}\n//# sourceURL=${HARNESS.url}/src/${path}\n`;
+      last = createURL(new Blob([source], { type: 'text/javascript' }));
+      addresses.set(path, last);
+    }
+    return last;
+  }
 
   /** Emits `connection` and `closed` with an RTCPeerConnection, and `sending` when the sent tracks may have changed. */
   class Hooks extends EventTarget {
@@ -40,6 +159,7 @@
     camera = null;
     /** The answers of virtual devices and tracks, in place of the browser's own. @type {WeakMap<object, Answers>} */
     answers = new WeakMap();
+    natives = copyNatives();
     /** @type {Promise<AttachedPage> | null} */
     #awake = null;
 
@@ -67,16 +187,18 @@
       // otherwise, Chrome would prompt the user if it has a window. This call fails if Python has detached from the
       // page.
       if (!LOCAL.test(location.hostname)) await bindings.harnessMayReach();
-      const url = `${HARNESS.url}/src/attach.js`;
-      const load = (/** @type {string} */ address) =>
-        /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
-      // The first import may fail while the frame is still being created. It also fails if the host name matched LOCAL
-      // but the page still needs the permission. Try again in both cases.
-      const module = await load(url).catch(async () => {
+      const load = async () => {
+        const { attach } = await /** @type {Promise<typeof import('../attach.js')>} */ (
+          import(moduleAddress())
+        );
+        return attach(this, HARNESS);
+      };
+      // The first import may fail while the frame is still being created. The connection fails if the host name matched
+      // LOCAL but the page still needs the permission. Try again in both cases.
+      return load().catch(async () => {
         await bindings.harnessMayReach();
-        return load(`${url}?again`);
+        return load();
       });
-      return module.attach(this, HARNESS);
     }
 
     /** @param {string} type @param {RTCPeerConnection} [connection] */

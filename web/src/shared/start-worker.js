@@ -1,16 +1,22 @@
-/**
- * Starts workers, even on another application's page. A worker's script must come from the page's origin, but the
- * script's imports may come from other origins.
- */
+/** Starts workers, even in sandboxed frames. */
 
-/** @param {URL} module @returns {Worker} */
+/**
+ * In a frame whose origin is opaque, Chrome loads no worker that is a module from a blob: URL, but a classic script that
+ * imports the module. Messages that arrive before the import is complete are delivered afterwards.
+ *
+ * @param {URL} module
+ * @returns {Worker}
+ */
 export function startWorker(module) {
-  if (module.origin === location.origin) return new Worker(module, { type: 'module' });
-  const text = `import ${JSON.stringify(module.href)};`;
-  const address = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-  const worker = new Worker(address, { type: 'module' });
-  // Once the worker reports an error, its script has either been loaded or failed to load, so the worker no longer
-  // needs the address.
-  worker.addEventListener('error', () => URL.revokeObjectURL(address), { once: true });
-  return worker;
+  if (self.origin !== 'null') return new Worker(module, { type: 'module' });
+  const text = `
+    const early = [];
+    const keep = ({ data }) => early.push(data);
+    addEventListener('message', keep);
+    import(${JSON.stringify(module.href)}).then(() => {
+      removeEventListener('message', keep);
+      for (const data of early) dispatchEvent(new MessageEvent('message', { data }));
+    });
+  `;
+  return new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
 }

@@ -19,6 +19,23 @@ interface AttachOptions {
 }
 declare const HARNESS: AttachOptions;
 
+/**
+ * The path and source code of attach.js and of each module that it uses, which comes first. In place of relative
+ * specifiers, the source code has `harness:` and the module's path.
+ */
+declare const MODULES: [path: string, text: string][];
+
+/** Messages to and from a WebSocket in a worker. Without a URL and data, the socket is closed. */
+interface ToSocket {
+  url?: string;
+  protocols?: string[];
+  data?: Blob | string;
+}
+type FromSocket =
+  | { type: 'open' }
+  | { type: 'message'; data: string }
+  | { type: 'close'; code: number; reason: string; wasClean: boolean };
+
 /** Replaces navigator.mediaDevices. */
 interface ApplicationCamera {
   open(constraints?: unknown): Promise<MediaStream>;
@@ -80,6 +97,8 @@ interface ApplicationHooks extends EventTarget {
   camera: ApplicationCamera | null;
   /** The answers of virtual devices and tracks. */
   answers: WeakMap<object, Answers>;
+  /** Chrome's own functions, by name, which the page may since have replaced. */
+  natives: Readonly<Record<string, unknown>>;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
   /** Makes Chrome treat the page as if the user had acted on it. */
