@@ -38,6 +38,8 @@
       'URL',
       'VideoFrame',
     ],
+    ...['DOMException', 'InputDeviceInfo', 'MessageChannel', 'MessagePort', 'OverconstrainedError'],
+    ...['TransformStream', 'structuredClone'],
     ...['WeakMap', 'WebSocket', 'Worker', 'clearInterval', 'clearTimeout', 'performance', 'setInterval'],
     'setTimeout',
   ];

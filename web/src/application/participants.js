@@ -227,9 +227,10 @@ export class Participants extends Emitter {
   #noteUser(track) {
     const member = this.#memberOf(track);
     if (member === null) return;
+    /** @type {Map<string, Set<string>>} */
     const streams = this.#users.get(track.connection) ?? new Map();
     this.#users.set(track.connection, streams);
-    streams.set(track.stream, (streams.get(track.stream) ?? new Set()).add(member));
+    streams.set(track.stream, new Set([...(streams.get(track.stream) ?? []), member]));
   }
 
   /** @param {RemoteTrack} track */
