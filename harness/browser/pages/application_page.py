@@ -189,10 +189,11 @@ def _check_reachable(session: CDPSession, url: str) -> None:
     options = {"disableCache": True, "includeCredentials": False}
     # Chrome fact 48: neither Playwright's routes nor a page's permissions affect this request.
     answer = session.send(
-        "Network.loadNetworkResource", {"frameId": frame, "url": f"{url}/src/attach.js", "options": options}
+        "Network.loadNetworkResource", {"frameId": frame, "url": f"{url}/healthz", "options": options}
     )["resource"]
     status = answer.get("httpStatusCode")
-    if status == _OK:
+    # The server forbids other sites to use the response, which Chrome blocks only after it has received the response.
+    if status == _OK or answer.get("netErrorName") == "net::ERR_BLOCKED_BY_RESPONSE":
         return
     session.detach()
     reason = f"HTTP status {status}" if status else answer.get("netErrorName", "no reason given")
