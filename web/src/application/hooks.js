@@ -39,9 +39,7 @@
       'VideoFrame',
     ],
     ...['DOMException', 'InputDeviceInfo', 'MediaDeviceInfo', 'MessageChannel', 'MessagePort'],
-    'OverconstrainedError',
-    ,
-    ...['TransformStream', 'structuredClone'],
+    ...['OverconstrainedError', 'TransformStream', 'structuredClone'],
     ...['WeakMap', 'WebSocket', 'Worker', 'clearInterval', 'clearTimeout', 'performance', 'setInterval'],
     'setTimeout',
   ];
