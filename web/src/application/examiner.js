@@ -103,9 +103,13 @@ export class Examiner extends Emitter {
    */
   async #readVideo(track, examination) {
     const { signal } = examination;
-    const frames = track.frames?.locked === false ? track.frames : undefined;
-    const { reader, close } = openTrack(track.track, signal, frames);
+    const first = track.frames?.locked === false ? track.frames : undefined;
+    const { reader, close } = openTrack(track.track, signal, first);
     const isAgain = track.marker !== null;
+    // A track that a server uses again may begin with the last frame of the previous participant, so two frames must
+    // have the same marker.
+    /** @type {number | null} */
+    let candidate = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     const finish = () => this.#update(track, track.marker);
@@ -122,6 +126,10 @@ export class Examiner extends Emitter {
           const isDue = !track.examined || frames % EVERY_FRAME === 0;
           const marker = isDue ? await readFrame(/** @type {VideoFrame} */ (frame)) : null;
           if (signal.aborted) return;
+          if (marker !== null && marker !== candidate) {
+            candidate = marker;
+            continue;
+          }
           if (marker !== null) {
             examination.lastFrame?.close();
             examination.lastFrame = null;

@@ -293,7 +293,9 @@ export class Participants extends Emitter {
     if (marker === null) return null;
     const same = (/** @type {number} */ other) =>
       kind === 'video' ? other === marker % SCREEN_MARKER : other % VOICES === marker;
-    const found = [...this.#attached.values()].filter((info) => info.marker !== null && same(info.marker));
+    const found = [...this.#attached.values()].filter(
+      (info) => info.connected && info.marker !== null && same(info.marker),
+    );
     // Several participants may share a voice, and a page may receive its own media.
     return found.length === 1 && !same(this.#own.marker) ? (found[0]?.id ?? null) : null;
   }

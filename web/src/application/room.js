@@ -166,6 +166,7 @@ export class ApplicationRoom extends Emitter {
    * @returns {PresenceEntry[]}
    */
   presence(recorder) {
+    this.#outOfCall = this.#call.reason;
     const others = recorder === 'all' ? [...this.participants.values()] : [];
     return [
       this.#callEvent(),

@@ -69,7 +69,8 @@ export class Recordings extends Emitter {
   follow(room) {
     this.#room = room;
     room.listen('presence', (entry) => {
-      for (const recording of this.#ofEverybody) recording.logEvent(entry);
+      const recordings = entry.event === 'call' ? this.#running : this.#ofEverybody;
+      for (const recording of recordings) recording.logEvent(entry);
     });
     for (const type of /** @type {const} */ (['joined', 'track', 'state'])) {
       room.listen(type, (member) => {
