@@ -198,7 +198,10 @@ def _check_reachable(session: CDPSession, url: str) -> None:
     session.detach()
     reason = f"HTTP status {status}" if status else answer.get("netErrorName", "no reason given")
     if "PROXY" in reason or "TUNNEL" in reason:
-        remedy = "Add 127.0.0.1 to the addresses that bypass the browser's proxy."
+        remedy = (
+            "Add 127.0.0.1 to the addresses that bypass the browser's proxy, for example: "
+            '"proxy": {"server": ..., "bypass": "127.0.0.1"}.'
+        )
     else:
         remedy = (
             "If the browser runs on another machine or in a container, start 'playwright run-server --unsafe' there, "

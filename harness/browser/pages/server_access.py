@@ -22,11 +22,6 @@ _DENIED: Final = "Chrome denies the page access to this machine"
 # What Chrome reports when a connection fails, the cause, and the remedy. {host} is the server's host and port.
 _CAUSES: Final = (
     (
-        r"ERR_(PROXY|TUNNEL|SOCKS|MANDATORY_PROXY)",
-        "the browser sends the connection to its proxy",
-        'Exclude this address from the proxy: "proxy": {"server": ..., "bypass": "127.0.0.1"}.',
-    ),
-    (
         r"ERR_INTERNET_DISCONNECTED",
         "the browser context is offline",
         "Call context.set_offline(False) before the page joins the call.",

@@ -32,7 +32,7 @@ general: {{
   transports_folder = "{folder}/transports"
   debug_level = 4
   session_timeout = 15
-  token_auth = true
+  token_auth = {token_auth}
   token_auth_secret = "{secret}"
 }}
 nat: {{ ice_enforce_list = "{address}" }}
@@ -42,7 +42,18 @@ _SOCKETS: Final = """
 general: {{ ws = true, ws_port = {port}, ws_ip = "127.0.0.1" }}
 """
 _ROOMS: Final = """
-general: {{ string_ids = true }}
+general: { string_ids = true }
+"""
+# The room that Janus's own demo pages use.
+_DEMO_ROOM: Final = """
+room-1234: {
+  description = "Demo Room"
+  publishers = 6
+  bitrate = 512000
+  fir_freq = 10
+  audiocodec = "opus"
+  videocodec = "vp8"
+}
 """
 
 
@@ -64,15 +75,20 @@ def own_address() -> str | None:
 class Janus:
     """A running Janus server; tests in which Janus fails call ``kill`` and ``start``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, demo: bool = False) -> None:
+        """Configure a server in ``folder``; ``demo`` serves Janus's own demo pages, which have no tokens."""
         self.secret = secrets.token_hex(16)
         port = free_port()
         self.url = f"ws://127.0.0.1:{port}"
         program = ("janus", "-C", str(folder / "janus.jcfg"), "-F", str(folder), "--disable-colors")
         self._service = Service(program, port, folder / "janus.log")
-        (folder / "janus.jcfg").write_text(_GENERAL.format(folder=folder, secret=self.secret, address=own_address()))
+        (folder / "janus.jcfg").write_text(
+            _GENERAL.format(
+                folder=folder, secret=self.secret, address=own_address(), token_auth="false" if demo else "true"
+            )
+        )
         (folder / "janus.transport.websockets.jcfg").write_text(_SOCKETS.format(port=port))
-        (folder / f"{_PLUGIN}.jcfg").write_text(_ROOMS.format())
+        (folder / f"{_PLUGIN}.jcfg").write_text(_DEMO_ROOM if demo else _ROOMS)
         for kind, name in (("plugins", "libjanus_videoroom.so"), ("transports", "libjanus_websockets.so")):
             (folder / kind).mkdir()
             library = next(_LIBRARIES.glob(f"*/janus/{kind}/{name}"))
