@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from harness.errors import PageError, RecordingError, one_of, page_error, recording_error
+from harness.errors import InvalidStateError, PageError, RecordingError, one_of, page_error, recording_error
 from harness.recording.config import RecordConfig
 from harness.session.media_controls import MediaControls
 from harness.session.recording_events import RecordingEvents
@@ -87,10 +87,7 @@ class Participant(MediaControls):
 
     @property
     def recordings(self) -> list[Recording]:
-        """All recordings that were downloaded, or saved when the page closed, in chronological order.
-
-        The list includes automatic downloads.
-        """
+        """All recordings that were downloaded, also automatically, or saved when the page closed, oldest first."""
         return self._files.recordings
 
     @property
@@ -313,6 +310,8 @@ class Participant(MediaControls):
         except PageError as error:
             if not self._page.alive:
                 self._raise_saved(str(error), error)
+            if self._started and _knows_no_recording(self._page, error):
+                self._raise_saved(f"{self.name}'s page opened another document while it was recording.", error)
             raise
 
     def _raise_if_lost(self) -> None:
@@ -347,3 +346,8 @@ class Participant(MediaControls):
         """Save all recordings that were not downloaded, and return the last one, or None if there are none."""
         saved = self._files.save_rest(self.name)
         return saved[-1] if saved else None
+
+
+def _knows_no_recording(page: DrivenPage, error: PageError) -> bool:
+    """Return whether a call failed because the page has made no recording since its document was loaded."""
+    return isinstance(error, InvalidStateError) and page.call("getMediaRecording")["state"] == "none"

@@ -28,7 +28,8 @@ class Demos(Served):
 
     def __init__(self, janus: Janus) -> None:
         super().__init__(host="localhost")
-        self._settings = f'var server = "{janus.url}"; var iceServers = [];'
+        # Debian's own settings.js leaves out the last two variables, which the pages read.
+        self._settings = f'var server = "{janus.url}", iceServers = [], token = "", apisecret = "";'
 
     def build(self) -> web.Application:
         """Return a web application with the pages and their settings."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import InvalidStateError, RecordConfig
+from harness import InvalidStateError, RecordConfig, RecordingError
 from tests.support.application_calls import SMALL, meet
 from tests.support.media.colors import color_at
 from tests.support.reports import audible_share, check_recording
@@ -222,3 +222,18 @@ def test_page_with_only_a_data_channel_is_in_no_call(join: Enter) -> None:
 
     with pytest.raises(InvalidStateError, match="none of its WebRTC connections carries audio or video"):
         alice.start_media_recording(record_config=SMALL)
+
+
+def test_recording_of_a_page_that_opens_another_document_is_kept(room: Room, join: Enter, site: Site) -> None:
+    """The next call raises an error with the recording up to this moment."""
+    alice, bob = join("alice"), join("bob")
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1.5)
+    alice.page.goto(f"{site.url}/empty.html")
+
+    with pytest.raises(RecordingError, match="opened another document") as error:
+        alice.stop_media_recording()
+
+    assert error.value.recording is not None
+    assert error.value.recording.duration > 1
