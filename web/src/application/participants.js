@@ -112,6 +112,7 @@ export class Participants extends Emitter {
   #users = new WeakMap();
   #unidentified = 0;
   #attached;
+  #hooks;
   #own;
 
   /**
@@ -122,6 +123,7 @@ export class Participants extends Emitter {
   constructor(hooks, attached, own) {
     super();
     this.#attached = attached;
+    this.#hooks = hooks;
     this.#own = own;
     this.#remote = new RemoteTracks(hooks);
     this.#examiner = new Examiner(() => this.#isSomebodyMissing());
@@ -259,7 +261,7 @@ export class Participants extends Emitter {
     if (info) participant.member = info;
     const before = participant.slots;
     participant.tracks = /** @type {RemoteTrack[]} */ (tracks);
-    participant.slots = slotsOf(tracks);
+    participant.slots = slotsOf(tracks.filter((track) => !this.#isOwnAudio(track)));
     const described = JSON.stringify(describe(participant));
     const hasChanged = described !== participant.described || !isSameSlots(before, participant.slots);
     participant.described = described;
@@ -311,6 +313,21 @@ export class Participants extends Emitter {
     if (fingerprint === null) return null;
     for (const [id, { fingerprints }] of this.#attached) if (fingerprints.includes(fingerprint)) return id;
     return null;
+  }
+
+  /**
+   * Returns whether a track carries our own audio back to us, for example from a second connection of this page. It is
+   * not recorded, since the recording already contains our audio.
+   *
+   * @param {CallTrack} track
+   */
+  #isOwnAudio({ kind, marker, connection }) {
+    if (kind !== 'audio') return false;
+    const peer = fingerprintOf(connection.remoteDescription);
+    const own = [...this.#hooks.connections].map(({ localDescription }) => fingerprintOf(localDescription));
+    const voices = [...this.#attached.values()].map((info) => (info.marker ?? -1) % VOICES);
+    const isOurVoice = marker === this.#own.marker % VOICES && !voices.includes(marker);
+    return isOurVoice || (peer !== null && own.includes(peer));
   }
 
   /** Returns whether any attached participant has not been found in the call yet. */
