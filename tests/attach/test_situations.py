@@ -237,3 +237,14 @@ def test_recording_of_a_page_that_opens_another_document_is_kept(room: Room, joi
 
     assert error.value.recording is not None
     assert error.value.recording.duration > 1
+
+
+def test_own_audio_that_comes_back_is_recorded_once(room: Room, enter: Enter, site: Site) -> None:
+    """A page that calls itself receives its own audio with a delay. In the recording, this would be an echo."""
+    alice = enter(f"{site.url}/alone.html", "alice")
+    alice.page.get_by_text("connected").wait_for()
+
+    recording = record(room, alice)
+
+    check_recording(recording, crowded=True)
+    assert {"alice"} == {event["participant"] for event in events(recording, "audio")}
