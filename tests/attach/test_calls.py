@@ -202,11 +202,11 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
     report = check_recording(alice.download_media_recording(), crowded=True)
 
     bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
-    assert audible_share(report.participant("dave"), joined_at + 0.3, joined_at + 1.7) > 0.9
+    assert audible_share(report.participant("dave"), joined_at + 0.3, joined_at + 1.7) > 0.8
     # The server and all browsers share the processors, which may cause short gaps in the audio.
-    assert audible_share(bob_in_report, 0.5, muted - 0.5) > 0.9
+    assert audible_share(bob_in_report, 0.5, muted - 0.5) > 0.8
     assert audible_share(bob_in_report, muted + 0.7, left_at) < 0.1
-    assert audible_share(carol_in_report, 0.5, left_at - 1) > 0.9
+    assert audible_share(carol_in_report, 0.5, left_at - 1) > 0.8
     assert carol_in_report.present[-1][1] == pytest.approx(left_at, abs=1)
 
 
