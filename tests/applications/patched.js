@@ -1,4 +1,5 @@
-// Replaces the browser's functions as mocks, polyfills, fake clocks and monitoring scripts do, only more thoroughly.
+// Replaces the browser's functions in the same way as mocks, polyfills, fake clocks and monitoring scripts, but more
+// thoroughly.
 const refuse = (name) =>
   class {
     constructor() {

@@ -1,6 +1,6 @@
-// A mesh call whose participants join with any media, and whose situation changes when the test calls `situation`. The
-// parameter `join` of the address lists what a participant sends at first: camera, microphone, muted-camera (a video
-// track without frames) or still (an image that is drawn once).
+// A mesh call. A participant can join with any media, and the test changes the media and connections by calling
+// `situation`. The address's parameter `join` lists what a participant sends at first: camera, microphone, muted-camera
+// (a video track without frames) or still (an image that is drawn once).
 const { searchParams } = new URL(location.href);
 const me = crypto.randomUUID();
 const first = (searchParams.get('join') ?? 'camera,microphone').split(',');
@@ -43,7 +43,7 @@ const relay = new WebSocket(
 );
 const send = (message) => relay.send(JSON.stringify({ from: me, ...message }));
 
-/** Creates a connection to another participant; its creator makes the first offer. */
+/** Creates a connection to another participant. The creator of the connection makes the first offer. */
 function connect(other, id, isCreator) {
   const connection = new RTCPeerConnection();
   connections.set(id, { connection, other });
@@ -126,7 +126,7 @@ window.situation = {
     for (const track of stream.getTracks()) add(track, shared);
     window.situation.stopSharing = () => stream.getTracks().forEach(remove);
   },
-  /** Replaces each connection by a new one, which is established before the old one is closed. */
+  /** Replaces each connection with a new one, which is established before the old one is closed. */
   migrate: async () => {
     for (const [id, { other }] of [...connections]) {
       const fresh = connect(other, `${id} again`, true);

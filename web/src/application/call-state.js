@@ -1,13 +1,15 @@
-/** CallState: whether a page is in a call, which it is while media can flow over one of its peer connections. */
+/**
+ * CallState: whether a page is in a call. A page is in a call while media can flow over one of its peer connections.
+ */
 
-/** How long a connection may be disconnected before it no longer counts, in ms. */
+/** How long a connection may be disconnected before it counts as lost, in ms. */
 const DISCONNECTED_FOR = 4000;
 
 /** Connection states in which nothing can be received or sent any more. */
 const OVER = new Set(['failed', 'closed']);
 
 export class CallState {
-  /** The time at which each connection was seen to be disconnected. @type {WeakMap<RTCPeerConnection, number>} */
+  /** The time at which each connection was first seen to be disconnected. @type {WeakMap<RTCPeerConnection, number>} */
   #disconnectedAt = new WeakMap();
   #hooks;
   #hasLeft;
@@ -21,14 +23,17 @@ export class CallState {
     this.#hasLeft = hasLeft;
   }
 
-  /** The connections that carry media, or will when they are established. A data channel alone is not a call. */
+  /**
+   * The connections that carry media, or will carry media once they are established. A data channel alone is not a
+   * call.
+   */
   get connections() {
     return [...this.#hooks.connections].filter(
       (connection) => connection.signalingState !== 'closed' && carriesMedia(connection),
     );
   }
 
-  /** The reason why the page is in no call, or null if it is in a call. @returns {string | null} */
+  /** The reason why the page is not in a call, or null if it is in a call. @returns {string | null} */
   get reason() {
     const connections = this.connections;
     if (!connections.length) return 'the page has closed its connections';
@@ -50,7 +55,7 @@ export class CallState {
 }
 
 /**
- * Returns whether a connection sends a track, or receives one or will receive one.
+ * Returns whether a connection sends, receives or will receive a track.
  *
  * @param {RTCPeerConnection} connection
  */

@@ -17,16 +17,16 @@
 /** @typedef {{min: number, max: number}} Range */
 /** The values that a device can have: a range of numbers, or a list. @typedef {Record<string, Range | readonly Value[]>} Capabilities */
 
-/** Chrome's integer constraints; every other number may have a fraction. */
+/** Chrome's integer constraints; all other numbers may have a fractional part. */
 const INTEGERS = ['width', 'height', 'sampleRate', 'sampleSize', 'channelCount'];
 const NUMBERS = [...INTEGERS, 'aspectRatio', 'frameRate', 'latency', 'pan', 'tilt', 'zoom'];
 const BOOLEANS = ['echoCancellation', 'autoGainControl', 'noiseSuppression', 'voiceIsolation'];
 const STRINGS = ['deviceId', 'groupId', 'facingMode', 'resizeMode', 'displaySurface'];
-/** Chrome names the first of these constraints that can't be met. */
+/** The order matters: Chrome's error names the first of these constraints that can't be met. */
 const NAMES = [...STRINGS, ...NUMBERS, ...BOOLEANS];
 /** No virtual camera can move. Chrome refuses to open a camera if one of these constraints is required. */
 export const MOVEMENTS = ['pan', 'tilt', 'zoom'];
-/** Differences in numbers that are due to rounding. */
+/** Numbers that differ by no more than this are equal except for rounding. */
 const ROUNDING = 1e-3;
 
 /**
@@ -56,7 +56,8 @@ const MALFORMED =
   'Malformed constraint: Cannot use both optional/mandatory and specific or advanced constraints.';
 
 /**
- * Converts constraints from before the standard, which Chrome still accepts, for example {mandatory: {maxWidth: 640}}.
+ * Converts constraints in the form that was used before the standard, for example {mandatory: {maxWidth: 640}}. Chrome
+ * still accepts this form.
  *
  * @param {unknown} mandatory
  * @param {unknown} optional
@@ -148,7 +149,11 @@ function toNumber(name, value) {
   throw new TypeError('The provided double value is non-finite.');
 }
 
-/** Returns whether a value is not merely preferred. @param {Constraint | undefined} constraint */
+/**
+ * Returns whether a constraint requires a value, and does not merely prefer it.
+ *
+ * @param {Constraint | undefined} constraint
+ */
 export const isRequired = (constraint) =>
   ['min', 'max', 'exact'].some((kind) => Object.hasOwn(constraint ?? {}, kind));
 

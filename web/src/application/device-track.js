@@ -38,7 +38,7 @@ export class DeviceTrack {
    * @param {VirtualDevice} device
    * @param {Constraints} constraints
    * @param {WeakMap<object, Answers>} answers
-   * @param {Set<DeviceTrack>} tracks all tracks that have not been stopped, to which this track is added
+   * @param {Set<DeviceTrack>} tracks all tracks that have not been stopped; this track is added to them
    * @param {{opened: Record<string, Value>, settings: Record<string, Value>}} [original] the settings of the track that
    * this track is a clone of
    */
@@ -93,7 +93,8 @@ export class DeviceTrack {
     if (this.track.readyState === 'ended')
       throw new OverconstrainedError('', 'The track is not connected to any source');
     const constraints = readConstraints(given);
-    // Without constraints, Chrome keeps the settings; otherwise, it starts again from those of the opened device.
+    // If no constraints are given, Chrome keeps the settings. Otherwise, Chrome starts again from the settings with
+    // which the device was opened.
     if (Object.keys(constraints.given).length > 0) {
       const message = 'Cannot satisfy constraints';
       const { steadyRates } = this.#device;

@@ -5,8 +5,8 @@ import { ToneDetector, readFrame } from './identify.js';
 
 /**
  * A video counts as examined after this many frames without a marker, or after this time in ms since its first frame.
- * While one of the attached participants has not been found yet, the second values apply, since the first frames of a
- * video may be too blurred.
+ * The second values apply until all attached participants have been found, since the first frames of a video may be too
+ * blurred.
  */
 const FRAMES = 45;
 const FRAMES_WHILE_MISSING = 150;
@@ -14,14 +14,14 @@ const EXAMINED_AFTER = 1500;
 const EXAMINED_AFTER_WHILE_MISSING = 3000;
 /** Audio counts as examined after this time without a tone, in ms. */
 const AUDIO_EXAMINED_AFTER = 1500;
-/** A video without a marker is examined again at every Nth frame, and a track with a marker after this time in ms. */
+/** A video without a marker is examined again at every Nth frame, and a video with a marker after this time in ms. */
 const EVERY_FRAME = 15;
 const AGAIN_AFTER = 2000;
-/** Audio is examined again after this time, in ms: without a tone, and with a tone. */
+/** Audio without a tone, and audio with a tone, are examined again after these times in ms. */
 const AUDIO_AGAIN_AFTER = 1000;
 const TONE_AGAIN_AFTER = 5000;
 
-/** How old the latest frame of a video that is static is at least, in ms. */
+/** A video is static if its latest frame is at least this old, in ms. */
 const STILL_AFTER = 500;
 
 /** @typedef {{signal: AbortSignal, abort: () => void, lastFrame: VideoFrame | null, lastAt: number}} Examination */
@@ -106,8 +106,8 @@ export class Examiner extends Emitter {
     const first = track.frames?.locked === false ? track.frames : undefined;
     const { reader, close } = openTrack(track.track, signal, first);
     const isAgain = track.marker !== null;
-    // A track that a server uses again may begin with the last frame of the previous participant, so two frames must
-    // have the same marker.
+    // A track that a server reuses may begin with the last frame of the previous participant, so two frames must have
+    // the same marker.
     /** @type {number | null} */
     let candidate = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */

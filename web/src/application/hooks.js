@@ -9,7 +9,7 @@
   const KEY = Symbol.for('recording-harness');
   if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
 
-  // The page may replace all of these later, for example zone.js replaces Promise.
+  // The page may replace any of these later. For example, zone.js replaces Promise.
   const { Blob, CloseEvent, CustomEvent, Event, MessageEvent, Promise, Proxy, Reflect, URL, Worker } =
     globalThis;
   const createURL = URL.createObjectURL.bind(URL);
@@ -45,8 +45,8 @@
   ];
 
   /**
-   * A WebSocket in a worker. It replaces the page's WebSocket if the page's is not Chrome's own: Playwright's
-   * `route_web_socket` and some test libraries replace it before this script runs, but only in pages.
+   * A WebSocket in a worker. Our modules use this class if the page's WebSocket is not Chrome's own: Playwright's
+   * `route_web_socket` and some test libraries replace WebSocket before this script runs, but only in pages.
    */
   class WorkerSocket extends EventTarget {
     static OPEN = 1;
@@ -107,7 +107,7 @@
   function copyNatives() {
     const scope = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis));
     const natives = Object.fromEntries(NATIVES.map((name) => [name, scope[name]]));
-    // Test libraries with a fake clock replace the method, not the object.
+    // Test libraries with a fake clock replace the method `now`, not the object `performance`.
     natives.performance = {
       now: performance.now.bind(performance),
       timeOrigin: performance.timeOrigin,
@@ -118,8 +118,8 @@
   }
 
   /**
-   * Returns a blob: URL from which attach.js can be imported. In each module, Chrome's own functions hide those with
-   * which the page has replaced them. Workers and worklets have no hooks; there, nothing has been replaced.
+   * Returns a blob: URL from which attach.js can be imported. In each module, Chrome's own functions hide the functions
+   * with which the page has replaced them. Workers and worklets have no hooks, since nothing has been replaced there.
    */
   function moduleAddress() {
     const natives = `const {${NATIVES.join(',')}} = globalThis[Symbol.for('recording-harness')]?.natives ?? globalThis;`;

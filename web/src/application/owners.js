@@ -82,8 +82,9 @@ function assignRest(members, tracks, others) {
 }
 
 /**
- * Assigns the tracks without an owner in a stream that several participants share. If all of these tracks are audio, for
- * example from muted microphones, or all are video, each belongs to a participant in the stream who has no such track.
+ * Assigns the tracks that have no owner yet, in a stream that several participants share. If these tracks are all audio
+ * (for example, from muted microphones) or all video, each of them belongs to a participant in the stream who has no
+ * other track of this kind.
  *
  * @param {Map<CallTrack, string>} members
  * @param {CallTrack[]} ofStream

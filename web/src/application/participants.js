@@ -71,7 +71,12 @@ export class ApplicationParticipant {
     return extraTracksOf(this.slots);
   }
 
-  /** Returns the track of the given label's video or audio. @param {string | null} label @returns {{video: CallTrack | null, audio: CallTrack | null}} */
+  /**
+   * Returns the video track and the audio track with the given label.
+   *
+   * @param {string | null} label
+   * @returns {{video: CallTrack | null, audio: CallTrack | null}}
+   */
   pair(label) {
     if (label === null) return { video: this.slots.camera, audio: this.slots.microphone };
     return this.slots.extras.find((extra) => extra.label === label) ?? { video: null, audio: null };
@@ -99,7 +104,8 @@ export class Participants extends Emitter {
   #remote;
   #examiner;
   /**
-   * The tracks of participants who hung up, until the connections notice it, and each track's participant.
+   * The tracks whose participants have hung up, but whose connections have not detected this yet. Each track is mapped
+   * to its participant.
    *
    * @type {Map<CallTrack, string>}
    */
@@ -163,7 +169,11 @@ export class Participants extends Emitter {
     return this.#remote.isAlive(track.connection);
   }
 
-  /** Ends a participant's tracks, before their connections notice it. @param {string} member the participant's id */
+  /**
+   * Ends a participant's tracks without waiting until the tracks' connections detect the end.
+   *
+   * @param {string} member the participant's id
+   */
   end(member) {
     const participant = [...this.all.values()].find((one) => one.member.id === member);
     for (const track of participant?.tracks ?? []) this.#over.set(track, member);
@@ -201,7 +211,7 @@ export class Participants extends Emitter {
     this.all.clear();
   }
 
-  /** Decides again who is in the call, and which participant each track belongs to. */
+  /** Decides again which participants are in the call, and which participant each track belongs to. */
   update() {
     const tracks = this.#remote.all.filter((track) => !this.#over.has(track));
     for (const track of tracks) this.#noteUser(track);

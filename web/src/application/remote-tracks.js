@@ -14,8 +14,8 @@ const DISCONNECTED_FOR = 4000;
 /** How long a new track's media may take to arrive, in ms. After this time, the track counts as switched off. */
 const ARRIVES_WITHIN = 1500;
 /**
- * How often to check whether anything arrives on a connection, in ms, and how long nothing may arrive. On an idle
- * connection, ICE still sends checks every 2.5 s.
+ * How often to check whether anything arrives on a connection, and how long a working connection may receive nothing,
+ * in ms. On an idle connection, ICE still sends checks every 2.5 s.
  */
 const STATISTICS_EVERY = 1000;
 const ALIVE_FOR = 4500;
@@ -96,7 +96,11 @@ export class RemoteTracks extends Emitter {
   #tracks = new Map();
   /** The page clock's time at which each disconnected connection was lost. @type {Map<RTCPeerConnection, number>} */
   #disconnectedAt = new Map();
-  /** How much had arrived on each connection, and when it last grew. @type {Map<RTCPeerConnection, {count: number, at: number}>} */
+  /**
+   * How much has arrived on each connection, and when this amount last grew.
+   *
+   * @type {Map<RTCPeerConnection, {count: number, at: number}>}
+   */
   #arrived = new Map();
   #closed = new AbortController();
   #hooks;

@@ -15,7 +15,7 @@ import { Participants } from './participants.js';
 
 /** How often to check whether the tracks of all participants have arrived and been examined, in ms. */
 const CHECK_EVERY = 40;
-/** How long the first connection may take before a recording can't start, in ms. */
+/** How long a recording waits for the first connection before the recording fails to start, in ms. */
 const CONNECTED_WITHIN = 20_000;
 /** How long a recording waits for tracks whose connection or owner is not known yet, in ms. */
 const DECIDED_WITHIN = 5000;
@@ -52,7 +52,7 @@ export class ApplicationRoom extends Emitter {
   #signaling;
   #hooks;
   #call;
-  /** Why the page is in no call, or null while it is in a call. @type {string | null} */
+  /** Why the page is not in a call, or null while it is in a call. @type {string | null} */
   #outOfCall = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
@@ -138,8 +138,8 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Resolves when the owner of every received track is decided, and when media has arrived on all tracks on which it
-   * should. Fails with a StepTimeout if no connection is established.
+   * Resolves when the owner of every received track is decided, and media has arrived on every track on which media is
+   * expected. Fails with a StepTimeout if no connection is established.
    */
   async allReceived() {
     const start = performance.now();
@@ -204,8 +204,9 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Returns whether a participant's video may be static, and whether their audio may be silent: the track has no
-   * marker, so it may show a slide or come from a muted microphone, and its connection still works.
+   * Returns whether a participant's video may be static, and whether their audio may be silent. Both are allowed for a
+   * track that has no marker and whose connection still works: the track may show a slide or come from a muted
+   * microphone.
    *
    * @param {string} id
    * @param {string | null} label

@@ -40,7 +40,7 @@ export function fallbacksInUse(activated = false) {
 }
 
 /**
- * Resolves with whether Chrome plays no audio until the user acts on the page (Chrome facts 6, 47).
+ * Resolves to true if Chrome plays no audio until the user acts on the page (Chrome facts 6, 47).
  *
  * @param {{userActivation: {hasBeenActive: boolean}}} [agent]
  */

@@ -24,7 +24,8 @@ class FrameScaler {
     const { displayWidth, displayHeight, timestamp } = frame;
     const step = 1_000_000 / frameRate;
     const early = this.#due - timestamp;
-    // The timestamps of a video file go back when the file starts again, so a frame is never early by more than a step.
+    // The timestamps of a video file go back when the file starts again. A frame that is early by more than one step is
+    // therefore not skipped.
     if (early > EARLY && early <= step) return null;
     this.#due = step + (Math.abs(early) <= step ? this.#due : timestamp);
     if (displayWidth === width && displayHeight === height) return frame.clone();

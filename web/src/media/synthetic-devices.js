@@ -56,7 +56,7 @@ export class SyntheticDevices {
     this.#videos.add(video);
     // A clone of the generator is a plain MediaStreamTrack, like a device's track.
     const track = video.track.clone();
-    // The content hint "detail" makes WebRTC treat the screen as a screen.
+    // The content hint "detail" makes WebRTC treat the video as a shared screen.
     track.contentHint = screen ? 'detail' : '';
     return {
       track,

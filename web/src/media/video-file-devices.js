@@ -45,7 +45,7 @@ export class VideoFileDevices {
     const source = this.#clone('video');
     const generator = new MediaStreamTrackGenerator({ kind: 'video' });
     const track = generator.clone();
-    // The content hint "detail" makes WebRTC treat the screen as a screen.
+    // The content hint "detail" makes WebRTC treat the video as a shared screen.
     track.contentHint = device === 'screen' ? 'detail' : '';
     const { readable } = new MediaStreamTrackProcessor({
       track: /** @type {MediaStreamVideoTrack} */ (source),

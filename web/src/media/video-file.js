@@ -102,7 +102,7 @@ export class VideoFileMedia {
     await this.#context?.close();
   }
 
-  /** Captures every frame when it is shown, upright, and converts the frame's media time to the page's clock. */
+  /** Captures every frame when it is shown, turns it upright, and converts its media time to the page's clock. */
   #captureVideo() {
     const track = new MediaStreamTrackGenerator({ kind: 'video' });
     const writer = track.writable.getWriter();
@@ -122,7 +122,8 @@ export class VideoFileMedia {
       const own = mediaTime * 1000;
       if (!(Math.abs(own + shift - expectedDisplayTime) < MOST_DEVIATION)) shift = expectedDisplayTime - own;
       const frame = new VideoFrame(this.#element, { timestamp: Math.round((own + shift) * 1000) });
-      // If turning takes longer than a frame lasts, frames are skipped, since the next frame is requested afterwards.
+      // The next frame is requested after this frame has been turned, so frames are skipped if turning takes longer
+      // than a frame lasts.
       if (isTurned(frame)) turnedFrames.turn(frame).then(write, next);
       else write(frame);
     };

@@ -299,7 +299,7 @@ export class Mixer extends Emitter {
       const hasSignal = !audio || !audioTrack || this.#audio.hasSignal(id);
       if (hasSignal) audioWatchdog.feed();
       if (audio && audioTrack && rests.audio && audioWatchdog.stalled !== entry.silent) {
-        // Somebody has muted or unmuted a track whose state nobody announces.
+        // A track whose state is not announced has been muted or unmuted.
         entry.silent = audioWatchdog.stalled;
         this.#emitAudio(id, !entry.silent);
       }

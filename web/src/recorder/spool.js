@@ -147,7 +147,7 @@ export class Spool extends Emitter {
 
   /**
    * Waits until the server has sent the last byte of the download, or until it is clear that the browser does not
-   * download the file. The server limits both waits. A reconnecting page asks again.
+   * download the file. The server limits both waits. After a reconnect, the page sends the request again.
    *
    * @returns {Promise<string | null>} the reason why the browser did not download the file; null if it did
    */

@@ -27,7 +27,7 @@ export function collectGarbage() {
       // Nothing is written to this memory, so it takes up no space.
       void new ArrayBuffer(PRESSURE);
     } catch {
-      // If this much memory can't be allocated, Chrome has just collected garbage.
+      // Chrome has collected garbage even if the allocation fails.
     }
   }
 }

@@ -1,8 +1,9 @@
 /** Starts workers, even in sandboxed frames. */
 
 /**
- * In a frame whose origin is opaque, Chrome loads no worker that is a module from a blob: URL, but a classic script that
- * imports the module. Messages that arrive before the import is complete are delivered afterwards.
+ * Starts a worker. In a frame whose origin is opaque, Chrome can't load a module worker from a blob: URL, but can load
+ * a classic script that imports the module. Messages that arrive before the import is complete are delivered
+ * afterwards.
  *
  * @param {URL} module
  * @returns {Worker}

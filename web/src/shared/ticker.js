@@ -16,7 +16,7 @@ function makePause() {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     return (/** @type {number} */ ms) => Promise.resolve(Atomics.waitAsync(cell, 0, 0, ms).value);
   }
-  // Timers round down to whole ms, and the wait for the rest would then take 4 ms.
+  // Timers round down to whole ms, and a second wait for the remaining fraction of a ms would take 4 ms.
   return (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, Math.ceil(ms)));
 }
 

@@ -24,7 +24,7 @@ export class Watchdog {
     this.#reported = false;
   }
 
-  /** Whether there is a stall, even if it has been reported. */
+  /** Whether there is a stall, even one that has already been reported. */
   get stalled() {
     return pageNow() - this.#last > this.limit;
   }

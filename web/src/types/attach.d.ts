@@ -20,8 +20,8 @@ interface AttachOptions {
 declare const HARNESS: AttachOptions;
 
 /**
- * The path and source code of attach.js and of each module that it uses, which comes first. In place of relative
- * specifiers, the source code has `harness:` and the module's path.
+ * The path and source code of attach.js and of all modules that it uses. Each module comes after the modules that it
+ * imports. The source code contains `harness:` and a module's path in place of each relative specifier.
  */
 declare const MODULES: [path: string, text: string][];
 
@@ -112,7 +112,7 @@ interface AttachedPage {
   call(name: string, argument: unknown): Promise<unknown>;
 }
 
-/** An attached participant, as the server describes them. */
+/** An attached participant, as described by the server. */
 type AttachedMember = MemberInfo & { fingerprints: readonly string[]; connected: boolean };
 
 /** A track whose content is examined for markers. */

@@ -14,7 +14,7 @@ interface RoomEvent {
   event:
     'layout' | 'video' | 'audio' | 'network' | 'alarm' | 'join' | 'leave' | 'identified' | 'call' | 'track';
   participant?: string;
-  /** For `identified`: the participant's name so far. */
+  /** For `identified`: the participant's previous name. */
   was?: string;
   /**
    * For `track`, and for `video` and `audio` events about a participant's extra tracks: the label of the track, for

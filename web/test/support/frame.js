@@ -46,7 +46,10 @@ export class FakeFrame {
     this.closed = true;
   }
 
-  /** Returns the number of bytes that `copyTo` writes without a layout; it is the same as in Chrome for I420 and NV12. */
+  /**
+   * Returns the number of bytes that `copyTo` writes without a layout. For I420 and NV12, Chrome writes the same
+   * number.
+   */
   allocationSize() {
     const { width, height } = this.visibleRect;
     return width * height + 2 * ((width + 1) >> 1) * ((height + 1) >> 1);
