@@ -1,4 +1,4 @@
-"""Measure the speed and CPU usage of the harness and other recorders, and compare them with the promised limits.
+"""Measure the speed and CPU usage of the harness and other recorders, and compare the results with the limits.
 
 Run with ``python -m benchmarks`` on an otherwise idle machine. Within each repeat, the contestants (the harness and the
 other recorders) take turns. Each repeat starts with a different contestant, so that other load on the machine affects

@@ -1,4 +1,4 @@
-"""Define the promised limits on speed and CPU usage, and compare measured values with them."""
+"""Define limits on the harness's speed and CPU usage, and compare measured values with them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _PROMISES: Final = (
 
 
 def bars(runs: list[Run], results: dict[str, Any]) -> list[Bar]:
-    """Return every promised limit with its measured value."""
+    """Return every limit with its measured value."""
     return [*_compared(runs), *(found for promise in _PROMISES if (found := promise.compare(results)))]
 
 

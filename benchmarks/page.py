@@ -1,4 +1,4 @@
-"""Write the results as an offline HTML page with the promised limits, and plots of every contestant's CPU usage."""
+"""Write the results as an offline HTML page with the harness's limits and plots of every contestant's CPU usage."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = "<!-- benchmarks: begin -->"
 _END: Final = "<!-- benchmarks: end -->"
-# Number of scenes on the page. Only these scenes have promised limits.
+# Number of scenes on the page. Only these scenes have limits.
 _SHOWN: Final = 2
 
 

@@ -41,7 +41,7 @@ def modules(source: Path) -> list[tuple[str, str]]:
     """Return the path and text of attach.js and of every module that it uses; each follows the modules that it uses.
 
     Specifiers are replaced by ``harness:`` and the module's path. The page replaces these by URLs (hooks.js). Raises
-    ValueError if modules import each other in a circle.
+    ValueError if there is a circular import.
     """
     texts: dict[str, str] = {}
     open_paths: list[str] = []

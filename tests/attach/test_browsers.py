@@ -1,4 +1,4 @@
-"""Record calls in browsers that the harness did not launch, so that none of its command-line switches is set."""
+"""Record calls in browsers that the harness did not launch, so they have none of its command-line switches."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def plain_site() -> Iterator[Site]:
 def foreign_context(
     request: pytest.FixtureRequest, browser_type: BrowserType, browser_type_launch_args: dict[str, Any], tmp_path: Path
 ) -> Iterator[BrowserContext]:
-    """Return a context of a browser that was started in another way than the harness starts it.
+    """Return a context of a browser that was started differently from how the harness starts browsers.
 
-    A user's profile has its own folder for downloads, and asks the user where to save a file.
+    The profile is set up like a user's: it has its own download folder, and Chrome asks where to save each file.
     """
     options = {**browser_type_launch_args, "args": []}
     profile = tmp_path / "profile"
@@ -85,7 +85,7 @@ def started_chrome(profile: Path, *switches: str) -> Iterator[tuple[str, subproc
 
 
 def _debugging_port(profile: Path, process: subprocess.Popen[bytes], seconds: float = 30) -> int:
-    """Wait until Chrome has written its port into its profile, and has opened its first page."""
+    """Wait until Chrome has written its port into its profile and has opened its first page; return the port."""
     end = time.monotonic() + seconds
     file = profile / "DevToolsActivePort"
     port = 0
@@ -130,14 +130,14 @@ def test_call_is_recorded_and_downloaded_twice(room: Room, join: Callable[[str],
     assert recording.path != again.path
     assert recording.sha256 == again.sha256
     manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
-    # Whether the audio needed an action of the user depends on whether Playwright had already evaluated a script.
+    # The audio needed a user action only if Playwright had not evaluated a script before.
     assert ["shared-memory", "gc"] == [one for one in manifest["fallbacks"] if one != "user-activation"]
 
 
 def test_virtual_microphone_starts_on_a_page_that_nobody_has_clicked(
     room: Room, browser_type: BrowserType, browser_type_launch_args: dict[str, Any], plain_site: Site
 ) -> None:
-    """Chrome plays no audio on such a page, so Python simulates an action of the user."""
+    """Chrome plays no audio before the user interacts with the page, so Python simulates a user action."""
     script = """
         const isActive = () => navigator.userActivation.hasBeenActive;
         const before = isActive();
@@ -148,7 +148,7 @@ def test_virtual_microphone_starts_on_a_page_that_nobody_has_clicked(
     alice = room.attach(page, "alice")
     page.add_init_script(script)
 
-    # A script that the test evaluates would count as an action as well.
+    # If the test evaluated a script, Chrome would count that as a user action as well.
     page.goto(f"{plain_site.url}/empty.html", wait_until="commit")
 
     def states() -> list[str]:
@@ -160,7 +160,7 @@ def test_virtual_microphone_starts_on_a_page_that_nobody_has_clicked(
 
 
 def test_internet_page_reaches_this_machine(room: Room, foreign_context: BrowserContext) -> None:
-    """The permission to access this machine is also granted in the default context, which has no Playwright options."""
+    """A page may access this machine even in the browser's default context, which has no Playwright options."""
     answers = {"/": "text/html", "/alone.js": "text/javascript"}
 
     def answer(route: Route) -> None:
@@ -184,7 +184,7 @@ def test_internet_page_reaches_this_machine(room: Room, foreign_context: Browser
 @pytest.mark.parametrize(
     ("switches", "reason"),
     [
-        # In the browser, this machine's loopback address leads nowhere, as on another machine.
+        # The browser can't reach this machine's loopback address, as if the browser ran on another machine.
         (["--host-resolver-rules=MAP 127.0.0.1 ~NOTFOUND"], r"NAME_NOT_RESOLVED\).*expose_network"),
         (["--proxy-server=127.0.0.1:1", "--proxy-bypass-list=<-loopback>"], r"PROXY.*bypass the browser's proxy"),
     ],
@@ -193,7 +193,7 @@ def test_internet_page_reaches_this_machine(room: Room, foreign_context: Browser
 def test_browser_that_cannot_reach_the_server_is_refused_with_the_remedy(
     room: Room, browser_type: BrowserType, tmp_path: Path, switches: list[str], reason: str
 ) -> None:
-    """The page is refused before it loads anything, and stays usable."""
+    """``attach`` refuses the page before the page loads anything, and the page stays usable."""
     with started_chrome(tmp_path / "profile", *switches) as (address, _):
         browser = browser_type.connect_over_cdp(address)
         page = browser.contexts[0].new_page()
@@ -210,7 +210,7 @@ def test_browser_that_cannot_reach_the_server_is_refused_with_the_remedy(
 def test_recording_is_saved_when_the_connected_browser_crashes(
     room: Room, browser_type: BrowserType, plain_site: Site, tmp_path: Path
 ) -> None:
-    """The next wait raises an error with the recording, as it does for a browser that the harness launched."""
+    """As in a browser that the harness launched, the next wait raises an error that contains the recording."""
     with started_chrome(tmp_path / "profile") as (address, process):
         context = browser_type.connect_over_cdp(address).contexts[0]
         alice, bob = (_join(room, context, plain_site, name) for name in ("alice", "bob"))

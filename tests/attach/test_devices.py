@@ -38,8 +38,8 @@ def page_with_fake_devices(
     browser.close()
 
 
-# JavaScript that describes devices and tracks by their types, and by the names and types of their properties. It also
-# describes the outcome of requests that devices can or can't satisfy. None of these answers depends on the device.
+# JavaScript that describes devices and tracks by their types, and by the names and types of their properties. The
+# script also describes the outcome of requests that devices can or can't satisfy. No result depends on the device.
 _BEHAVIOR = """async () => {
   const { mediaDevices } = navigator;
   const typesIn = (object) => Object.fromEntries(Object.entries(object).sort().map(([name, value]) =>
@@ -146,8 +146,8 @@ def test_virtual_devices_behave_like_chromes_own_devices(
         assert answer == ours[part], part
 
 
-# JavaScript that defines the function ``read``. It returns the size of a track's next frames, and the brightness of the
-# 64 cells in the marker strip of the last frame. The first frames may still have the size that the track had before.
+# JavaScript that defines the function ``read``. The function returns the size of a track's next frames, and the
+# brightness of the 64 cells in the marker strip of the last frame. The first frames may still have the old size.
 _DEFINE_READ = """() => void (globalThis.read = async (track) => {
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   for (let count = 0; count < 8; count += 1) (await reader.read()).value.close();
@@ -167,19 +167,19 @@ _DEFINE_READ = """() => void (globalThis.read = async (track) => {
 
 
 def _marker(frame: dict[str, Any]) -> int:
-    """Return the number of the marker in a frame that the page has read."""
+    """Return the marker number in a frame that the page has read."""
     (marker,) = decode_strips(np.array([frame["cells"]], np.float64))
     assert marker is not None
     return marker.number
 
 
 def _has_workers(page: Page, count: int) -> bool:
-    """Return whether a page has this many workers. Each virtual video has one."""
+    """Return whether a page has this many workers. Each virtual video track has its own worker."""
     return len(page.workers) == count
 
 
 def test_each_track_of_the_virtual_camera_has_its_own_size(room: Room, enter: Enter, site: Site) -> None:
-    """The frames have the size that getSettings reports, even if a clone has another size."""
+    """A track's frames have the size that its getSettings reports, even if the track's clone has another size."""
     page = enter(f"{site.url}/empty.html", "alice").page
 
     page.evaluate(_DEFINE_READ)
@@ -210,7 +210,7 @@ def test_each_track_of_the_virtual_camera_has_its_own_size(room: Room, enter: En
 
 
 def test_shared_screen_has_its_own_marker_and_tone(room: Room, enter: Enter, site: Site) -> None:
-    """Its marker is the participant's marker plus 128, and it is released when its last clone has been stopped."""
+    """The screen's marker is the participant's plus 128, and is released when the last clone has been stopped."""
     enter(f"{site.url}/empty.html", "alice").page.evaluate("() => navigator.mediaDevices.enumerateDevices()")
     page = enter(f"{site.url}/empty.html", "bob").page
 
@@ -271,7 +271,7 @@ _OPEN_CAMERA = """() => navigator.mediaDevices.getUserMedia({ video: true })
 
 
 def test_application_notices_an_unplugged_and_a_replaced_camera(enter: Enter, site: Site) -> None:
-    """All tracks of the camera end, but not those of the microphone; afterwards, the application sees a new camera."""
+    """Unplugging the camera ends only the camera's tracks. After the replacement, the page sees a new camera."""
     alice = enter(f"{site.url}/empty.html", "alice")
     alice.page.evaluate(_OPEN_AND_COUNT)
 
@@ -291,7 +291,7 @@ def test_application_notices_an_unplugged_and_a_replaced_camera(enter: Enter, si
 
 
 def test_devices_of_the_browser_are_not_unplugged(enter: Enter, site: Site) -> None:
-    """An application that uses the browser's own devices controls them itself."""
+    """The harness can't unplug the browser's own devices, because only the application controls them."""
     alice = enter(f"{site.url}/empty.html", "alice", media="own")
 
     with pytest.raises(InvalidStateError, match="browser's own devices"):

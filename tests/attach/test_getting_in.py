@@ -1,4 +1,4 @@
-"""An attached page loads the harness's code and reaches the harness's server, whatever its test or application does."""
+"""An attached page can load the harness's code and reach its server, whatever the test or the application does."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     Enter = Callable[..., Participant]
 
-# A proxy to which nothing can connect. Only the application's site is excluded from it.
+# A proxy to which nothing can connect. Only requests to the application's site bypass it.
 _DEAD_PROXY = "http://127.0.0.1:9"
 
 
 def _join(alice: Participant, url: str) -> Participant:
-    """Open a page that calls itself, and wait until it is in the call."""
+    """Open a page that calls itself, and wait until the page is in the call."""
     alice.page.goto(url)
     alice.page.get_by_text("connected").wait_for()
     return alice
@@ -46,7 +46,7 @@ def _check_call(room: Room, alice: Participant) -> None:
 
 
 def test_call_in_a_context_with_unusual_options_is_recorded(room: Room, site: Site) -> None:
-    """Extra headers, credentials and a user agent are sent with every request, also to the harness's server."""
+    """Every request has the extra headers, credentials and user agent, including requests to the harness's server."""
     alice = room.enter(
         "alice",
         ignore_https_errors=True,
@@ -62,7 +62,7 @@ def test_call_in_a_context_with_unusual_options_is_recorded(room: Room, site: Si
 
 
 def test_video_file_is_played_in_a_context_with_extra_headers(room: Room, site: Site, tmp_path: Path) -> None:
-    """The extra headers make Chrome ask the harness's server for permission before it requests the file."""
+    """Because of the extra headers, Chrome sends the harness's server a preflight request before it gets the file."""
     clip = tmp_path / "clip.webm"
     write_recording(clip, Scene(participants=participants("alice")))
     alice = room.enter("alice", media=clip, ignore_https_errors=True, extra_http_headers={"x-test-run": "42"})
@@ -79,7 +79,7 @@ def _abort_foreign(site: Site) -> Callable[[Route], None]:
 def test_call_is_recorded_while_the_test_aborts_requests_to_other_hosts(
     room: Room, new_context: Callable[..., BrowserContext], site: Site, tmp_path: Path
 ) -> None:
-    """Routes of the context and of the page, added before and after the attachment, do not affect the harness."""
+    """The harness is not affected by routes of the context or the page, whether added before or after attaching."""
     har = tmp_path / "nothing.har"
     har.write_text(json.dumps({"log": {"version": "1.2", "creator": {"name": "", "version": ""}, "entries": []}}))
     context = new_context(ignore_https_errors=True)
@@ -97,7 +97,7 @@ def test_call_is_recorded_while_the_test_aborts_requests_to_other_hosts(
 def test_call_is_recorded_while_the_test_mocks_all_web_sockets(
     room: Room, new_context: Callable[..., BrowserContext], site: Site, first: str
 ) -> None:
-    """If the mock is older than the attachment, the harness opens its sockets in a worker, which has no mock."""
+    """If the mock was added before attaching, the harness opens its sockets in a worker, which has no mock."""
     mocked: list[str] = []
 
     def mock(socket: WebSocketRoute) -> None:
@@ -135,7 +135,7 @@ def test_call_in_a_page_patched_by_zone_js_is_recorded(room: Room, enter: Enter,
 
 
 def test_call_in_a_page_that_replaces_the_browsers_functions_is_recorded(room: Room, enter: Enter, site: Site) -> None:
-    """The harness uses the functions that existed before the page's own scripts ran."""
+    """The harness calls the browser's original functions, which it stores before the page's own scripts run."""
     alice = enter(f"{site.url}/patched.html", "alice")
     alice.page.get_by_text("connected").wait_for()
 
@@ -177,7 +177,7 @@ def _refusal(alice: Participant) -> str:
 def test_page_behind_a_proxy_is_refused_with_the_remedy(
     room: Room, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
-    """The context belongs to the test, so only the test can change its proxy."""
+    """The test created the context, so only the test can change the proxy of the context."""
     page = new_context(ignore_https_errors=True, proxy=_proxy(site)).new_page()
 
     with pytest.raises(SetupError, match=r'bypass the browser.s proxy.*"bypass": "127.0.0.1"'):
@@ -193,7 +193,7 @@ def test_page_that_is_offline_is_refused_with_the_remedy(enter: Enter, site: Sit
 
 
 def test_page_without_java_script_is_refused_with_the_remedy(room: Room, site: Site) -> None:
-    """In such a context, no script runs, not even the harness's."""
+    """If JavaScript is disabled in a context, not even the harness's own scripts run."""
     alice = room.enter("alice", ignore_https_errors=True, java_script_enabled=False)
     alice.page.goto(f"{site.url}/empty.html")
 
@@ -201,7 +201,7 @@ def test_page_without_java_script_is_refused_with_the_remedy(room: Room, site: S
 
 
 def test_frame_whose_security_policy_applies_is_refused_with_the_remedy(enter: Enter, site: Site) -> None:
-    """``attach`` can't bypass the policy of a frame from another site."""
+    """``attach`` can't bypass the content security policy of a frame from another site."""
     alice = enter(f"{site.url}/frames/other-site.html", "alice", media="own")
     enter(f"{site.url}/simple-peer.html", "bob", media="own")
     alice.page.frame_locator("iframe").get_by_text("with 1").wait_for()
@@ -213,7 +213,7 @@ def test_frame_whose_security_policy_applies_is_refused_with_the_remedy(enter: E
 
 
 def test_call_in_a_sandboxed_frame_is_recorded(room: Room, site: Site) -> None:
-    """The frame's origin is opaque, so the frame has no site of its own."""
+    """The sandbox gives the frame an opaque origin, so the frame belongs to no site."""
     alice = room.enter("alice", ignore_https_errors=True)
     script = (APPLICATIONS / "alone.js").read_text(encoding="utf-8")
     for path, body in {
@@ -232,7 +232,7 @@ def _fulfill(body: str, route: Route) -> None:
 
 
 def test_sandboxed_frame_without_a_call_is_named(enter: Enter, site: Site) -> None:
-    """The frame can't load its own site's modules, so it has no call."""
+    """The sandboxed frame can't load the modules of its own site, so the frame can't join a call."""
     alice = enter(f"{site.url}/frames/sandboxed.html", "alice")
 
     with pytest.raises(InvalidStateError, match=r"simple-peer\.html is sandboxed.*allow-same-origin"):

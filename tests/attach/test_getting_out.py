@@ -1,4 +1,4 @@
-"""If the browser does not download a recording, the recording is taken from the spool in time, with a warning."""
+"""If the browser fails to download a recording, the harness soon takes it from the spool and logs a warning."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.servers.application_site import Site
 
 SMALL = RecordConfig(record_name="out", record_type="audio")
-# The limit for all downloads in this file, in seconds, from the call until the file is in its folder.
+# The time limit in seconds for each download in these tests, from the API call until the file is in its folder.
 WITHIN = 10.0
 
 
@@ -42,7 +42,7 @@ def record(room: Room, alice: Participant) -> Recording:
 
 
 def assert_from_spool(recording: Recording, reason: str) -> None:
-    """Check that a recording is complete, and that its manifest and its report contain the reason."""
+    """Check that a recording is complete, and that its manifest and report state why the download failed."""
     assert (False, None) == (recording.downloaded, recording.download_ms)
     assert recording.download_failure is not None
     assert reason in recording.download_failure
@@ -55,7 +55,7 @@ def assert_from_spool(recording: Recording, reason: str) -> None:
 def test_call_in_a_sandboxed_frame_delivers_every_recording(
     room: Room, site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The frame allows no downloads; this also applies to the automatic download when a new recording starts."""
+    """The frame blocks all downloads, even the automatic download of a recording when the next recording starts."""
     alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
     alice.page.goto(f"{site.url}/frames/sandboxed-call.html")
     bob.page.goto(f"{site.url}/simple-peer.html")
@@ -109,7 +109,7 @@ def test_context_without_downloads_delivers_the_recording_twice(room: Room, site
 
 
 def test_route_that_aborts_downloads_is_named(room: Room, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests often abort all requests to hosts other than their application's."""
+    """Tests often abort requests to all hosts but the application's. This also aborts the recording's download."""
     monkeypatch.setattr(delivery, "BEGINS_WITHIN", 1.0)
     alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
 
@@ -128,7 +128,7 @@ def test_route_that_aborts_downloads_is_named(room: Room, site: Site, monkeypatc
 
 
 def test_user_of_the_page_gets_the_reason(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A download that does not begin is an error in the page, and can be repeated; Python takes the file meanwhile."""
+    """If a download does not begin, the page gets an error. Python still gets the file and can repeat the download."""
     monkeypatch.setattr(delivery, "BEGINS_WITHIN", 1.0)
     alice = room.join("alice")
     alice.start_media_recording(record_config=SMALL)
@@ -173,7 +173,7 @@ class StuckServer(Served):
 
 
 def test_download_that_never_ends_is_abandoned(context: BrowserContext, tmp_path: Path) -> None:
-    """Playwright's own calls would wait for the end of this download without a limit."""
+    """Playwright's own calls would wait forever for a download that never ends."""
     page = context.new_page()
     downloads = PageDownloads(page, lambda url: url.endswith("/file.webm"))
     with StuckServer() as server:

@@ -1,4 +1,4 @@
-"""Record Janus's own demo pages, which Debian packages, without changing them."""
+"""Record Janus's own demo pages without changing them. The pages come from a Debian package."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ DEMOS: Final = Path("/usr/share/janus/demos")
 
 
 class Demos(Served):
-    """The demo pages on localhost, with settings that lead to our Janus server."""
+    """The demo pages on localhost, with settings that contain the address of our Janus server."""
 
     def __init__(self, janus: Janus) -> None:
         super().__init__(host="localhost")
-        # Debian's own settings.js leaves out the last two variables, which the pages read.
+        # The pages read the last two variables, but Debian's own settings.js does not define them.
         self._settings = f'var server = "{janus.url}", iceServers = [], token = "", apisecret = "";'
 
     def build(self) -> web.Application:

@@ -1,4 +1,4 @@
-"""If an application's address can't be opened, the error is one line with the cause and the option that helps."""
+"""If an application's address can't be opened, the error states the cause and the remedy in one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOGIN = "Give the user name and the password with --http-credentials, or a login
 
 @pytest.fixture(scope="module")
 def staging() -> Iterator[GuardedSite]:
-    """Serve the applications with a certificate that is not accepted, behind a login."""
+    """Serve the applications with a certificate that Chrome does not accept, and with a login."""
     with GuardedSite(header="42") as site:
         yield site
 
@@ -42,7 +42,7 @@ def open_address(new_context: Callable[..., BrowserContext]) -> Callable[..., st
 
 
 def failure(open_address: Callable[..., str | None], url: str, **options: Any) -> str:
-    """Return the error message for an address that can't be opened; it is a single line."""
+    """Return the error message for an address that can't be opened, and check that the message is a single line."""
     with pytest.raises(ConfigError) as raised:
         open_address(url, **options)
     assert "\n" not in str(raised.value)
@@ -50,7 +50,7 @@ def failure(open_address: Callable[..., str | None], url: str, **options: Any) -
 
 
 def test_invalid_certificate_names_the_option(open_address: Callable[..., str | None], staging: GuardedSite) -> None:
-    """The error names --ignore-https-errors, with which the page can be opened."""
+    """The error names the option --ignore-https-errors. With this option, the page can be opened."""
     url = f"{staging.url}/empty.html"
 
     assert (
@@ -87,7 +87,7 @@ def test_password_in_the_address_is_used_but_not_shown(
 def test_page_with_an_http_error_is_accepted_for_a_script(
     open_address: Callable[..., str | None], staging: GuardedSite
 ) -> None:
-    """A script may log in on a page with an HTTP error, so the error is only returned."""
+    """An HTTP error is returned instead of raised if there is a script, because the script may log in on the page."""
     url = f"{staging.url}/empty.html"
 
     answered = open_address(url, tolerant=True, **ACCESS)
@@ -103,7 +103,7 @@ def test_page_with_an_http_error_is_accepted_for_a_script(
 
 
 def test_missing_page_is_reported(open_address: Callable[..., str | None], site: Site) -> None:
-    """An address that does not exist on the server is reported, whatever the server sends instead of a page."""
+    """If the server has no page at the address, the error states this, whatever the server sends instead."""
     url = f"{site.url}/missing.html"
 
     assert (
@@ -113,7 +113,7 @@ def test_missing_page_is_reported(open_address: Callable[..., str | None], site:
 
 
 def test_server_that_does_not_answer_properly_is_reported(open_address: Callable[..., str | None], site: Site) -> None:
-    """A closed port, an unknown host and a server for HTTPS each have their own cause and remedy."""
+    """The error states a different cause and remedy for a closed port, for an unknown host and for an HTTPS server."""
     with socket.socket() as closed_port:
         closed_port.bind(("127.0.0.1", 0))
         refused = failure(open_address, f"https://localhost:{closed_port.getsockname()[1]}/")
@@ -128,7 +128,7 @@ def test_server_that_does_not_answer_properly_is_reported(open_address: Callable
 def test_server_that_never_answers_is_reported(
     open_address: Callable[..., str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that accepts connections but does not answer is reported after the time limit."""
+    """If a server accepts connections but never answers, an error is raised after the time limit."""
     monkeypatch.setattr("harness.cli.navigation._LOADED_WITHIN", 1.0)
     with socket.socket() as silent_port:
         silent_port.bind(("127.0.0.1", 0))

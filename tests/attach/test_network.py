@@ -1,4 +1,4 @@
-"""A poor network can be emulated for an application's call, and the emulation can be ended."""
+"""During an application's call, a poor network can be emulated, and the emulation can be ended again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RECEIVED = """async () => {
 
 
 def traffic(room: Room, participant: Participant, *, seconds: float = 3.0) -> tuple[float, float]:
-    """Return the share of packets lost in percent, and the received bitrate in kbps, during the given time."""
+    """Measure for the given time; return the percentage of lost packets, and the received bitrate in kbps."""
     before = _statistics(participant)
     room.wait(seconds=seconds)
     after = _statistics(participant)
@@ -39,7 +39,7 @@ def traffic(room: Room, participant: Participant, *, seconds: float = 3.0) -> tu
 
 
 def _statistics(participant: Participant) -> dict[str, Any]:
-    """Return the statistics of the frame that receives the most."""
+    """Return the statistics of the page's frame that receives the most data."""
     found = [frame.evaluate(_RECEIVED) for frame in participant.page.frames]
     return max(found, key=lambda one: one["received"])
 
@@ -47,7 +47,7 @@ def _statistics(participant: Participant) -> dict[str, Any]:
 def test_network_of_an_attached_page_is_emulated_and_restored(
     room: Room, attach: Attach, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
-    """Lost packets and a low throughput show in WebRTC's statistics. Without arguments, the emulation ends."""
+    """WebRTC's statistics show the lost packets and the low throughput. A call without arguments ends the emulation."""
     page = new_context(ignore_https_errors=True).new_page()
     alice = attach(page, "alice", emulate_network=True)
     bob = room.enter("bob", ignore_https_errors=True)
@@ -72,7 +72,7 @@ def test_network_of_an_attached_page_is_emulated_and_restored(
 
 
 def test_network_of_a_frame_from_another_site_is_emulated(room: Room, site: Site) -> None:
-    """The frame has its own process, and so its own network emulation."""
+    """A frame from another site runs in its own process, so its network must be emulated separately."""
     alice, bob = (
         room.enter(name, ignore_https_errors=True, emulate_network=name == "alice") for name in ("alice", "bob")
     )

@@ -44,14 +44,14 @@ def test_record_command_records_the_call_of_an_application(site: Site, tmp_path:
 
 
 def _storage_state(path: Path, login: str) -> str:
-    """Write the storage state of a user who has logged in to the guarded site, and return the name of the file."""
+    """Write the storage state of a user who has logged in to the guarded site, and return the file's name."""
     cookie = {"name": "login", "value": login, "domain": "staging.localhost", "path": "/"}
     path.write_text(json.dumps({"cookies": [cookie | {"expires": -1}], "origins": []}))
     return path.name
 
 
 def test_every_participant_logs_in_to_a_staging_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server has its own certificate, asks for a password and a header, and each participant has a login.
+    """The server has an untrusted certificate and requires a password, a header, and a login for each participant.
 
     Bob leaves the call early, so the report fails.
     """

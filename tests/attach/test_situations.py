@@ -1,4 +1,4 @@
-"""Record calls in the situations that real calls have: a camera that is off, a shared screen, a reconnect."""
+"""Record what happens in real calls: a camera is off, a screen is shared, or a participant reconnects."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def events(recording: Recording, kind: str) -> list[dict[str, object]]:
 
 
 def problems(report: Report) -> list[str]:
-    """Return the messages of a report's warnings about participants and the call."""
+    """Return a report's warnings about the participants, the call and the recording's completeness."""
     return [one.message for one in report.warnings if one.check in {"presence", "call", "complete"}]
 
 
 def test_participant_who_joins_with_the_camera_off_is_identified_by_audio(room: Room, join: Enter) -> None:
-    """The video joins the participant as soon as the camera is switched on."""
+    """As soon as the camera is switched on, its video is assigned to the participant identified by audio."""
     alice, bob = join("alice"), join("bob", "microphone")
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -80,7 +80,7 @@ def test_participant_who_joins_with_the_camera_off_is_identified_by_audio(room: 
 
 @pytest.mark.parametrize("config", [SMALL, AUDIO], ids=["video", "audio"])
 def test_call_without_video_is_recorded(room: Room, join: Enter, config: RecordConfig) -> None:
-    """Both participants are identified and audible, in an audio recording and in a video of placeholders."""
+    """Both participants are identified and audible, whether the recording has audio only or shows placeholders."""
     alice, bob = join("alice", "microphone"), join("bob", "microphone")
     meet(room, alice, bob)
 
@@ -92,7 +92,7 @@ def test_call_without_video_is_recorded(room: Room, join: Enter, config: RecordC
 
 
 def test_track_without_frames_is_a_camera_that_is_off(room: Room, join: Enter) -> None:
-    """The recording starts at once, and shows the placeholder of the participant whose audio is recorded."""
+    """The recording does not wait for the camera. It contains the participant's audio and shows a placeholder."""
     alice, bob = join("alice"), join("bob", "microphone,muted-camera")
     meet(room, alice, bob)
     room.wait(seconds=2)
@@ -104,7 +104,7 @@ def test_track_without_frames_is_a_camera_that_is_off(room: Room, join: Enter) -
     alice.stop_media_recording()
     report = check_recording(alice.download_media_recording(), crowded=True)
 
-    # The limit for a calm machine is 2 s.
+    # On an otherwise idle machine, the limit would be 2 s.
     assert waited < 4000
     assert not report.participant("bob").is_visible(1, 1.1)
     assert audible_share(report.participant("bob"), 0.5, 2.5) > 0.9
@@ -112,7 +112,7 @@ def test_track_without_frames_is_a_camera_that_is_off(room: Room, join: Enter) -
 
 @pytest.mark.parametrize("sharer", ["alice", "bob"], ids=["own", "remote"])
 def test_shared_screen_has_its_own_tile_next_to_the_camera(room: Room, join: Enter, sharer: str) -> None:
-    """The screen is listed under its owner, whether the recording participant or another participant shares it."""
+    """The report lists the screen under its owner, who may be the recording participant or another participant."""
     alice, bob = join("alice"), join("bob")
     meet(room, alice, bob)
     change((alice if sharer == "alice" else bob).page, "addImage(10)")
@@ -133,7 +133,7 @@ def test_shared_screen_has_its_own_tile_next_to_the_camera(room: Room, join: Ent
 
 
 def test_participant_stays_the_same_during_a_reconnect_on_a_second_connection(room: Room, join: Enter) -> None:
-    """The second connection is established before the first one is closed, so for a while, both carry him."""
+    """For a while, both connections carry Bob's tracks, because the first one closes after the second one opens."""
     alice, bob = join("alice"), join("bob")
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -152,7 +152,7 @@ def test_participant_stays_the_same_during_a_reconnect_on_a_second_connection(ro
 
 
 def test_recording_fails_if_the_call_ends_before_the_recording(room: Room, join: Enter) -> None:
-    """The report names the time from which nobody was in the call."""
+    """The report states the time after which nobody was in the call."""
     alice, bob = join("alice"), join("bob")
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -172,7 +172,7 @@ def test_recording_fails_if_the_call_ends_before_the_recording(room: Room, join:
 
 @pytest.mark.parametrize("still", ["alice", "bob"], ids=["own", "remote"])
 def test_static_picture_stays_in_the_recording(room: Room, join: Enter, still: str) -> None:
-    """A static slide raises no alarm, even if it was painted long before the recording started."""
+    """A static slide causes no alarm, even if the slide was painted long before the recording started."""
     alice, bob = (join(name, "still,microphone" if name == still else "camera,microphone") for name in ("alice", "bob"))
     meet(room, alice, bob)
     room.wait(seconds=1)
@@ -196,7 +196,7 @@ def test_static_picture_stays_in_the_recording(room: Room, join: Enter, still: s
 def test_deliberate_mute_of_an_unidentified_participant_raises_no_alarm(
     room: Room, join: Enter, site: Site, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The manifest shows when the participant was muted."""
+    """The manifest states when the participant was muted, and contains no alarm."""
     alice = join("alice")
     other = new_context(ignore_https_errors=True).new_page()
     other.goto(f"{site.url}/situations.html")
@@ -216,7 +216,7 @@ def test_deliberate_mute_of_an_unidentified_participant_raises_no_alarm(
 
 
 def test_page_with_only_a_data_channel_is_in_no_call(join: Enter) -> None:
-    """The error states that none of the connections carries audio or video."""
+    """The error states that none of the page's WebRTC connections carries audio or video."""
     alice = join("alice")
     change(alice.page, "openDataChannel()")
 
@@ -225,7 +225,7 @@ def test_page_with_only_a_data_channel_is_in_no_call(join: Enter) -> None:
 
 
 def test_recording_of_a_page_that_opens_another_document_is_kept(room: Room, join: Enter, site: Site) -> None:
-    """The next call raises an error with the recording up to this moment."""
+    """If the page opens another document, the next API call raises an error that contains the recording so far."""
     alice, bob = join("alice"), join("bob")
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -240,7 +240,7 @@ def test_recording_of_a_page_that_opens_another_document_is_kept(room: Room, joi
 
 
 def test_own_audio_that_comes_back_is_recorded_once(room: Room, enter: Enter, site: Site) -> None:
-    """A page that calls itself receives its own audio with a delay. In the recording, this would be an echo."""
+    """A page that calls itself receives its own audio with a delay. Recording this audio too would cause an echo."""
     alice = enter(f"{site.url}/alone.html", "alice")
     alice.page.get_by_text("connected").wait_for()
 

@@ -1,4 +1,4 @@
-"""Tests that video with a rotation, a flip or non-square pixels is recorded as ``<video>`` shows it."""
+"""Test that video with a rotation, a flip or non-square pixels is recorded as a ``<video>`` element shows it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=15)
 
 
 def tiles_of(recording: Recording) -> dict[str, Tile]:
-    """Return the last layout of a recording: the tiles, by participant."""
+    """Return the tiles in the last layout of a recording, by participant."""
     timeline = Manifest.read(recording.manifest).timeline
     layouts = [event.tiles for event in timeline.events if event.tiles]
     return {tile.participant: tile for tile in layouts[-1]}
@@ -38,7 +38,7 @@ def matches(expected: Seen, seen: Seen) -> bool:
 
 
 def record_senders_and(room: Room, recorder: Participant, *senders: Participant) -> tuple[Recording, list[Seen]]:
-    """Record everybody, while every sender records only themselves.
+    """Record everybody with ``recorder``, while each sender records only themselves.
 
     Return the recording of everybody, and what the senders' own recordings look like.
     """
@@ -54,14 +54,15 @@ def record_senders_and(room: Room, recorder: Participant, *senders: Participant)
 def write_turned(folder: Path) -> tuple[Path, Seen]:
     """Write a phone's video that is turned by 90 degrees, and return what it looks like.
 
-    Turned and with square pixels, the frames have the recording's size, so they are recorded without another copy.
+    After they are turned and their pixels made square, the frames already have the recording's size, so they are
+    recorded without another copy.
     """
     path = write_quadrants(folder / "turned.mp4", (270, 640), rotation=90, pixel_aspect=Fraction(4, 3))
     return path, Seen("BRYG", 640 / 360)
 
 
 def write_mirrored(folder: Path) -> tuple[Path, Seen]:
-    """Write a video that is turned by 270 degrees and mirrored, in a format that the page must draw to turn it."""
+    """Write a mirrored video, turned by 270 degrees, in a pixel format that the page can turn only by drawing."""
     path = write_quadrants(
         folder / "mirrored.mp4",
         (480, 360),
@@ -109,7 +110,7 @@ def test_a_phones_video_file_is_upright_in_other_applications(room: Room, site: 
 
 
 def shown_by(page: Page, video: str) -> Seen:
-    """Return what a ``<video>`` shows."""
+    """Return what a ``<video>`` element shows."""
     image: dict[str, Any] | None = page.evaluate("(id) => pixels(id)", video)
     if image is None:
         return Seen("", 0.0)
@@ -117,13 +118,13 @@ def shown_by(page: Page, video: str) -> Seen:
 
 
 def test_a_phone_that_is_turned_during_a_call_is_recorded_as_video_shows_it(room: Room, site: Site) -> None:
-    """The sender's tile is mirrored, but the receiver's is not, because WebRTC does not transmit flips."""
+    """The sender's own tile is mirrored, but the received tile is not, because WebRTC does not transmit flips."""
     alice = room.enter("alice", ignore_https_errors=True)
     page = alice.page
     page.goto(f"{site.url}/turned.html")
     room.wait_for(lambda: alice.others, what="the remote video")
     wide, high = 320 / 180, 180 / 320
-    # The orientation of the frames, and what <video> shows: the sender's own, and the receiver's.
+    # The orientation of the frames, what the sender's own <video> shows, and what the receiver's <video> shows.
     situations: list[tuple[dict[str, Any], Seen, Seen]] = [
         ({}, Seen("RGBY", wide), Seen("RGBY", wide)),
         ({"rotation": 90, "flip": True}, Seen("RBGY", high), Seen("BRYG", high)),
@@ -140,7 +141,7 @@ def test_a_phone_that_is_turned_during_a_call_is_recorded_as_video_shows_it(room
         page.evaluate("(orientation) => turn(orientation)", orientation)
         room.wait_for(partial(shows, "own", own), what=f"the sender's <video> with {orientation}")
         room.wait_for(partial(shows, "remote", remote), what=f"the receiver's <video> with {orientation}")
-        # The recorded frames are some tenths of a second later than those of <video>.
+        # A frame is recorded some tenths of a second after <video> shows it.
         room.wait(seconds=0.8)
         times.append(alice.get_media_recording().elapsed - 0.2)
     alice.stop_media_recording()

@@ -61,7 +61,7 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
 
 
 def test_fact_47_a_script_from_python_counts_as_an_action_of_the_user(bare_page: Page, site: Site) -> None:
-    """Fact 47: audio fails at once before the first action. After Python has evaluated a script, audio may start."""
+    """Fact 47: audio fails at once before the first user action. After Python evaluates a script, audio may start."""
     script = """
       const outcome = () => Promise.race([
         new Audio().play().catch(({ name }) => name),
@@ -294,7 +294,7 @@ def test_fact_43_a_generator_has_no_size_before_its_first_frame(page: Page) -> N
 
 
 def test_fact_50_copy_to_ignores_the_orientation_that_canvases_apply(page: Page) -> None:
-    """Fact 50: rotation and flip turn the display size and what a canvas shows, but not what copyTo returns."""
+    """Fact 50: rotation and flip affect the display size and what a canvas shows, but not what copyTo returns."""
     display, copied, drawn = page.evaluate(
         """async () => {
             const luma = new Uint8Array(64 * 48).fill(40).fill(200, 0, 64 * 24);

@@ -175,7 +175,7 @@ def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) ->
 def test_fact_48_a_resource_loaded_over_cdp_shows_whether_the_browser_reaches_it(
     bare_chrome: Browser, site: Site
 ) -> None:
-    """Fact 48: an empty page is enough, and neither routes nor the offline mode affect the request."""
+    """Fact 48: the request works from an empty page, and neither routes nor the offline mode affect it."""
     context = bare_chrome.new_context(offline=True)
     context.route("**/*", lambda route: route.abort())
     session = context.new_cdp_session(context.new_page())

@@ -132,7 +132,7 @@ def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
     check_recording(recording)
 
 
-# Records in a browser whose folder for downloads (TMPDIR) has no space left when the recording is downloaded.
+# Records in a browser whose download folder (TMPDIR) has no space left when the recording is downloaded.
 _FULL_TMPDIR = """
 import logging, os, sys
 from harness import RecordConfig, open_room, verify
@@ -155,7 +155,7 @@ print(recording.model_dump_json())
 
 
 def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_delivered(tmp_path: Path) -> None:
-    """The folder for recordings has enough space, so the recording is taken from the spool without an error."""
+    """The recordings folder has enough space, so the harness takes the recording from the spool without an error."""
     program = [sys.executable, "-c", _FULL_TMPDIR, str(tmp_path)]
     # Chrome creates a socket in TMPDIR, and the path of a socket must be short.
     with tempfile.TemporaryDirectory() as folder, mounted_disk(Path(folder, "disk"), "size=128M") as disk:

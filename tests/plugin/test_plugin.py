@@ -55,7 +55,7 @@ def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
 
 
 def test_room_works_if_the_browser_is_launched_with_a_proxy(pytester: pytest.Pytester) -> None:
-    """The room's pages reach their server directly, and everything else through the proxy."""
+    """The room's pages connect to the room's server directly, and to all other servers through the proxy."""
     pytester.makeconftest(
         """
         import pytest

@@ -1,16 +1,15 @@
-"""The table of promised limits: each test adds its measurement and the limit for it."""
+"""Collect measurements in a table: each test adds its measured value and the limit for this value."""
 
 import os
 from dataclasses import dataclass, field
 
-# Whether to run the promised number of repetitions. If not, the tests run fewer repetitions and do not enforce the
-# limits.
+# Whether to run the full number of repetitions. If not, the tests run fewer repetitions and do not enforce the limits.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table of promised limits."""
+    """A row of the table: a measured value and its limit."""
 
     what: str
     bar: str

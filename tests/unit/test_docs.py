@@ -1,4 +1,4 @@
-"""All tests, options, messages and files that the docs mention exist."""
+"""Check that every test, option, message and file mentioned in the docs exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames with four colored quadrants, which show how video was turned, mirrored and stretched."""
+"""Write and read frames with four colored quadrants, which show how video was turned, mirrored and stretched."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def _set_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
 
 
 def look_at(image: NDArray[np.uint8], tile: Tile | None = None) -> Seen:
-    """Return what an RGB frame looks like, or the part of it that a tile shows; dark borders are not included."""
+    """Return what an RGB frame, or only a tile in the frame, looks like; dark borders are ignored."""
     if tile:
         image = image[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
-    # The text of labels is bright, but has no color.
+    # Labels contain bright text, but the text has no color.
     colored = image.max(axis=2).astype(int) - image.min(axis=2) > 100
     rows, columns = np.flatnonzero(colored.mean(axis=1) > 0.1), np.flatnonzero(colored.mean(axis=0) > 0.1)
     if not rows.size or not columns.size:
@@ -109,7 +109,7 @@ def _initial(color: NDArray[np.uint8]) -> str:
 
 
 def frames_at(path: Path, times: Iterable[float]) -> list[NDArray[np.uint8]]:
-    """Return a file's frames that are shown at the given times (in seconds and ascending), as RGB."""
+    """Return the frames that a file shows at the given times (in seconds, ascending), as RGB."""
     due = list(times)
     shown: list[NDArray[Any]] = []
     with av.open(str(path)) as media:

@@ -30,7 +30,7 @@ STRICT: Final = {
 
 
 class Site(Served):
-    """The applications' site on localhost; it serves the folder ``sdk`` at /sdk.
+    """The applications' site on localhost, which serves the folder ``sdk`` at /sdk.
 
     If ``strict`` is true, the responses have the security headers of a strict application. If ``tls`` is false, the
     site is served over plain HTTP.

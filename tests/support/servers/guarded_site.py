@@ -1,4 +1,4 @@
-"""Serve the applications like a staging server: with a certificate of its own, HTTP authentication and a header."""
+"""Serve the applications like a staging server, with an untrusted certificate, HTTP authentication and a header."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ HEADER = "X-Test-Run"
 class GuardedSite(Site):
     """The applications' site, which requires a login and, if ``value`` is not None, the header X-Test-Run.
 
-    ``url`` has a host name that is not localhost, although Chrome connects to this machine, so the certificate of the
-    site is not accepted without an option. ``logins`` are the values of the cookie ``login`` that pages were opened
-    with.
+    Chrome connects to this machine, but the host name in ``url`` is not localhost. Chrome therefore rejects the site's
+    certificate unless an option allows it. ``logins`` contains the values of the cookie ``login`` in the requests for
+    pages.
     """
 
     def __init__(self, *, header: str | None = None) -> None:
@@ -33,7 +33,7 @@ class GuardedSite(Site):
         self.logins: set[str | None] = set()
 
     def build(self) -> web.Application:
-        """Return the applications behind the login."""
+        """Return the web application that serves the applications and requires the login."""
         app = super().build()
         app.middlewares.append(self._guard)
         return app

@@ -1,4 +1,4 @@
-"""The harness's server is excluded from a context's proxy, and nothing else is."""
+"""Only the harness's server is added to the hosts that bypass a context's proxy."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ def test_record_without_an_address_uses_our_own_room() -> None:
     ],
 )
 def test_options_of_an_application_without_an_address_are_refused(given: dict[str, Any]) -> None:
-    """A script without --url is refused, because it would have no effect. The same is true for the other options."""
+    """Without --url, a script and the other options for applications are refused, because they would have no effect."""
     with pytest.raises(ConfigError, match="require --url"):
         requested_call(None, **given)
 
@@ -86,7 +86,7 @@ def test_empty_names_are_not_expected(given: str) -> None:
 def test_participants_who_can_be_identified_are_expected(
     expected: tuple[str, ...] | None, media: str | Path, recorder: Recorder, names: tuple[str, ...]
 ) -> None:
-    """By default, everybody is expected who is in the recording and can be identified."""
+    """By default, every participant who is in the recording and can be identified is expected."""
     call = ApplicationCall(url="https://localhost/", expected=expected)
 
     assert names == call.expected_participants(("alice", "bob"), media, recorder)
@@ -138,7 +138,7 @@ class FakeRoom:
         self._console = [SimpleNamespace(text=console)]
 
     def enter(self, name: str, **_: Any) -> Any:
-        """Return a participant whose page opens every address without an answer."""
+        """Return a participant whose page opens every address, but gets no response."""
         page = SimpleNamespace(on=lambda *_: None, remove_listener=lambda *_: None, goto=lambda *_, **__: None)
         self.participants.append(
             SimpleNamespace(name=name, others=[*self._others], page=page, console=self._console, alive=True)
@@ -176,7 +176,7 @@ def enter(room: FakeRoom, expected: tuple[str, ...] | None = None) -> None:
 def test_incomplete_call_is_reported_with_the_missing_participants(
     room: FakeRoom, expected: tuple[str, ...] | None, message: str
 ) -> None:
-    """The error contains the address, who is in the call, who is missing, and what to do."""
+    """The error names the address, the participants in the call, the missing participants and the remedy."""
     with pytest.raises(StepTimeout) as raised:
         enter(room, expected)
 
@@ -185,12 +185,12 @@ def test_incomplete_call_is_reported_with_the_missing_participants(
 
 @pytest.mark.parametrize("expected", [(), ("alice",), ("bob",), ("alice", "bob")])
 def test_only_expected_participants_are_awaited(expected: tuple[str, ...]) -> None:
-    """If the user specifies who is expected, the recording starts without the others."""
+    """If the user specifies the expected participants, the recording does not wait for any others."""
     enter(FakeRoom("bob"), expected)
 
 
 def test_unidentified_participants_are_reported_before_the_recording(capsys: pytest.CaptureFixture[str]) -> None:
-    """If enough participants are in the call but some are not identified, the recording starts with a warning."""
+    """If enough participants are in the call but some are unidentified, the recording starts with a warning."""
     enter(FakeRoom("bob", "unidentified 1"))
 
     assert "harness: carol could not be identified in the call" in capsys.readouterr().err
@@ -200,7 +200,7 @@ def test_unidentified_participants_are_reported_before_the_recording(capsys: pyt
     ("tries", "reason"), [(3, None), (4, f"Timed out after 60 s waiting for alice's page to join a {CALL}.")]
 )
 def test_recording_starts_as_soon_as_the_page_is_in_a_call(tries: int, reason: str | None) -> None:
-    """A participant who records alone waits for nobody, but the page may still be joining the call."""
+    """A single participant waits for no others, but must wait until the page has joined the call."""
     room = FakeRoom()
     room.enter("alice")
     started: list[int] = []

@@ -1,4 +1,4 @@
-"""The options with which ``harness record --url`` opens an application's pages are checked before a browser starts."""
+"""``harness record --url`` checks the options for an application's pages before it starts a browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ URL = "https://staging.example:8443/room/1"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the current folder, which contains several storage states, each with a cookie that names its file."""
+    """Return the current folder, which contains several storage states. A cookie in each one contains its file name."""
     monkeypatch.chdir(tmp_path)
     for name in ("all.json", "a.json", "b=2.json", "alice=odd.json"):
         (tmp_path / name).write_text(json.dumps({"cookies": [{"name": name}], "origins": []}))
@@ -56,7 +56,7 @@ def login(options: ContextOptions, name: str) -> str | None:
     ],
 )
 def test_every_participant_has_their_own_login(given: list[str], logins: list[str | None]) -> None:
-    """A file applies to everybody, or with a name to one participant."""
+    """A storage state applies to all participants, or to one participant if the option contains a name."""
     options = ContextOptions(storage_states=parse_storage_states(given, NAMES))
 
     assert logins == [login(options, name) for name in NAMES]
@@ -64,7 +64,7 @@ def test_every_participant_has_their_own_login(given: list[str], logins: list[st
 
 @pytest.mark.usefixtures("folder")
 def test_names_may_contain_equals_signs() -> None:
-    """The longest participant's name that matches is taken."""
+    """If several participants' names match the option, the longest name is used."""
     options = ContextOptions(storage_states=parse_storage_states(["a=b=a.json"], ("a", "a=b")))
 
     assert [None, "a.json"] == [login(options, name) for name in ("a", "a=b")]
@@ -85,7 +85,7 @@ def test_names_may_contain_equals_signs() -> None:
     ],
 )
 def test_unusable_storage_state_is_refused(folder: Path, given: list[str], reason: str) -> None:
-    """The error names the option, the file or the participant, and what to give instead."""
+    """The error names the option, then the file or the participant, and states what to specify instead."""
     (folder / "broken.json").write_text('{"cookies": [')
     (folder / "binary.json").write_bytes(b"\xff\xfe\x00")
     (folder / "list.json").write_text("[]")
@@ -120,7 +120,7 @@ def test_invalid_certificates_are_accepted_on_request(url: str, *, ignored: bool
 def test_password_is_sent_only_to_the_server_of_the_address(
     url: str, given: str | None, expected: tuple[str, str, str]
 ) -> None:
-    """The browser sends the password only to the address's origin, whichever way the password is given."""
+    """The browser sends the password only to the origin of the address, however the user specifies the password."""
     options = ContextOptions(credentials=parse_credentials(given)).for_participant("alice", url)
 
     username, password, origin = expected
@@ -130,7 +130,7 @@ def test_password_is_sent_only_to_the_server_of_the_address(
 
 @pytest.mark.parametrize("given", ["", "tester", ":secret"])
 def test_incomplete_credentials_are_refused_without_showing_them(given: str) -> None:
-    """The value may be a password, so the message does not contain it."""
+    """The message does not contain the option's value, because the value may be a password."""
     with pytest.raises(ConfigError, match="give USER:PASSWORD, preferably in the environment variable") as raised:
         parse_credentials(given)
 
@@ -138,12 +138,12 @@ def test_incomplete_credentials_are_refused_without_showing_them(given: str) -> 
 
 
 def test_password_in_the_address_is_not_shown() -> None:
-    """Messages show the address without the user name and the password."""
+    """Messages show an address without its user name and password."""
     assert "https://staging.example:8443/room" == without_credentials("https://a:b@staging.example:8443/room")
 
 
 def test_headers_are_passed_to_the_browser() -> None:
-    """A value may contain colons and spaces."""
+    """The value of a header may contain colons and spaces."""
     headers = parse_headers(["X-Test-Run: 42", "Authorization: Bearer a:b c", "X-Empty:"])
 
     options = ContextOptions(headers=headers).for_participant("alice", URL)
@@ -153,7 +153,7 @@ def test_headers_are_passed_to_the_browser() -> None:
 
 @pytest.mark.parametrize("given", ["X-Test", "X Test: 1", ": 1", "X-Test: a\nX-Other: secret"])
 def test_invalid_header_is_refused_without_showing_its_value(given: str) -> None:
-    """The value of a header may be secret, so the message contains only the header's position."""
+    """The message contains only the header's position, because the header's value may be secret."""
     with pytest.raises(ConfigError, match="--header: header 2 is not valid; give 'NAME: VALUE'") as raised:
         parse_headers(["X-First: 1", given])
 
@@ -161,6 +161,6 @@ def test_invalid_header_is_refused_without_showing_its_value(given: str) -> None
 
 
 def test_header_given_twice_is_refused() -> None:
-    """Names of headers are compared without regard to case, as in HTTP."""
+    """Header names are compared case-insensitively, as in HTTP."""
     with pytest.raises(ConfigError, match="--header: x-test is given twice"):
         parse_headers(["X-Test: 1", "x-test: 2"])

@@ -19,14 +19,14 @@ _LINK = re.compile(r"'harness:([^']+)'")
 
 
 def test_each_module_follows_the_modules_that_it_uses() -> None:
-    """The page creates the modules' URLs in this order, so a URL exists before it is used."""
+    """The page creates the modules' URLs in this order, so each URL exists before another module uses it."""
     earlier: set[str] = set()
     for path, text in modules(web_folder() / "src"):
         assert set(_LINK.findall(text)) <= earlier, path
         earlier.add(path)
 
     assert "attach.js" in earlier
-    # Modules that are not imported, but loaded as workers and worklets.
+    # Workers and worklets are included, although no module imports them.
     assert {"mixer/video/worker.js", "mixer/audio/ring-worklet.js", "media/synthetic-worker.js"} <= earlier
 
 
@@ -52,7 +52,7 @@ def test_specifiers_are_resolved_from_the_modules_folder(tmp_path: Path) -> None
 
 
 def test_modules_that_import_each_other_are_refused(tmp_path: Path) -> None:
-    """No order of such modules would let each URL exist before it is used."""
+    """If modules import each other, no order ensures that each URL exists before it is used."""
     (tmp_path / "attach.js").write_text("import './a.js';\n")
     (tmp_path / "a.js").write_text("import './attach.js';\n")
 
@@ -61,5 +61,5 @@ def test_modules_that_import_each_other_are_refused(tmp_path: Path) -> None:
 
 
 def test_script_is_ascii() -> None:
-    """Chrome stores each character of other scripts in two bytes, in every frame of the page."""
+    """If a script is not ASCII, Chrome stores each character in two bytes, in every frame of the page."""
     assert attach_script({"url": "http://127.0.0.1:1"}).isascii()

@@ -1,4 +1,4 @@
-"""The server observes whether a client downloads a file, and soon reports a download that makes no progress."""
+"""The server monitors each client's download, and soon reports a download that makes no progress."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# More than the operating system's buffers for a connection can hold.
+# The file's size, which is more than the operating system's buffers for a connection can hold.
 LARGE = 64_000_000
 
 
 @pytest.fixture(autouse=True)
 def _short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the server give up early."""
+    """Shorten the server's time limits for downloads."""
     monkeypatch.setattr(deliveries, "BEGINS_WITHIN", 0.3)
     monkeypatch.setattr(deliveries, "_CONTINUES_WITHIN", 0.3)
     monkeypatch.setattr(deliveries, "_RESUMES_WITHIN", 0.3)
@@ -68,12 +68,12 @@ async def request(port: int, *headers: str) -> tuple[asyncio.StreamReader, async
 
 
 def test_client_that_does_not_request_the_file_is_reported(file: Path) -> None:
-    """The page's own request for the address does not count."""
+    """The page's own request for the file's address does not count as a request for the file."""
     assert "it did not request the file within 0.3 s" == asyncio.run(Delivery(file.stat().st_size, "id").failure())
 
 
 def test_client_that_stops_reading_is_reported(file: Path) -> None:
-    """The server can send no more bytes once the operating system's buffers are full."""
+    """If the client stops reading, the server can send nothing more once the operating system's buffers are full."""
 
     async def stuck() -> str | None:
         delivery = Delivery(LARGE, "id")
@@ -91,7 +91,7 @@ def test_client_that_stops_reading_is_reported(file: Path) -> None:
 
 
 def test_client_that_closes_the_connection_is_reported(file: Path) -> None:
-    """A browser cancels a download if its disk is full, for example."""
+    """For example, a browser closes the connection if its disk is full."""
 
     async def cancelled() -> str | None:
         delivery = Delivery(LARGE, "id")
@@ -121,7 +121,7 @@ def test_download_that_is_slow_but_continues_is_not_reported(file: Path) -> None
 
 
 def test_interrupted_download_can_be_resumed(file: Path) -> None:
-    """After a lost connection, Chrome requests the rest of the file; the rest is sent only if the beginning was."""
+    """After a disconnect, Chrome requests the rest of the file. It is sent only if the beginning was sent before."""
 
     async def resumed() -> tuple[int, str | None, int, str | None]:
         whole, rest = Delivery(LARGE, "id"), Delivery(LARGE, "id")
@@ -143,7 +143,7 @@ def test_interrupted_download_can_be_resumed(file: Path) -> None:
 
 
 def test_page_gets_the_outcome_of_its_download_even_after_a_reconnect(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A page asks for the outcome again after it has reconnected; the wait does not block other messages."""
+    """After a reconnect, a page asks for the outcome again. Waiting for the outcome does not block other messages."""
 
     async def record(server: RoomServer) -> list[Any]:
         async with sockets(server) as wire:

@@ -1,4 +1,4 @@
-"""A recording's manifest can be read back, no matter which and how many events the page and the room report."""
+"""A recording's manifest can be read back, however many events of any kind the page and the room report."""
 
 from __future__ import annotations
 

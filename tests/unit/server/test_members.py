@@ -55,7 +55,7 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 128 participants, marker numbers are assigned from the beginning again, except numbers that are in use."""
+    """After 128 participants, marker numbers start from the beginning again, but numbers in use are skipped."""
     alice = server.join(1, "alice")["marker"]
     for number in range(127):
         server.join(2, f"visitor {number}")
@@ -67,7 +67,7 @@ def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
 
 
 def test_markers_from_128_on_are_never_assigned_to_participants(server: SignalingServer) -> None:
-    """A participant's marker plus 128 is the marker of the participant's shared screen."""
+    """The marker of a shared screen is its participant's marker plus 128."""
     markers = {server.join(1, "alice")["marker"]}
     for number in range(200):
         markers.add(server.join(2, f"visitor {number}")["marker"])

@@ -223,7 +223,7 @@ def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spo
 def test_manifest_and_log_name_the_fallbacks_of_the_page(
     spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The page names its fallbacks when it announces a recording."""
+    """When a page announces a recording, the page also names its fallbacks."""
     caplog.set_level("INFO")
     hello = announce().model_copy(update={"fallbacks": ("shared-memory", "gc")})
     active = spool.begin(hello, participant="alice", room="daily", joins=())

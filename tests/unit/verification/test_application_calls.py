@@ -1,4 +1,4 @@
-"""Recordings of another application's call are checked with what the manifest reports about the call and its tracks."""
+"""Recordings of another application's call are checked against the manifest's events about the call and its tracks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ IN_CALL = {"at": 0.0, "event": "call", "on": True}
 
 
 def verified(folder: Path, scene: Scene, *events: dict[str, Any], manifest_scene: Scene | None = None) -> Report:
-    """Verify a recording whose manifest contains more events."""
+    """Add events to a recording's manifest, and verify the recording."""
     recording = write_recording(folder / "call.webm", scene, manifest_scene=manifest_scene)
     manifest = Manifest.read(recording.manifest)
     members = manifest.timeline.members
@@ -43,7 +43,7 @@ def messages(report: Report, check: str) -> list[str]:
 
 
 def test_recording_of_a_whole_call_passes(tmp_path: Path) -> None:
-    """The check of the call passes without a warning."""
+    """The check ``call`` passes without a warning."""
     report = verified(tmp_path, CALL, IN_CALL)
 
     assert [] == [*report.failures, *report.warnings]
@@ -51,7 +51,7 @@ def test_recording_of_a_whole_call_passes(tmp_path: Path) -> None:
 
 
 def test_recording_that_continues_after_the_call_fails(tmp_path: Path) -> None:
-    """The finding gives the time from which nobody was in the call, and the reason."""
+    """The finding states the time after which nobody was in the call, and the reason."""
     over = {"at": 1.5, "event": "call", "on": False, "message": "the page has closed its connections"}
 
     report = verified(tmp_path, CALL, IN_CALL, over)
@@ -61,7 +61,7 @@ def test_recording_that_continues_after_the_call_fails(tmp_path: Path) -> None:
 
 
 def test_recording_fails_if_the_page_was_out_of_the_call_for_a_while(tmp_path: Path) -> None:
-    """The finding gives both ends of the interval."""
+    """The finding states the start and the end of the time in which nobody was in the call."""
     lost = {"at": 1.0, "event": "call", "on": False, "message": "the connections are lost"}
 
     report = verified(tmp_path, CALL, IN_CALL, lost, {**IN_CALL, "at": 2.0})
@@ -70,7 +70,7 @@ def test_recording_fails_if_the_page_was_out_of_the_call_for_a_while(tmp_path: P
 
 
 def test_participant_who_remains_alone_is_a_warning(tmp_path: Path) -> None:
-    """The call itself continues, for example because the page is still connected to a media server."""
+    """A call can continue with one participant, for example if the page is still connected to a media server."""
     scene = with_participant(CALL, "bob", hidden=((1.0, 3.0),), muted=((1.0, 3.0),))
 
     report = verified(tmp_path, scene, IN_CALL, {"at": 1.0, "event": "leave", "participant": "bob"})
@@ -80,7 +80,7 @@ def test_participant_who_remains_alone_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_video_without_a_marker_is_a_warning(tmp_path: Path) -> None:
-    """An application may send a whiteboard instead of the synthetic camera."""
+    """A video without a marker may be intended, for example if an application sends a whiteboard."""
     scene = with_participant(CALL, "bob", hidden=((0.0, 3.0),))
     begins, examined = track(0.0), track(1.2, message="no marker")
 
@@ -92,7 +92,7 @@ def test_video_without_a_marker_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_video_with_a_marker_must_be_visible_even_if_the_marker_was_found_late(tmp_path: Path) -> None:
-    """The marker that is found in a track applies to the whole track."""
+    """A marker applies to the whole track, even if the marker was found late."""
     scene = with_participant(CALL, "bob", hidden=((0.0, 1.0),))
 
     report = verified(
@@ -103,7 +103,7 @@ def test_video_with_a_marker_must_be_visible_even_if_the_marker_was_found_late(t
 
 
 def test_shared_screen_is_listed_under_its_owner(tmp_path: Path) -> None:
-    """The report gives the time in which the screen was shared."""
+    """The report states when the screen was shared."""
     shared = [track(at, on=on, track="screen") for at, on in ((0.5, True), (2.0, False))]
 
     report = verified(tmp_path, CALL, IN_CALL, *shared)
@@ -113,7 +113,7 @@ def test_shared_screen_is_listed_under_its_owner(tmp_path: Path) -> None:
 
 
 def test_marker_of_a_shared_screen_is_expected(tmp_path: Path) -> None:
-    """A screen's marker is its participant's marker plus 128, so it belongs to a known participant."""
+    """A screen's marker is its participant's marker plus 128, so the screen is not an unexpected participant."""
     (alice, bob) = CALL.participants
     scene = replace(CALL, participants=(alice, replace(bob, marker=(bob.marker or 0) + 128)))
 
@@ -124,7 +124,7 @@ def test_marker_of_a_shared_screen_is_expected(tmp_path: Path) -> None:
 
 
 def test_tile_of_an_extra_track_is_not_the_participants_own_tile() -> None:
-    """The presence check uses the tile of the camera."""
+    """The presence check uses the tile of the participant's camera, not the tile of another track."""
     tiles = (
         Tile(participant="bob", track="screen", x=0, y=0, width=2, height=2),
         Tile(participant="bob", x=2, y=0, width=2, height=2),

@@ -1,4 +1,4 @@
-"""Participants expected for the whole recording must be in the call, but may be muted and have the camera off."""
+"""Expected participants must be in the call for the whole recording, but may be muted and have the camera off."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
 SECONDS = 5.0
-# Bob never sends anything: his camera is off and he is muted all the time.
+# Bob never sends anything, because his camera is off and he is muted for the whole recording.
 SCENE = with_participant(
     Scene(participants=participants("alice", "bob"), frame_rate=15, seconds=SECONDS),
     "bob",
@@ -69,7 +69,7 @@ def messages(report: Report) -> list[tuple[str, str | None, str]]:
 def test_expected_participant_may_be_muted_and_have_the_camera_off(
     recording: Recording, changes: list[tuple[float, str]]
 ) -> None:
-    """A participant who is in the call is present, even if nothing of the participant is in the file."""
+    """A participant in the call is present, even if the file contains neither video nor audio of this participant."""
     report = verify_with_presence(recording, *changes)
 
     assert [] == messages(report)
@@ -96,7 +96,7 @@ def test_absence_of_an_expected_participant_fails(
 
 
 def test_nobody_is_in_a_call_that_the_recording_page_has_left(recording: Recording) -> None:
-    """If the recording page leaves the call, everybody who is expected is missing from then on."""
+    """After the recording page has left the call, all expected participants are missing."""
     verify_with_presence(recording, (-1.0, "join"), (3.0, "leave"))
     path = recording.path.with_name("changed.manifest.json")
     manifest = Manifest.read(path)
@@ -119,7 +119,7 @@ def test_participant_who_is_not_expected_may_leave(recording: Recording) -> None
 
 
 def test_limits_determine_how_late_an_expected_participant_may_join(recording: Recording) -> None:
-    """The sum of ``edge`` and ``absence`` is the longest absence at the start and at the end."""
+    """The longest absence allowed at the start or the end is the sum of ``edge`` and ``absence``."""
     verify_with_presence(recording, (0.8, "join"))
     changed = recording.path.with_name("changed.manifest.json")
 
@@ -148,6 +148,6 @@ def test_expected_participants_must_appear_in_a_file_without_manifest(tmp_path: 
 
 
 def test_a_single_string_is_not_a_list_of_names(recording: Recording) -> None:
-    """A string is also a sequence of strings, so it is refused instead of being read as a list of letters."""
+    """A single string is refused, because Python would treat it as a sequence of one-letter names."""
     with pytest.raises(ConfigError, match=r"expected: 'bob' is not valid; give a list of names"):
         verify(recording, expected="bob")
