@@ -106,7 +106,7 @@ def _remedy(status: int, *, redirected: bool) -> str:
     if status == HTTPStatus.FORBIDDEN:
         return "Check the login (--storage-state, --http-credentials) and the headers (--header)."
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return "The proxy of this machine requires a login; check the proxy settings."
+        return "This machine's proxy requires a login; check the proxy settings."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "The server or its proxy has an error; check its log."
     return "Check the address; if the page joins a call nevertheless, give a --script."

@@ -50,7 +50,7 @@ def modules(source: Path) -> list[tuple[str, str]]:
         if path in texts:
             return
         if path in open_paths:
-            message = f"The page's modules import each other in a circle: {' -> '.join([*open_paths, path])}."
+            message = f"The page's modules contain a circular import: {' -> '.join([*open_paths, path])}."
             raise ValueError(message)
         open_paths.append(path)
         folder = posixpath.dirname(path)

@@ -19,7 +19,7 @@ HEADER = "X-Test-Run"
 
 
 class GuardedSite(Site):
-    """The applications' site, which requires a login and, if ``value`` is not None, the header X-Test-Run.
+    """The applications' site, which requires a login and, if ``header`` is not None, the header X-Test-Run.
 
     Chrome connects to this machine, but the host name in ``url`` is not localhost. Chrome therefore rejects the site's
     certificate unless an option allows it. ``logins`` contains the values of the cookie ``login`` in the requests for
