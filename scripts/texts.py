@@ -183,7 +183,7 @@ def javascript(name: str, source: str) -> Iterator[Text]:
 
 
 class _Html(HTMLParser):
-    """Collects texts and labels of a page."""
+    """Collects a page's text and labels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ class _Html(HTMLParser):
         self._skipped -= tag in {"script", "style"}
 
     def handle_data(self, data: str) -> None:
-        """Collect a text outside scripts and style sheets."""
+        """Collect text that is outside scripts and style sheets."""
         if data.strip() and not self._skipped:
             self.found.append((self.getpos()[0], data.strip()))
 

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def bypass_proxy(options: Mapping[str, Any], url: str, default: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return context options with which pages reach the server at ``url`` directly, and all else through the proxy.
+    """Return context options that make pages reach the server at ``url`` directly, and all other servers by proxy.
 
-    ``options`` are Playwright's options for a browser context. ``default`` is the proxy that the context uses if
-    ``options`` contains none: the browser's. Without a proxy, the options are returned unchanged.
+    ``options`` are Playwright's options for a browser context. ``default`` is the browser's proxy, which the
+    context uses if ``options`` contains no proxy. Without a proxy, the options are returned unchanged.
     """
     proxy = options.get("proxy") or default
     if not proxy or proxy.get("server") == "per-context":
         return dict(options)
-    # Playwright sends loopback addresses through the proxy by adding <-loopback> in front of this list, and in Chrome,
+    # Playwright adds <-loopback> in front of this list, which sends loopback addresses through the proxy. In Chrome,
     # later rules take precedence.
     bypass = ",".join(filter(None, (proxy.get("bypass"), urlsplit(url).netloc)))
     return {**options, "proxy": {**proxy, "bypass": bypass}}

@@ -56,9 +56,9 @@ class ApplicationCall:
         return names if media == "synthetic" and recorder == "all" else names[:1]
 
     def enter(self, room: Room, names: tuple[str, ...], media: str | Path, stop: object = False) -> None:
-        """Make every participant join, and wait until the first participant's page reports everybody who is awaited.
+        """Make every participant join, and wait until the first participant's page reports all expected participants.
 
-        Return early if ``stop`` becomes true, because the user has interrupted the program.
+        ``stop`` becomes true if the user interrupts the program; the method then returns early.
         """
         problems = [problem for name in names if not stop and (problem := self._open(room, name, media))]
         if stop:
@@ -86,7 +86,7 @@ class ApplicationCall:
 
     @property
     def shown_url(self) -> str:
-        """The address as messages show it, without a password."""
+        """The address without a password, for use in messages."""
         return without_credentials(self.url)
 
     def _open(self, room: Room, name: str, media: str | Path) -> str | None:
@@ -117,7 +117,7 @@ class ApplicationCall:
 
 @dataclass(frozen=True)
 class _WaitForCall:
-    """Waits until participants are in the call. ``problems`` are the pages' HTTP errors, which may be the reason."""
+    """Waits until participants are in the call. ``problems`` are the pages' HTTP errors, which may explain absences."""
 
     room: Room
     call: ApplicationCall
@@ -139,7 +139,7 @@ class _WaitForCall:
             self.wait(lambda: awaited <= set(first.others), what, names)
 
     def wait_for_markers(self, names: tuple[str, ...]) -> None:
-        """Wait a few seconds until everybody in the call is identified; warn if somebody is not."""
+        """Wait a few seconds for everybody in the call to be identified; warn if somebody is not."""
         first = self.room.participants[0]
         awaited = set(names[1:])
         with contextlib.suppress(StepTimeout):
@@ -152,7 +152,7 @@ class _WaitForCall:
             )
 
     def wait(self, condition: Callable[[], object], what: str, names: tuple[str, ...] = ()) -> None:
-        """Wait until the condition is true; raises StepTimeout that names the missing participants and the remedy."""
+        """Wait until the condition is true; raises a StepTimeout that names the missing participants and the remedy."""
         try:
             self.room.wait_for(lambda: self.stop or condition(), timeout=_JOINED_WITHIN, what=what)
         except StepTimeout as error:

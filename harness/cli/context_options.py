@@ -61,7 +61,7 @@ def without_credentials(url: str) -> str:
 
 
 def _origin(url: str) -> str:
-    """Return an address's origin, written as browsers write it."""
+    """Return an address's origin in the form that browsers use."""
     parts = urlsplit(without_credentials(url))
     host = parts.netloc.lower().removesuffix({"https": ":443", "http": ":80"}[parts.scheme])
     with contextlib.suppress(UnicodeError):
@@ -123,7 +123,7 @@ def _read_storage_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not {"cookies", "origins"} & state.keys():
         message = f"--storage-state: {path} contains neither cookies nor local storage of a browser; {remedy}."
         raise ConfigError(message)
-    # Playwright requires both keys.
+    # Playwright requires both cookies and origins.
     return {"cookies": [], "origins": [], **state}
 
 

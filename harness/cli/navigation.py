@@ -38,7 +38,7 @@ IGNORE_CERTIFICATE: Final = "Use --ignore-https-errors to accept the certificate
 
 
 def open_page(page: Page, url: str, *, who: str, tolerant: bool) -> str | None:
-    """Open an address, and return None, or a sentence about an HTTP error that the server answered.
+    """Open an address; if the server answered with an HTTP error, return a sentence about the error, otherwise None.
 
     ``who`` is the name of the participant. If ``tolerant`` is true, a page with an HTTP error is accepted, because a
     script may still log in or join there.
@@ -69,13 +69,13 @@ def open_page(page: Page, url: str, *, who: str, tolerant: bool) -> str | None:
 
 
 def certificate_error(text: str) -> str | None:
-    """Return a sentence about the certificate error that a text mentions, or None."""
+    """Return a sentence about the certificate error that ``text`` mentions, or None if it mentions none."""
     code = next((word.strip(".,:;()'\"") for word in text.split() if _CERTIFICATE in word), None)
     return f"A server's certificate was refused ({code}). {IGNORE_CERTIFICATE}" if code else None
 
 
 def _http_error(answers: list[Response], url: str, who: str) -> str | None:
-    """Return a sentence about the HTTP error that the server answered last, or None if there is none."""
+    """Return a sentence about the server's last answer if the answer was an HTTP error, otherwise None."""
     if not answers or answers[-1].status < HTTPStatus.BAD_REQUEST:
         return None
     status, place = answers[-1].status, without_credentials(answers[-1].url)
@@ -91,7 +91,7 @@ def _same(place: str, requested: str) -> bool:
 
 
 def _phrase(status: int) -> str:
-    """Return the standard phrase for a status in parentheses, or nothing for an unknown status."""
+    """Return a status's standard phrase, enclosed in parentheses, or an empty string if the status is unknown."""
     return f" ({HTTPStatus(status).phrase})" if status in set(HTTPStatus) else ""
 
 

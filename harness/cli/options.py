@@ -61,7 +61,7 @@ def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
 
 
 def one_per_line(context: typer.Context, parameter: typer.CallbackParam, given: list[str] | None) -> list[str] | None:
-    """Return a repeated option's values; an environment variable contains one value per line, which may have spaces."""
+    """Return a repeated option's values; in an environment variable, each line is one value, and may contain spaces."""
     source = context.get_parameter_source(parameter.name or "")
     if source is None or source.name != "ENVIRONMENT" or not isinstance(parameter.envvar, str):
         return given

@@ -27,7 +27,8 @@ _WITHOUT_TIMELINE: Final = 1024 * 1024
 _LONGEST_PLACE: Final = 200
 
 
-# What a page does differently because its Chrome runs without the harness's switches, or the page is not isolated.
+# What a page does differently because its Chrome runs without the harness's switches, or because the page is not
+# isolated.
 FallbackName = Literal["shared-memory", "gc", "user-activation"]
 
 
@@ -70,7 +71,7 @@ class Manifest(BaseModel):
     wall_seconds: Moment | None = None
     """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
     alarms: tuple[Text, ...] = ()
-    """Messages of the alarms that were raised during the recording."""
+    """The message of each alarm that was raised during the recording."""
     fallbacks: tuple[Text, ...] = ()
     """What the page did differently because its Chrome was not started with the harness's switches, or because the page
     is not isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was accurate to about

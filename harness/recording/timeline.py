@@ -89,7 +89,7 @@ class Event(BaseModel):
     seconds: Seconds | None = None
     """For ``pause``: duration of the pause in seconds. Pauses are cut out of the file."""
     message: Text | None = None
-    """For ``alarm``: what stalled. For ``call``: why the page is in no call. For ``track``: ``"no marker"`` if the
+    """For ``alarm``: what stalled. For ``call``: why the page is not in a call. For ``track``: ``"no marker"`` if the
     track was examined and has no marker."""
 
     @model_serializer(mode="wrap")
@@ -159,7 +159,7 @@ class Timeline(BaseModel):
         return any(event.event == "call" for event in self.events)
 
     def out_of_call(self, duration: float) -> list[tuple[Interval, str]]:
-        """Return the intervals in which the recording page was in no call, and the reason for each."""
+        """Return the intervals in which the recording page was not in a call, and the reason for each."""
         changes = [event for event in self.events if event.event == "call"]
         spans = _spans(((event.at, not event.on) for event in changes), duration)
         reasons = {
@@ -176,7 +176,7 @@ class Timeline(BaseModel):
         for event in self.events:
             if event.event != "track" or event.participant != member.name or event.track != label or event.kind != kind:
                 continue
-            # A track's marker is found a moment after the track began; it applies to the whole track.
+            # A track's marker is found a moment after the track began, but applies to the whole track.
             is_found_later = bool(states and states[-1][1] and event.on)
             states.append((states.pop()[0] if is_found_later else event.at, bool(event.on) and event.marker != own))
         return _spans(states, duration)
@@ -249,7 +249,7 @@ def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[M
 
 
 def with_final_names(events: Sequence[Event]) -> list[Event]:
-    """Return the events with the names that became known later, also for the time before (see ``identified``)."""
+    """Return the events; names that became known later also apply to earlier events (see ``identified``)."""
     names = {event.was: event.participant for event in events if event.event == "identified"}
     if not names:
         return list(events)

@@ -38,7 +38,7 @@ def _modules_json(source: Path) -> str:
 
 
 def modules(source: Path) -> list[tuple[str, str]]:
-    """Return the path and text of attach.js and of every module that it uses; each follows the modules that it uses.
+    """Return the path and text of attach.js and of every module that it uses; each module comes after those it uses.
 
     Specifiers are replaced by ``harness:`` and the module's path. The page replaces these by URLs (hooks.js). Raises
     ValueError if there is a circular import.

@@ -232,7 +232,7 @@ class RoomServer:
         return self._call(lambda: self._web_app.downloads.recording_at(key))
 
     def find_recording(self, recording_id: str, *, room: str) -> ActiveRecording | None:
-        """Return a room's recording with this id, even if the page has deleted it after the download; None if none."""
+        """Return a room's recording with this id, even if the page deleted it after the download; None if unknown."""
 
         def find() -> ActiveRecording | None:
             active = self._spool.recordings.get(recording_id)

@@ -87,7 +87,7 @@ class Participant(MediaControls):
 
     @property
     def recordings(self) -> list[Recording]:
-        """All recordings that were downloaded, also automatically, or saved when the page closed, oldest first."""
+        """All recordings that were downloaded (also automatically) or saved when the page closed, oldest first."""
         return self._files.recordings
 
     @property

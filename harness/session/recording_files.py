@@ -78,7 +78,8 @@ class RecordingFiles:
     def _collect(self, result: dict[str, Any], asked_at: float, began: float) -> Recording:
         """Return the recording that the page was asked to download; ``result`` is the page's result.
 
-        ``asked_at`` is the time of the request in seconds since 1970-01-01 UTC, and ``began`` on the monotonic clock.
+        ``asked_at`` is the time of the request in seconds since 1970-01-01 UTC, and ``began`` is the same time on the
+        monotonic clock.
         """
         self.store_stop_duration(result)
         active = self._find(result["id"])
@@ -129,7 +130,7 @@ class RecordingFiles:
         )
 
     def _take_from_spool(self, active: ActiveRecording, manifest: Manifest, reason: str) -> Recording:
-        """Publish a copy of the finished file in the spool, which stays there for further downloads."""
+        """Publish a copy of the finished file; the original stays in the spool for further downloads."""
         reason = printable(reason)
         if active.state == "cleaned":
             message = f"The browser did not download {active.name} ({reason}), and the page has deleted the recording."

@@ -86,7 +86,7 @@ def _request(recording: Recording | Path | str, options: VerifyOptions) -> Verif
         duration=options.get("duration"),
         limits=options.get("limits") or Limits(),
         expect=tuple(options.get("expect", ())),
-        # A manifest stores only printable names.
+        # A manifest stores names in printable form, so the expected names need the same form.
         expected=tuple(printable(name) for name in dict.fromkeys(options.get("expected", ()))),
         complete=options.get("complete", False),
         redact=STEM if redact is True else redact or None,

@@ -27,7 +27,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
-    """Return all descendants of this process that are Chrome processes of one kind, except ``besides``, newest last.
+    """Return the Chrome processes of one kind among this process's descendants, newest last, omitting ``besides``.
 
     ``kind`` is a part of the command line, such as ``--type=renderer`` or ``network.mojom.NetworkService``. The kind
     "browser" means the main process, which has no type.

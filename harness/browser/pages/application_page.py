@@ -32,7 +32,7 @@ _HAS_NO_SCRIPTING: Final = "() => matchMedia('(scripting: none)').matches"
 _PERMISSION: Final = "loopback-network"
 # The page calls this binding before it connects to our server (hooks.js).
 _REACH_BINDING: Final = "harnessMayReach"
-# The page calls this binding if Chrome does not play audio before the user acts on the page (hooks.js).
+# The page calls this binding if Chrome blocks audio until the user acts on the page (hooks.js).
 _ACTIVATE_BINDING: Final = "harnessActivate"
 _OK: Final = 200
 
@@ -75,7 +75,7 @@ class ApplicationPage(DrivenPage):
         # no_defaults.
         session.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
-        # Chrome fact 47: a script that Playwright evaluates counts as an action of the user.
+        # Chrome fact 47: a script that Playwright evaluates counts as a user's action.
         activate = page.expose_binding(_ACTIVATE_BINDING, lambda source: source["frame"].evaluate("0"))
         init_script = page.add_init_script(script)
         self._undo: list[Callable[[], None]] = [
@@ -141,7 +141,7 @@ class ApplicationPage(DrivenPage):
             self._origin = None
 
     def _refuse_sandboxed_call(self) -> None:
-        """Raise InvalidStateError if the page has no call, and if a frame may have none because it is sandboxed."""
+        """Raise InvalidStateError if the page has no call and a sandboxed frame may be the reason."""
         frames = self._frames()
         if any(state["connections"] for state, _ in frames):
             return
@@ -184,7 +184,7 @@ class ApplicationPage(DrivenPage):
 
 
 def _check_reachable(session: CDPSession, url: str) -> None:
-    """Raise SetupError unless the browser reaches our server; ``session`` belongs to one of the browser's pages."""
+    """Raise SetupError unless the browser can reach our server; ``session`` belongs to one of the browser's pages."""
     frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
     options = {"disableCache": True, "includeCredentials": False}
     # Chrome fact 48: neither Playwright's routes nor a page's permissions affect this request.
@@ -192,7 +192,8 @@ def _check_reachable(session: CDPSession, url: str) -> None:
         "Network.loadNetworkResource", {"frameId": frame, "url": f"{url}/healthz", "options": options}
     )["resource"]
     status = answer.get("httpStatusCode")
-    # The server forbids other sites to use the response, which Chrome blocks only after it has received the response.
+    # The server does not let other sites use the response. Chrome blocks the response only after receiving it, so a
+    # blocked response also shows that the server is reachable.
     if status == _OK or answer.get("netErrorName") == "net::ERR_BLOCKED_BY_RESPONSE":
         return
     session.detach()

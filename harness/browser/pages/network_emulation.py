@@ -14,12 +14,12 @@ _COMMAND: Final = "Network.emulateNetworkConditionsByRule"
 
 
 class NetworkEmulation:
-    """Network emulation for a page, which must not have created a peer connection yet (Chrome can't add it later).
+    """Network emulation for a page that has not created a peer connection yet; Chrome can't add the emulation later.
 
     Frames from the page's own site belong to the page's CDP session. A frame from another site has its own process and
     session, and its emulation is prepared as soon as the frame has navigated. Python learns of the navigation only
-    while a call of Playwright or of the harness is running, so a connection that such a frame creates earlier is not
-    emulated.
+    during a call to Playwright or to the harness, so the emulation does not affect connections that such a frame
+    creates before then.
     """
 
     def __init__(self, page: Page) -> None:
@@ -61,7 +61,7 @@ class NetworkEmulation:
 
 
 def _conditions(*, loss_percent: float, latency_ms: float, kbps: float | None) -> dict[str, Any]:
-    """Return the parameters of Chrome's command."""
+    """Return the parameters of Chrome's command for network emulation."""
     # Throughput is in bytes per second; -1 means no limit.
     throughput = -1 if kbps is None else kbps * 1000 / 8
     rule = {

@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 # How often Python looks for a new or finished download, in milliseconds.
 _LOOK_EVERY: Final = 20
-# Maximum time until Playwright reports a download whose file the server has sent, in seconds.
+# Maximum time until Playwright reports a download after the server has sent the file, in seconds.
 REPORTED_WITHIN: Final = 4.0
-# Maximum time until the browser has stored a file that the server has sent, in seconds.
+# Maximum time until the browser has stored a file after the server has sent it, in seconds.
 STORED_WITHIN: Final = 10.0
-# The permissions that a sandboxed frame needs for a download. Chrome's message about a missing one contains its name.
-# An attached page downloads in a new window, which requires the second one.
+# The permissions that a sandboxed frame needs for a download. If a permission is missing, Chrome's message
+# contains the permission's name. An attached page downloads in a new window, which requires allow-popups.
 _PERMISSIONS: Final = ("allow-downloads", "allow-popups")
 # Chrome reports a request that has become a download as aborted.
 _BECAME_DOWNLOAD: Final = "net::ERR_ABORTED"
-# The address of the page that Chrome shows instead of one that it could not load.
+# The address of Chrome's error page, which replaces a page that could not be loaded.
 _ERROR_PAGE: Final = "chrome-error://chromewebdata/"
 _KEPT: Final = 50
 
 
 class NotDownloaded(Exception):
-    """The browser did not download a file. The message is the reason: a clause without a full stop."""
+    """The browser did not download a file. The message is the reason, as a clause without a period at the end."""
 
 
 @dataclass(eq=False)
@@ -52,7 +52,7 @@ class PageDownload:
 class PageDownloads:
     """A page's downloads that have not been collected yet, in chronological order.
 
-    ``is_ours`` returns whether to track the download from a URL.
+    ``is_ours`` returns whether to track a download from the given URL.
     """
 
     def __init__(self, page: Page, is_ours: Callable[[str], bool]) -> None:
@@ -64,7 +64,7 @@ class PageDownloads:
         # The times at which a sandboxed frame lacked a permission, with the permission.
         self._denied: deque[tuple[float, str]] = deque(maxlen=_KEPT)
         page.on("download", self._on_download)
-        # An attached page downloads in a new window, whose requests and console are not the page's.
+        # An attached page downloads in a new window, which has its own requests and its own console.
         page.context.on("requestfailed", self._on_request_failed)
         page.context.on("console", self._on_console)
 
@@ -80,7 +80,7 @@ class PageDownloads:
     def next(
         self, is_wanted: Callable[[str], bool] = lambda _: True, *, seconds: float = REPORTED_WITHIN
     ) -> PageDownload:
-        """Remove and return the oldest download whose URL ``is_wanted``; wait for one if necessary.
+        """Remove and return the oldest download with a URL that ``is_wanted`` accepts; wait for one if necessary.
 
         Raises NotDownloaded if Playwright does not report such a download in time.
         """
@@ -113,11 +113,11 @@ class PageDownloads:
             raise disk_full(message) from error
 
     def explain(self, failure: str, asked_at: float, is_wanted: Callable[[str], bool], size: int) -> str:
-        """Return the reason why no file of ``size`` bytes arrived from a URL that ``is_wanted``.
+        """Return the reason why no file of ``size`` bytes arrived from a URL that ``is_wanted`` accepts.
 
-        The reason is what the browser reported, or else ``failure``, which is what was observed without the browser.
-        ``asked_at`` is the time at which the page was asked to download, in seconds since 1970-01-01 UTC. A window that
-        the failed download has left open is closed.
+        The reason is what the browser reported. If the browser reported nothing, the reason is ``failure``, which was
+        observed without the browser. ``asked_at`` is the time at which the page was asked to download, in seconds since
+        1970-01-01 UTC. If the failed download has left a window open, this window is closed.
         """
         self._close_error_windows()
         for one in [one for one in self._waiting if is_wanted(one.playwright.url)]:
@@ -158,8 +158,8 @@ class PageDownloads:
             return
         found = PageDownload(download)
         self._waiting.append(found)
-        # Playwright's failure, path and save_as wait until the download ends, without any limit. Only an event handler
-        # can call them without blocking the program.
+        # Playwright's failure, path and save_as wait for the end of the download without a time limit. Only an event
+        # handler can call them without blocking the program.
         try:
             failure = download.failure()
         except PlaywrightError as error:
@@ -179,7 +179,7 @@ def _reason(failure: str, size: int) -> str:
     """Return the reason for a failed download; ``failure`` is Playwright's text."""
     if "accept_downloads" in failure or "acceptDownloads" in failure:
         return "its context was created with accept_downloads=False"
-    # Playwright's browsers store downloads here before Python saves them.
+    # Playwright's browsers store downloads in this folder before Python saves them.
     folder = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
     with contextlib.suppress(OSError):
         if free_bytes(folder) < size:

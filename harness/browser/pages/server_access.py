@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Frame, Page
 
 _KEPT: Final = 20
-# Matches the errors of signaling.js and of Chrome if a page can't connect to the server or import a module.
+# Matches the errors that signaling.js and Chrome report if a page can't connect to the server or import a module.
 _UNREACHABLE: Final = r"The server at ws\S* .*|Failed to fetch dynamically imported module"
 _DENIED: Final = "Chrome denies the page access to this machine"
-# What Chrome reports when a connection fails, the cause, and the remedy. {host} is the server's host and port.
+# For each of Chrome's reports of a failed connection: the report, the cause and the remedy. {host} is the server's host
+# and port.
 _CAUSES: Final = (
     (
         r"ERR_INTERNET_DISCONNECTED",
@@ -89,7 +90,7 @@ class ServerAccess:
 
 
 def _cause(reports: Iterable[str]) -> tuple[str, str] | None:
-    """Return the cause and the remedy of the first report that has one."""
+    """Return the cause and the remedy for the first report whose cause is known, or None."""
     for report in reports:
         for pattern, cause, remedy in _CAUSES:
             if re.search(pattern, report):

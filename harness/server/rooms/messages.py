@@ -74,8 +74,8 @@ class Signal(Message):
 class State(Message):
     """Whether the member's microphone and camera are on, and whether the video shows the screen.
 
-    In another application's call, ``connected`` is false for a participant who hung up, and ``fingerprints`` identify
-    the certificates of the connections of the participant's page, so that the pages at their other ends can recognize
+    In another application's call, ``connected`` is false for a participant who hung up. ``fingerprints`` identify the
+    certificates that the participant's page uses for its connections, so that the pages at the other ends can recognize
     the participant.
     """
 

@@ -57,8 +57,8 @@ class ActiveRecording:
         on_track: Callable[[ActiveRecording], None] = _ignore,
     ) -> None:
         self.state: State = "recording"
-        # The number of bytes and chunks received so far, and of messages that need an acknowledgment (chunks, log lines
-        # and ``end``).
+        # How many bytes, how many chunks, and how many messages that need an acknowledgment (chunks, log lines and
+        # ``end``) have been received so far.
         self.size = 0
         self.chunks = 0
         self.acked_seq = 0

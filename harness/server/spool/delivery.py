@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 # Maximum time until the client requests the file, in seconds.
 BEGINS_WITHIN: Final = 5.0
-# Maximum time for which the client may accept no more bytes, in seconds.
+# Maximum time that the client may take to accept more bytes, in seconds.
 _CONTINUES_WITHIN: Final = 10.0
-# After a lost connection, Chrome requests the rest of the file at once. This is the maximum time for that, in seconds.
+# Maximum time until the client requests the rest of the file after a lost connection, in seconds. Chrome requests the
+# rest at once.
 _RESUMES_WITHIN: Final = 2.0
 # Number of bytes that are sent at a time.
 _PIECE: Final = 1 << 20
@@ -38,7 +39,7 @@ class Delivery:
         self._changed = asyncio.Event()
 
     async def failure(self) -> str | None:
-        """Wait until the last byte has been sent, and return None; if there is no progress, return the reason."""
+        """Wait until the last byte has been sent, and return None; if the progress stops, return the reason."""
         limits = {"expected": BEGINS_WITHIN, "running": _CONTINUES_WITHIN, "interrupted": _RESUMES_WITHIN}
         while self._state != "complete":
             self._changed.clear()
@@ -96,7 +97,7 @@ class Delivery:
 
 
 def _start_of(request: web.Request) -> int | None:
-    """Return the first byte of a request for a file up to its end; None for any other request."""
+    """Return the position of the first byte if the request is for a file up to its end, otherwise None."""
     try:
         requested = request.http_range
     except ValueError:

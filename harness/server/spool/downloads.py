@@ -108,7 +108,7 @@ class Downloads:
         return address.active if address else None
 
     def recording_with_id(self, recording_id: str) -> ActiveRecording | None:
-        """Return the recording with this id if it can be, or recently could be, downloaded."""
+        """Return the recording with this id if it can be downloaded, or could be until recently."""
         of_downloads = (one.active for one in self._addresses.values())
         return next((active for active in of_downloads if active and active.id == recording_id), None)
 
@@ -135,7 +135,8 @@ class Downloads:
             "Content-Type": _content_type(address.mime_type),
         }
         if address.delivery:
-            # Chrome refuses a response with another policy in the window that a sandboxed frame has opened for it.
+            # If a sandboxed frame has opened a window for the download, Chrome refuses a response with another
+            # policy there.
             headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
         response = await address.delivery.send(request, path, headers) if address.delivery else None
         if response is None:
@@ -172,8 +173,8 @@ class Downloads:
 async def _send_over_socket(request: web.Request, path: Path) -> web.WebSocketResponse:
     """Send a file in pieces, and close the socket after the last piece.
 
-    Attached pages use this if a test's routes, a service worker or extra headers stop their requests: these do not
-    affect WebSockets.
+    Attached pages use a WebSocket if a test's routes, a service worker or extra headers stop their requests, because
+    none of these affect WebSockets.
     """
     socket = web.WebSocketResponse(max_msg_size=1)
     await socket.prepare(request)

@@ -71,13 +71,13 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def _unmarked(
     timeline: Timeline, participant: MeasuredParticipant, kind: Literal["audio", "video"], duration: float
 ) -> list[Interval]:
-    """Return the intervals in which an application sent something else than the participant's synthetic media."""
+    """Return the intervals in which an application sent something other than the participant's synthetic media."""
     member = Member(name=participant.name, marker=participant.marker)
     return timeline.unmarked(member, kind, duration)
 
 
 def _unmarked_findings(name: str, kind: str, intervals: list[Interval], limits: Limits) -> Iterator[Finding]:
-    """Warn about the intervals in which a participant's track has no marker, so that it can't be checked."""
+    """Warn about the intervals in which a participant's track has no marker and therefore can't be checked."""
     for at in longer(intervals, limits.absence):
         text = f"{name}'s {kind} has no marker {span(at)}, so it was not checked there."
         yield Finding(check="presence", ok=True, warning=True, participant=name, at=milliseconds(at), message=text)
@@ -120,7 +120,7 @@ def _expected_presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         return
     out_of_call = [at for at, _ in manifest.timeline.out_of_call(duration)]
     for name in evidence.expected:
-        # The recording participant stays present when the page leaves the call.
+        # In the timeline, the recording participant stays present when the page leaves the call.
         present = subtract(manifest.timeline.present(name, duration), out_of_call)
         absent = [at for at in subtract([(0.0, duration)], present) if _is_too_long(at, duration, limits)]
         wrong = [_absence_finding(name, at, f"{name} was not in the call {span(at)}.") for at in absent]
@@ -146,7 +146,7 @@ def _expected_anywhere(evidence: Evidence) -> Iterator[Finding]:
 def _is_too_long(absence: Interval, duration: float, limits: Limits) -> bool:
     """Return whether an expected participant's absence is too long.
 
-    At the start and the end of the recording, the application may still be connecting or already be hanging up.
+    At the start of the recording, the application may still be connecting; at the end, it may already be hanging up.
     """
     start, end = absence
     at_an_end = start <= 0 or end >= duration

@@ -107,7 +107,7 @@ def _with_tracks(one: MeasuredParticipant, timeline: Timeline, duration: float) 
 
 
 def _measured_screen(observations: Observations, marker: int, name: str) -> MeasuredParticipant:
-    """Measure a shared screen, whose audio has the same tone as its participant's."""
+    """Measure a shared screen, whose audio has the same tone as its participant's audio."""
     measured = _measured(observations, marker, name, known=True, own_voice=False)
     report = measured.report.model_copy(
         update={"audio": None, "present": rounded(merged(measured.visible, bridge=_BRIDGE))}

@@ -80,8 +80,8 @@ class Limits(ReportModel):
         default=5.0,
         ge=0,
         description="Maximum share of a participant's frames that may be repeated or skipped, in percent. Our mixer "
-        "has a phase-locked queue and repeats or skips 0.1 % of the frames. Mixers without such a queue repeat or skip "
-        "2 to 21 %.",
+        "has a phase-locked queue and repeats or skips 0.1 % of the frames. Mixers without a phase-locked queue repeat "
+        "or skip 2 to 21 % of the frames.",
     )
     repeated_frames: int = Field(
         default=10,
