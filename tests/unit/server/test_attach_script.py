@@ -56,7 +56,7 @@ def test_modules_that_import_each_other_are_refused(tmp_path: Path) -> None:
     (tmp_path / "attach.js").write_text("import './a.js';\n")
     (tmp_path / "a.js").write_text("import './attach.js';\n")
 
-    with pytest.raises(ValueError, match=r"circle: attach\.js -> a\.js -> attach\.js"):
+    with pytest.raises(ValueError, match=r"circular import: attach\.js -> a\.js -> attach\.js"):
         modules(tmp_path)
 
 
