@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import CDPSession, Frame, Page
 
-# JavaScript that returns the number of the frame's peer connections with media, whether the frame is awake, and whether
-# it is sandboxed. A frame is awake once it has loaded our modules (hooks.js). The result is null if the frame can't be
-# recorded.
+# JavaScript that returns the number of the frame's peer connections with media, whether the frame is awake, whether it
+# is sandboxed, and whether JavaScript is disabled for the page's own scripts. A frame is awake once it has loaded our
+# modules (hooks.js). The result is null if the frame can't be recorded.
 _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   if (!hooks) return null;
   const connections = [...hooks.connections].filter((one) => one.getTransceivers().length > 0).length;
-  return { connections, awake: hooks.isAwake, sandboxed: window.origin === 'null' };
+  const scriptless = matchMedia('(scripting: none)').matches;
+  return { connections, awake: hooks.isAwake, sandboxed: window.origin === 'null', scriptless };
 }"""
-# JavaScript that returns whether JavaScript is disabled for the page's own scripts.
-_HAS_NO_SCRIPTING: Final = "() => matchMedia('(scripting: none)').matches"
 # This permission lets a page access servers on this machine, but not the rest of the local network.
 _PERMISSION: Final = "loopback-network"
 # The page calls this binding before it connects to our server (hooks.js).
@@ -156,20 +155,18 @@ class ApplicationPage(DrivenPage):
     def _ready(self) -> Frame:
         """Return the frame with the most connections, preferably one with the harness's code; it is in the call."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
-        if self._guard(lambda: self.page.main_frame.evaluate(_HAS_NO_SCRIPTING)):
-            message = (
-                f"Nothing can be recorded at {self.page.url}: JavaScript is disabled. Create the page's context "
-                "without java_script_enabled=False."
-            )
-            raise not_supported(message)
         found = self._frames()
-        if not found:
-            message = (
-                f"Nothing can be recorded at {self.page.url}: none of its frames can use WebRTC. The page must be "
-                "loaded over https or from localhost, and not in a sandboxed frame."
+        if any(state["scriptless"] for state, _ in found):
+            reason = "JavaScript is disabled. Create the page's context without java_script_enabled=False."
+        elif not found:
+            reason = (
+                "none of its frames can use WebRTC. The page must be loaded over https or from localhost, and not in "
+                "a sandboxed frame."
             )
-            raise not_supported(message)
-        return max(found, key=lambda one: (one[0]["connections"] > 0, one[0]["awake"], one[0]["connections"]))[1]
+        else:
+            return max(found, key=lambda one: (one[0]["connections"] > 0, one[0]["awake"], one[0]["connections"]))[1]
+        message = f"Nothing can be recorded at {self.page.url}: {reason}"
+        raise not_supported(message)
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
         """Return each frame that can use WebRTC, its connection count and whether it has loaded the harness's code."""
