@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 # Number of different tones; a marker's tone is the marker modulo this number.
-_VOICES: Final = 16
+VOICES: Final = 16
 # Text in a manifest can come from untrusted sources and is shown to users, so it must be printable.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
@@ -168,13 +168,14 @@ class Timeline(BaseModel):
         }
         return [((start, end), reasons[start] or "the reason is unknown") for start, end in spans]
 
-    def unmarked(self, member: Member, kind: Literal["audio", "video"], duration: float) -> list[Interval]:
-        """Return the intervals in which a member's main track is known not to carry the member's marker."""
-        label = "camera" if kind == "video" else "microphone"
-        own = None if member.marker is None else member.marker if kind == "video" else member.marker % _VOICES
+    def unmarked(
+        self, participant: str, marker: int, kind: Literal["audio", "video"], duration: float
+    ) -> list[Interval]:
+        """Return the intervals in which a participant's main track is known not to carry the participant's marker."""
+        label, own = ("camera", marker) if kind == "video" else ("microphone", marker % VOICES)
         states: list[tuple[float, bool]] = []
         for event in self.events:
-            if event.event != "track" or event.participant != member.name or event.track != label or event.kind != kind:
+            if event.event != "track" or event.participant != participant or event.track != label or event.kind != kind:
                 continue
             # A track's marker is found a moment after the track began, but applies to the whole track.
             is_found_later = bool(states and states[-1][1] and event.on)

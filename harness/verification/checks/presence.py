@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from harness.recording.timeline import Member
 from harness.verification.measures.participants import SCREEN_MARKER
 from harness.verification.values.expectations import is_long_enough, without_edges
 from harness.verification.values.findings import Finding, limited, milliseconds, span
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.recording.manifest import Manifest
     from harness.recording.recording import Recording
-    from harness.recording.timeline import Interval, Timeline
+    from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.values.expectations import Expectation
@@ -44,14 +43,14 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         checked = False
         if evidence.media.video:
             wanted = manifest.timeline.visible(one.name, duration)
-            unmarked = _unmarked(manifest.timeline, one, "video", duration)
+            unmarked = manifest.timeline.unmarked(one.name, one.marker, "video", duration)
             checked |= bool(one.visible or widened(subtract(wanted, unmarked), -limits.edge))
             wrong += _not_visible(one, wanted, [*evidence.video_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "video", intersection(wanted, unmarked), limits)
             wrong += _unwanted(one.name, "visible", subtract(one.visible, widened(wanted, limits.edge)), limits)
         if evidence.media.audio and one.own_voice:
             wanted = manifest.timeline.audible(one.name, duration)
-            unmarked = _unmarked(manifest.timeline, one, "audio", duration)
+            unmarked = manifest.timeline.unmarked(one.name, one.marker, "audio", duration)
             checked |= bool(one.audible or widened(subtract(wanted, unmarked), -limits.edge))
             missing = _missing(wanted, one.audible, [*evidence.audio_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "audio", intersection(wanted, unmarked), limits)
@@ -66,14 +65,6 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             yield Finding(check="presence", ok=True, warning=True, participant=one.name, message=text)
         elif not wrong:
             yield Finding(check="presence", ok=True, participant=one.name, message=_summary(one, evidence))
-
-
-def _unmarked(
-    timeline: Timeline, participant: MeasuredParticipant, kind: Literal["audio", "video"], duration: float
-) -> list[Interval]:
-    """Return the intervals in which an application sent something other than the participant's synthetic media."""
-    member = Member(name=participant.name, marker=participant.marker)
-    return timeline.unmarked(member, kind, duration)
 
 
 def _unmarked_findings(name: str, kind: str, intervals: list[Interval], limits: Limits) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from harness.recording.timeline import VOICES
 from harness.verification.probe.tracks import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from harness.verification.probe.tracks import AudioBlock
 
-VOICES: Final = 16
 TONES: Final = 300.0 + 50.0 * np.arange(VOICES)
 BURSTS: Final = 1350.0 + 300.0 * np.arange(VOICES)
 BURST_SECONDS: Final = 0.08

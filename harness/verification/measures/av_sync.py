@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.audio_markers import VOICES
+from harness.recording.timeline import VOICES
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_PER_SECOND
 from harness.verification.values.models import Spread
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.audio_markers import VOICES
+from harness.recording.timeline import VOICES
 from harness.verification.measures.av_sync import av_offsets, capture_delays, drift_ppm, spread
 from harness.verification.measures.cadence import count_uneven, frozen_intervals
 from harness.verification.measures.curves import thinned

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.audio_markers import TONES, VOICES, burst
+from harness.recording.timeline import VOICES
+from harness.verification.markers.audio_markers import TONES, burst
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

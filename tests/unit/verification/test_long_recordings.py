@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.recording.isolation.child import MEMORY
-from harness.recording.timeline import Member, Timeline
-from harness.verification.markers.audio_markers import VOICES, AudioAnalysis
+from harness.recording.timeline import VOICES, Member, Timeline
+from harness.verification.markers.audio_markers import AudioAnalysis
 from harness.verification.markers.marker_reader import MarkerReader
 from harness.verification.measures.observations import Observations
 from harness.verification.measures.participants import measure_participants
