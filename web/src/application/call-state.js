@@ -2,8 +2,8 @@
  * CallState: whether a page is in a call. A page is in a call while media can flow over one of its peer connections.
  */
 
-/** How long a connection may be disconnected before it counts as lost, in ms. */
-const DISCONNECTED_FOR = 4000;
+import { receives } from '../webrtc/connections.js';
+import { DISCONNECTED_FOR } from './remote-tracks.js';
 
 /** Connection states in which nothing can be received or sent any more. */
 const OVER = new Set(['failed', 'closed']);
@@ -69,6 +69,3 @@ const carriesMedia = (connection) =>
         (sender.track?.readyState === 'live' ||
           (receives(currentDirection ?? direction) && receiver.track.readyState === 'live')),
     );
-
-/** @param {RTCRtpTransceiverDirection} direction */
-const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';

@@ -2,7 +2,7 @@
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { extraTracksOf, markersOf, slotsOf } from './owners.js';
+import { extraTracksOf, labeledTracks, markersOf, slotsOf } from './owners.js';
 import { Examiner } from './examiner.js';
 import { videoSizeOf } from '../webrtc/tracks.js';
 import { VirtualDevices } from './virtual-devices.js';
@@ -87,10 +87,7 @@ export class ApplicationMedia extends Emitter {
 
   /** @param {string | null} label */
   mayRest(label) {
-    const { video, audio } =
-      label === null
-        ? { video: this.#slots.camera, audio: this.#slots.microphone }
-        : (this.#slots.extras.find((extra) => extra.label === label) ?? { video: null, audio: null });
+    const { video, audio } = labeledTracks(this.#slots, label);
     return { video: video?.marker === null, audio: audio?.marker === null };
   }
 

@@ -276,6 +276,18 @@ export const markersOf = (video, audio) => ({
   audio: audio?.examined ? audio.marker : undefined,
 });
 
+/**
+ * Returns the tracks with a label; null stands for the camera and the microphone.
+ *
+ * @param {Slots} slots
+ * @param {string | null} label
+ * @returns {{video: CallTrack | null, audio: CallTrack | null}}
+ */
+export const labeledTracks = ({ camera, microphone, extras }, label) =>
+  label === null
+    ? { video: camera, audio: microphone }
+    : (extras.find((extra) => extra.label === label) ?? { video: null, audio: null });
+
 /** Returns the extra tracks in the form that recordings use. @param {Slots} slots @returns {ExtraTracks[]} */
 export const extraTracksOf = ({ extras }) =>
   extras.map(({ label, video, audio }) => ({

@@ -7,9 +7,10 @@
 
 import { Emitter } from '../shared/events.js';
 import { SCREEN_MARKER, VOICES } from '../shared/marker.js';
-import { fingerprintOf, selectStatistics, skewOf } from '../webrtc/statistics.js';
+import { fingerprintOf } from '../webrtc/connections.js';
+import { selectStatistics, skewOf } from '../webrtc/statistics.js';
 import { Examiner } from './examiner.js';
-import { extraTracksOf, isSameSlots, markersOf, ownersOf, slotsOf } from './owners.js';
+import { extraTracksOf, isSameSlots, labeledTracks, markersOf, ownersOf, slotsOf } from './owners.js';
 import { RemoteTracks } from './remote-tracks.js';
 
 /** @typedef {import('./remote-tracks.js').RemoteTrack} RemoteTrack */
@@ -71,15 +72,9 @@ export class ApplicationParticipant {
     return extraTracksOf(this.slots);
   }
 
-  /**
-   * Returns the video track and the audio track with the given label.
-   *
-   * @param {string | null} label
-   * @returns {{video: CallTrack | null, audio: CallTrack | null}}
-   */
+  /** Returns the video track and the audio track with the given label. @param {string | null} label */
   pair(label) {
-    if (label === null) return { video: this.slots.camera, audio: this.slots.microphone };
-    return this.slots.extras.find((extra) => extra.label === label) ?? { video: null, audio: null };
+    return labeledTracks(this.slots, label);
   }
 
   resumePlayback() {

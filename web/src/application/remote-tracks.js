@@ -1,6 +1,7 @@
 /** RemoteTracks: all tracks that an application receives over its peer connections. */
 
 import { Emitter } from '../shared/events.js';
+import { receives } from '../webrtc/connections.js';
 import { arrivalsOf } from '../webrtc/statistics.js';
 import { MutedPlayback, statisticsOf } from '../webrtc/tracks.js';
 
@@ -10,7 +11,7 @@ const CHECK_EVERY = 250;
  * How long a connection may be disconnected before its tracks count as ended, in ms. WebRTC takes about 6 s to notice a
  * disconnect.
  */
-const DISCONNECTED_FOR = 4000;
+export const DISCONNECTED_FOR = 4000;
 /** How long a new track's media may take to arrive, in ms. After this time, the track counts as switched off. */
 const ARRIVES_WITHIN = 1500;
 /**
@@ -67,8 +68,14 @@ export class RemoteTrack {
   /** Whether the track's first media should arrive soon. */
   get isArriving() {
     if (this.hasMedia) return false;
-    if (this.connection.connectionState !== 'connected') this.#since = performance.now();
-    return performance.now() - this.#since < ARRIVES_WITHIN;
+    return (
+      this.connection.connectionState !== 'connected' || performance.now() - this.#since < ARRIVES_WITHIN
+    );
+  }
+
+  /** Notes that the track's connection has been established. */
+  onConnected() {
+    this.#since = performance.now();
   }
 
   resumePlayback() {
@@ -231,6 +238,8 @@ export class RemoteTracks extends Emitter {
   #onState(connection) {
     const { connectionState } = connection;
     if (connectionState === 'failed' || connectionState === 'closed') this.#removeAll(connection);
+    if (connectionState === 'connected')
+      for (const track of this.#tracks.get(connection) ?? []) track.onConnected();
     const broken = connectionState === 'disconnected';
     if (broken === this.#disconnectedAt.has(connection)) return;
     if (broken) this.#disconnectedAt.set(connection, performance.now());
@@ -261,9 +270,6 @@ export class RemoteTracks extends Emitter {
 
 /** Connection states in which nothing is received. */
 const BROKEN = new Set(['disconnected', 'failed', 'closed']);
-
-/** @param {RTCRtpTransceiverDirection | null} direction */
-const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
 
 /**
  * Returns whether a transceiver has stopped receiving. A transceiver has no current direction before the first answer,

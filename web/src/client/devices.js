@@ -2,6 +2,7 @@
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
+import { extraSources } from './sources.js';
 
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 
@@ -143,16 +144,12 @@ export class Devices extends Emitter {
       mayRest: () => application?.mayRest(null) ?? { video: this.screen, audio: false },
     };
     if (!application) return [main];
-    const extras = application.extras.map(({ label, ...tracks }) => ({
-      ...own,
-      ...tracks,
-      id: `${id}/${label}`,
-      track: label,
-      video: tracks.videoTrack?.enabled ?? false,
-      audio: tracks.audioTrack?.enabled ?? false,
-      screen: true,
-      mayRest: () => application.mayRest(label),
-    }));
+    const extras = extraSources(
+      id,
+      application.extras,
+      (label) => ({ ...own, mayRest: () => application.mayRest(label) }),
+      (track) => track?.enabled ?? false,
+    );
     return [{ ...main, markers: application.markers }, ...extras];
   }
 

@@ -4,6 +4,7 @@ import { invalidState, notSupported, recordingError } from '../shared/errors.js'
 import { Emitter } from '../shared/events.js';
 import { ActiveRecording } from './active-recording.js';
 import { recordPlan } from './record-plan.js';
+import { extraSources } from './sources.js';
 
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 /**
@@ -295,15 +296,7 @@ function sourcesOf(room, { id, name, videoTrack, audioTrack, info, markers, extr
   });
   const { video, audio, screen } = info;
   const main = { ...of(null), id, videoTrack, audioTrack, video, audio, screen };
-  const more = extras.map(({ label, ...tracks }) => ({
-    ...of(label),
-    ...tracks,
-    id: `${id}/${label}`,
-    track: label,
-    video: tracks.videoTrack !== null,
-    audio: tracks.audioTrack !== null,
-    screen: true,
-  }));
+  const more = extraSources(id, extras, of, (track) => track !== null);
   return [markers ? { ...main, markers } : main, ...more];
 }
 

@@ -110,14 +110,6 @@ export function arrivalsOf(stats) {
   return count;
 }
 
-/**
- * Returns the fingerprint of the certificate in a session description, or null if there is none.
- *
- * @param {RTCSessionDescription | null} description
- */
-export const fingerprintOf = (description) =>
-  /^a=fingerprint:(\S+ \S+)/m.exec(description?.sdp ?? '')?.[1]?.toUpperCase() ?? null;
-
 /** @param {RTCStatsReport} stats */
 const entries = (stats) =>
   /** @type {Map<string, Record<string, unknown>>} */ (/** @type {unknown} */ (stats)).values();
