@@ -171,7 +171,7 @@ def test_recording_fails_if_the_call_ends_before_the_recording(room: Room, join:
 
 
 @pytest.mark.parametrize("still", ["alice", "bob"], ids=["own", "remote"])
-def test_static_picture_stays_in_the_recording(room: Room, join: Enter, still: str) -> None:
+def test_static_video_stays_in_the_recording(room: Room, join: Enter, still: str) -> None:
     """A static slide causes no alarm, even if the slide was painted long before the recording started."""
     alice, bob = (join(name, "still,microphone" if name == still else "camera,microphone") for name in ("alice", "bob"))
     meet(room, alice, bob)
