@@ -18,6 +18,8 @@ VOICES: Final = 16
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
 LONGEST_TEXT: Final = 2000
+# Message of a `track` event whose track was examined and has no marker.
+NO_MARKER: Final = "no marker"
 Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
 # Times in seconds or ms are limited, so that all calculations stay finite; no real clock reaches these limits.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
@@ -174,12 +176,14 @@ class Timeline(BaseModel):
         """Return the intervals in which a participant's main track is known not to carry the participant's marker."""
         label, own = ("camera", marker) if kind == "video" else ("microphone", marker % VOICES)
         states: list[tuple[float, bool]] = []
+        is_being_examined = False
         for event in self.events:
             if event.event != "track" or event.participant != participant or event.track != label or event.kind != kind:
                 continue
-            # A track's marker is found a moment after the track began, but applies to the whole track.
-            is_found_later = bool(states and states[-1][1] and event.on)
-            states.append((states.pop()[0] if is_found_later else event.at, bool(event.on) and event.marker != own))
+            # The examination of a track ends a moment after the track began, but its result applies to the whole track.
+            since = states.pop()[0] if is_being_examined and event.on else event.at
+            states.append((since, bool(event.on) and event.marker != own))
+            is_being_examined = bool(event.on) and event.marker is None and event.message != NO_MARKER
         return _spans(states, duration)
 
     def extra_tracks(

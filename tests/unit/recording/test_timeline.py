@@ -169,3 +169,32 @@ def test_name_that_becomes_known_later_applies_to_earlier_events() -> None:
     assert layout.tiles is not None
     assert layout.tiles[0].participant == "bob"
     assert ("bob", "unidentified 1") == (identified.participant, identified.was)
+
+
+@pytest.mark.parametrize(
+    ("states", "unmarked"),
+    [
+        ([(0, {}), (1, {"marker": 7})], []),
+        ([(0, {}), (1, {"message": "no marker"})], [(0.0, 5.0)]),
+        ([(0, {}), (1, {"message": "no marker"}), (3, {"marker": 7})], [(0.0, 3.0)]),
+        ([(0, {"marker": 7}), (2, {}), (3, {"message": "no marker"})], [(2.0, 5.0)]),
+        ([(0, {"marker": 7}), (2, {}), (3, {"marker": 7})], []),
+    ],
+    ids=[
+        "its marker is found later",
+        "it has no marker",
+        "a track with a marker replaces it",
+        "it replaces a track with a marker",
+        "both tracks have the marker",
+    ],
+)
+def test_track_is_unmarked_unless_its_marker_is_found(
+    states: list[tuple[float, dict[str, Any]]], unmarked: list[tuple[float, float]]
+) -> None:
+    """A track is unmarked from its beginning, unless its own examination finds the participant's marker."""
+    events = [
+        {"at": at, "event": "track", "participant": "bob", "track": "camera", "kind": "video", "on": True, **state}
+        for at, state in states
+    ]
+
+    assert unmarked == timeline_from(events, []).unmarked("bob", 7, "video", 5.0)
