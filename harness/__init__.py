@@ -1,6 +1,6 @@
 """Record WebRTC calls in real Chrome, and verify what ended up in the recording.
 
-In: calls to the names in ``__all__``.  Out: recordings with their manifests, and reports on them.
+Input: calls to the functions and classes in ``__all__``. Output: recordings with their manifests, and reports on them.
 Called by tests and programs. The command line is in ``harness.cli``, the pytest plugin in ``harness.pytest_plugin``.
 """
 
@@ -8,7 +8,7 @@ Called by tests and programs. The command line is in ``harness.cli``, the pytest
 def _attach() -> None:
     """Make lazy_loader import each public name on first use; __init__.pyi lists the names.
 
-    The command line uses none of these names, so it does not have to wait for lazy_loader to read that file.
+    The command line uses none of these names, so it does not have to wait for lazy_loader to read __init__.pyi.
     """
     import lazy_loader
 

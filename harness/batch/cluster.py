@@ -3,7 +3,7 @@
 Each scenario is one Dask task, which takes one unit of its worker's Dask resource ``browser``. The process that runs
 the batch fetches the recordings from the workers' disks one at a time and in pieces, to limit its memory use. If a
 worker crashes, another worker runs the same scenario again. A crashed worker's recordings are fetched at the end of the
-batch, if another worker is still running on that worker's machine.
+batch, if another worker is still running on the same machine.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def run_on_cluster(
     interrupted: Callable[[], bool] = lambda: False,
     on_rescued: Callable[[Recording], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Run every job on the cluster whose scheduler is at ``address``, and return the outcomes in the jobs' order.
+    """Run every job on the cluster whose scheduler is at ``address``, and return the outcomes in the order of the jobs.
 
     ``on_progress`` is called at each step of a scenario, ``on_outcome`` with each outcome, and ``on_rescued`` with each
     recording that a crashed worker left behind. Once ``interrupted()`` is true, recordings in progress are finished and

@@ -35,8 +35,8 @@ _RECOVERED_WITHIN: Final = 30.0
 class ScenarioJob:
     """One scenario to run, and the folder for its recordings.
 
-    ``number`` is the job's position in the batch, counted from 0. ``room`` is the unique name of the job's room, by
-    which the manifests of the job's recordings are found.
+    ``number`` is the job's position in the batch, counted from 0. ``room`` is the job's unique room name, which is used
+    to find the manifests of the job's recordings.
     """
 
     number: int

@@ -51,7 +51,7 @@ def run_batch(
     on_outcome: Callable[[int, Outcome], None] = lambda _, __: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
-    """Run every job, up to ``workers`` in parallel, and return the outcomes in the jobs' order.
+    """Run every job, up to ``workers`` in parallel, and return the outcomes in the order of the jobs.
 
     ``on_progress`` is called with the job's number at each step of the job's scenario, and ``on_outcome`` with each
     outcome. Once ``interrupted()`` is true, recordings in progress are finished and no further job starts. A job that

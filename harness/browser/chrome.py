@@ -56,9 +56,10 @@ ARGUMENTS: Final = (
     # Chrome fact 24: peer connections ignore loopback by default, but many containers have no other interface.
     "--allow-loopback-in-peer-connection",
     "--hide-crash-restore-bubble",
-    # Chrome fact 32: only isolated pages have shared memory. Our page is isolated; other applications' pages are not.
+    # Chrome fact 32: by default, only cross-origin isolated pages have shared memory. Our page is isolated; other
+    # applications' pages are not.
     "--enable-blink-features=UnrestrictedSharedArrayBuffer",
-    # Chrome fact 34: sent chunks stay in memory until garbage is collected, so the page triggers the collection.
+    # Chrome fact 34: sent chunks stay in memory until garbage collection runs, so the page triggers it.
     f"--js-flags=--expose-gc {_YOUNG}",
     "--no-first-run",
     f"--disable-features={','.join([*_PLAYWRIGHT_FEATURES, *_POPUP_FEATURES])}",
@@ -240,7 +241,7 @@ def start_playwright() -> Playwright:
 
 
 def gist(error: PlaywrightError) -> str:
-    """Return the first line of Playwright's message, and the last two lines of any stderr that the message contains."""
+    """Return the first line of Playwright's message, and the last two lines of any stderr output that it contains."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     last_lines = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
     first = (

@@ -84,7 +84,7 @@ def _slowness() -> float:
     """Return how many times slower this machine is than the reference machine."""
     took = []
     for _ in range(_TRIES):
-        # Measure only this thread's CPU time, because other threads may use the processor as well.
+        # Measure only this thread's CPU time, because other threads may use the processor at the same time.
         began = time.thread_time()
         zlib.compress(_WORK)
         took.append(time.thread_time() - began)

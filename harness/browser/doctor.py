@@ -1,4 +1,4 @@
-"""Check what this machine can record, which requirements are missing, and how to meet them."""
+"""Find out what this machine can record, which requirements are missing, and how to meet them."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def _versions() -> dict[str, str]:
 
 
 def _disk_free(folder: Path) -> int | None:
-    """Return the free space, in bytes, on the disk of a folder that may not exist yet."""
+    """Return the free space, in bytes, on the disk of a folder that might not exist yet."""
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     try:
         return shutil.disk_usage(existing).free

@@ -83,7 +83,8 @@ def _methods() -> Iterator[list[list[str]]]:
     playwright = [sys.executable, "-m", "playwright", "install"]
     yield [[*playwright, "--with-deps", "chromium"]]
     if os.geteuid() != 0:
-        # Installing libraries requires root. If they are already installed, only the browser has to be installed.
+        # Installing libraries requires root. If the libraries are already installed, only the browser has to be
+        # installed.
         yield [[*playwright, "chromium"]]
     elif _is_debian():
         packages = ["chromium", "fonts-liberation"]
@@ -101,7 +102,7 @@ def _is_debian() -> bool:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run an installer with its output on stderr; return the reason for a failure, or an empty string after success."""
+    """Run an installer with its output on stderr; return the reason if it fails, otherwise an empty string."""
     sys.stderr.write(f"$ {' '.join(command)}\n")
     try:
         # In a separate session, the installer can't prompt at the terminal, and all its processes can be terminated

@@ -45,8 +45,9 @@ def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | N
     """Return the browser for recording, which is the first candidate that starts.
 
     The candidates are tried in this order: ``executable``, the user's choice; the environment variable CHROME_PATH;
-    ``bundled``, the path of Playwright's own Chromium, which may not be installed; and the usual paths of Chrome, Edge
-    and Chromium. If a browser that the user chose does not start, an error is raised, and no other candidate is tried.
+    ``bundled``, the path of Playwright's own Chromium, which might not be installed; and the usual paths of Chrome,
+    Edge and Chromium. If a browser that the user chose does not start, an error is raised, and no other candidate is
+    tried.
 
     Raises SetupError, whose message lists the paths that were tried and explains how to get a browser.
     """

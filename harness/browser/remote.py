@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
 _CONNECTED_WITHIN: Final = 30_000
-# JavaScript that tests whether the browser runs with our switches; one of them lets pages trigger garbage collection.
+# JavaScript that tests whether the browser was started with our switches, one of which lets pages trigger garbage
+# collection.
 _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 
 
@@ -33,7 +34,7 @@ class RemoteChromes:
     machine's loopback interface, where the room is served. Media is sent directly between browsers. ``executable`` is
     Chrome's path on the server's machine.
 
-    Raises SetupError if a server does not answer, has a different Playwright version, or ignores the harness's
+    Raises SetupError if a server does not respond, has a different Playwright version, or ignores the harness's
     command-line switches.
     """
 

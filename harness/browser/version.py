@@ -14,7 +14,7 @@ _ANSWER_SECONDS: Final = 30
 def ask_version(executable: str | os.PathLike[str]) -> subprocess.CompletedProcess[str]:
     """Return the output of ``executable --version`` and its exit code.
 
-    Raises OSError if the program can't be started, and SubprocessError if it does not answer in time.
+    Raises OSError if the program can't be started, and SubprocessError if it does not exit in time.
     """
     return subprocess.run(
         [executable, "--version"],

@@ -117,7 +117,10 @@ class ApplicationCall:
 
 @dataclass(frozen=True)
 class _WaitForCall:
-    """Waits until participants are in the call. ``problems`` are the pages' HTTP errors, which may explain absences."""
+    """Waits until participants are in the call.
+
+    ``problems`` are the pages' HTTP errors, which may explain why participants are missing.
+    """
 
     room: Room
     call: ApplicationCall
@@ -125,7 +128,7 @@ class _WaitForCall:
     problems: list[str]
 
     def wait_for_count(self, names: tuple[str, ...]) -> None:
-        """Wait until the first participant's page reports as many other participants as there are other names."""
+        """Wait until the first participant's page reports at least ``len(names) - 1`` other participants."""
         first = self.room.participants[0]
         what = f"{len(names)} participants in one call at {self.call.shown_url}"
         self.wait(lambda: len(first.others) >= len(names) - 1, what, names)
@@ -139,7 +142,7 @@ class _WaitForCall:
             self.wait(lambda: awaited <= set(first.others), what, names)
 
     def wait_for_markers(self, names: tuple[str, ...]) -> None:
-        """Wait a few seconds for everybody in the call to be identified; warn if somebody is not."""
+        """Wait a few seconds for everybody in the call to be identified; warn if anybody is not."""
         first = self.room.participants[0]
         awaited = set(names[1:])
         with contextlib.suppress(StepTimeout):

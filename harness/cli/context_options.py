@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 # Hosts whose certificates are usually self-signed.
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
-# The characters that HTTP allows in the name of a header, and those that no value may contain.
+# The characters that HTTP allows in a header's name, and those that it forbids in a header's value.
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContextOptions:
-    """The options with which participants' browser contexts are created.
+    """The options that are used to create participants' browser contexts.
 
     ``storage_states`` contains Playwright's storage states by participant; the one with the key None applies to all
     other participants. ``credentials`` are a user name and a password for HTTP authentication.
@@ -55,7 +55,7 @@ class ContextOptions:
 
 
 def without_credentials(url: str) -> str:
-    """Return an address without the user name and the password that it may contain."""
+    """Return an address without any user name and password that it contains."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -75,7 +75,9 @@ def _credentials_in(url: str) -> tuple[str, str] | None:
 
 
 def parse_storage_states(given: Iterable[str], names: Sequence[str]) -> dict[str | None, dict[str, Any]]:
-    """Parse values of the form FILE or NAME=FILE. A FILE applies to every participant without a file of their own.
+    """Parse values of the form FILE or NAME=FILE.
+
+    A FILE without a NAME applies to every participant who has no separate file.
 
     Raises ConfigError if a name is not one of ``names``, if a participant has two files, or if a file is not a storage
     state.
@@ -95,7 +97,7 @@ def _split(text: str, names: Sequence[str]) -> tuple[str | None, Path]:
     """Return the participant and the file; the participant is None if the file applies to everybody."""
     if Path(text).is_file() or "=" not in text:
         return None, Path(text)
-    # A name may contain an equals sign, so the longest name that matches is the right one.
+    # A name can contain an equals sign, so the longest name that matches is the right one.
     for name in sorted(names, key=len, reverse=True):
         if text.startswith(f"{name}="):
             return name, Path(text.removeprefix(f"{name}="))
@@ -128,7 +130,7 @@ def _read_storage_state(path: Path) -> dict[str, Any]:
 
 
 def parse_credentials(given: str | None) -> tuple[str, str] | None:
-    """Parse USER:PASSWORD. The password may contain colons. Raises ConfigError without showing the password."""
+    """Parse USER:PASSWORD. The password can contain colons. Raises ConfigError without showing the password."""
     if given is None:
         return None
     user, colon, password = given.partition(":")
@@ -142,7 +144,10 @@ def parse_credentials(given: str | None) -> tuple[str, str] | None:
 
 
 def parse_headers(given: Iterable[str]) -> dict[str, str]:
-    """Parse values of the form "NAME: VALUE". Raises ConfigError without showing a value, which may be secret."""
+    """Parse headers that each consist of a name and a value separated by a colon.
+
+    Raises ConfigError without showing a value, which might be secret.
+    """
     headers: dict[str, str] = {}
     for number, text in enumerate(given, 1):
         name, colon, value = text.partition(":")

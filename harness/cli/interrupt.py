@@ -18,7 +18,7 @@ _OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
-    """Stores whether a signal has arrived: ``exit_code`` is None at first, and 129, 130 or 143 after a signal."""
+    """Stores whether a signal has arrived. ``exit_code`` is None at first, and 129, 130 or 143 after a signal."""
 
     exit_code: int | None = None
 

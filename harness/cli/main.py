@@ -89,9 +89,9 @@ def run() -> None:
 
 
 def _escape_unencodable() -> None:
-    """Make stdout accept text that it can't encode.
+    """Prevent errors when text that stdout can't encode is printed.
 
-    Undecodable bytes in file names are written unchanged, and other characters are escaped.
+    Undecodable bytes in file names are written unchanged, and other characters that can't be encoded are escaped.
     """
 
     def encode(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -1,4 +1,4 @@
-"""Open an application's address in a participant's page, and explain failures in one line with their remedy."""
+"""Open an application's address in a participant's page, and explain each failure and its remedy in one line."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def certificate_error(text: str) -> str | None:
 
 
 def _http_error(answers: list[Response], url: str, who: str) -> str | None:
-    """Return a sentence about the server's last answer if the answer was an HTTP error, otherwise None."""
+    """Return a sentence about the server's last response if it was an HTTP error, otherwise None."""
     if not answers or answers[-1].status < HTTPStatus.BAD_REQUEST:
         return None
     status, place = answers[-1].status, without_credentials(answers[-1].url)

@@ -50,7 +50,7 @@ JsonOption = Annotated[
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return an option's value; raises ConfigError if it is not valid UTF-8, which manifests can't store."""
+    """Return an option's value; raises ConfigError for invalid UTF-8, which manifests can't store."""
     for one in given if isinstance(given, list) else [given]:
         text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
         if encodable(text) != text:

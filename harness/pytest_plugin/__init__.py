@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and the launch arguments so that the order in which plugins are loaded does not matter."""
+    """Register the marker, and register the launch fixtures so that the plugins' load order does not matter."""
     config.addinivalue_line("markers", MARKER)
     # Ignore pytest's warning about pytest-playwright 0.10, whose base_url fixture is a method of a plugin object.
     config.addinivalue_line(
@@ -85,7 +85,7 @@ class LaunchLayer:
     @pytest.fixture(scope="session")
     @staticmethod
     def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
-        """Return connection options that let a remote browser reach the room's server on this machine's loopback."""
+        """Return options that let a remote browser reach the room's server on this machine's loopback interface."""
         address = option_value(pytestconfig, "room-connect")
         return {"endpoint": address, "expose_network": "<loopback>"} if address else connect_options
 
@@ -107,7 +107,7 @@ class LaunchLayer:
 
 @pytest.fixture(scope="session")
 def recordings(pytestconfig: pytest.Config) -> Path:
-    """Return the folder for finished recordings; unlike the ``--output`` folder, pytest-playwright never clears it."""
+    """Return the folder for finished recordings; pytest-playwright never clears it, unlike the ``--output`` folder."""
     return _folder(pytestconfig)
 
 
@@ -159,7 +159,7 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
 
 @pytest.fixture
 def attach(room: Room) -> Callable[..., Participant]:
-    """Return a function that attaches to an application's page before the page loads: ``attach(page, "alice")``."""
+    """Return a function that attaches to a page before it loads, for example ``attach(page, "alice")``."""
     return room.attach
 
 

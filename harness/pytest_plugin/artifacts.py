@@ -1,4 +1,4 @@
-"""Keep or remove a test's recordings, fill its failure folder, and link the files in test reports."""
+"""Keep or remove a test's recordings, fill its failure folder, and link to the files in test reports."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
 
 
 def _to_html(item: pytest.Item, report: pytest.TestReport, artifacts: TestArtifacts) -> None:
-    """In pytest-html's report, link every recording's file and the HTML report on the recording."""
+    """In pytest-html's report, link to every recording and to its HTML report."""
     html: Any = item.config.pluginmanager.getplugin("html")
     if html is None or not getattr(item.config.option, "htmlpath", None):
         return

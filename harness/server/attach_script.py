@@ -40,8 +40,8 @@ def _modules_json(source: Path) -> str:
 def modules(source: Path) -> list[tuple[str, str]]:
     """Return the path and text of attach.js and of every module that it uses; each module comes after those it uses.
 
-    Specifiers are replaced by ``harness:`` and the module's path. The page replaces these by URLs (hooks.js). Raises
-    ValueError if there is a circular import.
+    Each import specifier is replaced with ``harness:`` followed by the module's path. The page replaces these
+    specifiers with URLs (hooks.js). Raises ValueError if there is a circular import.
     """
     texts: dict[str, str] = {}
     open_paths: list[str] = []

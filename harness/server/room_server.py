@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 
 
 def _attached_subject(name: str) -> str:
-    """Return the id that an attached page's tokens have as their subject.
+    """Return the id that is used as the subject of an attached page's tokens.
 
     The subject can't equal a member's id, because members' ids are random.
     """

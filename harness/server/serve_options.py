@@ -23,8 +23,8 @@ _SHORTEST_CODE: Final = 8
 class ServeOptions:
     """Where and how a RoomServer listens.
 
-    Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or
-    would have no effect. The errors' messages name the options of ``harness serve``.
+    Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short or too long,
+    or that would have no effect. The error messages name the options of ``harness serve``.
     """
 
     host: str = LOOPBACK

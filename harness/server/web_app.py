@@ -59,7 +59,7 @@ def web_folder() -> Path:
 class WebApp:
     """The server's parts, and the aiohttp application that routes requests to them.
 
-    ``read_addresses`` returns the server's current base addresses, and is None if the base addresses cannot change.
+    ``read_addresses`` returns the server's current base addresses; it is None if the base addresses can't change.
     """
 
     def __init__(

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import CDPSession, Frame, Page
 
-# JavaScript that returns the number of the frame's peer connections with media, whether the frame is awake, whether it
-# is sandboxed, and whether JavaScript is disabled for the page's own scripts. A frame is awake once it has loaded our
-# modules (hooks.js). The result is null if the frame can't be recorded.
+# JavaScript that returns how many of the frame's peer connections have media, whether the frame is awake, whether it is
+# sandboxed, and whether the page's own scripts are disabled. A frame is awake once it has loaded our modules
+# (hooks.js). The result is null if the frame can't be recorded.
 _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   if (!hooks) return null;
@@ -31,7 +31,7 @@ _FRAME_STATE: Final = """() => {
 _PERMISSION: Final = "loopback-network"
 # The page calls this binding before it connects to our server (hooks.js).
 _REACH_BINDING: Final = "harnessMayReach"
-# The page calls this binding if Chrome blocks audio until the user acts on the page (hooks.js).
+# The page calls this binding if Chrome blocks audio until the user interacts with the page (hooks.js).
 _ACTIVATE_BINDING: Final = "harnessActivate"
 _OK: Final = 200
 
@@ -70,11 +70,11 @@ class ApplicationPage(DrivenPage):
         # This setting has the same effect as the context's bypass_csp, which the context's owner may not have set. The
         # setting is undone when the session ends.
         session.send("Page.setBypassCSP", {"enabled": True})
-        # Chrome slows down a page in a background tab. Playwright prevents this, except after connect_over_cdp with
-        # no_defaults.
+        # Chrome slows down a page in a background tab. Playwright prevents the slowdown, except after connect_over_cdp
+        # with no_defaults.
         session.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
-        # Chrome fact 47: a script that Playwright evaluates counts as a user's action.
+        # Chrome fact 47: a script that Playwright evaluates counts as a user action.
         activate = page.expose_binding(_ACTIVATE_BINDING, lambda source: source["frame"].evaluate("0"))
         init_script = page.add_init_script(script)
         self._undo: list[Callable[[], None]] = [
@@ -153,7 +153,7 @@ class ApplicationPage(DrivenPage):
                 raise InvalidStateError(message, page_log=list(self.log))
 
     def _ready(self) -> Frame:
-        """Return the frame with the most connections, preferably one with the harness's code; it is in the call."""
+        """Return the call's frame: the one with the most connections, preferably one with the harness's code."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if any(state["scriptless"] for state, _ in found):

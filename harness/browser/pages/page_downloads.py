@@ -29,7 +29,7 @@ STORED_WITHIN: Final = 10.0
 # The permissions that a sandboxed frame needs for a download. If a permission is missing, Chrome's message
 # contains the permission's name. An attached page downloads in a new window, which requires allow-popups.
 _PERMISSIONS: Final = ("allow-downloads", "allow-popups")
-# Chrome reports a request that has become a download as aborted.
+# If a request becomes a download, Chrome reports the request as aborted.
 _BECAME_DOWNLOAD: Final = "net::ERR_ABORTED"
 # The address of Chrome's error page, which replaces a page that could not be loaded.
 _ERROR_PAGE: Final = "chrome-error://chromewebdata/"
@@ -59,9 +59,9 @@ class PageDownloads:
         self._page = page
         self._is_ours = is_ours
         self._waiting: deque[PageDownload] = deque()
-        # The times at which the browser could not load a URL, with the URL and the reason.
+        # For each URL that the browser could not load: the time, the URL and the reason.
         self._refused: deque[tuple[float, str, str]] = deque(maxlen=_KEPT)
-        # The times at which a sandboxed frame lacked a permission, with the permission.
+        # For each report that a sandboxed frame lacks a permission: the time and the permission.
         self._denied: deque[tuple[float, str]] = deque(maxlen=_KEPT)
         page.on("download", self._on_download)
         # An attached page downloads in a new window, which has its own requests and its own console.
@@ -115,8 +115,8 @@ class PageDownloads:
     def explain(self, failure: str, asked_at: float, is_wanted: Callable[[str], bool], size: int) -> str:
         """Return the reason why no file of ``size`` bytes arrived from a URL that ``is_wanted`` accepts.
 
-        The reason is what the browser reported. If the browser reported nothing, the reason is ``failure``, which was
-        observed without the browser. ``asked_at`` is the time at which the page was asked to download, in seconds since
+        The reason is what the browser reported. If the browser reported nothing, the reason is ``failure``, which is
+        what the caller observed. ``asked_at`` is the time at which the page was asked to download, in seconds since
         1970-01-01 UTC. If the failed download has left a window open, this window is closed.
         """
         self._close_error_windows()
@@ -158,7 +158,7 @@ class PageDownloads:
             return
         found = PageDownload(download)
         self._waiting.append(found)
-        # Playwright's failure, path and save_as wait for the end of the download without a time limit. Only an event
+        # Playwright's failure, path and save_as wait for the end of the download without a time limit, so only an event
         # handler can call them without blocking the program.
         try:
             failure = download.failure()

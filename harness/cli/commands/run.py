@@ -207,7 +207,7 @@ def _progress_of(jobs: Sequence[ScenarioJob]) -> Iterator[ProgressTable]:
 
 
 def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
-    """Return the error that prevented every scenario from starting, for example that Chrome is missing, or None."""
+    """Return the error that prevented every scenario from starting, such as a missing Chrome, or None."""
     failures = [outcome.failure for outcome in outcomes]
     different = {(type(failure), str(failure)) for failure in failures}
     return failures[0] if len(different) == 1 else None

@@ -14,7 +14,7 @@ _RESERVE: Final = 96
 
 
 def raise_soft_limit() -> None:
-    """Raise the soft limit on file descriptors to the hard limit, but at most to the number that a server can need."""
+    """Raise the soft limit on file descriptors to the hard limit, but no higher than one server can need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_NEEDED if hard == resource.RLIM_INFINITY else min(hard, _MAX_NEEDED)
     if soft != resource.RLIM_INFINITY and soft < wanted:

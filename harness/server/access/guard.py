@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _SOCKETS: Final = frozenset({"/signal", "/spool"})
 # Minimum time between two reads of the machine's addresses, in seconds. A request for an unknown host makes the server
-# read them again.
+# read the addresses again.
 _READ_EVERY: Final = 5.0
 
 
 class RequestGuard:
     """Checks every request before its handler runs.
 
-    ``read_addresses`` returns the server's current base addresses, and is None if the base addresses cannot change.
+    ``read_addresses`` returns the server's current base addresses; it is None if the base addresses can't change.
     """
 
     def __init__(

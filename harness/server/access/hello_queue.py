@@ -40,12 +40,12 @@ class _Place:
 class HelloQueue:
     """Waits for the first message on each new connection to one path.
 
-    The first message from an unidentified client may be large, and it is held in memory until it is complete. Therefore
-    the server reads from at most ``ServerLimits.unidentified`` such connections at a time; each of these connections
-    holds a place. Connections without a place wait, and the server reads nothing from them. When all places are taken,
-    a waiting client gets a place from a client that holds at least two more places than the waiting client. If the
-    places are shared evenly, the connection that has held its place longest loses the place if it has been silent for
-    two seconds.
+    The first message from an unidentified client may be large, and it is held in memory until it is complete. The
+    server therefore reads from at most ``ServerLimits.unidentified`` unidentified connections at a time; each of these
+    connections holds a place. Connections without a place wait, and the server reads nothing from them. When all places
+    are taken, a waiting client gets a place from a client that holds at least two more places than the waiting client.
+    If the places are shared evenly, the connection that has held its place longest loses it after two seconds of
+    silence.
     """
 
     def __init__(self, limits: ServerLimits, log: RareLog) -> None:

@@ -18,9 +18,9 @@ _LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
 # Maximum number of tiles in a layout, which has one tile for each participant.
 MAX_TILES: Final = 64
-# The reasons for these maxima: a layout has at most MAX_TILES tiles, and a timeline allows names of up to 200
-# characters. If a message exceeds 4 MiB, aiohttp drops the connection. Recovery and verification read at most a
-# gigabyte of each file that belongs to a recording.
+# The highest values that users can set for some of the limits. A layout has at most MAX_TILES tiles, and a timeline
+# allows names of up to 200 characters. If a message exceeds 4 MiB, aiohttp drops the connection. Recovery and
+# verification read at most a gigabyte of each file that belongs to a recording.
 _MAXIMA: Final = {
     "participants": MAX_TILES,
     "name": 200,
@@ -100,7 +100,7 @@ class ServerLimits:
     begins: float = 5.0
     """The maximum number of recordings that a participant can start per second.
 
-    Bursts of up to twenty times as many are accepted. The rate is limited because the server sends the list of
+    Bursts of up to twenty times this number are accepted. The rate is limited because the server sends the list of
     recordings to all members of the room whenever a recording starts.
     """
     unsent: int = 2_000_000
@@ -154,7 +154,7 @@ class ServerLimits:
 
 
 class Rate:
-    """Limits the events per second, but accepts bursts of up to twenty times as many after a quiet period.
+    """Limits the number of events per second, but accepts bursts of up to twenty times as many after a quiet period.
 
     ``clock`` is in seconds.
     """

@@ -121,7 +121,7 @@ def normal_origin(text: str | None) -> str | None:
 
 
 def authorities_of(origin: str) -> frozenset[str]:
-    """Return every normal Host header for an origin, since clients may include or omit the default port."""
+    """Return all Host header values that clients can send for an origin: with and without the default port."""
     parts = urlsplit(origin)
     usual = PORTS.get(parts.scheme)
     if usual is None or parts.port not in {None, usual}:

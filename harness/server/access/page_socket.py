@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from harness.server.access.limits import ServerLimits
 
-# Pages from other origins send their key as a subprotocol. They offer this subprotocol as well, because browsers
-# require the server to select one that was offered.
+# Pages from other origins send their key as a subprotocol, and also offer this subprotocol, because browsers require
+# the server to select one of the offered subprotocols.
 PROTOCOLS: Final = ("recording-harness",)
 # Interval between the pings that the server sends, in seconds.
 _HEARTBEAT: Final = 20.0
@@ -107,7 +107,7 @@ class PageSocket(web.WebSocketResponse):
             await super().write_eof()
 
     async def hang_up(self) -> None:
-        """Close the connection, or abort it if the page does not answer. Safe to call more than once."""
+        """Close the connection, or abort it if the page does not respond. Safe to call more than once."""
         if not self.prepared:
             return
         if self._flooded:

@@ -94,9 +94,9 @@ class Admission:
         return normal_origin(origin) in self._origins
 
     def admit_application(self) -> str:
-        """Return the key with which pages of other applications can open sockets on this server.
+        """Return the key that lets pages of other applications open sockets on this server.
 
-        The key is valid until ``dismiss_application`` has been called as often as this method.
+        The key is valid until ``dismiss_application`` has been called as many times as this method.
         """
         self._applications += 1
         self.application_key = self.application_key or secrets.token_urlsafe(24)
@@ -144,7 +144,7 @@ class Admission:
         }
 
     def admit_participant(self, secret: str | None, *, name: str | None, code: str | None) -> Token | None:
-        """Redeem a participant's secret, or check the public room's code; return a token, or None for a refusal."""
+        """Return a token for a participant's secret or the public room's code, or None if admission is refused."""
         token = self.redeem(secret, "participant")
         if token is not None:
             return replace(token, name=token.name or name or "guest")

@@ -1,7 +1,7 @@
 """Library lists the recordings of a public room.
 
-Independently of the page, the server publishes a recording in its folder once the file has been finished and read back.
-A published file stays in the library's folder until a member of the room deletes the recording.
+Independently of the page, the server publishes a recording in the library's folder once the file has been finished and
+read back. A published file stays in the library's folder until a member of the room deletes the recording.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 # Maximum number of recordings in the list, which the server sends to all members after every change.
 _MAX_LISTED: Final = 200
-# Maximum number of failed recordings, and of reports, that are kept in memory. Older ones are dropped.
+# Maximum number of failed recordings, and of reports, that are kept in memory; older ones are dropped.
 _MAX_FAILED: Final = 20
 _MAX_REPORTS: Final = 50
 

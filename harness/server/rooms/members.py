@@ -47,7 +47,7 @@ class Backlog:
             self.size = 0
 
     def acknowledge(self, received_seq: int) -> None:
-        """Delete the first ``received_seq`` messages after the welcome message; the member has received them."""
+        """Delete the messages that the member has received: the first ``received_seq`` after the welcome message."""
         while self.received_seq < received_seq and self.messages:
             self.size -= len(self.messages.popleft())
             self.received_seq += 1

@@ -23,7 +23,9 @@ Subscriptions = Annotated[dict[Short, VideoSize], Field(max_length=256)] | None
 
 
 class Hello(Message):
-    """The first message, with the participant's name, media, and token or code; a viewer only receives the recordings.
+    """The first message, with the participant's name and media, and either a token or a code.
+
+    The role ``viewer`` gives access only to the room's recordings.
 
     To resume a lost connection, a page sends the resume token as ``resume``, and the number of messages it has received
     as ``received_seq``.
@@ -75,8 +77,8 @@ class State(Message):
     """Whether the member's microphone and camera are on, and whether the video shows the screen.
 
     In another application's call, ``connected`` is false for a participant who hung up. ``fingerprints`` identify the
-    certificates that the participant's page uses for its connections, so that the pages at the other ends can recognize
-    the participant.
+    certificates that the participant's page uses for its connections, so that the pages at the other end of these
+    connections can recognize the participant.
     """
 
     type: Literal["state"]

@@ -1,4 +1,4 @@
-"""Whether pages send media directly, through TURN servers or through an SFU, and the credentials for these servers."""
+"""Define how pages send media (directly, through TURN servers or through an SFU), and the servers' credentials."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class Routes:
         return cls(Sfu.parse(sfu, sfu_room) if sfu else None, servers, relay_only)
 
     def for_member(self, room: str, member: str, server: str) -> dict[str, Any]:
-        """Return the part of the ``welcome`` message with which a participant's page sets up the routes."""
+        """Return the part of the ``welcome`` message that a participant's page uses to set up the routes."""
         return {
             "ice_servers": [one.for_member(member) for one in self.ice_servers],
             "ice_policy": "relay" if self.relay_only else "all",

@@ -69,7 +69,7 @@ class Signaling:
         self._recordings = recordings
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
-        # Join rates by room and client. They are limited, because every recording in the room stores each join.
+        # Join rates by room and client. Joins are limited, because every recording in the room stores each join.
         self._joins = Rates(limits.joins)
         self._viewers = Viewers(admission, limits, clock, recordings)
 

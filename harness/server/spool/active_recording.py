@@ -57,8 +57,8 @@ class ActiveRecording:
         on_track: Callable[[ActiveRecording], None] = _ignore,
     ) -> None:
         self.state: State = "recording"
-        # How many bytes, how many chunks, and how many messages that need an acknowledgment (chunks, log lines and
-        # ``end``) have been received so far.
+        # Counts of what has been received so far: bytes, chunks, and messages that need an acknowledgment (chunks, log
+        # lines and ``end``).
         self.size = 0
         self.chunks = 0
         self.acked_seq = 0
@@ -102,7 +102,7 @@ class ActiveRecording:
 
     @property
     def name(self) -> str:
-        """The name of the finished file that is shown to users."""
+        """The finished file's name, as shown to users."""
         return self.published_as or self.path.name
 
     @property
@@ -221,7 +221,7 @@ class ActiveRecording:
         return manifest
 
     def wait_until_safe(self) -> None:
-        """Wait until reading back the finished file has succeeded or failed."""
+        """Wait until the finished file has been read back, successfully or not."""
         if self._settling is not None:
             self._settling.join()
 

@@ -75,7 +75,7 @@ class Connections:
         self._admission = admission
         self._limits = limits
         self._library = library
-        # Each recording's connection, and the token with which its page can resume a lost connection.
+        # Each recording's connection, and the token that lets its page resume a lost connection.
         self._sockets: dict[str, PageSocket] = {}
         self._resume_tokens: dict[str, str] = {}
         # One event per lost connection, set when the connection is resumed or the server stops waiting for it.
@@ -90,7 +90,7 @@ class Connections:
         return self._sockets.get(active.id)
 
     def resume_token(self, active: ActiveRecording) -> str:
-        """Return the token with which a page can resume a recording's lost connection."""
+        """Return the token that lets a page resume a recording's lost connection."""
         if active.id not in self._resume_tokens:
             token = Token(role="resume", room=active.facts.room, name=active.facts.participant, subject=active.id)
             self._resume_tokens[active.id] = self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)

@@ -1,4 +1,4 @@
-"""Delivery tracks whether a client downloads a file, and sends the file so that its progress is known."""
+"""Delivery sends a file to a client, and tracks how much of it the client has downloaded."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Delivery:
         self._changed = asyncio.Event()
 
     async def failure(self) -> str | None:
-        """Wait until the last byte has been sent, and return None; if the progress stops, return the reason."""
+        """Wait until the last byte has been sent, and return None; if the download stalls, return the reason."""
         limits = {"expected": BEGINS_WITHIN, "running": _CONTINUES_WITHIN, "interrupted": _RESUMES_WITHIN}
         while self._state != "complete":
             self._changed.clear()
@@ -97,7 +97,7 @@ class Delivery:
 
 
 def _start_of(request: web.Request) -> int | None:
-    """Return the position of the first byte if the request is for a file up to its end, otherwise None."""
+    """Return the first byte's position if the request covers the file from there to its end, otherwise None."""
     try:
         requested = request.http_range
     except ValueError:

@@ -31,7 +31,7 @@ _REPORT_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; img-src data:; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Number of bytes in each message of a file that is sent over a WebSocket.
+# Size of each message, in bytes, when a file is sent over a WebSocket.
 _PIECE: Final = 1_000_000
 
 
@@ -87,7 +87,7 @@ class Downloads:
         self, path: Path, mime_type: str, report: ReportPage | None, seconds: float
     ) -> tuple[str, str | None]:
         """Return a recording's playback URL, which is valid for this many seconds, and the URL of its report."""
-        # A file name may contain bytes that are not valid text.
+        # A file name can contain bytes that are not valid text.
         address = _Address(path, printable(path.name), mime_type, self._clock() + seconds, report=report)
         is_same = lambda one: replace(one, valid_until=address.valid_until) == address  # noqa: E731
         folder = f"/recordings/{self._issue(address, is_same=is_same)}"
@@ -135,13 +135,13 @@ class Downloads:
             "Content-Type": _content_type(address.mime_type),
         }
         if address.delivery:
-            # If a sandboxed frame has opened a window for the download, Chrome refuses a response with another
-            # policy there.
+            # If a sandboxed frame opened the download window, Chrome rejects any response in that window whose opener
+            # policy is not unsafe-none.
             headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
         response = await address.delivery.send(request, path, headers) if address.delivery else None
         if response is None:
             return web.FileResponse(path, headers=headers)
-        # A client that requested only the rest of the file may not have the beginning.
+        # A client that requested only the rest of the file might not have the beginning.
         if address.on_sent and response.status == HTTPStatus.OK:
             address.on_sent()
         return response

@@ -23,9 +23,9 @@ class Clock(Message):
 class SpoolHello(Message):
     """Announces a recording, or resumes one.
 
-    ``presence_from_server`` specifies whether join and leave events come from the server's room. Otherwise, the page
-    sends the join and leave events, because it is recording a call in another application. ``fallbacks`` are the
-    fallbacks that the page uses (see the manifest's field of the same name).
+    ``presence_from_server`` specifies whether join and leave events come from the server's room. If
+    ``presence_from_server`` is false, the page sends the join and leave events, because it is recording a call in
+    another application. ``fallbacks`` are the fallbacks that the page uses (see the manifest's field of the same name).
     """
 
     type: Literal["hello"]
@@ -92,7 +92,7 @@ class EventMessage(Message):
 class Statistics(Message):
     """The WebRTC statistics for the connection to a participant at ``time``, in ms on the room's clock.
 
-    Each entry of ``report`` is one statistics object with the names and units of the W3C's webrtc-stats.
+    Each entry of ``report`` is one statistics object with the names and units that the W3C's webrtc-stats defines.
     """
 
     type: Literal["stats"]

@@ -63,7 +63,7 @@ class JsonLines:
 def encode_line(content: Mapping[str, Any]) -> bytes:
     """Return one line of a log, encoded as JSON.
 
-    A character never takes more bytes than in the page's message, so that no line becomes too long for the readers.
+    No character takes more bytes than in the page's message, so no line becomes too long for the readers.
     """
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 

@@ -39,7 +39,7 @@ class EventBudget:
     _page_bytes: int = 0
     _member_bytes: int = 0
     _alarm_bytes: int = 0
-    # Participants whose joins did not fit into the manifest; their leaves are therefore omitted as well.
+    # Participants whose joins did not fit into the manifest; their leaves are therefore also omitted.
     _unlisted: set[str] = field(default_factory=set)
 
     def accept_page_event(self, size: int) -> bool:
@@ -80,8 +80,8 @@ class EventBudget:
 class RecordingLog:
     """The log of one recording; the manifest is written from this log.
 
-    If ``presence_from_server`` is true, join and leave events come from the server's room. Otherwise, the page sends
-    the join and leave events, because it is recording a call in another application.
+    If ``presence_from_server`` is true, join and leave events come from the server's room. If ``presence_from_server``
+    is false, the page sends the join and leave events, because it is recording a call in another application.
     """
 
     def __init__(self, lines: JsonLines, facts: Facts, *, presence_from_server: bool) -> None:

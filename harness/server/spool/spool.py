@@ -125,7 +125,7 @@ class Spool:
 
 
 def default_stem(participant: str) -> str:
-    """Return a recording's default name, which consists of the participant and the start time."""
+    """Return a recording's default name, which consists of the participant's name and the start time."""
     return safe_stem(f"{participant} {datetime.now(tz=UTC).astimezone():%Y-%m-%d %H.%M.%S}")
 
 

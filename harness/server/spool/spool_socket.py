@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CHUNK: Final = struct.Struct("<B3xIQ")
-# Maximum time to wait until the finalizer has read all bytes, in seconds. Reading them usually takes milliseconds.
+# Maximum time to wait until the finalizer has read all bytes, in seconds. Reading the bytes usually takes milliseconds.
 _LOOKS_WITHIN: Final = 2.0
 # If a recording page is silent for this many seconds, an alarm is raised. Pages send ticks twice per second.
 SILENCE: Final = 1.5
@@ -216,8 +216,8 @@ class SpoolSockets:
     async def _acknowledge(self, active: ActiveRecording) -> None:
         """Report a newly found track to the page, unless the connection has ended.
 
-        Therefore the page's ``start`` call can resolve as soon as all tracks have been found, without waiting for the
-        next chunk.
+        This report lets the page's ``start`` call resolve as soon as all tracks have been found, without waiting for
+        the next chunk.
         """
         if socket := self._connections.socket_of(active):
             await socket.send_message(_ack(active))
