@@ -95,7 +95,7 @@ class RecordConfig:
         return SIZES[self.record_video_quality]
 
     def for_page(self) -> dict[str, Any]:
-        """Return NERTC's ``recordConfig``: names in camelCase, a numeric quality, and options that are None omitted."""
+        """Return NERTC's ``recordConfig`` with camelCase names, a numeric quality, and no options that are None."""
         options = {_PAGE_NAMES[name]: value for name, value in asdict(self).items() if value is not None}
         options["recordVideoQuality"] = int(self.record_video_quality.removesuffix("p"))
         return options

@@ -45,7 +45,7 @@ _H264: Final = {"preset": "veryfast", "crf": "20"}
 _GAP: Final = 0.1
 # Maximum total silence to insert, in seconds. Without a limit, a jump in the timestamps could make the output endless.
 _MOST_SILENCE: Final = 600.0
-# Largest absolute time that a progress message can report, in seconds.
+# Largest absolute value of the time in a progress message, in seconds.
 _LARGEST_TIME: Final = 1e12
 # Errors from file systems that do not support hard links.
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
@@ -262,7 +262,7 @@ class _VideoEncoder:
 
 
 class _AudioEncoder:
-    """Encodes the audio from time zero, fills its gaps with silence, and reports each gap to ``send``."""
+    """Encodes the audio from time zero, fills its gaps with silence, and reports each gap by calling ``send``."""
 
     def __init__(
         self, source: AudioStream, output: OutputContainer, to: Target, send: Callable[[Message], None]

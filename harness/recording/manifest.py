@@ -23,12 +23,12 @@ SCHEMA: Final = 1
 LARGEST_MANIFEST: Final = 64 * 1024 * 1024
 # Maximum size, in bytes, of everything in a manifest except its timeline: configuration, versions, paths.
 _WITHOUT_TIMELINE: Final = 1024 * 1024
-# Maximum number of characters of a location that an error message shows; a key can be as long as the whole file.
+# Maximum length of a location in an error message, in characters; a key can be as long as the whole file.
 _LONGEST_PLACE: Final = 200
 
 
 # What a page does differently because its Chrome runs without the harness's switches, or because the page is not
-# isolated.
+# cross-origin isolated.
 FallbackName = Literal["shared-memory", "gc", "user-activation"]
 
 
@@ -74,9 +74,9 @@ class Manifest(BaseModel):
     """The message of each alarm that was raised during the recording."""
     fallbacks: tuple[Text, ...] = ()
     """What the page did differently because its Chrome was not started with the harness's switches, or because the page
-    is not isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was accurate to about
-    2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation`` (Python simulated a
-    user's action, so that audio could start)."""
+    is not cross-origin isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was
+    accurate to about 2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation``
+    (Python simulated a user's action, so that audio could start)."""
 
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.
@@ -140,7 +140,7 @@ class Manifest(BaseModel):
 def _written_bytes(event: Event) -> int:
     """Return the maximum size of an event in a manifest, including its participant and its entry in ``alarms``."""
     text = event.model_dump_json(indent=1)
-    # In a manifest, every line of an event is indented by three more spaces than here.
+    # In a manifest, every line of an event is indented by three more spaces than in ``text``.
     size = len(text.encode()) + 3 * (text.count("\n") + 1) + 2
     if event.event in {"join", "alarm"}:
         size += len(json.dumps(event.message or event.participant, ensure_ascii=False).encode()) + 100

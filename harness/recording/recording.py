@@ -60,8 +60,8 @@ class Recording(BaseModel):
     stop_to_file_ms: Moment | None = None
     """Time from the call that stopped the recording to the finished file, in milliseconds; None if not measured."""
     downloaded: bool | None = None
-    """Whether the browser downloaded the file. False if the browser was asked to download the file but did not, so
-    that the file was taken from the spool. None if no download was requested."""
+    """Whether the browser downloaded the file. False if the browser was asked to download the file but did not, so the
+    file was taken from the spool. None if no download was requested."""
     download_failure: Text | None = None
     """Reason why the browser did not download the file; None unless ``downloaded`` is False."""
     download_ms: Moment | None = None

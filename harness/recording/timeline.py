@@ -38,9 +38,9 @@ class Tile(BaseModel):
     track: Name | None = None
     """Label of the track that the tile shows, for example ``"screen"``; None for the participant's main video."""
     x: Pixels
-    """Left edge in pixels from the left edge of the video."""
+    """Distance from the video's left edge to the tile's left edge, in pixels."""
     y: Pixels
-    """Top edge in pixels from the top edge of the video."""
+    """Distance from the video's top edge to the tile's top edge, in pixels."""
     width: Annotated[Pixels, Field(gt=0)]
     """Width in pixels."""
     height: Annotated[Pixels, Field(gt=0)]
@@ -214,7 +214,7 @@ class Timeline(BaseModel):
 
 
 def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
-    """Return the intervals between 0 and ``duration`` during which a state is on, given the changes of this state."""
+    """Return the intervals between 0 and ``duration`` during which a state is on, given the changes to this state."""
     spans: list[Interval] = []
     since: float | None = None
     # A manifest from another program may list its events in any order.

@@ -27,14 +27,14 @@ _MOST_PIECES: Final = 100_000
 
 @dataclass(frozen=True)
 class Headroom:
-    """Bytes that a download must leave free: less than ``low`` raises an alarm, less than ``least`` an error."""
+    """Bytes that a download must leave free: less than ``low`` raises an alarm, and less than ``least`` an error."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB
 
     def left(self, folder: Path, size: int) -> Literal["enough", "low", "none"]:
         """Return whether ``folder`` has enough space for a running recording of ``size`` bytes."""
-        # The download will need as much space as the bytes that are already in the spool.
+        # The download will need as much space as the bytes in the spool already occupy.
         free = free_bytes(folder) - size
         if free < self.least:
             return "none"
@@ -49,7 +49,7 @@ def free_bytes(folder: Path) -> int:
 def stored_bytes(path: Path) -> int:
     """Return how many bytes a file occupies on disk.
 
-    Reading a sparse file up to its nominal size, which can be far larger, could take days.
+    Reading a sparse file up to its nominal size, which can be far larger than the space it occupies, could take days.
     """
     info = path.stat()
     # File systems that do not count blocks report 0 blocks.
@@ -57,7 +57,7 @@ def stored_bytes(path: Path) -> int:
     if by_blocks == info.st_size or not stat.S_ISREG(info.st_mode):
         return by_blocks
     # With compression or delayed allocation (ZFS, btrfs, NFS), even a file that is not sparse can occupy few blocks, so
-    # count its data segments.
+    # count the bytes in its data segments.
     try:
         return _data_bytes(path, info.st_size)
     except OSError:

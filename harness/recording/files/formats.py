@@ -30,7 +30,8 @@ _FORMATS: Final = (
 _ALONE: Final = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
 # PyAV 18 needs this option to read metadata that is not valid UTF-8; PyAV 19 no longer has the option.
 _LENIENT: Final[dict[str, Any]] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}  # noqa: PLR2004
-# Every decoder thread needs memory for its own frames, so limit their number. Four are fast enough for the analysis.
+# Every decoder thread needs memory for its own frames, so limit the number of threads. Four threads are fast enough for
+# the analysis.
 _MOST_THREADS: Final = 4
 
 

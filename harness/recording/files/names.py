@@ -24,7 +24,7 @@ FALLBACK: Final = "recording"
 _LONGEST: Final = 200
 # Only this many characters of a name are processed, because normalizing and trimming take more than linear time.
 _LOOKED_AT: Final = 4_000
-# Chrome fact 21: a download's suggested name is only partly safe, so it is never used.
+# Chrome fact 21: a download's suggested name is not fully sanitized, so it is never used.
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
 # Control characters, invisible formatting (which can disguise a name), lone surrogates and line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

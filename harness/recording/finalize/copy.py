@@ -1,4 +1,4 @@
-"""Copy raw bytes, as they arrive, into a complete, seekable WebM file, and give each video packet its tick's time."""
+"""Copy raw bytes, as they arrive, into a complete, seekable WebM file, and timestamp each video packet by its tick."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Grid:
     """Assigns a tick to each video packet.
 
     ``step`` is in milliseconds. A tick has a number and a write time in ms on the page's clock; a packet is represented
-    by its timestamp in ms, counted from MediaRecorder's zero.
+    by the timestamp that MediaRecorder gave it, in ms.
     """
 
     def __init__(self, step: float, recorder_started: float | None = None) -> None:
@@ -158,7 +158,7 @@ class Grid:
         return self._numbers[nearer]
 
     def _has_enough(self) -> bool:
-        """Return whether the log covers the first SETTLED packets, whichever candidate is the first packet's tick.
+        """Return whether the log covers the first SETTLED packets, whichever tick the first packet belongs to.
 
         Packets after the first SETTLED are not considered, because they can stay ahead of the log for the whole
         recording.
@@ -169,7 +169,7 @@ class Grid:
         return self._times[-1] > latest + self.step
 
     def _candidates(self) -> range:
-        """Return the log indices of the ticks that the first packet may belong to."""
+        """Return the log indices of the ticks that the first packet might belong to."""
         start = self._started()
         return range(max(0, start - _BEFORE), min(len(self._times), start + _AFTER + 1))
 

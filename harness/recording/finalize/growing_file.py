@@ -68,7 +68,7 @@ class GrowingFile:
                 self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - called in this iteration
 
     def _call_back(self, changes: int) -> None:
-        """Call the callbacks that were registered before or at the change with the number ``changes``."""
+        """Call the callbacks that were registered when the change count was at most ``changes``."""
         with self._changed:
             due = [callback for added, callback in self._callbacks if added <= changes]
             self._callbacks = [later for later in self._callbacks if later[0] > changes]

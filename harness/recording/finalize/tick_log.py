@@ -146,7 +146,7 @@ class FileClock:
             self._out.append(out)
 
     def place(self, at: float) -> float:
-        """Return the file time for ``at`` seconds of recording time; a time in a pause maps to the pause's cut."""
+        """Return the file time for ``at`` seconds of recording time; a time in a pause maps to the cut's position."""
         last = bisect_left(self._starts, at) - 1
         return at if last < 0 else max(self._cuts[last].at, at - self._out[last])
 
@@ -172,7 +172,7 @@ class Pauses:
         self._excess: list[float] = [0.0]
 
     def begin(self, time: float) -> None:
-        """Begin a pause, but not before the end of the last pause; if a pause is already open, it continues."""
+        """Begin a pause, at the earliest when the previous pause ends; if a pause is already open, it continues."""
         if self.open is None:
             self.open = max(time, self._ends[-1]) if self._ends else time
 
@@ -203,7 +203,7 @@ class Pauses:
         return time - self._out[over], self._ticks[over]
 
     def excess_at(self, time: float) -> float:
-        """Return by how many ms the pauses before a time exceed the whole ticks that are cut for these pauses.
+        """Return how much longer, in ms, the pauses before a time are than the whole ticks that are cut for them.
 
         The length of all pauses before ``time`` must already be subtracted from ``time``.
         """
@@ -247,7 +247,7 @@ class Log:
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return by how many ms the pauses before a timestamp exceed the whole ticks that are cut for these pauses.
+        """Return how much longer, in ms, the pauses before a timestamp are than the whole ticks that are cut for them.
 
         Pauses are cut from the video in whole ticks, but from the audio to the exact millisecond, so the audio must be
         shifted by the difference. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the
@@ -283,7 +283,7 @@ class Log:
                 self._pauses.end(line.time)
 
     def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
-        """Replace an unreadable line's ticks with evenly spaced ones, to place the line's frames correctly."""
+        """Replace an unreadable line's ticks with evenly spaced ones, so that their frames are placed correctly."""
         self._line_lost = False
         index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
         if self._last is None or end is None:

@@ -187,15 +187,15 @@ class CpuDeadline:
 
 
 def confine(*, files: int | None = None, seconds: float | None = None, writes: bool = False) -> None:
-    """Permanently limit this process to MEMORY more bytes, and forbid core files and writing to files.
+    """Permanently limit this process to MEMORY more bytes, and forbid core dumps and writing to files.
 
     ``files`` is the maximum number of open files, and ``seconds`` is the maximum CPU time since the process started. If
     ``writes`` is true, writing to files is allowed.
     """
     # Ignore Ctrl-C, because the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Linux counts all writable private memory toward this limit, so add MEMORY to the amount that is already in use.
-    # Where psutil does not report this amount, the loaded libraries use up a part of MEMORY.
+    # Linux counts all writable private memory toward this limit, so add MEMORY to the amount that is already in use. On
+    # systems where psutil does not report this amount, the loaded libraries use up part of MEMORY.
     in_use: int = getattr(psutil.Process().memory_info(), "data", 0)
     _limit(resource.RLIMIT_DATA, in_use + MEMORY)
     _limit(resource.RLIMIT_CORE, 0)

@@ -72,8 +72,8 @@ class StuckError(Exception):
 class TaskProcess:
     """A context manager for a confined process that calls ``task`` ("module:function") with a request.
 
-    The task function receives the request and a function that sends messages. If the parent ends before the confined
-    process, that process removes ``partial``, the file that it writes.
+    The task function receives the request and a function that sends messages. If the parent ends first, the confined
+    process removes ``partial``, the file that it is writing.
 
     Entering the context raises SetupError if the process can't be started.
     """

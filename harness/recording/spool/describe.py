@@ -173,7 +173,7 @@ class _LogContents:
 
 
 def _unreadable_lines(lines: int, of: str) -> list[str]:
-    """Return a list with a message about how many lines of a file could not be read, or an empty list if none."""
+    """Return a list with a message about how many lines of a file were unreadable, or an empty list if none were."""
     return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
 
 
@@ -212,5 +212,5 @@ def _wall_time(milliseconds: float) -> str:
     try:
         return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):
-        # If the facts are damaged, the time can be outside the calendar's range.
+        # If ``recording.json`` is damaged, the time can be outside the range that datetime supports.
         return datetime.fromtimestamp(0, tz=UTC).isoformat(timespec="milliseconds")

@@ -164,7 +164,7 @@ class Folder:
         return foreign
 
     def copy(self, finished: Path) -> Path:
-        """Return a hard link to the finished file, or a copy if the file system does not support hard links."""
+        """Return the path of a hard link to the finished file, or of a copy if hard links are not supported."""
         self.copied.unlink(missing_ok=True)
         try:
             self.copied.hardlink_to(finished)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 KILLED: Final = "the program that was recording ended before the recording was stopped"
 NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
-# Maximum sizes of a recording's facts and log, in bytes. The log grows by about 30 MB a day.
+# Maximum sizes of ``recording.json`` and of the log, in bytes. The log grows by about 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
-# Participant name that is used if the facts about a recording are missing.
+# Participant name that is used if ``recording.json`` is missing or damaged.
 _UNKNOWN: Final = "unknown"
 _CODECS: Final = frozenset(get_args(Codec))
 
@@ -172,7 +172,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         except DiskFullError:
             raise
         except (RecordingError, ValueError, ArithmeticError, LookupError) as error:
-            # Without the log, more of the recording can be saved, for example audio from before the first frame.
+            # Copying without the log can save more of the recording, for example audio from before the first frame.
             problem = _line(str(error)).removesuffix(".")
         else:
             return _publish_described(folder, facts, finished, reason, recordings)
@@ -214,7 +214,7 @@ def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: 
 
 
 def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
-    """Return the properties of a file with its raw bytes' timestamps; read missing properties from the file."""
+    """Return the properties of a file with the timestamps of its raw bytes; read missing properties from the file."""
     ended = source.stat().st_mtime
     clocks: dict[str, Any] = {
         "stem": _own_stem(folder),
