@@ -73,7 +73,7 @@ def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
         raise ConfigError(f"{path}{line} is not valid YAML: {_line(error.problem or error.context or '')}.") from error
     except RecursionError:
         raise
-    except Exception as error:  # An impossible value, for example a date in month 13, can raise any exception.
+    except Exception as error:  # An invalid value, such as a date in month 13, can cause any exception.
         raise ConfigError(f"{path} is not valid YAML: {_line(str(error)) or type(error).__name__}.") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a scenario must contain steps; start with 'steps:'.")
@@ -104,7 +104,7 @@ def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Return a validation error's location in the file, without the step's verb, which pydantic adds to it."""
     if len(loc) > 2 and loc[0] == "steps" and loc[2] in VERBS:  # noqa: PLR2004 - steps, number, kind
         loc = loc[:2] + loc[3:]
-    # If a key accepts one name or several names, pydantic adds one of these type names to the location.
+    # If a key accepts one name or several names, pydantic adds one of the two type names below to the location.
     return tuple(part for part in loc if part not in {"constrained-str", "tuple[constrained-str, ...]"})
 
 

@@ -26,8 +26,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
-# Shortest time span that can be checked, in seconds. A quarter of the span at each end is not checked. The half
-# in the middle must not be shorter than the longest absence that the limits allow.
+# Shortest time span that can be checked, in seconds. A quarter of the span at each end is not checked. The middle half
+# must not be shorter than the longest absence that the limits allow.
 _SHORTEST: Final = 2 * Limits().absence
 # This many seconds at each end of a wait are not checked, because connections need time to start and end, and the file
 # lags behind the clock.

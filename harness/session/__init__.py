@@ -1,5 +1,5 @@
 """Control a room and its participants from Python: join, record, wait, and collect the files.
 
-Input: a RoomServer, browser contexts and a RecordConfig.  Output: Room and Participant objects, and a Recording for
+Input: a RoomServer, browser contexts and a RecordConfig.  Output: a Room with its Participants, and a Recording for
 every file. Called by ``harness.launch``, ``harness.scenario``, ``harness.cli`` and ``harness.pytest_plugin``.
 """

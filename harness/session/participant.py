@@ -87,7 +87,7 @@ class Participant(MediaControls):
 
     @property
     def recordings(self) -> list[Recording]:
-        """All recordings that were downloaded (also automatically) or saved when the page closed, oldest first."""
+        """All recordings that were downloaded (including automatically) or saved when the page closed, oldest first."""
         return self._files.recordings
 
     @property
@@ -154,8 +154,8 @@ class Participant(MediaControls):
         A recording in progress is stopped before the download. Until ``clean_media_recording`` is called, a recording
         can be downloaded several times. A download never overwrites an existing file.
 
-        If the browser does not begin the download within 5 s or does not finish it, the file is taken from the spool. A
-        warning and ``Recording.download_failure`` contain the reason.
+        If the browser does not begin the download within 5 s or does not finish it, the file is taken from the spool.
+        In this case, a warning and ``Recording.download_failure`` contain the reason.
 
         Raises:
             InvalidStateError: There is no recording.

@@ -27,7 +27,8 @@ class RecordingEvents:
     """Checks the events that a page reports, and calls the handlers that were registered for each event.
 
     ``is_mine`` returns whether the recording with a given id belongs to the participant. If a script in the page
-    reports anything other than a valid event of such a recording, this is added to ``page_log``.
+    reports anything other than a valid event of the participant's recordings, the reported value is added to
+    ``page_log``.
     """
 
     def __init__(self, is_mine: Callable[[str], bool], page_log: MutableSequence[str]) -> None:

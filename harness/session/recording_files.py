@@ -40,14 +40,15 @@ class RecordingFiles:
         self._stop_to_file: dict[str, float] = {}
 
     def store_stop_duration(self, finished: dict[str, Any]) -> None:
-        """Store the time from the end of recording until its file was complete, for the manifest."""
+        """Store how long it took from the end of the recording until its file was complete, for the manifest."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
     def collect_replaced(self, answer: dict[str, Any], asked_at: float) -> None:
         """Collect the recording that a new recording has replaced, and delete the spool's copy.
 
-        ``answer`` is the page's answer to the start of the new recording, which was requested at ``asked_at`` (in
-        seconds since 1970-01-01 UTC). If collecting fails, the file stays in the spool until the page closes.
+        ``answer`` is the page's response to the request to start the new recording. The request was made at
+        ``asked_at`` (in seconds since 1970-01-01 UTC). If collecting fails, the file stays in the spool until the page
+        closes.
         """
         for result in answer["downloaded"]:
             self._collect(result, asked_at, time.monotonic())

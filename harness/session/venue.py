@@ -37,7 +37,7 @@ class Venue:
         object.__setattr__(self, "connect", tuple(self.connect))
 
     def starting_at(self, turn: int) -> Self:
-        """Return a copy with another browser as the first in its list, so that a batch's rooms are spread evenly."""
+        """Return a copy whose list of browsers is rotated by ``turn``, so that a batch's rooms are spread evenly."""
         first = turn % max(1, len(self.connect))
         return replace(self, connect=(*self.connect[first:], *self.connect[:first]))
 
