@@ -1,8 +1,8 @@
-"""Verify recordings: measure what a file really contains, and check it against manifest, limits and expectations.
+"""Verify recordings: measure what a file really contains, and check it against the manifest, limits and expectations.
 
 ``verify`` takes the path of a file and the caller's expectations, and returns a Report. A failed check is only reported
-and does not raise an error. The command line, the pytest plugin, scenarios, the server's library and user code call
-``verify``.
+and does not raise an error. The command line, the pytest plugin, scenarios, the server's recording library and user
+code call ``verify``.
 """
 
 from harness.verification.report.report import Report

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.verification.values.limits import Limits
 
 # If at least this share of a file is black or silent, the whole file counts as black or silent. The share is below 1,
-# because the first moments of a file may differ.
+# because the first moments of a file may differ from the rest.
 _WHOLE: Final = 0.95
 
 
@@ -121,7 +121,7 @@ def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check that the audio is never silent while a participant should be audible.
 
-    Real speakers pause. Without a synthetic participant, the check therefore only fails if the whole file is silent.
+    Real speakers pause, so without a synthetic participant, the check only fails if the whole file is silent.
     """
     if evidence.media.audio is None:
         return

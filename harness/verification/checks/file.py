@@ -144,8 +144,8 @@ def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if requested is None or video is None or evidence.rate is None or not np.ptp(video.times):
         return
     got = (video.times.size - 1 + missed(video, evidence.rate)) / float(np.ptp(video.times))
-    # Times are rounded to whole milliseconds. In a very short file, this alone changes the rate by more than one
-    # percent.
+    # Times are rounded to whole milliseconds. In a very short file, this rounding alone changes the rate by more than
+    # one percent.
     slack = requested * limits.frame_rate_percent / 100 + 2 * requested / 1000 / float(np.ptp(video.times))
     ok = abs(got - requested) <= slack
     message = (

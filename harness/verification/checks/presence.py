@@ -302,7 +302,7 @@ def _lost_its_members(manifest: Manifest) -> bool:
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return the manifest's participants who may be in the file.
+    """Return the participants in the manifest who are allowed to be in the file.
 
     In a local recording, only the recording participant may be in the file.
     """
@@ -313,7 +313,7 @@ def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
 
 
 def _without_marker(evidence: Evidence) -> list[str]:
-    """Return the names of participants without a marker who may be in the file according to the manifest."""
+    """Return the names of participants without a marker who can be in the file according to the manifest."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording

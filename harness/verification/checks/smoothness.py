@@ -49,7 +49,7 @@ def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Evidence, limits: Limits) -> bool:
-    """Return whether the video freezes only because the participant has left, but the connection is not yet closed."""
+    """Return whether the video is frozen only because the participant has left and the connection is still closing."""
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False
     duration = evidence.media.duration
@@ -58,7 +58,7 @@ def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Eviden
 
 
 def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how many of each participant's frames were repeated or skipped without need.
+    """Check how many of each participant's frames were needlessly repeated or skipped.
 
     A frame that has to be repeated or skipped to convert the sender's frame rate to the file's frame rate does not
     count.

@@ -29,9 +29,9 @@ _PER_SECOND: Final = 1.0
 # Minimum size of a second of media, in bytes; even silence takes more. The size of a file therefore limits its
 # duration.
 _FEWEST_BYTES: Final = 500
-# Lowest assumed speed of hashing a file, in bytes per second.
+# Minimum speed assumed for hashing a file, in bytes per second.
 _BYTES_PER_SECOND: Final = 20e6
-# Lowest assumed speed of parsing a manifest, in bytes per second. Parsing the largest manifest takes half a minute.
+# Minimum speed assumed for parsing a manifest, in bytes per second. Parsing the largest manifest takes half a minute.
 _MANIFEST_BYTES_PER_SECOND: Final = 2e6
 _PROGRAM: Final = "from harness.verification.isolation.worker import main; main()"
 

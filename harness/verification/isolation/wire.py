@@ -1,4 +1,4 @@
-"""The messages between the parent and the child process that reads files, each preceded by its length.
+"""Length-prefixed messages between the parent and the child process that reads files.
 
 A compromised decoder may send anything, so every message from the child must be JSON that matches a schema. Only
 requests, which come from the parent, are pickled.
@@ -157,7 +157,7 @@ def _read(connection: socket.socket, size: int, deadline: Deadline | None) -> by
 
 
 def _within(connection: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
-    """Call ``step``, which transfers bytes, until it succeeds or the deadline expires. Return the number of bytes."""
+    """Call ``step``, which transfers bytes, until it succeeds or the deadline expires; return the number of bytes."""
     while True:
         connection.settimeout(deadline.wait() if deadline else None)
         with contextlib.suppress(TimeoutError):

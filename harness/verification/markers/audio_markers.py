@@ -183,7 +183,7 @@ class AudioMarkerDetector:
         self._blocks, self._size, self._stamps, self._in_section = [], 0, [], False
 
     def _analyze(self, block: NDArray[np.float32], windows: NDArray[np.int64]) -> None:
-        """Measure the windows of a block that start at ``windows``, and find all bursts in the block."""
+        """Measure the windows that start at the sample positions ``windows``, and find all bursts in the block."""
         frames = np.lib.stride_tricks.sliding_window_view(block, _WINDOW)[windows]
         spectrum = np.abs(np.fft.rfft(frames * self._fade, axis=1)) * (2 / self._fade.sum())
         tones = spectrum[:, self._tone_bins]

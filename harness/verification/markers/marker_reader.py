@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 # A layout also applies this many seconds before and after its interval, because the recorded frames may change a tick
 # or two early or late.
 _LAYOUT_SLACK: Final = 0.25
-# One in 65,536 false strips passes its CRC, so every long file contains some. Two strips less than a second apart
-# confirm each other if their counters and capture times match. If a static part of the video is mistaken for a strip
-# in several frames, its counter does not advance, so these false strips do not confirm each other.
+# One in 65,536 false strips passes the CRC check, so every long file contains some. Two strips less than a second apart
+# confirm each other if their counters and capture times match. If a static part of the video is mistaken for a strip in
+# several frames, its counter does not advance, so these false strips do not confirm each other.
 _CONFIRMED_WITHIN: Final = 1.0
 _CONFIRMED_MS: Final = 200
 _FEWEST: Final = 3

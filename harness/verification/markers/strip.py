@@ -2,9 +2,8 @@
 
 Synthetic video is 16:9. The strip spans the full width at the top of the video. It has two rows of 32 cells, and each
 cell is width/32 wide and height/18 high. Row by row, the cells encode 64 bits, most significant bit first. A bright
-cell is 1, a dark cell is 0:
-
-    marker  8 | counter  18 | capture time 22 | CRC-16/CCITT-FALSE of the first 48 bits  16
+cell is 1, and a dark cell is 0. The fields are, in order, the marker (8 bits), the counter (18 bits), the capture time
+(22 bits), and the CRC-16/CCITT-FALSE of the first 48 bits (16 bits).
 
 The counter advances by 30 per second at any frame rate. The capture time is the time of the room's clock in
 milliseconds, modulo 2^22. ``web/src/shared/marker.js`` draws the strips that this module reads.

@@ -36,7 +36,7 @@ def av_offsets(
     A burst is played when the counter in the video marker is a multiple of 30. The offset is the time of the burst
     minus the time at which the counter reaches the nearest multiple of 30. The counter's time is a median over several
     frames, so that a single late frame does not change the result. Bursts close to a pause are omitted, because the
-    counter's time is unknown there. Offsets are reduced modulo one second to between -0.5 and 0.5 s.
+    counter's time is unknown there. Offsets are reduced modulo one second to the range from -0.5 to 0.5 s.
     """
     if track is None or audio is None:
         return np.zeros((0, 2))

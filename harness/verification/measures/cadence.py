@@ -50,8 +50,8 @@ def count_uneven(
     Frames repeated or skipped in ``frozen`` intervals do not count, because these intervals are reported separately.
     Frames that were skipped because of ``pauses`` in the recording do not count either. The marker's counter is
     compared with the time in the file. As long as the conversion to the file's frame rate is exact, the difference
-    between counter and time stays within a range of fixed width. When the difference leaves its range, a frame was
-    repeated or skipped, and the range is moved to include the difference.
+    between the counter and the time stays within a range of fixed width. When the difference leaves its range, a frame
+    was repeated or skipped, and the range is moved to include the difference.
     """
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)
@@ -79,7 +79,7 @@ def count_uneven(
 
 
 def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
-    """Yield each frame's time, and how many counts the counter is ahead of this time.
+    """Yield each frame's time, and how far the counter is ahead of this time, in counts.
 
     The NumPy arrays are converted to Python numbers in batches, to save memory.
     """
@@ -92,7 +92,7 @@ def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
 def _sender_step(track: MarkerTrack) -> float:
     """Return by how much the counter increases from one of the sender's frames to the next, estimated from the file.
 
-    The increase is 1 if the sender has 30 fps, and 2 if it has 15 fps. Increases that are not whole numbers are
+    The increase is 1 if the sender sends 30 fps, and 2 if it sends 15 fps. Increases that are not whole numbers are
     computed from the capture times.
     """
     counts, elapsed = np.diff(track.counters), np.diff(track.captures_ms)
@@ -108,7 +108,7 @@ def _sender_step(track: MarkerTrack) -> float:
 
 
 def _band(step: float, tick: float) -> float:
-    """Return how many counts the counter can deviate from the time in the file in an exact frame rate conversion.
+    """Return by how many counts the counter can deviate from the time in the file if the rate conversion is exact.
 
     ``step`` is the number of counts per frame of the sender, and ``tick`` is the number of counts per frame of the
     file.

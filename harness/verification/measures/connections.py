@@ -23,7 +23,7 @@ _LONGEST_LINE: Final = 1_000_000
 _LARGEST_FILE: Final = 1_000_000_000
 # Largest number accepted in the statistics; WebRTC's numbers are far smaller.
 _LARGEST_NUMBER: Final = 1e15
-# Maximum number of participants whose curves are plotted; a room has fewer synthetic participants than this.
+# Maximum number of participants whose curves are plotted; no room has this many synthetic participants.
 _MOST_PARTICIPANTS: Final = 256
 # Minimum time between two records, in seconds; statistics are collected once per second.
 _SHORTEST_STEP: Final = 0.001

@@ -33,8 +33,8 @@ _CLOSE: Final = 0.01
 # Maximum rounding error of a file's duration, in seconds; the first and last timestamps are rounded to milliseconds.
 _ROUNDING: Final = 0.002
 _ROUNDS: Final = 3
-# The frame rate counts as varying if more than this share of the intervals between frames is irregular, or if more than
-# this share of the frames is missing.
+# The frame rate counts as variable if more than the first share of the intervals between frames is irregular, or if
+# more than the second share of the frames is missing.
 _VARYING_GAPS: Final = 0.1
 _VARYING_FRAMES: Final = 0.25
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from harness.verification.measures.observations import Observations
     from harness.verification.values.curves import Curve
 
-# Gaps of up to this many seconds do not count as an absence, because a codec may damage a strip or two, or conceal an
-# audio packet.
+# Gaps of up to this many seconds do not count as an absence, because a codec may damage a strip or two, or conceal a
+# lost audio packet.
 _BRIDGE: Final = 0.1
 # A tone starts or ends where its level is about half of its usual level, because at that moment half of the analysis
 # window contains the tone.
@@ -45,13 +45,13 @@ _NOT_VISIBLE: Final = ParticipantVideo(
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredParticipant:
-    """The measurements of a synthetic participant: the participant's ``report``, and more values that the checks need.
+    """The measurements of a synthetic participant: the participant's ``report``, and other values that the checks need.
 
     ``known`` is true if the manifest lists the marker. ``in_own_tile`` holds the intervals in which the video is
     visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
-    false if another participant's marker has the same tone (there are only 16 tones), so that it is unknown which of
-    the two participants is audible. ``is_screen`` is true for the screen that a participant shares in another
-    application; its marker is the participant's marker plus 128.
+    false if another participant's marker has the same tone (there are only 16 tones), so it is unknown which of the two
+    participants is audible. ``is_screen`` is true for the screen that a participant shares in another application; its
+    marker is the participant's marker plus 128.
     """
 
     marker: int

@@ -113,7 +113,7 @@ def _number_of(tracks: int, kind: str) -> str:
 def _read(
     media: InputContainer, video_sinks: Sequence[VideoSink], audio_sinks: Sequence[AudioSink]
 ) -> tuple[VideoFacts | None, AudioFacts | None, bool]:
-    """Return the properties of the video and the audio track, and whether an error ended the reading."""
+    """Return the properties of the video and the audio track, and whether reading ended with an error."""
     video = next((VideoDecoder(stream) for stream in media.streams.video if stream.codec_context is not None), None)
     audio = next((AudioDecoder(stream) for stream in media.streams.audio if stream.codec_context is not None), None)
     truncated = False

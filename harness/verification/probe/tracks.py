@@ -39,7 +39,10 @@ _LOUDEST: Final = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A decoded frame. ``at`` is its time in seconds. ``luma`` holds the rows of the first plane, including padding."""
+    """A decoded frame.
+
+    ``at`` is the frame's time in seconds. ``luma`` holds the rows of the first plane, including padding.
+    """
 
     at: float
     luma: NDArray[np.uint8]
@@ -49,7 +52,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class AudioBlock:
-    """A block of decoded audio. ``at`` is its start in seconds. ``samples`` are mono at 48 kHz, and full scale is 1."""
+    """A block of decoded audio.
+
+    ``at`` is the start of the block in seconds. ``samples`` are mono at 48 kHz, and full scale is 1.
+    """
 
     at: float
     samples: NDArray[np.float32]
@@ -134,7 +140,7 @@ class VideoDecoder:
                 yield self._frame(frame, frame.time)
 
     def facts(self) -> VideoFacts:
-        """Return the facts about the track, after all packets have been decoded."""
+        """Return the properties of the track, after all packets have been decoded."""
         return VideoFacts(
             codec=_codec(self.stream),
             times=np.sort(np.array(self._times)),
@@ -187,7 +193,7 @@ class AudioDecoder:
                 yield self._block(frame, frame.time)
 
     def facts(self) -> AudioFacts:
-        """Return the facts about the track, after all packets have been decoded."""
+        """Return the properties of the track, after all packets have been decoded."""
         start = self._start or 0.0
         return AudioFacts(
             codec=_codec(self.stream),

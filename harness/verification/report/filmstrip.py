@@ -1,7 +1,7 @@
 """Create the thumbnails on a report's page in a confined child process, because a recording may be hostile.
 
-The child process prints each thumbnail as one line, which is a JPEG image in base64. The parent process limits the
-child's run time.
+The child process prints each thumbnail on one line, as a JPEG image in base64. The parent process limits the child's
+run time.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
 
 
 def _has_thumbnails(report: Report) -> bool:
-    """Return whether the page shows thumbnails: the file has video, and the report is not redacted."""
+    """Return whether the page shows thumbnails, which requires video and a report that is not redacted."""
     return not report.redacted and report.media is not None and report.media.video is not None
 
 

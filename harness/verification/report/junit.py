@@ -25,7 +25,7 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0
 def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str, str] | None = None) -> None:
     """Write the findings of all reports to ``target``.
 
-    ``broken`` maps each file without a report to the error message.
+    ``broken`` maps each file without a report to its error message.
     """
     suites = ET.Element("testsuites", name="harness")
     for report in reports:

@@ -35,7 +35,7 @@ _WORD_CHARACTER: Final = "[0-9A-Za-z]"
 
 
 class Redaction:
-    """Replaces the names of files by ``stem``, and the names of participants by ``participant 1`` and so on.
+    """Replaces the names of files with ``stem``, and the names of participants with ``participant 1`` and so on.
 
     Participants are numbered in the order in which the manifest lists them.
     """

@@ -15,7 +15,7 @@ XML: Final = b"<?xml"
 
 
 def check_target(target: Path, signature: bytes) -> None:
-    """Raise ConfigError if the target exists and is not a report of this format, but for example a recording."""
+    """Raise ConfigError if the target exists and is anything but a report of this format, for example a recording."""
     if not target.is_file():
         if target.exists() and not target.is_char_device():
             message = f"{target} exists and is not a file, so nothing can be written there. Specify another file."

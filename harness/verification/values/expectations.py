@@ -64,7 +64,7 @@ class Expectation(ReportModel):
 
 
 def without_edges(start: float, end: float, limits: Limits) -> Interval:
-    """Return an interval without its edges, where a participant may still become visible or audible, or stop being so.
+    """Return an interval without its edges, where a participant's video or audio may still be starting or ending.
 
     At least the middle half of the interval is returned.
     """
