@@ -26,7 +26,7 @@ import { fallbacksInUse, isAudioBlocked, unsupported } from './client/support.js
  */
 export async function attach(hooks, { url, key, token, media, videoFile }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
-  // The key allows a page from another origin to open our sockets. It is sent as a subprotocol, never in a URL.
+  // The key allows a page from another origin to open our sockets. The key is sent as a subprotocol, never in a URL.
   const protocols = ['recording-harness', key];
   // The virtual microphone and the playback of remote audio need permission to play audio (Chrome fact 6).
   const mustActivate = await isAudioBlocked();

@@ -16,7 +16,8 @@ export class CallState {
 
   /**
    * @param {ApplicationHooks} hooks
-   * @param {(connection: RTCPeerConnection) => boolean} hasLeft whether the participant at the other end has hung up
+   * @param {(connection: RTCPeerConnection) => boolean} hasLeft returns whether the participant at the other end of the
+   * connection has hung up
    */
   constructor(hooks, hasLeft) {
     this.#hooks = hooks;

@@ -1,5 +1,5 @@
 /**
- * Constraints: which settings a virtual device chooses for the constraints of an application (W3C Media Capture and
+ * Constraints: chooses settings of a virtual device that satisfy an application's constraints (W3C Media Capture and
  * Streams).
  *
  * Input: constraints as the application wrote them, and a device's capabilities. Output: settings, or the error that
@@ -17,16 +17,18 @@
 /** @typedef {{min: number, max: number}} Range */
 /** The values that a device can have: a range of numbers, or a list. @typedef {Record<string, Range | readonly Value[]>} Capabilities */
 
-/** Chrome's integer constraints; all other numbers may have a fractional part. */
+/** The constraints that take integers in Chrome; all other numeric constraints also accept fractions. */
 const INTEGERS = ['width', 'height', 'sampleRate', 'sampleSize', 'channelCount'];
 const NUMBERS = [...INTEGERS, 'aspectRatio', 'frameRate', 'latency', 'pan', 'tilt', 'zoom'];
 const BOOLEANS = ['echoCancellation', 'autoGainControl', 'noiseSuppression', 'voiceIsolation'];
 const STRINGS = ['deviceId', 'groupId', 'facingMode', 'resizeMode', 'displaySurface'];
 /** The order matters: Chrome's error names the first of these constraints that can't be met. */
 const NAMES = [...STRINGS, ...NUMBERS, ...BOOLEANS];
-/** No virtual camera can move. Chrome refuses to open a camera if one of these constraints is required. */
+/**
+ * A virtual camera can't pan, tilt or zoom. Chrome refuses to open a camera if one of these constraints is required.
+ */
 export const MOVEMENTS = ['pan', 'tilt', 'zoom'];
-/** Numbers that differ by no more than this are equal except for rounding. */
+/** Numbers that differ by no more than this count as equal, since the difference is only a rounding error. */
 const ROUNDING = 1e-3;
 
 /**
@@ -56,8 +58,8 @@ const MALFORMED =
   'Malformed constraint: Cannot use both optional/mandatory and specific or advanced constraints.';
 
 /**
- * Converts constraints in the form that was used before the standard, for example {mandatory: {maxWidth: 640}}. Chrome
- * still accepts this form.
+ * Converts constraints from the pre-standard form, for example {mandatory: {maxWidth: 640}}. Chrome still accepts the
+ * pre-standard form.
  *
  * @param {unknown} mandatory
  * @param {unknown} optional
@@ -73,7 +75,7 @@ function fromLegacySet(legacy) {
   /** @type {Record<string, Record<string, unknown>>} */
   const set = {};
   for (const [name, value] of Object.entries(isObject(legacy) ? legacy : {})) {
-    // Only extensions may capture the screen in this way.
+    // Only extensions may use the `chromeMediaSource` constraints to capture the screen.
     if (name.startsWith('chromeMediaSource')) throw new DOMException('Invalid state', 'AbortError');
     const [, bound = 'exact', first = '', others = ''] = /^(min|max)([A-Z])(\w+)$/.exec(name) ?? [];
     const standard = bound === 'exact' ? name : first.toLowerCase() + others;
@@ -85,14 +87,14 @@ function fromLegacySet(legacy) {
 
 /**
  * @param {Record<string, unknown>} set
- * @param {'ideal' | 'exact'} bare the meaning of a value without a name
+ * @param {'ideal' | 'exact'} bare whether a value without a name means `ideal` or `exact`
  * @returns {ConstraintSet}
  */
 function readSet(set, bare) {
   /** @type {ConstraintSet} */
   const found = {};
   for (const name of NAMES) {
-    // By the rules of Web IDL, null is an empty dictionary.
+    // Web IDL converts null to an empty dictionary.
     const value = set[name] === null ? {} : set[name];
     if (value === undefined) continue;
     const named = isObject(value) && !Array.isArray(value) ? value : { [bare]: value };
@@ -164,7 +166,7 @@ const isObject = (value) => typeof value === 'object' && value !== null;
  * Returns the settings that satisfy the constraints; throws an OverconstrainedError if there are none.
  *
  * @param {Capabilities} capabilities
- * @param {Record<string, Value>} defaults the settings without constraints
+ * @param {Record<string, Value>} defaults the settings to use unless the constraints require or prefer others
  * @param {Constraints} constraints
  * @param {readonly number[]} [steadyRates] the frame rates that are preferred, in ascending order
  * @param {string} [message] of the error
@@ -176,7 +178,7 @@ export function settle(capabilities, defaults, { basic, advanced }, steadyRates 
   let wanted = basic;
   for (const set of advanced) {
     const further = restrict(allowed, set);
-    // By the standard, a set that can't be met is skipped as a whole.
+    // According to the standard, an advanced set that can't be satisfied is skipped entirely.
     if (further.failed) continue;
     ({ allowed } = further);
     wanted = { ...wanted, ...set };
@@ -275,8 +277,8 @@ function chooseSize(allowed, wanted, defaults) {
 }
 
 /**
- * Returns the lowest steady rate that is not below the preferred one. Other frame rates are chosen only if the
- * constraints leave no choice.
+ * Returns the lowest steady frame rate that is not below the preferred frame rate. Other frame rates are chosen only if
+ * the constraints leave no choice.
  *
  * @param {Range} allowed
  * @param {number} wanted
@@ -304,7 +306,12 @@ const isRange = (values) => !Array.isArray(values);
 /** @param {number} value @param {Range} range */
 const clamp = (value, { min, max }) => Math.min(Math.max(value, min), max);
 
-/** Rounds to an even number of pixels, or to any number if an even one is not allowed. @param {number} value @param {Range} range */
+/**
+ * Rounds to an even number of pixels, or to the nearest whole number if that even number is not allowed.
+ *
+ * @param {number} value
+ * @param {Range} range
+ */
 function whole(value, { min, max }) {
   const even = 2 * Math.round(value / 2);
   return even >= min && even <= max ? even : Math.round(value);

@@ -1,4 +1,4 @@
-/** DeviceTrack: one of the application's tracks of a virtual device. */
+/** DeviceTrack: one track that an application gets from a virtual device. */
 
 import { readConstraints, settle } from './constraints.js';
 
@@ -10,19 +10,19 @@ import { readConstraints, settle } from './constraints.js';
  *
  * @typedef {object} VirtualDevice
  * @property {'audio' | 'video'} kind
- * @property {Record<string, string>} ids such as the deviceId, which are both settings and capabilities
+ * @property {Record<string, string>} ids the ids that are both settings and capabilities, such as the deviceId
  * @property {string[]} [aliases] other names for the deviceId
  * @property {string} label
  * @property {import('./constraints.js').Capabilities} capabilities
- * @property {Record<string, Value>} defaults the settings without constraints
+ * @property {Record<string, Value>} defaults the settings to use unless the constraints require or prefer others
  * @property {readonly number[]} [steadyRates] the frame rates that the device prefers
- * @property {Record<string, Value>} fixed more settings, which constraints don't change
+ * @property {Record<string, Value>} fixed additional settings that constraints can't change
  * @property {(size: VideoSize) => DeviceMedia} open
  */
 
 /**
- * Creates the native track, and answers the application's questions about the track as a device's track would. For
- * example, a device's track has a size from the start, while a generator's track has no size before its first frame.
+ * Creates the native track, and makes the track report the same information as a real device's track. For example, a
+ * device's track has a size from the start, while a generator's track has no size before its first frame.
  */
 export class DeviceTrack {
   #device;
@@ -39,8 +39,8 @@ export class DeviceTrack {
    * @param {Constraints} constraints
    * @param {WeakMap<object, Answers>} answers
    * @param {Set<DeviceTrack>} tracks all tracks that have not been stopped; this track is added to them
-   * @param {{opened: Record<string, Value>, settings: Record<string, Value>}} [original] the settings of the track that
-   * this track is a clone of
+   * @param {{opened: Record<string, Value>, settings: Record<string, Value>}} [original] the settings of the track from
+   * which this track is cloned
    */
   constructor(device, constraints, answers, tracks, original) {
     this.#device = device;
@@ -130,7 +130,7 @@ export class DeviceTrack {
 /** Returns the capabilities as an application sees them. @param {VirtualDevice} device */
 export const capabilitiesOf = ({ ids, capabilities }) => structuredClone({ ...capabilities, ...ids });
 
-/** Returns everything that constraints can restrict. @param {VirtualDevice} device */
+/** Returns the possible values of every property that constraints can restrict. @param {VirtualDevice} device */
 function valuesOf({ ids, aliases = [], capabilities }) {
   const lists = Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, [id]]));
   return { ...capabilities, ...lists, deviceId: [...(lists['deviceId'] ?? []), ...aliases] };

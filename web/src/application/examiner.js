@@ -5,8 +5,8 @@ import { ToneDetector, readFrame } from './identify.js';
 
 /**
  * A video counts as examined after this many frames without a marker, or after this time in ms since its first frame.
- * The second values apply until all attached participants have been found, since the first frames of a video may be too
- * blurred.
+ * Until all attached participants have been found, FRAMES_WHILE_MISSING applies and EXAMINED_AFTER_WHILE_MISSING is
+ * added, since the first frames of a video may be too blurred.
  */
 const FRAMES = 45;
 const FRAMES_WHILE_MISSING = 150;
@@ -136,7 +136,8 @@ export class Examiner extends Emitter {
             this.#update(track, marker);
             return;
           }
-          // A blurred or replaced image does not change the owner of a track.
+          // If the marker is no longer readable because the image is blurred or was replaced, the track keeps its
+          // owner.
           if (isAgain && frames > FRAMES) return;
           if (isAgain) continue;
           examination.lastFrame?.close();
@@ -162,7 +163,7 @@ export class Examiner extends Emitter {
   }
 
   /**
-   * Reads audio until a tone is clear, or for as long as a tone may take to become clear.
+   * Reads audio until a clear tone is found, or until AUDIO_EXAMINED_AFTER ms have passed.
    *
    * @param {ExaminedTrack} track
    * @param {AbortSignal} signal
@@ -170,7 +171,7 @@ export class Examiner extends Emitter {
   async #readAudio(track, signal) {
     const { reader, close } = openTrack(track.track, signal);
     const detector = new ToneDetector();
-    // If no audio arrives at all, the track counts as examined as well.
+    // The track also counts as examined if no audio arrives at all.
     const timer = setTimeout(close, AUDIO_EXAMINED_AFTER);
     try {
       for (;;) {
@@ -197,7 +198,7 @@ export class Examiner extends Emitter {
 }
 
 /**
- * Returns a reader of a track's frames or audio, which ends when `close` is called or `signal` is aborted.
+ * Returns a reader for a track's frames or audio; reading ends when `close` is called or `signal` is aborted.
  *
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal

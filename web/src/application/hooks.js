@@ -9,7 +9,7 @@
   const KEY = Symbol.for('recording-harness');
   if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
 
-  // The page may replace any of these later. For example, zone.js replaces Promise.
+  // The page may later replace any of these globals. For example, zone.js replaces Promise.
   const { Blob, CloseEvent, CustomEvent, Event, MessageEvent, Promise, Proxy, Reflect, URL, Worker } =
     globalThis;
   const createURL = URL.createObjectURL.bind(URL);
@@ -118,8 +118,8 @@
   }
 
   /**
-   * Returns a blob: URL from which attach.js can be imported. In each module, Chrome's own functions hide the functions
-   * with which the page has replaced them. Workers and worklets have no hooks, since nothing has been replaced there.
+   * Returns a blob URL from which attach.js can be imported. In each module, Chrome's own functions shadow the page's
+   * replacements. Workers and worklets have no hooks, since nothing has been replaced there.
    */
   function moduleAddress() {
     const natives = `const {${NATIVES.join(',')}} = globalThis[Symbol.for('recording-harness')]?.natives ?? globalThis;`;
@@ -159,7 +159,11 @@
     frames = new WeakMap();
     /** Replaces navigator.mediaDevices. @type {ApplicationCamera | null} */
     camera = null;
-    /** The answers of virtual devices and tracks, in place of the browser's own. @type {WeakMap<object, Answers>} */
+    /**
+     * The properties and methods that replace the browser's own for virtual devices and tracks.
+     *
+     * @type {WeakMap<object, Answers>}
+     */
     answers = new WeakMap();
     natives = copyNatives();
     /** @type {Promise<AttachedPage> | null} */
@@ -196,7 +200,7 @@
         return attach(this, HARNESS);
       };
       // The first import may fail while the frame is still being created. The connection fails if the host name matched
-      // LOCAL but the page still needs the permission. Try again in both cases.
+      // LOCAL but the page still needs permission to connect. Try again in both cases.
       return load().catch(async () => {
         await bindings.harnessMayReach();
         return load();
@@ -254,7 +258,7 @@
   Native.prototype.constructor = Followed;
 
   /**
-   * Wraps a method so that `then` is called after each call of the method. The page can't detect the wrapper.
+   * Wraps a method so that `then` is called after each call to the method. The page can't detect the wrapper.
    *
    * @param {object} prototype
    * @param {string} name
@@ -312,7 +316,11 @@
   );
   const getAnswers = functionOf(WeakMap.prototype, 'get');
   const setAnswers = functionOf(WeakMap.prototype, 'set');
-  /** Returns the answers of a virtual device or track; undefined for the browser's own. @param {unknown} object */
+  /**
+   * Returns the replacement properties and methods of a virtual device or track, or undefined for any other object.
+   *
+   * @param {unknown} object
+   */
   const answersOf = (object) =>
     /** @type {Answers | undefined} */ (call(getAnswers, hooks.answers, [object]));
 
@@ -348,7 +356,7 @@
   replaceMethod('enumerateDevices', (camera) => camera.devices());
   replaceMethod('getDisplayMedia', (camera, constraints) => camera.share(constraints));
 
-  // Chrome's older names for getUserMedia, which take callbacks.
+  // Chrome's older versions of getUserMedia take callbacks.
   const getUserMedia = functionOf(PageDevices, 'getUserMedia');
   for (const name of ['getUserMedia', 'webkitGetUserMedia']) {
     replaceProperty(Navigator.prototype, name, (...[, , [constraints, onStream, onError]]) => {
@@ -379,7 +387,7 @@
   }
   after(MediaStreamTrack.prototype, 'stop', (track) => answersOf(track)?.['stop']?.());
 
-  // The browser's own `clone` would clone virtual tracks without their answers.
+  // The browser's own `clone` would lose the replacement properties and methods of virtual tracks.
   const getTracks = functionOf(PageStream.prototype, 'getTracks');
   const cloneTrack = functionOf(MediaStreamTrack.prototype, 'clone');
   replaceProperty(PageStream.prototype, 'clone', (native, self, args) => {

@@ -7,7 +7,10 @@ import { COLUMNS, ROWS, VOICES, decode, toneOf } from '../shared/marker.js';
 const MIDDLE = 128;
 /** Duration of the analyzed audio windows in seconds; a Hann window of this length separates tones 50 Hz apart. */
 const WINDOW = 0.08;
-/** A tone counts if it is this many times louder than the noise around it and than every other tone. */
+/**
+ * A tone counts only if it is more than ABOVE_NOISE times as loud as the surrounding noise, and more than ABOVE_OTHERS
+ * times as loud as every other tone.
+ */
 const ABOVE_NOISE = 4;
 const ABOVE_OTHERS = 3;
 /** Amplitude of the faintest tone that counts; 1 is full scale. */
@@ -64,7 +67,7 @@ export class ToneDetector {
   #sampleRate = 0;
   /** The voice in each of the latest windows; null for a window without a clear tone. @type {(number | null)[]} */
   #found = [];
-  /** Whether any audio except silence has been analyzed. */
+  /** Whether any audio other than silence has been analyzed. */
   hasSound = false;
 
   /** Analyzes audio. @param {AudioData} audio remains open */
@@ -108,7 +111,11 @@ export class ToneDetector {
     return clear ? voice : null;
   }
 
-  /** Returns the amplitude of a frequency in the window, by Goertzel's algorithm. @param {number} frequency in Hz */
+  /**
+   * Returns the amplitude of a frequency in the window, using the Goertzel algorithm.
+   *
+   * @param {number} frequency in Hz
+   */
   #amplitude(frequency) {
     const samples = this.#samples;
     const step = (2 * Math.PI * frequency) / this.#sampleRate;

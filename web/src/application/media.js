@@ -181,7 +181,11 @@ export class ApplicationMedia extends Emitter {
     return sent;
   }
 
-  /** Starts looking for a marker in a track, unless this has already begun. @param {MediaStreamTrack} track */
+  /**
+   * Starts examining a track for a marker, unless the track is already being examined.
+   *
+   * @param {MediaStreamTrack} track
+   */
   #examine(track) {
     const known = this.#examined.get(track);
     if (known) return known;

@@ -21,7 +21,8 @@ import { SCREEN_MARKER } from '../shared/marker.js';
 /** @typedef {{label: string, video: CallTrack | null, audio: CallTrack | null}} Extra */
 
 /**
- * A participant's tracks in use. `camera` may also be a shared screen, if the participant sends no other video.
+ * A participant's tracks that are in use. `camera` may also be a shared screen, if the participant sends no other
+ * video.
  *
  * @typedef {{camera: CallTrack | null, microphone: CallTrack | null, extras: Extra[]}} Slots
  */
@@ -32,7 +33,7 @@ import { SCREEN_MARKER } from '../shared/marker.js';
  * video without audio, to the only participant on its connection. All other tracks belong to unidentified owners, one
  * for each stream.
  *
- * @param {CallTrack[]} tracks in the order of their arrival
+ * @param {CallTrack[]} tracks the tracks, in the order of their arrival
  * @param {Evidence} evidence
  * @returns {Owner[]}
  */
@@ -68,7 +69,7 @@ export function ownersOf(tracks, { memberOf, peerOf, isShared }) {
 }
 
 /**
- * Assigns tracks without an owner to the only owner of the given other tracks, if there is exactly one.
+ * Assigns each track without an owner to the owner of `others`, provided that `others` has exactly one owner.
  *
  * @param {Map<CallTrack, string>} members
  * @param {CallTrack[]} tracks
@@ -145,7 +146,7 @@ function pairOf(track, tracks) {
  * Chooses the camera, the microphone and the extra tracks from all tracks of one owner. If the owner sends the same
  * tracks on two connections, for example during a reconnect, the newest connection on which media arrives is used.
  *
- * @param {CallTrack[]} tracks in the order of their arrival
+ * @param {CallTrack[]} tracks the tracks, in the order of their arrival
  * @param {{keepOldest: boolean}} [options] whether to use the oldest connection instead, as long as its tracks are live
  * @returns {Slots}
  */
@@ -159,7 +160,7 @@ export function slotsOf(tracks, { keepOldest } = { keepOldest: false }) {
 
 /** @typedef {Slots & {shape: string}} ConnectionSlots */
 
-/** @param {CallTrack[]} tracks of one owner and one connection @returns {ConnectionSlots} */
+/** @param {CallTrack[]} tracks the tracks of one owner on one connection @returns {ConnectionSlots} */
 function slotsOfConnection(tracks) {
   const videos = tracks.filter(({ kind }) => kind === 'video');
   const audios = tracks.filter(({ kind }) => kind === 'audio');
@@ -185,7 +186,7 @@ function slotsOfConnection(tracks) {
 }
 
 /**
- * Combines the tracks of two connections that carry the same participant.
+ * Combines the tracks that one participant sends over two connections.
  *
  * @param {ConnectionSlots} older
  * @param {ConnectionSlots} newer
@@ -235,8 +236,8 @@ function isSameExtra(one, other, sameShape) {
 }
 
 /**
- * Returns whether two tracks on different connections have the same content. Without markers, this is assumed only if
- * both connections carry the same number of audio and video tracks.
+ * Returns whether two tracks on different connections have the same content. Tracks without markers are assumed to have
+ * the same content only if both connections carry the same number of audio and video tracks.
  *
  * @param {CallTrack} one
  * @param {CallTrack} other
@@ -277,7 +278,7 @@ export const markersOf = (video, audio) => ({
 });
 
 /**
- * Returns the tracks with a label; null stands for the camera and the microphone.
+ * Returns the tracks with the given label; a null label stands for the camera and the microphone.
  *
  * @param {Slots} slots
  * @param {string | null} label
@@ -297,7 +298,7 @@ export const extraTracksOf = ({ extras }) =>
     markers: markersOf(video, audio),
   }));
 
-/** Returns whether the same tracks are in use. @param {Slots} one @param {Slots} other */
+/** Returns whether two sets of slots contain the same tracks. @param {Slots} one @param {Slots} other */
 export const isSameSlots = (one, other) =>
   one.camera === other.camera &&
   one.microphone === other.microphone &&

@@ -17,7 +17,10 @@ import { RemoteTracks } from './remote-tracks.js';
 /** @typedef {import('./owners.js').Owner} Owner */
 /** @typedef {import('./owners.js').Slots} Slots */
 
-/** The beginning of the ids and names of participants who are not identified; the server's ids have no spaces. */
+/**
+ * The prefix of unidentified participants' ids and names; the server's ids contain no spaces, so none of them begins
+ * with it.
+ */
 const UNIDENTIFIED = 'unidentified ';
 
 /**
@@ -165,7 +168,7 @@ export class Participants extends Emitter {
   }
 
   /**
-   * Ends a participant's tracks without waiting until the tracks' connections detect the end.
+   * Ends a participant's tracks without waiting for their connections to detect the end.
    *
    * @param {string} member the participant's id
    */
@@ -206,7 +209,7 @@ export class Participants extends Emitter {
     this.all.clear();
   }
 
-  /** Decides again which participants are in the call, and which participant each track belongs to. */
+  /** Updates which participants are in the call, and which participant each track belongs to. */
   update() {
     const tracks = this.#remote.all.filter((track) => !this.#over.has(track));
     for (const track of tracks) this.#noteUser(track);
@@ -248,7 +251,7 @@ export class Participants extends Emitter {
     this.update();
   }
 
-  /** Returns the participant who owned any of an owner's tracks before, or null. @param {Owner} owner */
+  /** Returns the participant who previously owned any of the owner's tracks, or null. @param {Owner} owner */
   #participantOf({ member, tracks }) {
     const participants = [...this.all.values()];
     const known = participants.find((one) => member !== null && one.member.id === member);
@@ -321,8 +324,8 @@ export class Participants extends Emitter {
   }
 
   /**
-   * Returns whether a track carries our own audio back to us, for example from a second connection of this page. It is
-   * not recorded, since the recording already contains our audio.
+   * Returns whether a track carries our own audio back to us, for example from a second connection of this page. Such a
+   * track is not recorded, since the recording already contains our audio.
    *
    * @param {CallTrack} track
    */

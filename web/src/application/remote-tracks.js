@@ -65,7 +65,7 @@ export class RemoteTrack {
     return this.#hasMedia;
   }
 
-  /** Whether the track's first media should arrive soon. */
+  /** Whether the track's first media is expected soon. */
   get isArriving() {
     if (this.hasMedia) return false;
     return (
@@ -101,7 +101,7 @@ export class RemoteTrack {
 export class RemoteTracks extends Emitter {
   /** The tracks of each connection, in the order of their arrival. @type {Map<RTCPeerConnection, RemoteTrack[]>} */
   #tracks = new Map();
-  /** The page clock's time at which each disconnected connection was lost. @type {Map<RTCPeerConnection, number>} */
+  /** When each disconnected connection was lost, on the page's clock. @type {Map<RTCPeerConnection, number>} */
   #disconnectedAt = new Map();
   /**
    * How much has arrived on each connection, and when this amount last grew.
@@ -280,8 +280,8 @@ const BROKEN = new Set(['disconnected', 'failed', 'closed']);
 const isOver = ({ currentDirection }) => currentDirection !== null && !receives(currentDirection);
 
 /**
- * Returns a stream's key. In LiveKit, the ids of a participant's streams share a prefix: PARTICIPANT|TRACK. All tracks
- * without a stream share one key.
+ * Returns a stream's key. In LiveKit, a stream's id has the form PARTICIPANT|TRACK, so the ids of a participant's
+ * streams share a prefix. All tracks without a stream share one key.
  *
  * @param {string | undefined} stream
  */

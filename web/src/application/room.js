@@ -159,7 +159,7 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Returns the events with which a recording begins: whether the page is in a call, and a join for each participant in
+   * Returns the first events of a recording: whether the page is in a call, and a join event for each participant in
    * the recording. The page creates these events, since the server doesn't know who is in the call.
    *
    * @param {RecorderKind} recorder
@@ -188,7 +188,10 @@ export class ApplicationRoom extends Emitter {
     });
   }
 
-  /** @param {string} id @param {string | null} [label] of the participant's extra tracks */
+  /**
+   * @param {string} id
+   * @param {string | null} [label] the label of extra tracks, or null for the camera and the microphone
+   */
   async skew(id, label = null) {
     return (await this.#participants?.skew(id, label)) ?? null;
   }
@@ -204,8 +207,8 @@ export class ApplicationRoom extends Emitter {
   }
 
   /**
-   * Returns whether a participant's video may be static, and whether their audio may be silent. Both are allowed for a
-   * track that has no marker and whose connection still works: the track may show a slide or come from a muted
+   * Returns whether a participant's video may be static, and whether their audio may be silent. A track without a
+   * marker may be static or silent while its connection works, since the track may show a slide or come from a muted
    * microphone.
    *
    * @param {string} id

@@ -1,7 +1,7 @@
 /**
  * VirtualDevices: the camera, microphone and screen that an application gets instead of the browser's own.
  *
- * Input: the application's calls of navigator.mediaDevices, which hooks.js redirects, and the source of the devices'
+ * Input: the application's calls to navigator.mediaDevices, which hooks.js redirects, and the source of the devices'
  * media. Output: streams, device descriptions and errors like those that Chrome returns for real devices.
  */
 
@@ -36,7 +36,8 @@ export class VirtualDevices {
 
   /**
    * @param {DeviceSource} source
-   * @param {WeakMap<object, Answers>} answers where hooks.js looks up the answers of virtual devices and tracks
+   * @param {WeakMap<object, Answers>} answers where hooks.js looks up the replacement properties and methods of virtual
+   * devices and tracks
    */
   constructor(source, answers) {
     this.#source = source;
@@ -103,7 +104,7 @@ export class VirtualDevices {
     navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
   }
 
-  /** Adds another device in place of the one that is plugged in. @param {Kind} kind */
+  /** Plugs in a new device, which replaces the current device, if any. @param {Kind} kind */
   plugIn(kind) {
     this.#remove(kind);
     this.#plugIn(kind);
@@ -140,9 +141,9 @@ export class VirtualDevices {
   }
 
   /**
-   * Returns the screen that the user "chose" in the browser's dialog.
+   * Returns the shared screen, window or tab, as if the user had chosen it in the browser's dialog.
    *
-   * @param {string} surface monitor, window or browser
+   * @param {string} surface what is shared: monitor, window or browser
    * @returns {VirtualDevice}
    */
   #screen(surface) {
@@ -233,7 +234,7 @@ const MICROPHONE = {
     sampleSize: { min: 16, max: 16 },
     voiceIsolation: [false],
   },
-  // The audio is never processed, since this would distort its marker.
+  // The audio is never processed, since processing would distort its marker.
   defaults: { autoGainControl: true, echoCancellation: true, noiseSuppression: true },
 };
 

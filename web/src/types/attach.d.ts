@@ -25,7 +25,7 @@ declare const HARNESS: AttachOptions;
  */
 declare const MODULES: [path: string, text: string][];
 
-/** Messages to and from a WebSocket in a worker. Without a URL and data, the socket is closed. */
+/** Messages to and from a WebSocket in a worker. A message with neither a URL nor data closes the socket. */
 interface ToSocket {
   url?: string;
   protocols?: string[];
@@ -44,8 +44,8 @@ interface ApplicationCamera {
 }
 
 /**
- * The properties and methods of a virtual device or track, by name. They replace the browser's own, which would throw
- * for a virtual device and describe the wrong source of a virtual track.
+ * The properties and methods of a virtual device or track, by name, which replace the browser's own. The browser's own
+ * members would throw for a virtual device, and would describe the wrong source for a virtual track.
  */
 type Answers = Record<string, (...args: never[]) => unknown>;
 
@@ -95,13 +95,13 @@ interface ApplicationHooks extends EventTarget {
   /** The latest frame of each received video, until it is read. */
   frames: WeakMap<RTCRtpReceiver, ReadableStream<VideoFrame>>;
   camera: ApplicationCamera | null;
-  /** The answers of virtual devices and tracks. */
+  /** The properties and methods that replace the browser's own for virtual devices and tracks. */
   answers: WeakMap<object, Answers>;
-  /** Chrome's own functions, by name, which the page may since have replaced. */
+  /** Chrome's own functions, by name; the page may have replaced them since. */
   natives: Readonly<Record<string, unknown>>;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
-  /** Makes Chrome treat the page as if the user had acted on it. */
+  /** Makes Chrome treat the page as if the user had interacted with it. */
   activate(): Promise<void>;
 }
 
@@ -119,7 +119,7 @@ type AttachedMember = MemberInfo & { fingerprints: readonly string[]; connected:
 interface ExaminedTrack {
   readonly kind: 'audio' | 'video';
   readonly track: MediaStreamTrack;
-  /** The track's frames, beginning with one that arrived before anybody read the track. */
+  /** The track's frames, beginning with one that arrived before the track was first read. */
   readonly frames?: ReadableStream<VideoFrame> | undefined;
   /**
    * The number of the marker in the track: for video, 0 to 255; for audio, only the marker modulo 16; null if none has
@@ -135,7 +135,7 @@ interface CallTrack extends ExaminedTrack {
   readonly connection: RTCPeerConnection;
   /** Identifies the stream with which the track was announced. */
   readonly stream: string;
-  /** The track's number among the tracks of the same kind and stream, beginning with 0. */
+  /** The track's index among the tracks of the same kind in the same stream, counted from 0. */
   readonly place: number;
   /** Whether anything has arrived on the track so far. */
   readonly hasMedia: boolean;

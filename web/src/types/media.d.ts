@@ -8,7 +8,7 @@ interface VideoSize {
   frameRate: number;
 }
 
-/** The deviceIds of camera and microphone. If a deviceId is omitted, the browser chooses the device. */
+/** The deviceIds of the camera and the microphone. If a deviceId is omitted, the browser chooses the device. */
 interface DeviceIds {
   audio?: string | undefined;
   video?: string | undefined;
@@ -46,6 +46,9 @@ interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> 
   readonly markers: TrackMarkers;
   /** The other tracks that are sent, for example a shared screen. */
   readonly extras: readonly ExtraTracks[];
-  /** Returns whether a video may be static and audio may be silent; null stands for the tracks of `stream`. */
+  /**
+   * Returns whether it is normal for the video to be static, and for the audio to be silent; a null label stands for
+   * the tracks of `stream`.
+   */
   mayRest(label: string | null): { video: boolean; audio: boolean };
 }

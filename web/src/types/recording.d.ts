@@ -35,8 +35,8 @@ interface RecordOptions {
   recordConfig?: RecordConfigOptions;
 }
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls return undefined, and our calls return values
-   that NERTC programs ignore. No return type except `any` fits both. */
+/* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls return undefined, and our calls return values.
+   NERTC programs ignore these values. Only the return type `any` fits both kinds of calls. */
 
 /** The recording calls under NERTC's names. The type is assignable to the Client type of NERTC's SDK. */
 interface MediaRecordingCalls {

@@ -21,7 +21,7 @@ interface TrackMarkers {
 
 /** Tracks that a participant sends in addition to the camera and the microphone. */
 interface ExtraTracks {
-  /** Unique for each participant, for example "screen", "screen 2" or "audio 2". */
+  /** A label that is unique among the participant's tracks, for example "screen", "screen 2" or "audio 2". */
   readonly label: string;
   readonly videoTrack: MediaStreamTrack | null;
   readonly audioTrack: MediaStreamTrack | null;
@@ -29,8 +29,8 @@ interface ExtraTracks {
 }
 
 /**
- * An event about who is in the call, which the page adds to the recording, since the server doesn't know about the
- * event: a participant joined, left or was identified, or the page entered or left the call.
+ * An event that the page adds to the recording, since the server doesn't know about the event: a participant joined,
+ * left or was identified, or the page entered or left the call.
  */
 type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave' | 'identified' | 'call' };
 
@@ -97,8 +97,8 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   /** Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know. */
   skew(id: string, label?: string | null): Promise<number | null>;
   /**
-   * Returns whether a participant's video may be static, and whether the audio may be completely silent, without
-   * anything being wrong. `label` is the label of extra tracks, or null for the camera and the microphone.
+   * Returns whether it is normal for a participant's video to be static, and for their audio to be completely silent.
+   * `label` is the label of extra tracks, or null for the camera and the microphone.
    */
   mayRest?(id: string, label: string | null): { video: boolean; audio: boolean };
   /** Returns a copy of the latest frame of a video that may be static, or null. */
@@ -149,12 +149,12 @@ interface Transport extends Emitter<TransportEvents> {
   remove(id: string): void;
   /**
    * Returns how long a participant's video and audio take to arrive, in ms, by kind. Only the difference between the
-   * time for audio and the time for video is exact.
+   * travel time of the audio and that of the video is exact.
    */
   travelTimes(id: string): Partial<Record<string, number>>;
   resumePlayback(id: string): void;
   stats(id: string): Promise<RTCStatsReport | null>;
-  /** Immediately reconnects all connections that a network failure has broken. */
+  /** Immediately restores all connections that were broken by a network failure. */
   reconnect(): void;
   close(): void;
 }

@@ -114,8 +114,8 @@ type ToServer =
   | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
   /**
-   * We use a different marker than the welcome contains, since a participant from another server already uses that
-   * marker.
+   * Announces that we use a different marker from the one in the welcome message, since a participant from another
+   * server already uses that marker.
    */
   | { type: 'marker'; marker: number }
   | { type: 'bye' };

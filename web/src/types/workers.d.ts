@@ -25,7 +25,7 @@ type ToVideoWorker =
   | { type: 'rename'; id: string; name: string }
   /** `first` is shown until the first frame arrives; the worker closes it. */
   | { type: 'source'; id: string; readable: ReadableStream<VideoFrame> | null; first: VideoFrame | null }
-  /** Whether the video may be static, without anything being wrong. */
+  /** Whether it is normal for the video to be static. */
   | { type: 'rest'; id: string; on: boolean }
   | { type: 'remove'; id: string }
   | { type: 'show'; id: string; on: boolean }
