@@ -239,7 +239,7 @@ export class ActiveRecording extends Emitter {
 
   /**
    * Downloads the file in the browser; resolves when the server has sent the last byte, or when it is clear that the
-   * browser does not download the file.
+   * browser will not download the file.
    *
    * @param {(address: {url: string, name: string}) => Promise<void>} download
    * @returns {Promise<Downloaded>}
@@ -251,7 +251,7 @@ export class ActiveRecording extends Emitter {
     return { ...this.finished, failure: await this.spool.delivery() };
   }
 
-  /** Releases the page's part of the recording; the server keeps its copy. */
+  /** Frees the recording data held by the page; the server keeps its copy. */
   release() {
     this.state = 'cleaned';
     this.spool.close();

@@ -83,7 +83,7 @@ export class Devices extends Emitter {
     return this.#inTurn(async () => {
       if (!this.media) return;
       if (this.media.kind === 'application') {
-        // The application decides whether it opens the new device.
+        // The application decides whether to open the new device.
         /** @type {ApplicationMediaSource} */ (this.media).plugIn(kind);
         return;
       }
@@ -169,7 +169,7 @@ export class Devices extends Emitter {
   }
 
   /**
-   * Updates the state of microphone and camera when the application sends different tracks.
+   * Updates the state of the microphone and the camera when the application sends different tracks.
    *
    * @param {ApplicationMediaSource} media
    */

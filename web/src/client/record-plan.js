@@ -96,8 +96,8 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
 }
 
 /**
- * Returns a bitrate at which the tiles of a layout with 4x4 tiles stay readable. Below 1280x720 and 30 fps, the bitrate
- * falls more slowly than the pixel rate.
+ * Returns a bitrate at which the tiles of a 4x4 layout stay readable. Below 1280x720 and 30 fps, the bitrate falls more
+ * slowly than the pixel rate.
  *
  * @param {number} most @param {number} width @param {number} height @param {number} frameRate
  */

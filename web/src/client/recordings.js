@@ -92,7 +92,7 @@ export class Recordings extends Emitter {
   }
 
   /**
-   * @param {CallRoom | null} room null if we are not in a room
+   * @param {CallRoom | null} room our room, or null if we are not in a room
    * @param {RecordOptions} [data]
    * @param {DownloadOptions} [options]
    */
@@ -258,7 +258,7 @@ export class Recordings extends Emitter {
     return result;
   }
 
-  /** Releases a recording, but keeps the server's copy. @param {ActiveRecording} recording */
+  /** Frees the recording data held by the page, but keeps the server's copy. @param {ActiveRecording} recording */
   #release(recording) {
     if (recording.state === 'cleaned') return;
     recording.release();
@@ -272,14 +272,14 @@ export class Recordings extends Emitter {
     this.#notify('recording-cleaned', { id: recording.id });
   }
 
-  /** @param {string} participant @param {boolean} on true if the connection has been restored */
+  /** @param {string} participant @param {boolean} on true if the connection was restored, false if it was lost */
   #logNetwork(participant, on) {
     for (const recording of this.#running) recording.logEvent({ event: 'network', participant, on });
   }
 }
 
 /**
- * Returns another participant's tracks as sources for the mixer: the camera and the microphone, and extra tracks.
+ * Returns another participant's tracks as sources for the mixer: the camera and the microphone, and any extra tracks.
  *
  * @param {CallRoom} room
  * @param {CallParticipant} member

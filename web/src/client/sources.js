@@ -1,4 +1,4 @@
-/** Sources: a participant's extra tracks as sources for the mixer. */
+/** Sources: converts a participant's extra tracks to sources for the mixer. */
 
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 

@@ -3,8 +3,9 @@
  */
 
 /**
- * A recording's plan, and the participant in the large tile. @typedef {{plan: RecordPlan, speaker: string | null}}
- * Needs
+ * A recording's plan, and the participant in the large tile.
+ *
+ * @typedef {{plan: RecordPlan, speaker: string | null}} Needs
  */
 
 /**
@@ -79,8 +80,8 @@ export class Subscriber {
 const pixels = (size) => size.width * size.height * size.frameRate;
 
 /**
- * Returns the video sizes that a recording needs. The size of a participant's video is at least as large as the
- * participant's tile on the page.
+ * Returns the video size that a recording needs from each participant, or the size of their tile on the page if that is
+ * larger.
  *
  * @param {Record<string, VideoSize>} needed
  * @param {Subscriptions} watched

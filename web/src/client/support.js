@@ -1,4 +1,4 @@
-/** Support: checks whether this browser can record a room, and which fallbacks this requires. */
+/** Support: checks whether this browser can record a room, and which fallbacks it needs. */
 
 import { canCollectGarbage, hasSharedMemory } from '../shared/memory.js';
 import { pause } from '../shared/pause.js';
@@ -7,7 +7,7 @@ const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaR
 
 /**
  * Returns the reason why this browser can't record, or null if it can. Recording requires browser APIs that only Chrome
- * has. A check of the codecs would not exclude Firefox, which can also record WebM.
+ * has. Checking the codecs would not exclude Firefox, which can also record WebM.
  *
  * @param {Record<string, unknown>} [scope]
  * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]
@@ -29,7 +29,7 @@ export function unsupported(
 /**
  * Returns the names of the fallbacks in use, which the manifest lists.
  *
- * @param {boolean} [activated] whether Python had to simulate a user's action
+ * @param {boolean} [activated] whether Python had to simulate a user gesture
  * @returns {FallbackName[]}
  */
 export function fallbacksInUse(activated = false) {
@@ -40,7 +40,7 @@ export function fallbacksInUse(activated = false) {
 }
 
 /**
- * Resolves to true if Chrome plays no audio until the user acts on the page (Chrome facts 6, 47).
+ * Resolves to true if Chrome plays no audio until the user interacts with the page (Chrome facts 6, 47).
  *
  * @param {{userActivation: {hasBeenActive: boolean}}} [agent]
  */
@@ -50,6 +50,6 @@ export async function isAudioBlocked(agent = navigator) {
     () => false,
     (/** @type {Error} */ { name }) => name === 'NotAllowedError',
   );
-  // If audio is allowed, `play` waits for the element's source. Otherwise, it fails at once.
+  // If audio is allowed, `play` waits for the element's source. Otherwise, `play` fails at once.
   return Promise.race([refused, pause(0).then(() => false)]);
 }

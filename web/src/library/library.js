@@ -1,16 +1,17 @@
 /**
- * Library: requests a published recording's URL, report, download or deletion.
+ * Library: requests a published recording's URL or report, downloads the recording, or deletes it.
  *
- * Input: calls from the view. Output: HTTP requests to /library. The list of recordings itself arrives over signaling,
- * through Room or Viewer.
+ * Input: calls from the view. Output: requests to /library over HTTP. The list of recordings itself arrives over
+ * signaling, through Room or Viewer.
  */
 
 import { HarnessError } from '../shared/errors.js';
 import { parse } from '../shared/json.js';
 
 /**
- * The temporary URLs of a recording and of its report, if there is one. @typedef {{url: string, name: string, report:
- * string | null}} Address
+ * The temporary URLs of a recording and of its report, if there is one.
+ *
+ * @typedef {{url: string, name: string, report: string | null}} Address
  */
 
 export class Library {

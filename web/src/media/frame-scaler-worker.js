@@ -1,6 +1,6 @@
 /**
- * Scales a video's frames to the size and frame rate that an application requested from its camera. Frames with another
- * aspect ratio are cropped, as Chrome does with a real camera's frames.
+ * Scales a video's frames to the size and frame rate that an application requested from its camera. Frames with a
+ * different aspect ratio are cropped, just as Chrome crops a real camera's frames.
  */
 
 import { keepCollecting } from '../shared/memory.js';
@@ -24,8 +24,8 @@ class FrameScaler {
     const { displayWidth, displayHeight, timestamp } = frame;
     const step = 1_000_000 / frameRate;
     const early = this.#due - timestamp;
-    // The timestamps of a video file go back when the file starts again. A frame that is early by more than one step is
-    // therefore not skipped.
+    // The timestamps of a video file jump back when playback loops, so a frame that seems to be early by more than one
+    // step is not skipped.
     if (early > EARLY && early <= step) return null;
     this.#due = step + (Math.abs(early) <= step ? this.#due : timestamp);
     if (displayWidth === width && displayHeight === height) return frame.clone();

@@ -16,7 +16,7 @@ const READ_EVERY = 100;
 const READINGS = 12;
 /** Gain of the tone; 1 is full scale. */
 const TONE = 0.04;
-/** Gain of the tone while the participant speaks louder, relative to the normal tone. */
+/** Gain of the tone while the participant's voice is raised, relative to the normal gain. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
 

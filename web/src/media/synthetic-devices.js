@@ -31,7 +31,7 @@ export class SyntheticDevices {
   /** @type {Set<SyntheticVideo>} */
   #videos = new Set();
   #voice;
-  /** The shared screen's tone, while a track of it is open. @type {SyntheticAudio | null} */
+  /** The shared screen's tone; null while no track of this tone is open. @type {SyntheticAudio | null} */
   #screenAudio = null;
   #screenAudioTracks = 0;
 

@@ -3,8 +3,9 @@
 import { startWorker } from '../shared/start-worker.js';
 
 /**
- * @typedef {{name: string, marker: number, clock: RoomClockLike}} Options `marker` is 0 to 127 for a participant, and
- * 128 more for the participant's shared screen
+ * `marker` is 0 to 127 for a participant; the marker of the participant's shared screen is 128 higher.
+ *
+ * @typedef {{name: string, marker: number, clock: RoomClockLike}} Options
  */
 
 /** A worker that paints frames, and the track that the frames are written to. */

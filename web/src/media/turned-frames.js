@@ -14,9 +14,9 @@ export class TurnedFrames {
   #context = null;
 
   /**
-   * Turns one frame; the next call must wait until this call has returned.
+   * Turns one frame; wait for the returned promise to settle before the next call.
    *
-   * @param {VideoFrame} frame the frame, which is closed
+   * @param {VideoFrame} frame the frame to turn; this method closes it
    */
   async turn(frame) {
     try {
@@ -51,8 +51,8 @@ export class TurnedFrames {
   }
 
   /**
-   * Turns a frame in another format, for example with 10 bits per sample. Drawing takes several times as long as turning
-   * the planes.
+   * Turns a frame whose format is not I420, for example with 10 bits per sample. Drawing takes several times as long as
+   * turning the planes.
    *
    * @param {VideoFrame} frame
    */

@@ -1,4 +1,4 @@
-/** VideoFileMedia: plays a video file in a loop, in place of camera and microphone. */
+/** VideoFileMedia: plays a video file in a loop, in place of a camera and a microphone. */
 
 import { HarnessError, invalidState, within } from '../shared/errors.js';
 import { TurnedFrames, isTurned } from './turned-frames.js';

@@ -2,8 +2,8 @@
  * Mixer: mixes all participants' tracks into one continuous stream, since the recorder's tracks must not change (Chrome
  * facts 1, 2).
  *
- * Input: the client's sources, one per participant. Output: `stream` for the recorder, and events about ticks, layout
- * and alarms. The video is mixed in a worker (video/worker.js), and the audio in an AudioContext (audio/mixer.js).
+ * Input: the client's sources, one per participant. Output: the `stream` to record, and events about ticks, layout and
+ * alarms. The video is mixed in a worker (video/worker.js), and the audio in an AudioContext (audio/mixer.js).
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -37,7 +37,8 @@ const WATCH_EVERY = 250;
 
 /**
  * @typedef {object} Source
- * @property {string} id unique; the ids of a participant's extra sources begin with the participant's id and a slash
+ * @property {string} id a unique id; the ids of a participant's extra sources begin with the participant's id and a
+ * slash
  * @property {string} name of the participant
  * @property {string} [track] the label of extra tracks, for example "screen"
  * @property {MediaStreamTrack | null} videoTrack
@@ -49,8 +50,8 @@ const WATCH_EVERY = 250;
  * @property {() => Promise<number | null>} skew how much later the audio arrives than the video, in ms; null if unknown
  * @property {() => void} resumePlayback restarts the audio after the audio system was suspended
  * @property {TrackMarkers} [markers] the markers in the tracks of another application; undefined in our own room
- * @property {() => {video: boolean, audio: boolean}} [mayRest] whether the video may be static, and whether the audio
- * may be completely silent, without anything being wrong
+ * @property {() => {video: boolean, audio: boolean}} [mayRest] whether it is normal for the video to be static, and for
+ * the audio to be completely silent
  * @property {() => VideoFrame | null} [lastFrame] returns a copy of the latest frame of a video that may be static
  */
 
@@ -126,7 +127,7 @@ export class Mixer extends Emitter {
     for (const source of sources) this.set(source);
   }
 
-  /** Adds a source, or updates its tracks and whether microphone and camera are on. @param {Source} source */
+  /** Adds a source, or updates its tracks and whether its microphone and camera are on. @param {Source} source */
   set(source) {
     const { id, name, track } = source;
     const before = this.#entries.get(id);
@@ -179,7 +180,7 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Waits up to `ms` until all participants' video runs steadily; resolves with whether it does.
+   * Waits up to `ms` for all participants' video to run steadily; resolves to true if it does.
    *
    * @param {number} ms
    */
@@ -299,7 +300,7 @@ export class Mixer extends Emitter {
       const hasSignal = !audio || !audioTrack || this.#audio.hasSignal(id);
       if (hasSignal) audioWatchdog.feed();
       if (audio && audioTrack && rests.audio && audioWatchdog.stalled !== entry.silent) {
-        // A track whose state is not announced has been muted or unmuted.
+        // The track was muted or unmuted without an announcement.
         entry.silent = audioWatchdog.stalled;
         this.#emitAudio(id, !entry.silent);
       }
@@ -362,7 +363,7 @@ export class Mixer extends Emitter {
   }
 }
 
-/** Returns the name in a source's tile. @param {Source} source */
+/** Returns the name to show in a source's tile. @param {Source} source */
 const tileNameOf = ({ name, track }) => (track === undefined ? name : `${name} (${track})`);
 
 /**

@@ -5,7 +5,7 @@ import { pageNow } from '../shared/clock.js';
 /** @typedef {import('./mixer.js').Source} Source */
 
 /**
- * Returns the events for the tracks of a source that have changed.
+ * Returns the events for those of a source's tracks that have changed.
  *
  * @param {Source | null} before
  * @param {Source | null} now

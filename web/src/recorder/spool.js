@@ -146,10 +146,11 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Waits until the server has sent the last byte of the download, or until it is clear that the browser does not
-   * download the file. The server limits both waits. After a reconnect, the page sends the request again.
+   * Waits until the server has sent the last byte of the download, or until it is clear that the browser will not
+   * download the file; the server sets a time limit for both. Resolves to null after a complete download, and otherwise
+   * to the reason why the browser did not download the file. After a reconnect, the page sends the request again.
    *
-   * @returns {Promise<string | null>} the reason why the browser did not download the file; null if it did
+   * @returns {Promise<string | null>}
    */
   async delivery() {
     const answer = await this.#expect('delivery', { type: 'delivery' });
@@ -254,8 +255,8 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Tries to reconnect, for up to RECONNECT_FOR ms. Fails at once if the server was never ready, since no recording
-   * exists that could be resumed.
+   * Tries to reconnect, for up to RECONNECT_FOR ms. Fails at once if the server was never ready, since there is no
+   * recording to resume.
    */
   #onLost() {
     this.#ready = false;

@@ -42,7 +42,7 @@ export class Ring {
   }
 
   /**
-   * Adds audio frames; for mono audio, pass the same samples as both channels.
+   * Adds audio frames; for mono audio, pass the same samples for both channels.
    *
    * @param {Float32Array} left
    * @param {Float32Array} right

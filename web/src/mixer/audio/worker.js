@@ -10,8 +10,9 @@ import { Ring, RingSender } from './ring.js';
  * @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, target: SharedArrayBuffer | MessagePort}} ReadMessage
  */
 /**
- * @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage stops reading one track, or ends the worker after
- * all tracks have been stopped
+ * A message that stops reading one track, or ends the worker after all tracks have been stopped.
+ *
+ * @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage
  */
 
 /** @type {Map<string, ReadableStreamDefaultReader<AudioData>>} */

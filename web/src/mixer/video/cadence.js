@@ -31,7 +31,7 @@ const INTERVALS = 25;
 const FLOOR = 60;
 const CAP = 220;
 /**
- * How much longer than necessary frames may wait when the playout offset is confirmed, in ms. The playout offset is
+ * When the playout offset is confirmed, frames may wait this much longer than necessary, in ms. The playout offset is
  * reduced slowly, since a sudden correction would skip frames.
  */
 const SPARE = 150;
@@ -41,8 +41,8 @@ const QUEUE = 16;
 /** If the latency changes by more than this many ms, the sender's clock is assumed to have been set or restarted. */
 const JUMP = 2000;
 /**
- * How far the ratio of frame period to tick period may deviate from a whole number: when the playout offset is set from
- * few frames, when it is set from many frames, and afterwards.
+ * How far the ratio between the frame period and the tick period may deviate from a whole number when the playout
+ * offset is set from few frames (ROUGH), when it is set from many frames (NEAR), and afterwards (EXACT).
  */
 const ROUGH = 0.06;
 const NEAR = 0.02;
@@ -111,12 +111,12 @@ export class Cadence {
   }
 
   /**
-   * Adds a frame.
+   * Adds a frame; returns the item that was dropped because the queue was full, or null.
    *
    * @param {T} item
    * @param {number} time the frame's media time on the sender's clock, in ms
    * @param {number} now when the frame arrived, in ms on the page's clock
-   * @returns {T | null} the the item that was dropped because the queue was full, or null
+   * @returns {T | null}
    */
   push(item, time, now) {
     const before = this.#latencies.at(-1);

@@ -25,7 +25,7 @@ import {
 
 /**
  * How many times wider or higher an image can become when its pixels are made square. The pixels of real videos are at
- * most twice as wide as high. Without a limit, a single frame could fill the memory.
+ * most twice as wide as they are high. Without a limit, a single frame could fill the memory.
  */
 const MOST_ENLARGED = 4;
 
@@ -91,8 +91,8 @@ export class FrameReader {
   }
 
   /**
-   * Returns the frame as `<video>` shows it, as an image in the arena, or null if the arena is full. The image contains
-   * the frame's visible part, upright and with square pixels.
+   * Copies the frame to an image in the arena, and returns the image, or null if the arena is full. As in `<video>`,
+   * the image contains the frame's visible part, upright and with square pixels.
    *
    * @param {VideoFrame} frame the frame, which the caller must close
    * @returns {Promise<I420Image | null>}
@@ -123,7 +123,7 @@ export class FrameReader {
     return turned && (hasSquarePixels(turned, display) ? turned : this.#square(turned, display));
   }
 
-  /** @param {I420Image} image the image, which is freed @param {Orientation} orientation */
+  /** @param {I420Image} image the image to turn; this method frees it @param {Orientation} orientation */
   #turn(image, orientation) {
     const { memory } = this.#arena;
     return this.#replace(image, turnedSize(image, orientation), (to) =>
@@ -131,7 +131,7 @@ export class FrameReader {
     );
   }
 
-  /** @param {I420Image} image the image, which is freed @param {Size} display */
+  /** @param {I420Image} image the image to scale; this method frees it @param {Size} display */
   #square(image, display) {
     const size = squareSize(image, display);
     return this.#replace(image, size, (to) => place(this.#arena.memory, image, to, { x: 0, y: 0, ...size }));
@@ -291,8 +291,8 @@ let scratch = new Uint8Array(0);
 /** @param {Plane} from @param {Plane} to */
 function scale(from, to) {
   let source = from;
-  // The exact size of the source, in pixels of the halved plane. It includes an odd last line, which `halve` leaves out
-  // because the line is not part of a pair.
+  // The exact size of the source, in pixels of the halved plane. The exact size includes an odd last line, which
+  // `halve` leaves out because the line is not part of a pair.
   let wide = from.width;
   let high = from.height;
   while (source.width >= 2 * to.width && source.height >= 2 * to.height) {
@@ -305,8 +305,8 @@ function scale(from, to) {
       return;
     }
     if (scratch.length < width * height) scratch = new Uint8Array(width * height);
-    // After the first pass, `halve` works in place. This is safe, since it writes behind the position from which it
-    // reads.
+    // After the first pass, `halve` works in place. This is safe, since `halve` writes behind the position from which
+    // it reads.
     const smaller = { data: scratch, offset: 0, stride: width, width, height };
     halve(source, smaller);
     source = smaller;

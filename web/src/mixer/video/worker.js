@@ -38,7 +38,7 @@ class Source {
   cameraOn = true;
   /** Whether the tile shows video instead of the placeholder. */
   live = false;
-  /** Whether the video may be static, without anything being wrong. */
+  /** Whether it is normal for the video to be static. */
   rests = false;
   lastFrame = 0;
   watchdog = new Watchdog();
@@ -107,7 +107,7 @@ class VideoMixer {
     this.#relayout = true;
   }
 
-  /** Sets whether the participant's video may be static. @param {string} id @param {boolean} on */
+  /** Sets whether it is normal for the participant's video to be static. @param {string} id @param {boolean} on */
   rest(id, on) {
     const source = this.#sources.get(id);
     if (source) source.rests = on;
@@ -159,7 +159,7 @@ class VideoMixer {
     if (this.#layout === 'speaker') this.#relayout = true;
   }
 
-  /** Requests a message as soon as the next tick has been written. */
+  /** Requests a message, which is posted as soon as the next tick has been written. */
   reportNextTick() {
     this.#tickRequested = true;
   }
