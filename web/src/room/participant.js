@@ -1,4 +1,6 @@
-/** Participant, which represents another participant in our room, and functions for the sizes of the video we request. */
+/**
+ * Participant: represents another participant in our room. This module also contains helpers for requested video sizes.
+ */
 
 /**
  * The server's information about a participant, and the tracks that we receive from them.

@@ -47,7 +47,7 @@ export class Room extends Emitter {
     signaling.listen('message', (message) => void this.#entered.promise.then(() => this.#handle(message)));
     for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
       signaling.listen(type, () => this.emit(type));
-    // If our connection to the server failed, our connections to the other participants have probably failed too.
+    // If our connection to the server failed, our connections to the other participants have probably also failed.
     signaling.listen('resumed', () => this.#transport?.reconnect());
     this.#arrivals.listen('received', (participant) => {
       signaling.send({ type: 'received', member: participant.id });
@@ -152,8 +152,8 @@ export class Room extends Emitter {
   /**
    * Returns how much later a participant's audio arrives than their video, in ms, or null if WebRTC doesn't know.
    *
-   * The value comes from the packets' capture times, which Chrome provides from the first packet. If there are no
-   * capture times, the value comes from the statistics, which contain it only after some seconds.
+   * The value comes from the packets' capture times, which Chrome provides from the first packet on. If there are no
+   * capture times, the value comes from the statistics, which contain it only after a few seconds.
    *
    * @param {string} id
    */
@@ -199,7 +199,7 @@ export class Room extends Emitter {
   }
 
   /**
-   * Joins the transport's room. If this join fails, leaves our own room as well.
+   * Joins the transport's room. If this join fails, also leaves our own room.
    *
    * @param {Transport} transport
    * @param {{media: string, subscriptions: Subscriptions}} hello

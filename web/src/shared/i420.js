@@ -99,8 +99,8 @@ export function blit(memory, from, to, x, y, part = { x: 0, y: 0, width: from.wi
 }
 
 /**
- * The side of the squares in which a plane is turned, in samples. All rows of a square fit into the processor's cache.
- * Without squares, turning large frames by 90 degrees takes up to three times as long.
+ * A plane is turned in square blocks with this side length, in samples. All rows of a block fit into the processor's
+ * cache. Without blocks, turning large frames by 90 degrees takes up to three times as long.
  */
 const SQUARE = 64;
 

@@ -21,7 +21,10 @@ export const BRIGHT = 225;
 export const CHIRP = 0.08;
 /** Number of different tones and chirps. A marker modulo this number is the marker's voice. */
 export const VOICES = 16;
-/** Markers of this number and above belong to shared screens: a participant's own marker plus this number. */
+/**
+ * Markers from this number upward belong to shared screens; a shared screen's marker is the participant's marker plus
+ * this number.
+ */
 export const SCREEN_MARKER = 128;
 
 /** Returns the marker of a participant's shared screen. @param {number} marker the participant's marker */

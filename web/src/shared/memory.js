@@ -1,5 +1,5 @@
 /**
- * Memory: whether threads can share it, and the collection of garbage that Chrome would not collect by itself. The
+ * Memory: detects whether threads can share memory, and collects garbage that Chrome would not collect by itself. The
  * wrappers of frames and blobs are small, but each wrapper keeps a lot of memory in use.
  *
  * Garbage must be collected on each thread separately (on the page and on each worker). The harness launches Chrome
@@ -24,10 +24,10 @@ export function collectGarbage() {
   if (gc) void gc({ type: 'major', execution: 'async' });
   else {
     try {
-      // Nothing is written to this memory, so it takes up no space.
+      // Nothing is written to this buffer, so it takes up no physical memory.
       void new ArrayBuffer(PRESSURE);
     } catch {
-      // Chrome has collected garbage even if the allocation fails.
+      // Even if the allocation fails, Chrome has already collected garbage.
     }
   }
 }

@@ -1,8 +1,8 @@
 /** Starts workers, even in sandboxed frames. */
 
 /**
- * Starts a worker. In a frame whose origin is opaque, Chrome can't load a module worker from a blob: URL, but can load
- * a classic script that imports the module. Messages that arrive before the import is complete are delivered
+ * Starts a worker. In a frame whose origin is opaque, Chrome can't load a module worker from a blob URL, but it can
+ * load a classic script that imports the module. Messages that arrive before the import is complete are delivered
  * afterwards.
  *
  * @param {URL} module

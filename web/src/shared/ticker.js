@@ -11,7 +11,7 @@ const pause = makePause();
 
 function makePause() {
   // With shared memory, Atomics.waitAsync wakes up within 0.5 ms (Chrome fact 32). A worker's timer may be a few ms
-  // late, even on a page in the background, where only the timers of the window are slowed down.
+  // late. In a background page, only the window's timers are throttled, not a worker's.
   if (hasSharedMemory && 'waitAsync' in Atomics) {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     return (/** @type {number} */ ms) => Promise.resolve(Atomics.waitAsync(cell, 0, 0, ms).value);

@@ -1,4 +1,4 @@
-/** Page: helpers that the view uses to find elements, set texts and format numbers. */
+/** Page: helpers that the view uses to find elements, set text and format numbers. */
 
 /**
  * Returns the element with this id; throws if the element does not exist or has another type.

@@ -1,4 +1,4 @@
-/** Connections: what session descriptions and transceivers state about a peer connection. */
+/** Connections: reads properties of a peer connection from its session descriptions and transceivers. */
 
 /**
  * Returns the fingerprint of the certificate in a session description, or null if there is none.

@@ -68,8 +68,8 @@ export async function statisticsOf(receivers) {
 }
 
 /**
- * Returns the latest delay from capture to arrival in the track, in ms, for video and for audio. The delay of video or
- * audio is omitted if the packets contain no capture time, or if no packets arrive.
+ * Returns the latest delay from capture to arrival, in ms, for video and for audio. The delay of video or audio is
+ * omitted if the packets contain no capture time, or if no packets arrive.
  *
  * @param {RTCRtpReceiver[]} receivers
  */

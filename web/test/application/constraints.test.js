@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { readConstraints, settle } from '../../src/application/constraints.js';
 import { replaceGlobal } from '../support/globals.js';
 
-/** The error that Chrome raises, which Node.js does not have. */
+/** The class of the error that Chrome raises; Node.js does not define this class. */
 class Overconstrained extends Error {
   /** @param {string} constraint @param {string} message */
   constructor(constraint, message) {

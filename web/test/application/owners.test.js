@@ -46,7 +46,7 @@ const MEMBERS = /** @type {Record<number, string>} */ ({ 1: 'alice', 2: 'bob', 3
 
 /**
  * @param {CallTrack[]} tracks
- * @param {Record<string, string>} [peers] the participant at each connection's other end
+ * @param {Record<string, string>} [peers] the participant at the other end of each connection
  * @param {boolean} [isShared]
  */
 function owners(tracks, peers = {}, isShared = false) {

@@ -47,7 +47,7 @@ export class FakeFrame {
   }
 
   /**
-   * Returns the number of bytes that `copyTo` writes without a layout. For I420 and NV12, Chrome writes the same
+   * Returns the number of bytes that `copyTo` writes if no layout is given. For I420 and NV12, Chrome writes the same
    * number.
    */
   allocationSize() {

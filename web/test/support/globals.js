@@ -15,7 +15,7 @@ if (!('withResolvers' in Promise)) {
 /** Waits until all pending promise callbacks have run. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Waits until chained promise callbacks have run as well (up to ten turns of the event loop). */
+/** Waits until chained promise callbacks have also run (up to ten turns of the event loop). */
 export async function allSettled() {
   for (let turn = 0; turn < 10; turn += 1) await settled();
 }

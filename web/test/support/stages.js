@@ -8,7 +8,7 @@ export class Log {
   /** @type {string[]} */
   lines = [];
 
-  /** Returns the calls that begin with one of these texts. @param {string[]} starts */
+  /** Returns the calls that begin with one of these strings. @param {string[]} starts */
   of(...starts) {
     return this.lines.filter((line) => starts.some((start) => line.startsWith(start)));
   }

@@ -1,4 +1,7 @@
-/** The two peer connections to Janus: Sender for our media, Receiver for the other participants' media. */
+/**
+ * The two peer connections to Janus: one sends our media (Sender), and the other receives the other participants' media
+ * (Receiver).
+ */
 
 import { Emitter } from '../../shared/events.js';
 import { createQueue } from '../../shared/queue.js';

@@ -26,8 +26,8 @@ const WRONG_TYPE = 430;
 /** @typedef {import('./janus-media.js').FeedId} FeedId */
 /** A participant in Janus's room; `display` is their profile as JSON. @typedef {{id: FeedId, display?: string}} Attendee */
 /**
- * A participant's profile: `server` is the server through which they joined, and `sizes` contains the sizes of their
- * video, smallest first.
+ * A participant's profile: `server` is the server through which the participant joined, and `sizes` contains the sizes
+ * of their video, smallest first.
  *
  * @typedef {MemberInfo & {server: string, sizes: VideoSize[]}} Profile
  */

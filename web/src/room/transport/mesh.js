@@ -318,8 +318,9 @@ export class Mesh extends Emitter {
   }
 
   /**
-   * Returns how long a participant's video and audio take to arrive, in ms. Only the difference between the time for
-   * audio and the time for video is exact, since the sender's clock and our clock differ.
+   * Returns how long a participant's video and audio take to arrive, in ms. Each of these travel times includes the
+   * unknown difference between the sender's clock and our clock, so only the difference between the two travel times is
+   * exact.
    *
    * @param {string} id
    */
@@ -337,7 +338,7 @@ export class Mesh extends Emitter {
     return (await this.#peers.get(id)?.stats()) ?? null;
   }
 
-  /** Reconnects all connections that a network failure has broken. */
+  /** Restores all connections that were broken by a network failure. */
   reconnect() {
     for (const peer of this.#peers.values()) peer.reconnect();
   }

@@ -1,6 +1,6 @@
 /**
- * Language: shows the page in English or Chinese. The source code contains the English texts, and each other language
- * is a map from English texts to translations.
+ * Language: shows the page in English or Chinese. The source code contains the English text, and every other language
+ * is a map from English strings to translations.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -12,7 +12,7 @@ const KEY = 'language';
 /** @typedef {'en' | 'zh'} Code */
 /** @typedef {Record<string, string | number>} Values */
 /**
- * Returns the translation of an English text into the chosen language.
+ * Returns the translation of an English string into the chosen language.
  *
  * @typedef {(english: string, values?: Values) => string} Translate
  */
@@ -40,7 +40,7 @@ export class Language extends Emitter {
   #document;
   #storage;
   /**
-   * The English texts in index.html, each with a function that replaces the text.
+   * The English strings in index.html, each with a function that replaces the string on the page.
    *
    * @type {{put: (text: string) => void, english: string}[]}
    */
@@ -70,7 +70,7 @@ export class Language extends Emitter {
   }
 
   /**
-   * Returns the translation of an English text, or the text itself if there is no translation.
+   * Returns the translation of an English string, or the string itself if there is no translation.
    *
    * @type {Translate}
    */
@@ -90,7 +90,7 @@ export class Language extends Emitter {
     return english;
   }
 
-  /** Returns a text that describes an error, even if the error has no message. @param {unknown} error */
+  /** Returns a description of an error, even if the error has no message. @param {unknown} error */
   describeError(error) {
     if (!(error instanceof Error)) return this.translateMessage(String(error));
     if (error instanceof TypeError && /fetch/i.test(error.message)) return this.t(NO_ANSWER);
@@ -106,7 +106,7 @@ export class Language extends Emitter {
     for (const { put, english } of this.#texts) put(this.t(english));
   }
 
-  /** Collects all texts and labels inside an element. @param {Node} root */
+  /** Collects all text and labels inside an element. @param {Node} root */
   #collect(root) {
     const walker = this.#document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {

@@ -31,7 +31,7 @@ const EXPLANATIONS = /** @type {const} */ ([
 
 /**
  * Joins with the values in the form. If the server refuses the join, the form shows the error. Emits `done` after a
- * join, with the text of a problem that did not prevent the join, or ''.
+ * join, with a message about a problem that did not prevent the join, or ''.
  *
  * @extends {Emitter<{done: string}>}
  */
@@ -72,8 +72,8 @@ export class JoinForm extends Emitter {
     this.#devices = find(document, 'join-devices', HTMLDetailsElement);
     this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
     this.#devices.addEventListener('toggle', () => void this.#listDevices());
-    // Remove the problem text as soon as the user types. If it were removed only when the user presses the button, the
-    // button would move away from the mouse pointer.
+    // Clear the problem message as soon as the user types. If the message were cleared only when the user presses the
+    // button, the button would move away from the mouse pointer.
     this.#form.addEventListener('input', () => {
       this.showProblem('');
       this.#render();
@@ -91,7 +91,7 @@ export class JoinForm extends Emitter {
       input.addEventListener('input', () => input.removeAttribute('aria-invalid'));
     }
     language.listen('changed', () => {
-      // Remove the problem text, which is in the previous language.
+      // Clear the problem message, which is in the previous language.
       this.showProblem('');
       this.#render();
     });

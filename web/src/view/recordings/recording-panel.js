@@ -46,7 +46,7 @@ const STATUS = {
   cleaning: 'Discarding.',
 };
 
-/** The status texts for a published recording that failed, and for one that was stopped. */
+/** The status messages for a published recording that failed, and for one that was stopped. */
 const CUT_OFF = "The recording ended early. The recorded part is in this room's list of recordings.";
 const LISTED = "The recording is in this room's list of recordings. Press Download to save a copy.";
 

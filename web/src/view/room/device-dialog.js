@@ -1,4 +1,4 @@
-/** DeviceDialog: switches camera, microphone and speaker output while in the room. */
+/** DeviceDialog: switches the camera, the microphone and the speaker output while the user is in the room. */
 
 import { DeviceChoice } from '../device-choice.js';
 import { find, setText } from '../page.js';

@@ -1,6 +1,6 @@
 /** Tile sizes: calculates the tiles' size on the screen, and the video size to request for the tiles. */
 
-/** Pixels between tiles. The number of pixels must equal `gap` in style.css. */
+/** The gap between tiles, in pixels; it must equal `gap` in style.css. */
 const GAP = 12;
 /**
  * The video heights that can be requested, in pixels. Only a few video heights can be requested, so that resizing a

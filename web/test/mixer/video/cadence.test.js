@@ -18,7 +18,7 @@ const RELAX_EVERY = 900;
  * @property {number} [seed]
  * @property {(number: number, time: number) => number} [media] changes media times
  * @property {(number: number, time: number) => number} [way] changes arrivals
- * @property {(number: number) => boolean} [lost] whether a frame is lost on the way
+ * @property {(number: number) => boolean} [lost] returns whether a frame is lost on the way
  */
 
 /**

@@ -319,7 +319,7 @@ describe('reading a frame', () => {
 
   test('makes its pixels square by enlarging it in one direction', async () => {
     for (const [rotation, display, size] of /** @type {[number, [number, number], [number, number]][]} */ ([
-      // 4:3 pixels, as in a 16:9 video of 96x72 pixels.
+      // Pixels with an aspect ratio of 4:3, as in a 16:9 video of 96x72 pixels.
       [0, [128, 72], [128, 72]],
       [90, [72, 128], [72, 128]],
       // 3:4 pixels.

@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 
 import { CHINESE, CHINESE_PATTERNS } from '../../../src/view/language/chinese.js';
 
-/** Texts that are not translated, since they are the same in every language. */
+/** Strings that are not translated, since they are the same in every language. */
 const UNTRANSLATED = new Set(['English', '中文', '360p', '480p', '720p', 'VP8', 'VP9', 'AV1', '0:00']);
 const SOURCE = new URL('../../../src/', import.meta.url);
 
-/** Returns all texts and labels in index.html. */
+/** Returns all text and labels in index.html. */
 function pageTexts() {
   const html = readFileSync(new URL('../index.html', SOURCE), 'utf8');
   const body = html.slice(html.indexOf('<body>'));
@@ -25,7 +25,7 @@ const NOT_SHOWN = new Set([
   'verified failed',
 ]);
 
-/** Returns all texts in the view: the texts that it passes to `t`, and all strings that look like sentences. */
+/** Returns all text in the view: the strings that are passed to `t`, and all strings that look like sentences. */
 function viewTexts() {
   const sources = sourcesBelow('view/').map((text) => text.replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''));
   const requested = sources.flatMap((source) =>
@@ -41,7 +41,7 @@ function viewTexts() {
 /**
  * Returns the contents of every source file in a folder and its subfolders, except the translations.
  *
- * @param {string} folder relative to web/src
+ * @param {string} folder the folder's path relative to web/src
  */
 function sourcesBelow(folder) {
   const url = new URL(folder, SOURCE);
