@@ -1,5 +1,5 @@
 // A mesh call. A participant can join with any media, and the test changes the media and connections by calling
-// `situation`. The address's parameter `join` lists what a participant sends at first: camera, microphone, muted-camera
+// `situation`. The URL parameter `join` lists what a participant sends at first: camera, microphone, muted-camera
 // (a video track without frames) or still (an image that is drawn once).
 const { searchParams } = new URL(location.href);
 const me = crypto.randomUUID();

@@ -2,7 +2,7 @@
 // the test changes them by calling `turn`, and reads the videos' pixels by calling `pixels`.
 const [WIDTH, HEIGHT] = [320, 180];
 
-/** The frame's orientation and display size; the test changes it. */
+/** The orientation and display size of the frames, which the test changes. */
 let orientation = {};
 window.turn = (changed) => {
   orientation = changed;

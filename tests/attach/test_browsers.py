@@ -44,7 +44,7 @@ def plain_site() -> Iterator[Site]:
 def foreign_context(
     request: pytest.FixtureRequest, browser_type: BrowserType, browser_type_launch_args: dict[str, Any], tmp_path: Path
 ) -> Iterator[BrowserContext]:
-    """Return a context of a browser that was started differently from how the harness starts browsers.
+    """Return a context in a browser that was not started the way the harness starts browsers.
 
     The profile is set up like a user's: it has its own download folder, and Chrome asks where to save each file.
     """
@@ -105,7 +105,7 @@ def _has_page(port: int) -> bool:
 
 @pytest.fixture
 def join(room: Room, foreign_context: BrowserContext, plain_site: Site) -> Callable[[str], Participant]:
-    """Return a function that attaches a participant's page in the foreign browser and joins a call."""
+    """Return a function that attaches a participant's page in ``foreign_context`` and joins a call."""
     return lambda name: _join(room, foreign_context, plain_site, name)
 
 
@@ -130,7 +130,7 @@ def test_call_is_recorded_and_downloaded_twice(room: Room, join: Callable[[str],
     assert recording.path != again.path
     assert recording.sha256 == again.sha256
     manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
-    # The audio needed a user action only if Playwright had not evaluated a script before.
+    # Audio requires a user action only if Playwright has not yet evaluated a script in the page.
     assert ["shared-memory", "gc"] == [one for one in manifest["fallbacks"] if one != "user-activation"]
 
 
@@ -148,7 +148,7 @@ def test_virtual_microphone_starts_on_a_page_that_nobody_has_clicked(
     alice = room.attach(page, "alice")
     page.add_init_script(script)
 
-    # If the test evaluated a script, Chrome would count that as a user action as well.
+    # If the test evaluated a script, Chrome would also count that as a user action.
     page.goto(f"{plain_site.url}/empty.html", wait_until="commit")
 
     def states() -> list[str]:

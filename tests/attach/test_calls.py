@@ -143,7 +143,7 @@ def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: En
     room.wait(seconds=1)
     alice.stop_media_recording()
 
-    # Use lenient limits, because our server decodes and encodes all media in Python, on the browsers' machine.
+    # Use lenient limits, because our server decodes and encodes all media in Python, on the same machine as Chrome.
     busy = Limits(own_av_offset_ms=250, av_offset_ms=400, repeated_percent=30)
     report = verify(recording, limits=busy)
     again = verify(alice.download_media_recording(), limits=busy)

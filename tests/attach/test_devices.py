@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def page_with_fake_devices(
     browser_type: BrowserType, browser_type_launch_args: dict[str, Any], site: Site
 ) -> Iterator[Page]:
-    """Return a page in a Chrome with Chrome's own fake devices, and without the harness."""
+    """Return a page in a Chrome instance that has Chrome's own fake devices and does not load the harness."""
     browser = browser_type.launch(**{**browser_type_launch_args, "args": list(FAKE_DEVICES)})
     page = browser.new_context(ignore_https_errors=True).new_page()
     page.goto(f"{site.url}/empty.html")
@@ -179,7 +179,7 @@ def _has_workers(page: Page, count: int) -> bool:
 
 
 def test_each_track_of_the_virtual_camera_has_its_own_size(room: Room, enter: Enter, site: Site) -> None:
-    """A track's frames have the size that its getSettings reports, even if the track's clone has another size."""
+    """A track's frames have the size that its getSettings reports, even if its clone has a different size."""
     page = enter(f"{site.url}/empty.html", "alice").page
 
     page.evaluate(_DEFINE_READ)
@@ -210,7 +210,7 @@ def test_each_track_of_the_virtual_camera_has_its_own_size(room: Room, enter: En
 
 
 def test_shared_screen_has_its_own_marker_and_tone(room: Room, enter: Enter, site: Site) -> None:
-    """The screen's marker is the participant's plus 128, and is released when the last clone has been stopped."""
+    """The screen's marker number is the participant's plus 128, and is free again once the last clone has stopped."""
     enter(f"{site.url}/empty.html", "alice").page.evaluate("() => navigator.mediaDevices.enumerateDevices()")
     page = enter(f"{site.url}/empty.html", "bob").page
 
@@ -253,7 +253,7 @@ def test_shared_screen_has_its_own_marker_and_tone(room: Room, enter: Enter, sit
     assert ["detail", "motion", "monitor", True] == found["settings"]
 
 
-# JavaScript that opens the camera twice and counts the events that unplugging the camera causes.
+# JavaScript that opens the camera twice and counts the events triggered by unplugging it.
 _OPEN_AND_COUNT = """async () => {
   const { mediaDevices } = navigator;
   globalThis.events = [];
@@ -299,7 +299,7 @@ def test_devices_of_the_browser_are_not_unplugged(enter: Enter, site: Site) -> N
 
 
 def test_camera_that_plays_a_video_file_scales_its_frames(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
-    """As with a real camera, the application can request smaller frames than the file has, but not larger ones."""
+    """As with a real camera, the application can request frames smaller than those in the file, but not larger."""
     video_file = tmp_path / "camera.webm"
     actor = PlannedParticipant(name="actor", marker=9)
     write_media(video_file, Scene(participants=(actor,), width=640, height=360, seconds=1))

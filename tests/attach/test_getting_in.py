@@ -62,7 +62,7 @@ def test_call_in_a_context_with_unusual_options_is_recorded(room: Room, site: Si
 
 
 def test_video_file_is_played_in_a_context_with_extra_headers(room: Room, site: Site, tmp_path: Path) -> None:
-    """Because of the extra headers, Chrome sends the harness's server a preflight request before it gets the file."""
+    """Because of the extra headers, Chrome sends the harness's server a preflight request before loading the file."""
     clip = tmp_path / "clip.webm"
     write_recording(clip, Scene(participants=participants("alice")))
     alice = room.enter("alice", media=clip, ignore_https_errors=True, extra_http_headers={"x-test-run": "42"})

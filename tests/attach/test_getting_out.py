@@ -1,4 +1,4 @@
-"""If the browser fails to download a recording, the harness soon takes it from the spool and logs a warning."""
+"""If the browser fails to download a recording, the harness promptly takes it from the spool and logs a warning."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_context_without_downloads_delivers_the_recording_twice(room: Room, site
 
 
 def test_route_that_aborts_downloads_is_named(room: Room, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests often abort requests to all hosts but the application's. This also aborts the recording's download."""
+    """Tests often abort requests to all hosts but the application's, which also aborts the recording's download."""
     monkeypatch.setattr(delivery, "BEGINS_WITHIN", 1.0)
     alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
 

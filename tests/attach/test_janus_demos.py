@@ -28,7 +28,7 @@ class Demos(Served):
 
     def __init__(self, janus: Janus) -> None:
         super().__init__(host="localhost")
-        # The pages read the last two variables, but Debian's own settings.js does not define them.
+        # The pages read the variables token and apisecret, but Debian's own settings.js does not define them.
         self._settings = f'var server = "{janus.url}", iceServers = [], token = "", apisecret = "";'
 
     def build(self) -> web.Application:

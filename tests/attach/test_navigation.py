@@ -75,7 +75,7 @@ def test_missing_or_wrong_password_names_the_options(
 def test_password_in_the_address_is_used_but_not_shown(
     open_address: Callable[..., str | None], staging: GuardedSite
 ) -> None:
-    """An address may contain the user name and the password, as in curl."""
+    """As with curl, an address can contain the user name and the password."""
     host = staging.url.removeprefix("https://")
     missing = f"https://{USER}:{PASSWORD.replace(':', '%3A')}@{host}/missing.html"
 
@@ -113,7 +113,7 @@ def test_missing_page_is_reported(open_address: Callable[..., str | None], site:
 
 
 def test_server_that_does_not_answer_properly_is_reported(open_address: Callable[..., str | None], site: Site) -> None:
-    """The error states a different cause and remedy for a closed port, for an unknown host and for an HTTPS server."""
+    """The error states different causes and remedies for a closed port, an unresolvable host and an HTTPS server."""
     with socket.socket() as closed_port:
         closed_port.bind(("127.0.0.1", 0))
         refused = failure(open_address, f"https://localhost:{closed_port.getsockname()[1]}/")

@@ -1,4 +1,4 @@
-"""During an application's call, a poor network can be emulated, and the emulation can be ended again."""
+"""Tests can emulate a poor network during an application's call, and end the emulation."""
 
 from __future__ import annotations
 

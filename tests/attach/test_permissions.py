@@ -169,7 +169,7 @@ def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page)
 def test_page_that_cannot_reach_the_server_is_refused_with_the_remedy(
     room: Room, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
-    """The error gives both possible reasons: Chrome blocks local connections, or no server answers."""
+    """The error gives both possible reasons, namely that Chrome blocks local connections or that no server answers."""
     server = room._server
     script = server.attach(room.name, "alice", "synthetic").replace(server.url, "http://127.0.0.1:9")
     page = ApplicationPage(new_context(ignore_https_errors=True).new_page(), server.url, script)

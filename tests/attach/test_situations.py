@@ -92,7 +92,7 @@ def test_call_without_video_is_recorded(room: Room, join: Enter, config: RecordC
 
 
 def test_track_without_frames_is_a_camera_that_is_off(room: Room, join: Enter) -> None:
-    """The recording does not wait for the camera. It contains the participant's audio and shows a placeholder."""
+    """The recording contains the participant's audio and shows a placeholder, and does not wait for the camera."""
     alice, bob = join("alice"), join("bob", "microphone,muted-camera")
     meet(room, alice, bob)
     room.wait(seconds=2)

@@ -124,7 +124,7 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
     assert titles == [f"s{number:02}" for number in range(SCENARIO_COUNT)]
     assert all(one["error"] is None and len(one["recordings"]) == 1 for one in results["scenarios"])
     names = {path.name for path in (tmp_path / "recordings").glob("*.webm")}
-    # The killed worker's scenario was played again, and its first recording was fetched as well.
+    # The killed worker's scenario was played again, and the recording from the first run was also fetched.
     assert names == {f"{title}.webm" for title in titles} | {path.name for path in rescued(errors)}
     assert len(rescued(errors)) == 1
     assert (tmp_path / "results.xml").read_text().count("<testsuite ") >= SCENARIO_COUNT
@@ -133,9 +133,10 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
 
 @dataclass(frozen=True, kw_only=True)
 class LargeRecordingJob(ScenarioJob):
-    """A job that returns a large recording immediately. Its first worker crashes while the recording is being fetched.
+    """A job that returns a large recording immediately.
 
-    Only the worker that creates the file ``crashed`` crashes.
+    The job's first worker crashes while the recording is being fetched. Only the worker that creates the file
+    ``crashed`` crashes.
     """
 
     crashed: Path
@@ -244,7 +245,7 @@ def test_cluster_without_browsers_is_reported(
 
 
 def test_scheduler_that_does_not_answer_is_reported(write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """If the scheduler does not answer, the command prints its address, and no traceback."""
+    """If the scheduler does not answer, the command prints the scheduler's address and no traceback."""
     ran = run_harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
 
     assert ran.returncode == 3

@@ -152,7 +152,7 @@ def test_toggling_the_microphone_repeatedly_keeps_audio_and_video_in_sync(call: 
 
 
 def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) -> None:
-    """While Carol's or Alice's camera is off, the participant's tile shows a placeholder instead of the last frame."""
+    """While Carol's or Alice's camera is off, her tile shows a placeholder instead of the last frame."""
     assert [True, False, True] == on_states(call, "video", "carol")
     assert [True, False, True, False, True] == on_states(call, "video", "alice")
     for name in ("alice", "carol"):

@@ -47,7 +47,7 @@ return {
 };
 """
 
-# A refused participant must not stay in the room, because a recording of everybody would wait for that participant.
+# A participant who was refused must not stay in the room, because a recording of everybody would wait for them.
 JOIN = """
 await NERTC.createClient().join({ name: 'refused', media: 'synthetic' }).catch(() => null);
 return NERTC.createClient().join({ name: 'fox', media: 'camera' });
@@ -55,7 +55,7 @@ return NERTC.createClient().join({ name: 'fox', media: 'camera' });
 
 
 class Firefox:
-    """A Firefox that the tests drive through WebDriver BiDi, a protocol that sends JSON over a WebSocket."""
+    """A Firefox instance that the tests drive through WebDriver BiDi, a protocol that sends JSON over a WebSocket."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -183,7 +183,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
 def test_a_chrome_without_a_required_feature_is_refused(
     browser: Browser, room_server: RoomServer, tmp_path: Path, script: str, missing: str
 ) -> None:
-    """If Chrome lacks a required feature, start raises NERTC's error 10450 with the feature and records nothing."""
+    """If Chrome lacks a required feature, start raises NERTC's error 10450 naming the feature, and records nothing."""
     context = browser.new_context()
     context.add_init_script(script)
     with Room(server=room_server, new_context=lambda: context, recordings=tmp_path, name="other") as room:

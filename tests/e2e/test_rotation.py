@@ -33,7 +33,7 @@ def tiles_of(recording: Recording) -> dict[str, Tile]:
 
 
 def matches(expected: Seen, seen: Seen) -> bool:
-    """Return whether two frames have the same corners and, except for rounding, the same aspect ratio."""
+    """Return whether two frames have the same corner colors and, except for rounding, the same aspect ratio."""
     return expected.corners == seen.corners and bool(expected.aspect == pytest.approx(seen.aspect, rel=0.04))
 
 
@@ -52,17 +52,17 @@ def record_senders_and(room: Room, recorder: Participant, *senders: Participant)
 
 
 def write_turned(folder: Path) -> tuple[Path, Seen]:
-    """Write a phone's video that is turned by 90 degrees, and return what it looks like.
+    """Write a phone's video that is rotated by 90 degrees, and return what it looks like.
 
-    After they are turned and their pixels made square, the frames already have the recording's size, so they are
-    recorded without another copy.
+    Once rotated and converted to square pixels, the frames already have the recording's size, so they are recorded
+    without another copy.
     """
     path = write_quadrants(folder / "turned.mp4", (270, 640), rotation=90, pixel_aspect=Fraction(4, 3))
     return path, Seen("BRYG", 640 / 360)
 
 
 def write_mirrored(folder: Path) -> tuple[Path, Seen]:
-    """Write a mirrored video, turned by 270 degrees, in a pixel format that the page can turn only by drawing."""
+    """Write a mirrored video, rotated by 270 degrees, in a pixel format that the page can rotate only by drawing."""
     path = write_quadrants(
         folder / "mirrored.mp4",
         (480, 360),
@@ -75,7 +75,7 @@ def write_mirrored(folder: Path) -> tuple[Path, Seen]:
 
 
 def test_a_phones_video_file_is_upright_for_the_sender_and_for_others(room: Room, tmp_path: Path) -> None:
-    """Alice and Carol send turned video files; Bob records everybody."""
+    """Alice and Carol send rotated video files; Bob records everybody."""
     turned, alices = write_turned(tmp_path)
     mirrored, carols = write_mirrored(tmp_path)
     alice, carol = room.join("alice", media=turned), room.join("carol", media=mirrored)
@@ -141,7 +141,7 @@ def test_a_phone_that_is_turned_during_a_call_is_recorded_as_video_shows_it(room
         page.evaluate("(orientation) => turn(orientation)", orientation)
         room.wait_for(partial(shows, "own", own), what=f"the sender's <video> with {orientation}")
         room.wait_for(partial(shows, "remote", remote), what=f"the receiver's <video> with {orientation}")
-        # A frame is recorded some tenths of a second after <video> shows it.
+        # A frame is recorded a few tenths of a second after <video> shows it.
         room.wait(seconds=0.8)
         times.append(alice.get_media_recording().elapsed - 0.2)
     alice.stop_media_recording()

@@ -187,7 +187,7 @@ def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
 
 
 def test_an_invalid_option_neither_starts_nor_ends_a_recording(alice: Participant) -> None:
-    """An invalid option's error contains its name, value and valid values, and the recording in progress continues."""
+    """The error for an invalid option contains its name, value and valid values. The current recording continues."""
     alice.start_media_recording(record_config=config_named("unharmed"))
 
     refusal = alice.page.evaluate(

@@ -30,7 +30,7 @@ def page(page: Page, site: Site) -> Page:
 
 @pytest.fixture(scope="session")
 def bare_chrome(browser_type: BrowserType, browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    """Return a second Chrome, started with fake devices but without the harness's other switches."""
+    """Return a second Chrome instance, started with fake devices but without the harness's other switches."""
     devices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     browser = browser_type.launch(**{**browser_type_launch_args, "args": devices})
     yield browser
@@ -39,7 +39,7 @@ def bare_chrome(browser_type: BrowserType, browser_type_launch_args: dict[str, A
 
 @pytest.fixture
 def bare_page(bare_chrome: Browser, site: Site) -> Iterator[Page]:
-    """Return a page in the second Chrome, with the test page loaded."""
+    """Return a page in the second Chrome instance, with the test page loaded."""
     context = bare_chrome.new_context()
     page = context.new_page()
     page.goto(site.url)

@@ -61,7 +61,7 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
 
 
 def test_fact_47_a_script_from_python_counts_as_an_action_of_the_user(bare_page: Page, site: Site) -> None:
-    """Fact 47: audio fails at once before the first user action. After Python evaluates a script, audio may start."""
+    """Fact 47: before the first user action, audio fails at once. After Python evaluates a script, audio can start."""
     script = """
       const outcome = () => Promise.race([
         new Audio().play().catch(({ name }) => name),
@@ -195,7 +195,7 @@ def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
 
 
 def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: Page) -> None:
-    """Fact 17: setParameters rejects parallel calls, and parameters read before the latest read or change."""
+    """Fact 17: setParameters rejects parallel calls, and parameters that were read before the latest read or change."""
     outcomes = page.evaluate(
         """async () => {
             const connection = new RTCPeerConnection();

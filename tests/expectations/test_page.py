@@ -85,7 +85,7 @@ def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
 def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: Site) -> None:
     """Fact 28: under a CSP without eval, wait_for_function can't repeat an expression (EvalError); functions work."""
     page.goto(site.serve("/strict", "<!doctype html>", STRICT))
-    # The condition must be false at first: Playwright's first check uses evaluate, which works under every CSP.
+    # The condition must be false at first, because Playwright's first check uses evaluate, which works under every CSP.
     later = "(window.checks = (window.checks ?? 0) + 1) > 1"
 
     with pytest.raises(Error, match="EvalError"):
@@ -175,7 +175,7 @@ def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) ->
 def test_fact_48_a_resource_loaded_over_cdp_shows_whether_the_browser_reaches_it(
     bare_chrome: Browser, site: Site
 ) -> None:
-    """Fact 48: the request works from an empty page, and neither routes nor the offline mode affect it."""
+    """Fact 48: loading a resource over CDP works from an empty page, despite routes and the offline mode."""
     context = bare_chrome.new_context(offline=True)
     context.route("**/*", lambda route: route.abort())
     session = context.new_cdp_session(context.new_page())

@@ -58,7 +58,7 @@ def rescued(room: Room) -> Recording:
 
 @pytest.mark.own_thread
 def test_recording_of_a_killed_browser_is_saved(tmp_path: Path, goals: Goals, check_file: CheckFile) -> None:
-    """After kill -9 of the browser, the waiting call raises an error with the recording's complete file."""
+    """After the browser is killed with kill -9, the waiting call raises an error with the recording's complete file."""
     losses = []
     for number in range(KILLS):
         others = chrome_processes("browser")
@@ -141,7 +141,7 @@ def test_recording_of_a_closed_context_is_saved(
 
 
 def test_recording_of_a_killed_program_is_recovered_and_no_process_remains(tmp_path: Path, goals: Goals) -> None:
-    """After kill -9 of Python, Chrome exits as well, and ``harness recover`` finishes the file."""
+    """After Python is killed with kill -9, Chrome also exits, and ``harness recover`` finishes the file."""
     losses, orphans = [], 0
     folder = tmp_path
     for number in range(PROGRAMS):

@@ -1,4 +1,4 @@
-"""Simulate hours of recording faster than in real time: memory usage stays low, and finalizing is quick."""
+"""Simulate hours of recording faster than real time: memory usage stays low, and finalizing is quick."""
 
 from collections.abc import Iterator
 from pathlib import Path

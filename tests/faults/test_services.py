@@ -17,7 +17,7 @@ SERVICES = {"GPU": "--type=gpu-process", "audio": "audio.mojom.AudioService", "n
 
 
 def silent_stalls(report: Report, recording: Recording) -> list[str]:
-    """Return the participant and time of each stall longer than ``WITHIN`` seconds without an alarm in time."""
+    """Return the participant and time of each stall that lasted over ``WITHIN`` seconds but raised no alarm in time."""
     events = Manifest.read(recording.manifest).timeline.events
     alarms = [event.at for event in events if event.event == "alarm"]
     stalls = []

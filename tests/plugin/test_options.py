@@ -174,7 +174,7 @@ def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -
 
 
 def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -> None:
-    """Each invalid marker causes a one-line error that contains the marker or option, the problem and the remedy."""
+    """Each invalid marker causes a one-line error that states the marker or option, the problem, and the remedy."""
     pytester.makepyfile(
         """
         import pytest

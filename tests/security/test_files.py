@@ -149,7 +149,7 @@ def test_a_changed_spool_is_recovered_or_reported(audio_bytes: bytes, tmp_path: 
         for path in (folder / "raw.webm", folder / "recording.json", folder / "log.jsonl"):
             if random.randrange(2):
                 path.write_bytes(changed(path.read_bytes(), random, words=_WORDS))
-    # Make the last folder unreadable, because the others may all be recoverable.
+    # Make the last folder unreadable, because the others might all be recoverable.
     (folder / "raw.webm").write_bytes(b"no media")
     outside = set(tmp_path.rglob("*")) - set(recordings.rglob("*"))
 

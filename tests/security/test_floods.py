@@ -1,4 +1,4 @@
-"""Floods from members or unidentified clients exhaust none of the server's resources and affect no other client."""
+"""Floods from members or unidentified clients neither exhaust the server's resources nor affect other clients."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.own_thread
 
 
 class Witness:
-    """Two participants who are in a call in another room, and record it, during an attack."""
+    """Two participants in another room, whose call is recorded during an attack."""
 
     def __init__(self, wire: Sockets, audio_bytes: bytes) -> None:
         self._wire = wire

@@ -1,4 +1,4 @@
-"""Verify recordings in tests, without failing because the machine is slow."""
+"""Verify recordings in tests, without failures caused by a slow machine."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -9,7 +9,7 @@ from harness.verification.values.models import ParticipantReport
 
 # How smooth a recording is depends on the machine. Tests about smoothness check the whole report instead.
 SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
-# Other recordings on the same processors can make these checks fail as well, so the limits below are lenient.
+# Other recordings on the same processors can also make these checks fail, so the limits below are lenient.
 BUSY_CHECKS = SMOOTHNESS_CHECKS | {"gap", "frozen"}
 LENIENT_LIMITS = Limits(
     start=1,

@@ -1,4 +1,4 @@
-"""An error in the page is raised in Python as the class with the same name."""
+"""An error in the page is raised in Python as an instance of the class with the same name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Embeds a call from another site, like a page that embeds a provider's call. The same server provides both sites,
+// Embeds a call from another site, like a page that embeds a provider's call. The same server serves both sites
 // under different host names.
 const frame = document.createElement('iframe');
 Object.assign(frame, {

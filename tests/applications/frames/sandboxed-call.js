@@ -1,4 +1,4 @@
-// Embeds a call in a sandboxed frame. The query string of the page's address lists the frame's additional permissions.
+// Embeds a call in a sandboxed frame. The page URL's query string lists the frame's additional permissions.
 const frame = document.createElement('iframe');
 Object.assign(frame, {
   src: '/simple-peer.html',

@@ -22,7 +22,7 @@ def needs_memory(request: dict[str, Any], send: Send) -> None:
 
 
 def tells_limits(request: dict[str, Any], send: Send) -> None:
-    """Send the limits on open files and core files, and the number of threads of numeric libraries."""
+    """Send the limits on open files and core files, and the number of threads that numeric libraries may use."""
     del request
     for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):
         send(Message(kind="at", at=resource.getrlimit(kind)[0]))

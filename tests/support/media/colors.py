@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def color_at(path: Path, seconds: float, x: int, y: int) -> tuple[int, int, int]:
-    """Return the red, green and blue values (0 to 255) of pixel (x, y) in the last frame up to the given time."""
+    """Return the red, green and blue values (0 to 255) of pixel (x, y) in the frame shown at the given time."""
     with av.open(str(path)) as container:
         image = None
         for frame in container.decode(video=0):

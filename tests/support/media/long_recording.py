@@ -31,7 +31,7 @@ CLUSTER_EVERY: Final = 10.0
 SLICE: Final = 0.1
 # Time of the first tick on the page's clock, in ms.
 STARTED: Final = 1_000_000.0
-# How far the bytes may be ahead of the finalizer, in ms of the recording.
+# How far the bytes fed in may run ahead of the finalizer, in ms of recording time.
 _AHEAD: Final = 20_000
 _PAUSE: Final = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Write and read frames with four colored quadrants, which show how video was turned, mirrored and stretched."""
+"""Write and read frames with four colored quadrants, which show how video was rotated, mirrored and stretched."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from harness.recording.timeline import Tile
 
-# The colors' initials are R, G, B and Y. A frame that is not turned has them in this order: top left, top right,
-# bottom left, bottom right.
+# The colors' initials are R, G, B and Y. An unrotated frame has them in this order: top left, top right, bottom left,
+# bottom right.
 _COLORS: Final = {"R": (255, 0, 0), "G": (0, 255, 0), "B": (0, 0, 255), "Y": (255, 255, 0)}
 # The two-by-two matrices of MP4 track headers, by rotation (clockwise, in degrees) and flip.
 _MATRICES: Final = {
@@ -49,7 +49,7 @@ def write_quadrants(
     """Write an MP4 file with a display matrix, as phones do, and silent audio; return its path.
 
     ``size`` is the size of the stored frames in pixels. ``pixel_aspect`` is a pixel's width divided by its height.
-    ``pix_fmt`` is FFmpeg's name of the pixel format.
+    ``pix_fmt`` is FFmpeg's name for the pixel format.
     """
     width, height = size
     image = np.zeros((height, width, 3), np.uint8)

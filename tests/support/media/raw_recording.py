@@ -120,8 +120,8 @@ def with_unknown_sizes(data: bytes) -> bytes:
     changed = bytearray(data)
     at = data.index(CLUSTER)
     while data[at : at + 4] == CLUSTER:
-        # The position of a size's first 1 bit gives its number of bytes; if all other bits are ones, the size is
-        # unknown.
+        # The position of the first 1 bit in a size field gives the field's length in bytes; if all other bits are
+        # ones, the size is unknown.
         length = 9 - data[at + 4].bit_length()
         unknown = (1 << 7 * length) - 1
         size = int.from_bytes(data[at + 4 : at + 4 + length]) & unknown

@@ -17,7 +17,7 @@ from harness.verification.probe.probe import probe
 
 @dataclass(frozen=True)
 class Opinion:
-    """A program's report on a file: duration in seconds, packets of each kind (None if not counted), and its index."""
+    """A program's report on a file: duration in seconds, packet counts by kind (None if not counted), and its index."""
 
     program: str
     duration: float
@@ -37,7 +37,7 @@ def opinions(path: Path) -> list[Opinion]:
 
 
 def disagreements(path: Path) -> list[str]:
-    """Return all differences from our probe: durations over 50 ms apart, other packet counts, or a missing index."""
+    """Return all differences from our probe: durations over 50 ms apart, unequal packet counts, or a missing index."""
     ours, *others = opinions(path)
     found = [] if ours.cues and ours.duration_present else [f"{path.name}: our probe misses Duration or Cues"]
     for other in others:

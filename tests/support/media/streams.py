@@ -1,4 +1,4 @@
-"""Add streams, with their exact types, to files that tests write."""
+"""Add video and audio streams to files that tests write, and return each stream with its exact type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve the applications like a staging server, with an untrusted certificate, HTTP authentication and a header."""
+"""Serve the applications like a staging server: untrusted certificate, HTTP authentication and a required header."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Janus:
     """A running Janus server; tests in which Janus fails call ``kill`` and ``start``."""
 
     def __init__(self, folder: Path, *, demo: bool = False) -> None:
-        """Configure a server in ``folder``; ``demo`` serves Janus's own demo pages, which have no tokens."""
+        """Configure a server in ``folder``; ``demo`` is for Janus's own demo pages, which use no tokens."""
         self.secret = secrets.token_hex(16)
         port = free_port()
         self.url = f"ws://127.0.0.1:{port}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# How long a server can take to accept connections, in seconds.
+# Maximum time until a new server accepts connections, in seconds.
 _UP_WITHIN: Final = 20.0
 
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 class Service:
-    """A program that listens on a loopback port. Its output is written to a file; ``log`` returns the output so far."""
+    """A program that listens on a loopback port, and whose output is written to a file."""
 
     def __init__(self, program: Sequence[str], port: int, log: Path) -> None:
         self._program = program

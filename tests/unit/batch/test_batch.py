@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parallel
 
 
 def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJob:
-    """Return a job that ends in the way that ``fate`` specifies."""
+    """Return a job that ends as specified by ``fate``."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
     return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)
 

@@ -77,7 +77,7 @@ def test_recording_that_can_not_be_finished_stays_on_its_worker(audio_bytes: byt
 
 
 def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_bytes: bytes, job: ScenarioJob) -> None:
-    """When the folder of a batch's last job is removed, the batch's own folder is removed as well."""
+    """When the folder of a batch's last job is removed, the batch's own folder is also removed."""
     folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), audio_bytes, recordName="good")
     active.growing_file.end()

@@ -37,7 +37,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_first_candidate_in_the_order_is_used(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Browsers are tried in this order: named one, CHROME_PATH, Playwright's browser, Playwright's channels, PATH."""
+    """The order of candidates is the named browser, CHROME_PATH, Playwright's browser, Playwright's channels, PATH."""
     google = write_program(machine, "google-chrome")
     found = [locate()]
     chromium = write_program(machine, "chromium")

@@ -46,7 +46,7 @@ class Program:
 
 
 def describe(start: str) -> tuple[str, bool]:
-    """Return the purpose of a start of Chrome ("try" or "launch"), and whether Chrome's sandbox was enabled."""
+    """Return why Chrome was started ("try" or "launch"), and whether its sandbox was enabled."""
     return "try" if "--dump-dom" in start else "launch", "--no-sandbox" not in start.split()
 
 

@@ -27,7 +27,7 @@ SERVE = ("serve", "--port", "0")
 def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: str) -> None:
     """After Ctrl-C, the exit code is 130, and no traceback is printed.
 
-    In this test, ``-X importtime`` prints each import, so that Ctrl-C can be sent during a certain import.
+    In this test, ``-X importtime`` prints each import, so that Ctrl-C can be sent during a specific import.
     """
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", *SERVE],

@@ -104,7 +104,7 @@ def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
-    """Conversion reports its progress from near the beginning of the recording until almost its end."""
+    """Conversion reports its progress from near the beginning to near the end of the recording."""
     write_media(tmp_path / "take.webm", SCENE)
     reported: list[float] = []
 

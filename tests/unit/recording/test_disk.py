@@ -1,4 +1,4 @@
-"""Test which amount of free disk space is low, which one ends a recording, and which errors mean a full disk."""
+"""Test when free disk space is low, when it ends a recording, and which errors mean that the disk is full."""
 
 import errno
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_download_needs_room_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path: Path) -> None:
-    """The error for a full disk states what could not be written to which folder, and explains what to do."""
+    """The error for a full disk states what could not be written and where, and explains what to do."""
     with (
         pytest.raises(DiskFullError, match=f"No space for the file at {tmp_path}.*harness recover"),
         room_for("the file", tmp_path),

@@ -45,7 +45,7 @@ def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> None:
-    """A finished file has Duration, Cues and SeekHead, and it is possible to seek to the file's middle."""
+    """A finished file has Duration, Cues and SeekHead, and players can seek to the middle of the file."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     structure = read_structure(tmp_path / "finished.webm")

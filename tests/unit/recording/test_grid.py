@@ -127,8 +127,8 @@ def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
     one = run(Machine(), seed=2)
 
     on_time = START + one.shown[0] * 1000 / 30
-    # On average, each kind of jitter delays a time by half of its maximum. The tolerances allow for the inaccuracy of
-    # the median.
+    # On average, each kind of jitter adds a delay of half its maximum. The tolerances allow for the inaccuracy of the
+    # median.
     assert pytest.approx(on_time + LAG + 3, abs=1) == one.grid.zero
     assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
-    """At the end of a growing file, a reader waits, and it gets even bytes that were written just before ``end()``."""
+    """A reader waits at the end of a growing file, and even gets bytes that were written just before ``end()``."""
     path = tmp_path / "raw"
     path.write_bytes(b"one")
     growing_file = GrowingFile()
@@ -44,7 +44,7 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
 
 
 def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
-    """A recording that is finalized while its bytes arrive gives the same file as one that is finalized later.
+    """Finalizing a recording while its bytes arrive produces the same file as finalizing it later.
 
     The finalizer knows the tracks before half of the bytes have arrived.
     """

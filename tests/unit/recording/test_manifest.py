@@ -154,7 +154,7 @@ def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: s
 
 
 def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
-    """The error for a manifest of another version contains the name of the field ``schema``."""
+    """The error for a manifest with an unsupported version names the field ``schema``."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     path.write_text(json.dumps(content | {"schema": 2}))

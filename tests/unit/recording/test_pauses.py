@@ -43,7 +43,7 @@ def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_ticks_and_cuts_equal_a_sum_over_all_pauses(seed: int, tmp_path: Path) -> None:
-    """Each time is reduced by all earlier pauses, even if it is at a pause's edge or the last pause never ends."""
+    """All earlier pauses are subtracted from each time, even at a pause's edge or if the last pause never ends."""
     random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     edges = sorted(random.sample(range(1, 2_000), 2 * random.randrange(1, 15)))
     pauses: list[tuple[float, float]] = list(zip(edges[::2], edges[1::2], strict=True))

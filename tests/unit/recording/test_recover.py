@@ -366,7 +366,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
-    """A huge sparse file is not read, because the server could not start during the days that reading takes."""
+    """A huge sparse file is not read, because reading it would delay the start of the server by days."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     os.truncate(active.folder.raw, 10**13)

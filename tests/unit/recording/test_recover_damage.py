@@ -100,7 +100,7 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes:
 def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: bytes) -> None:
     """Unknown fields in a recording's ``recording.json`` or log are ignored.
 
-    A log line with an unknown field does not count as a line that could not be read.
+    A log line with an unknown field does not count as unreadable.
     """
     active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
@@ -139,7 +139,7 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio
 def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
     tmp_path: Path, audio_bytes: bytes, part: str, damage: bytes | None
 ) -> None:
-    """Without ``recording.json`` or a log, all packets are saved as recovered-ID, but the participants are lost."""
+    """Without ``recording.json`` or a log, all packets are saved as recovered-ID, but not the participants."""
     active = abandoned(tmp_path, audio_bytes)
     raw = packets(active.folder.raw)
     path: Path = getattr(active.folder, part)

@@ -155,7 +155,7 @@ def test_invalid_event_is_refused(record: dict[str, Any]) -> None:
 
 
 def test_name_that_becomes_known_later_applies_to_earlier_events() -> None:
-    """If an unidentified participant is later identified as bob, the earlier events name bob as well."""
+    """If an unidentified participant is later identified as bob, the earlier events also name bob."""
     tile = Tile(participant="unidentified 1", x=0, y=0, width=2, height=2)
     events = [
         Event(at=0, event="join", participant="unidentified 1"),

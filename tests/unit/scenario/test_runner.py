@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_every_kind_of_step_has_a_case_in_the_runner() -> None:
-    """Each kind of step needs a ``case`` without attributes: ``Camera(on=True)`` handles only some ``Camera`` steps."""
+    """Each kind of step needs a ``case`` without attributes. ``Camera(on=True)`` handles only some ``Camera`` steps."""
     tree = ast.parse(Path(runner.__file__).read_text(encoding="utf-8"))
     cases = [node.pattern for node in ast.walk(tree) if isinstance(node, ast.match_case) and node.guard is None]
     classes = [pattern for pattern in cases if isinstance(pattern, ast.MatchClass) and not pattern.kwd_attrs]

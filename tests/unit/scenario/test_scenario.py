@@ -248,7 +248,7 @@ def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) 
 
 
 def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
-    """The path of a scenario must be that of an existing .toml, .yaml or .yml file."""
+    """A scenario's path must point to an existing .toml, .yaml or .yml file."""
     assert "a scenario must be a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
     assert "can't be read" in refused(tmp_path / "gone.toml")
 

@@ -31,7 +31,7 @@ def test_each_module_follows_the_modules_that_it_uses() -> None:
 
 
 def test_no_module_loads_anything_by_a_relative_address() -> None:
-    """A module that was loaded from a blob: URL can't load another module by a relative address."""
+    """A module that was loaded from a blob URL can't load another module by a relative URL."""
     for path, text in modules(web_folder() / "src"):
         code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
         assert not re.search(r"(\bfrom|\bimport\(?|\bURL\() *['\"`]\.", code), path

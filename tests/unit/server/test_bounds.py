@@ -195,7 +195,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: 
 def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file ``recording.json`` is complete on disk before the first chunk, and so survives a power failure."""
+    """The file ``recording.json`` is completely on disk before the first chunk, so it survives a power failure."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -220,7 +220,7 @@ def test_facts_are_on_the_disk_before_the_first_chunk(
 
 
 def fill(path: Path) -> None:
-    """Fill up the disk of ``path`` with a single large file."""
+    """Fill up a disk with a single large file at ``path``."""
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))

@@ -68,7 +68,7 @@ async def request(port: int, *headers: str) -> tuple[asyncio.StreamReader, async
 
 
 def test_client_that_does_not_request_the_file_is_reported(file: Path) -> None:
-    """The page's own request for the file's address does not count as a request for the file."""
+    """A page that has only asked for the file's URL has not yet requested the file."""
     assert "it did not request the file within 0.3 s" == asyncio.run(Delivery(file.stat().st_size, "id").failure())
 
 
@@ -91,7 +91,7 @@ def test_client_that_stops_reading_is_reported(file: Path) -> None:
 
 
 def test_client_that_closes_the_connection_is_reported(file: Path) -> None:
-    """For example, a browser closes the connection if its disk is full."""
+    """A client can close the connection, for example because its disk is full."""
 
     async def cancelled() -> str | None:
         delivery = Delivery(LARGE, "id")
@@ -121,7 +121,7 @@ def test_download_that_is_slow_but_continues_is_not_reported(file: Path) -> None
 
 
 def test_interrupted_download_can_be_resumed(file: Path) -> None:
-    """After a disconnect, Chrome requests the rest of the file. It is sent only if the beginning was sent before."""
+    """After a disconnect, Chrome requests the rest of the file, which is sent only if the beginning was sent before."""
 
     async def resumed() -> tuple[int, str | None, int, str | None]:
         whole, rest = Delivery(LARGE, "id"), Delivery(LARGE, "id")
@@ -143,7 +143,10 @@ def test_interrupted_download_can_be_resumed(file: Path) -> None:
 
 
 def test_page_gets_the_outcome_of_its_download_even_after_a_reconnect(tmp_path: Path, audio_bytes: bytes) -> None:
-    """After a reconnect, a page asks for the outcome again. Waiting for the outcome does not block other messages."""
+    """After a reconnect, a page asks for the outcome of its download again.
+
+    While a page waits for this outcome, the server still handles other messages.
+    """
 
     async def record(server: RoomServer) -> list[Any]:
         async with sockets(server) as wire:

@@ -276,9 +276,9 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, au
 def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A published recording stays published even if the mark that it is published can't be written to disk.
+    """A published recording stays published even if the file that marks it as published can't be created.
 
-    If a recording could not be marked as published, recovery publishes a second copy in the worst case.
+    In the worst case, recovery publishes a second copy of a recording that could not be marked as published.
     """
     active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
@@ -298,7 +298,7 @@ def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
 def test_the_first_error_while_publishing_is_raised(
     spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If publishing fails and then the cleanup fails as well, the first error is raised."""
+    """If publishing fails and then the cleanup also fails, the first error is raised."""
     active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     active.wait_until_safe()

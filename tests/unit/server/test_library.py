@@ -113,7 +113,7 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes
 def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
     """If a recording can't be published, the list of recordings shows the reason, and the spool keeps the file.
 
-    A second attempt to publish the recording fails as well.
+    A second attempt to publish the recording also fails.
     """
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)

@@ -27,7 +27,7 @@ def test_limits_are_parsed_from_names_and_numbers() -> None:
 
 
 def test_a_rate_allows_a_burst_of_twenty_seconds_after_a_silence() -> None:
-    """After a time without messages, such as a reconnect, a page may send 20 seconds' worth of messages at once."""
+    """After a silence, for example during a reconnect, a page may send 20 seconds' worth of messages at once."""
     now = 0.0
     rate = Rate(2, clock=lambda: now)
 

@@ -46,7 +46,7 @@ TILE = {"participant": "alice", "x": 0, "y": 0, "width": 640, "height": 360}
 
 
 def declared(union: str) -> dict[str, set[str]]:
-    """Return the fields of each message type in one of the TypeScript unions of the page."""
+    """Return the fields of each message type in one of the page's TypeScript unions."""
     body = TYPES.split(f"type {union} =")[1].split(";\n\n")[0]
     found = {}
     for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:

@@ -99,7 +99,7 @@ def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> 
 def test_a_chunk_that_is_not_the_next_one_is_refused(
     spool: Spool, audio_bytes: bytes, number: int, offset: int
 ) -> None:
-    """The error for an unexpected chunk contains the number and the position of the expected and the received chunk.
+    """The error for an unexpected chunk contains the numbers and positions of the expected and the received chunk.
 
     After an unexpected chunk was refused, the expected chunk is still accepted.
     """

@@ -17,7 +17,7 @@ ALICE = Token(role="participant", room="daily", name="alice", subject="m1")
 
 
 class Clock:
-    """A fake clock that shows the time that the test has set."""
+    """A fake clock whose time is set by the test."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -235,7 +235,7 @@ def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bo
     ],
 )
 def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *, admitted: bool) -> None:
-    """If a join code has no lower-case letters, users can type the code in lower case as well.
+    """If a join code has no lower-case letters, users can also type the code in lower case.
 
     Lower case is accepted because users often read the code from another screen and then type it.
     """

@@ -67,7 +67,7 @@ def test_met_expectations_pass(recording: Recording, expectation: Expectation) -
     ],
 )
 def test_unmet_expectation_fails(recording: Recording, expectation: Expectation, message: str) -> None:
-    """The finding on an expectation that is not met names the participant, the state and the time."""
+    """The finding for an unmet expectation names the participant, the state and the time."""
     report = verify(recording, expect=[expectation])
 
     assert [("presence", message)] == [(finding.check, finding.message) for finding in report.failures]

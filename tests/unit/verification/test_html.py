@@ -149,7 +149,7 @@ def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: 
 
 
 def recording_with(path: Path, events: list[dict[str, Any]], participants_named: int = 1) -> Recording:
-    """Return a short audio recording. Its manifest contains the given events and number of participants."""
+    """Return a short audio recording with the given events and number of participants in its manifest."""
     recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
     members = [
@@ -293,7 +293,7 @@ def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
 def test_times_are_formatted_as_in_a_player(seconds: float, text: str) -> None:
-    """Times are shown in minutes, seconds and tenths of a second. From one hour on, hours are shown as well."""
+    """Times are shown in minutes, seconds and tenths of a second, and also in hours from one hour on."""
     assert text == clock(seconds)
 
 

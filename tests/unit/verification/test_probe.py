@@ -59,7 +59,7 @@ def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
 
     assert structure is not None
     assert structure.doc_type == "webm"
-    assert structure.duration == pytest.approx(2.0, abs=0.05)  # the tolerance allows for an Opus packet of 20 ms
+    assert structure.duration == pytest.approx(2.0, abs=0.05)  # The tolerance allows for an Opus packet of 20 ms.
     assert (structure.cues, structure.seek_head, structure.complete) == (True, True, True)
 
 
@@ -88,8 +88,8 @@ def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
 
     streams = probe(webm, video_sinks=[sink], audio_sinks=[sink])
 
-    assert sink.frame_times == pytest.approx(np.arange(60) / 30, abs=0.0006)  # WebM times are whole milliseconds
-    assert sink.samples / 48_000 == pytest.approx(2.0, abs=0.021)  # a packet
+    assert sink.frame_times == pytest.approx(np.arange(60) / 30, abs=0.0006)  # WebM times are whole milliseconds.
+    assert sink.samples / 48_000 == pytest.approx(2.0, abs=0.021)  # The tolerance is one packet.
     assert streams.video is not None
     assert streams.video.times == pytest.approx(sink.frame_times)
     assert streams.video.sizes == ((0.0, 320, 180),)

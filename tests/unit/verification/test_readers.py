@@ -37,7 +37,7 @@ from tests.support.program import wait_until
 pytestmark = pytest.mark.parallel
 
 SCENE = Scene(participants=participants("alice"), seconds=1.0)
-# This report has a curve with one time, but no value.
+# The curve "level" in this report has one time but no value.
 UNEVEN: dict[str, Any] = {
     "media": None,
     "participants": [],
@@ -361,7 +361,7 @@ verify({path!r})
 
 
 def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
-    """If the parent process ends, its reader ends as well, even if the decoder never returns."""
+    """If the parent process ends, its reader also ends, even if the decoder never returns."""
     recording = write_recording(tmp_path / "standup.webm", SCENE)
     busy = (
         "import signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: signal.pause()"

@@ -155,7 +155,7 @@ def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
 
 
 def test_report_is_frozen(good: Report) -> None:
-    """A report's attributes can't be assigned."""
+    """A report's attributes are read-only."""
     with pytest.raises(ValidationError, match="frozen"):
         good.path = Path("other.webm")  # type: ignore[misc]  # what is tested
 
