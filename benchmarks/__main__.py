@@ -72,7 +72,7 @@ def save(results: dict[str, Any], runs: list[Run]) -> None:
 
 
 def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # noqa: FBT001
-    """Return every measurement's key and function, quickest first, without the mixer measurements."""
+    """Return the key and function of every measurement except those of the mixer, quickest first."""
     if quick:
         return [("first_frame_ms", lambda: suites.first_frame(2))]
     return [

@@ -20,9 +20,9 @@ REMOTE: Final = Form(scene="webrtc")
 
 @dataclass(frozen=True)
 class Promise:
-    """A limit for one value in the results: ``bar`` is the maximum, or the minimum if ``at_least`` is true.
+    """A limit for one value in the results.
 
-    ``keys`` is the value's path in the results.
+    ``bar`` is the maximum, or the minimum if ``at_least`` is true. ``keys`` is the value's path in the results.
     """
 
     what: str

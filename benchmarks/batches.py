@@ -3,7 +3,7 @@
 Run with ``python -m benchmarks.batches [ROOMS]``. The benchmark makes one real recording, and then runs many fake
 scenarios at the same time. Each fake scenario takes as long as the recording, reports one step per second, and returns
 a copy of the recording. Any additional time is therefore spent in the scheduler, the network and the collecting
-program. This program publishes the recordings in a folder, as it does in any batch.
+program. The collecting program publishes the recordings in a folder, as it does for any batch.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Floor {
   end = () => finishPlainly(this);
 }
 
-/** Like `startMediaRecording`, but records the sources in `participants` instead of the room's. */
+/** Like `startMediaRecording`, but records the sources in `participants` instead of the room's participants. */
 class Ours {
   async begin(plan, scene) {
     const mixer = new Mixer(plan);

@@ -38,7 +38,7 @@ _LOADS: Final = {
     "recordrtc": "recordrtc/RecordRTC.js",
 }
 # Contestants that always receive full-size video, because NERTC's SDK does not report the sizes of tiles. All other
-# contestants receive video in the size of its tile.
+# contestants receive video at the size of its tile.
 _WHOLE: Final = ("nertc-whole",)
 # Time, in seconds, from the start of a recording to the start of the measurement.
 _WARM: Final = 1.5

@@ -24,7 +24,7 @@ class Cost:
 
 
 class Meter:
-    """Measures the CPU and memory usage of Python, Playwright's driver and Chrome from its creation until ``read``."""
+    """Measures the CPU and memory usage of Python, Playwright's driver and Chrome since the meter was created."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

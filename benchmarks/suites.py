@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from harness import Recording, Report
 
-# Time, in minutes, until caches and pools are filled during a recording.
+# Minutes of recording after which caches and pools are full.
 _SETTLED: Final = 5.0
 
 
@@ -47,10 +47,10 @@ def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) 
 
 
 def stop_to_file(repeats: int) -> dict[str, float]:
-    """Return how many ms pass from the stop until the file is complete, for recordings of 10 s and of 10 min.
+    """Return how many ms pass from the stop until the file is complete, for a 10 s and a 10 min recording.
 
-    The recording of 10 s is made in a page. For the recording of 10 min, ten minutes at 2.5 Mbps are sent to the spool
-    as fast as it accepts them, and only the last step is timed.
+    The 10 s recording is made in a page. For the 10 min recording, ten minutes of data at 2.5 Mbps are sent to the
+    spool as fast as it accepts them, and only the last step is timed.
     """
     with tempfile.TemporaryDirectory() as folder:
         short = [record(Path(folder), seconds=10, quality="720p").stop_to_file_ms or 0.0 for _ in range(repeats)]

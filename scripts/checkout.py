@@ -1,4 +1,4 @@
-"""What the scripts share: the checkout's folder, its files, and how a generated file is written or checked."""
+"""Helpers for the scripts: find the checkout's folder and files, and write or check generated files."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def page() -> str:
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the program and every command that can be run, each with its full name, in the order that the help uses."""
+    """Yield the program and every command that can be run, each with its full name, in the order of the help."""
     inner = getattr(command, "commands", {})
     if not inner or name == "harness":
         yield name, command

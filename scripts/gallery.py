@@ -30,7 +30,7 @@ _QUALITY = 82
 
 
 def main() -> int:
-    """Take all screenshots, and replace the old ones only if the report has no unintended finding."""
+    """Take all screenshots, and replace the old ones only if the report has no unintended findings."""
     with (
         tempfile.TemporaryDirectory() as new,
         tempfile.TemporaryDirectory() as temporary,

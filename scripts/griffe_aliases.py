@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class ExpandAliases(Extension):
-    """Replaces aliases in annotations and constants in defaults with their values, and ``Annotated`` with its type."""
+    """Expands annotations and defaults in the reference.
+
+    Aliases in annotations, and constants in defaults, are replaced with their values, and ``Annotated`` with its type.
+    """
 
     def on_package(self, *, pkg: Module, **_: Any) -> None:
         """Replace all aliases in a package after griffe has loaded it."""
@@ -78,7 +81,7 @@ def _plain(annotation: Any, collection: ModulesCollection) -> Any:
 
 
 def _value_of(default: Any, collection: ModulesCollection) -> Any:
-    """Return the value of a default that is a constant's name. Any other default is returned unchanged."""
+    """If a default is the name of a constant, return the constant's value. Return any other default unchanged."""
     if not isinstance(default, ExprName) or not default.name.isupper():
         return default
     found = collection[default.canonical_path]

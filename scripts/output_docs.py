@@ -1,7 +1,7 @@
 """Fill in the tables of docs/output-files.md; with ``--check``, only report whether they are up to date.
 
-Each table is between ``<!-- fields: MODULE.MODEL -->`` and ``<!-- end -->``. A table's rows are the fields of a
-pydantic model as they appear in JSON, and the descriptions are the docstrings below the fields.
+Each table is between the comments ``<!-- fields: module.Model -->`` and ``<!-- end -->``. A table's rows are the fields
+of a pydantic model as they appear in JSON, and the descriptions are the docstrings below the fields.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _in_json(text: str) -> str:
-    """Return a description with JSON's null, true and false instead of Python's, and with code in Markdown."""
+    """Return a description in Markdown, with null, true and false instead of None, True and False."""
     text = re.sub(r"``([^`]*)``", r"`\1`", text)
     for python, json in (("None", "null"), ("True", "true"), ("False", "false")):
         text = re.sub(rf"\b{python}\b", json, text)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TREES = ("harness", "web/src", "web/test", "tests")
 SHOWN = 5
-# The command line reads its options from the parameters of each command.
+# The parameters of a command's function are the command's options and arguments, so their number is not limited.
 COMMANDS = "harness/cli/commands/"
 # Prettier indents the closing brace of a class as far as the line on which the class begins.
 CLASS = re.compile(r"^(?P<indent> *)(?:export (?:default )?)?class (?P<name>\w+)")

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-# Where strings are neither errors nor log lines but help texts, findings or words of the report.
+# Files in which strings are help texts, findings or report texts, not errors or log lines.
 HELP = ("harness/cli/", "harness/pytest_plugin/options", "harness/verification/checks/", "harness/verification/report/")
 PAGE = ("web/index.html", "web/src/view/")
 # Names, paths, options and code are not prose.
 CODE = re.compile(r"``[^`]+``|`[^`]+`|\{[^{}]*\}|https?://\S+")
 FEWEST_WORDS = 4
-# JavaScript: comments, and strings with the quotes that prettier leaves.
+# This pattern finds comments and strings in JavaScript. Strings can have any kind of quotes.
 JS_TOKEN = re.compile(
     r"/\*\*(?P<doc>.*?)\*/|/\*(?P<block>.*?)\*/|(?P<line>(?:^[ \t]*//[^\n]*\n?)+|(?<=[\s;{(,])//[^\n]*)"
     r"|'(?P<single>(?:\\.|[^'\\\n])*)'|\"(?P<double>(?:\\.|[^\"\\\n])*)\"|`(?P<template>(?:\\.|[^`\\])*)`",
@@ -40,7 +40,7 @@ class Text(NamedTuple):
 
 
 def texts(only: Iterable[str] = ()) -> Iterator[Text]:
-    """Yield every text of the project, or of the files and folders that are named."""
+    """Yield every text of the project, or of the specified files and folders."""
     for path in tracked_files(*only):
         name = path.as_posix()
         if not name.startswith(("docs/cli.md", "scripts/language")) and ".zh" not in name:
@@ -59,7 +59,7 @@ def texts_of(name: str, path: Path) -> Iterator[Text]:
 def markdown(name: str, text: str) -> Iterator[Text]:
     """Yield the paragraphs, list items and table cells of a document; blocks of code are not prose."""
     text = re.sub(r"^( *)```.*?^\1```", lambda block: "\n" * block[0].count("\n"), text, flags=re.DOTALL | re.MULTILINE)
-    # Comments, and the names of classes that the site generator describes.
+    # Skip comments, and the names of classes that the site generator describes.
     for pattern in (r"<!--.*?-->", r"^:::.*?(?:\n\n|\Z)"):
         text = re.sub(pattern, lambda match: "\n" * match[0].count("\n"), text, flags=re.DOTALL | re.MULTILINE)
     paragraph: list[str] = []
@@ -76,7 +76,7 @@ def markdown(name: str, text: str) -> Iterator[Text]:
 
 
 def _without_links(text: str) -> str:
-    """Return the text with each link replaced by its words."""
+    """Return the text with each link replaced by its link text."""
     return re.sub(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)", r"\1", text)
 
 
@@ -153,12 +153,12 @@ def python_strings(name: str, tree: ast.Module, docstrings: set[ast.Constant]) -
 
 
 def _part(node: ast.expr) -> str:
-    """Return a piece of an f-string as it is written."""
+    """Return a piece of an f-string as written in the source code."""
     return str(node.value) if isinstance(node, ast.Constant) else "{" + re.sub(r"[{}]", "", ast.unparse(node)) + "}"
 
 
 def reads_like_prose(text: str) -> bool:
-    """Return whether users read a string."""
+    """Return whether a string looks like text for users."""
     words = re.findall(r"(?<![\w-])[A-Za-z][a-z']+(?![\w=(/])", CODE.sub(" ", text))
     return len(words) >= FEWEST_WORDS and not re.search(r"[{};]\n|</|=>|^\s*[.#]?\w+\s*\{|^--", text)
 
