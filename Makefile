@@ -33,7 +33,7 @@ MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=l
 
 # The page's own tests take only seconds, and run at the same time as the first Python tests.
 # All failures are printed again at the end.
-# Test files with the marker `parallel` run in two processes. Then all other tests run one at a time.
+# Test files with the marker `parallel` run in two processes. All other tests run afterwards, one at a time.
 # pytest exits with code 5 if no tests are selected.
 test: setup-dev ## Run every test suite in its quick form
 	@rm -rf build/coverage && mkdir -p build/coverage
