@@ -56,8 +56,8 @@ interface FinishedRecording {
 
 /**
  * What a page does differently because its Chrome was not started with the harness's command-line switches, or because
- * the page is not isolated. In the fallback `shared-memory`, threads exchange audio as messages, and workers wait with
- * timers. In the fallback `gc`, the page allocates memory to make Chrome collect garbage. In the fallback
+ * the page is not cross-origin isolated. In the fallback `shared-memory`, threads exchange audio as messages, and workers
+ * wait with timers. In the fallback `gc`, the page allocates memory to make Chrome collect garbage. In the fallback
  * `user-activation`, Python has simulated a user gesture so that audio starts.
  */
 type FallbackName = 'shared-memory' | 'gc' | 'user-activation';
