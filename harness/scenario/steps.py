@@ -149,7 +149,7 @@ class WaitFor(Step):
     verb = "wait_for"
     wait_for: Name = Field(description="Name of the participant who records.")
     elapsed: Positive | None = Field(
-        default=None, description="Length of the recording to wait for, in seconds, without pauses."
+        default=None, description="Recording length to wait for, in seconds, excluding pauses."
     )
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
     event: RecordingEvent | None = Field(

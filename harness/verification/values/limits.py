@@ -31,7 +31,7 @@ class Limits(ReportModel):
     gap_ms: float = Field(
         default=1.0,
         gt=0,
-        description="Maximum deviation from an even spacing of the frames, in ms. WebM stores times in whole "
+        description="Maximum deviation from even frame spacing, in ms. WebM stores times in whole "
         "milliseconds, so evenly spaced frames are 33 or 34 ms apart at 30 fps, and 66 or 67 ms at 15 fps.",
     )
     missed_percent: float = Field(
@@ -44,8 +44,8 @@ class Limits(ReportModel):
     audio_gap: float = Field(
         default=0.06,
         ge=0,
-        description="Maximum gap in the audio, in seconds. The default is the length of one of MediaRecorder's Opus "
-        "packets, 60 ms.",
+        description="Maximum gap in the audio, in seconds. The default is the length of a MediaRecorder Opus packet, "
+        "60 ms.",
     )
     black: float = Field(
         default=0.25,
@@ -61,8 +61,8 @@ class Limits(ReportModel):
     edge: float = Field(
         default=0.5,
         ge=0,
-        description="Unchecked time before and after each join, leave or mute, in seconds. Connections can take this "
-        "long to start and end. While a connection ends, the leaving participant's video is frozen.",
+        description="Unchecked time before and after each join, leave or mute, in seconds. Opening or closing a "
+        "connection can take this long. While a connection is closing, the leaving participant's video is frozen.",
     )
     absence: float = Field(
         default=0.25,
@@ -87,13 +87,13 @@ class Limits(ReportModel):
         default=10,
         ge=0,
         description="Number of repeated and skipped frames that are always tolerated. The mixer's queue needs 45 "
-        "frames to lock, and in a short file, the frames repeated or skipped before then are a large share.",
+        "frames to lock. In a short file, frames repeated or skipped before then are a large share of the total.",
     )
     av_offset_ms: float = Field(
         default=200.0,
         ge=0,
         description="Maximum A/V offset of a participant, in ms. WebRTC itself causes an A/V offset of 167 to 221 ms "
-        "at the start of a connection. This offset decreases within 20 s.",
+        "at the start of a connection. The offset decreases within the first 20 s.",
     )
     own_av_offset_ms: float = Field(
         default=60.0,
@@ -110,6 +110,6 @@ class Limits(ReportModel):
     duration: float = Field(
         default=0.2,
         ge=0,
-        description="Maximum difference between two durations, in seconds. Durations can differ slightly, because a "
-        "frame lasts up to 67 ms and an audio packet up to 60 ms.",
+        description="Maximum difference between durations that should match, in seconds. Durations can differ "
+        "slightly, because a frame lasts up to 67 ms and an audio packet up to 60 ms.",
     )
