@@ -143,7 +143,7 @@ def _run(
                 if lost[job.number] < _ATTEMPTS:
                     running[executor.submit(_play, job, batch)] = job
                     continue
-                outcome = _failed(job, f"The worker ended {_ATTEMPTS} times before the recordings were fetched.")
+                outcome = _failed(job, f"The worker exited {_ATTEMPTS} times before its recordings were fetched.")
             except Exception as error:  # noqa: BLE001 - an error with one scenario's files must not stop the others
                 outcome = _failed(job, f"The recordings could not be fetched: {reason_of(error)}")
             if outcome is not None:

@@ -107,13 +107,13 @@ def launch_options(
 def _warn_of_missing_sandbox() -> None:
     """Log once per process why Chrome runs without its sandbox."""
     if os.geteuid() == 0:
-        reason, remedy = "root can't use it", "run as another user"
+        reason, remedy = "the root user can't use the sandbox", "run as another user"
     else:
         reason, remedy = (
-            "it does not work on this machine",
+            "the sandbox does not work on this machine",
             "allow user namespaces (kernel.unprivileged_userns_clone)",
         )
-    _log.warning("Chrome runs without its sandbox: %s. Open only pages that you trust, or %s.", reason, remedy)
+    _log.warning("Chrome is running without its sandbox: %s. Open only pages that you trust, or %s.", reason, remedy)
 
 
 @contextlib.contextmanager
@@ -225,8 +225,8 @@ def start_playwright() -> Playwright:
     except PlaywrightError as error:
         if "asyncio loop" in str(error):
             message = (
-                "The harness is synchronous, but this thread is running an asyncio event loop. Call it from a separate "
-                "thread (loop.run_in_executor with a single-threaded executor)."
+                "The harness is synchronous, but this thread is running an asyncio event loop. Call the harness from a "
+                "separate thread (loop.run_in_executor with a single-threaded executor)."
             )
         else:
             message = (

@@ -59,9 +59,9 @@ class CpuBudget:
         kind = "audio only" if config.record_type == "audio" else f"{width}x{height}, {config.record_video_frame} fps"
         rest = f"it has only {available}"
         if others >= 0.1:  # noqa: PLR2004
-            rest = f"other programs use {others:.1f} of its {available}"
+            rest = f"other programs use {others:.1f} of the machine's {available} processors"
         return (
-            f"This machine may be too slow: {participants} participants at {kind} need about {need:.1f} processors, "
+            f"This machine may be too slow: {participants} participants ({kind}) need about {need:.1f} processors, "
             f"and {rest}. Frames may be lost. Record fewer participants, use a lower quality or frame rate, or close "
             "other programs."
         )

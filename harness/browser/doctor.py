@@ -110,7 +110,8 @@ class DoctorReport(BaseModel):
         table.add_row("browser", escape(f"{self.executable} ({self.how_found})") if self.executable else "none")
         table.add_row("version", self.version or "unknown")
         table.add_row(
-            "sandbox", {True: "on", False: "off: it does not work on this machine", None: "unknown"}[self.sandbox]
+            "sandbox",
+            {True: "on", False: "off: the sandbox does not work on this machine", None: "unknown"}[self.sandbox],
         )
         table.add_row("codecs", _listed(self.codecs))
         table.add_row("mixer", _listed(self.mixer))

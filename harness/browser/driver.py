@@ -24,7 +24,7 @@ class DriverProblem:
 
     def __str__(self) -> str:
         if self.package:
-            remedy = f"Install it as root: apt-get install {self.package}"
+            remedy = f"Install the missing library as root: apt-get install {self.package}"
         else:
             remedy = "Reinstall Playwright: pip install --force-reinstall playwright"
         return f"Playwright's driver failed to start: {self.reason}. {remedy}"
@@ -41,5 +41,5 @@ def driver_problem() -> DriverProblem | None:
         return None
     if library := re.search(r"(\S+\.so\S*): cannot open shared object file", answer.stderr):
         return DriverProblem(f"the library {library[1]} is missing", _PACKAGES.get(library[1]))
-    last = answer.stderr.strip().splitlines()[-1:] or [f"it exited with status {answer.returncode}"]
+    last = answer.stderr.strip().splitlines()[-1:] or [f"the driver exited with status {answer.returncode}"]
     return DriverProblem(last[0].rstrip("."), None)

@@ -76,7 +76,7 @@ class RecordConfig:
             message = f"record_name: {self.record_name!r} is not valid; use a string or None."
             raise ConfigError(message)
         if self.record_name is not None and len(self.record_name) > LONGEST_NAME:
-            message = f"record_name: {len(self.record_name)} characters are too many; use at most {LONGEST_NAME}."
+            message = f"record_name: {len(self.record_name)} characters is too long; use at most {LONGEST_NAME}."
             raise ConfigError(message)
         if not isinstance(self.names, bool):
             message = f"names: {self.names!r} is not valid; use True or False."

@@ -152,7 +152,7 @@ def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> 
         case Failure(kind="system", number=int() as number, message=refusal):
             return _not_written(target, OSError(number, refusal))
         case Failure(kind="memory"):
-            reason = f"it needs more than {MEMORY / 1e9:g} GB of memory"
+            reason = f"the conversion needs more than {MEMORY / 1e9:g} GB of memory"
         case Failure(kind="fault", message=fault):
             reason = f"this is a bug in the harness ({fault})"
     return ConfigError(f"{source} can't be converted to {to}: {reason}.")
@@ -209,7 +209,7 @@ def _encode(container: InputContainer, output: OutputContainer, to: Target, send
     video = container.streams.video[0] if to == "mp4" and container.streams.video else None
     audio = container.streams.audio[0] if container.streams.audio else None
     if video is None and audio is None:
-        message = "it has no audio" if to == "wav" else "it has no audio and no video"
+        message = "the recording has no audio" if to == "wav" else "the recording has no audio and no video"
         raise ValueError(message)
     video_encoder = _VideoEncoder(video, output) if video else None
     audio_encoder = _AudioEncoder(audio, output, to, send) if audio else None
@@ -305,7 +305,7 @@ class _AudioEncoder:
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (
-                f"its audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s of "
+                f"the audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s of "
                 "silence can be inserted; use --to mkv, which keeps all timestamps"
             )
             raise ValueError(message)

@@ -97,7 +97,7 @@ class Manifest(BaseModel):
     def _without_events_after(self, stored: list[Event]) -> Self:
         dropped = self.timeline.events[len(stored) :]
         at = dropped[0].at if dropped else 0.0
-        message = f"The manifest is full, so {len(dropped)} events from {at:.3f} s on are missing."
+        message = f"The manifest is full, so {len(dropped)} events from {at:.3f} s onward are missing."
         present = {event.participant for event in stored if event.event == "join"}
         timeline = Timeline(
             members=tuple(member for member in self.timeline.members if member.name in present),

@@ -70,12 +70,15 @@ class ServeOptions:
                 )
                 raise ConfigError(message)
             if code is not None and (len(code) > LONGEST_CODE or not code.isprintable()):
-                message = f"{option}: this code can't be typed; use at most {LONGEST_CODE} letters, digits and symbols."
+                message = (
+                    f"{option}: invalid code; use at most {LONGEST_CODE} letters, digits and symbols that can be typed "
+                    "on a keyboard."
+                )
                 raise ConfigError(message)
         if self.view_code is None:
             return
         if self.join_code is None:
-            message = "--view-code: without --code, everybody can join and see the recordings; set --code as well."
+            message = "--view-code: without --code, everybody can join and see the recordings; also set --code."
             raise ConfigError(message)
         if self.view_code.upper() == self.join_code.upper():
             message = "--view-code: this is the join code, which shows the recordings anyway; omit it or change it."

@@ -311,7 +311,7 @@ class Participant(MediaControls):
             if not self._page.alive:
                 self._raise_saved(str(error), error)
             if self._started and _knows_no_recording(self._page, error):
-                self._raise_saved(f"{self.name}'s page opened another document while it was recording.", error)
+                self._raise_saved(f"{self.name}'s page navigated to another document while it was recording.", error)
             raise
 
     def _raise_if_lost(self) -> None:

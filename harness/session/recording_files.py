@@ -85,7 +85,7 @@ class RecordingFiles:
         self.store_stop_duration(result)
         active = self._find(result["id"])
         if active is None:
-            message = f"The server no longer has the recording {result['name']}, so it can't be collected."
+            message = f"The server no longer has the recording {result['name']}, so its file can't be retrieved."
             raise recording_error(message)
 
         def is_wanted(url: str) -> bool:
@@ -144,7 +144,7 @@ class RecordingFiles:
             download_failure=reason,
             stop_to_file_ms=self._stop_to_file.get(active.id),
         )
-        _log.warning("The browser did not download %s (%s); it was taken from the spool.", recording.path, reason)
+        _log.warning("The browser did not download %s (%s); the file was taken from the spool.", recording.path, reason)
         return recording
 
     def _find(self, recording_id: str | None) -> ActiveRecording | None:

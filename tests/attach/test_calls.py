@@ -57,7 +57,7 @@ def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: En
 
     assert ["alice"] == [one.name for one in report.participants]
     # The harness can't mute Bob, because his tracks belong to the application.
-    with pytest.raises(InvalidStateError, match="controlled by the application"):
+    with pytest.raises(InvalidStateError, match="The application controls the microphone and camera"):
         bob.mute()
 
 

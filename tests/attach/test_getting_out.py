@@ -48,7 +48,7 @@ def assert_from_spool(recording: Recording, reason: str) -> None:
     assert reason in recording.download_failure
     report = verify(recording, complete=True)
     assert not {"container", "hash", "complete"} & {finding.check for finding in report.failures}
-    text = f"The browser did not download the file ({recording.download_failure}); it was taken from the spool."
+    text = f"The browser did not download the file ({recording.download_failure}); the file was taken from the spool."
     assert text in [finding.message for finding in report.warnings]
 
 
@@ -136,11 +136,11 @@ def test_user_of_the_page_gets_the_reason(room: Room, monkeypatch: pytest.Monkey
     alice.page.evaluate("() => { HTMLAnchorElement.prototype.click = () => undefined; }")
 
     with pytest.raises(
-        Error, match=r"The browser did not download out.webm \(it did not request the file within 1 s\)"
+        Error, match=r"The browser did not download out.webm \(the browser did not request the file within 1 s\)"
     ):
         alice.page.evaluate("() => window.client.downloadMediaRecording()")
 
-    assert_from_spool(alice.download_media_recording(), "it did not request the file within 1 s")
+    assert_from_spool(alice.download_media_recording(), "the browser did not request the file within 1 s")
     alice.page.evaluate("() => { delete HTMLAnchorElement.prototype.click; }")
     assert alice.download_media_recording().downloaded
 

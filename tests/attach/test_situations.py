@@ -220,7 +220,7 @@ def test_page_with_only_a_data_channel_is_in_no_call(join: Enter) -> None:
     alice = join("alice")
     change(alice.page, "openDataChannel()")
 
-    with pytest.raises(InvalidStateError, match="none of its WebRTC connections carries audio or video"):
+    with pytest.raises(InvalidStateError, match="none of the page's WebRTC connections carries audio or video"):
         alice.start_media_recording(record_config=SMALL)
 
 
@@ -232,7 +232,7 @@ def test_recording_of_a_page_that_opens_another_document_is_kept(room: Room, joi
     room.wait(seconds=1.5)
     alice.page.goto(f"{site.url}/empty.html")
 
-    with pytest.raises(RecordingError, match="opened another document") as error:
+    with pytest.raises(RecordingError, match="navigated to another document") as error:
         alice.stop_media_recording()
 
     assert error.value.recording is not None

@@ -223,7 +223,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
     finally:
         os.sched_setaffinity(0, processors)
 
-    assert "16 participants at 1280x720, 15 fps need about" in warning
+    assert "16 participants (1280x720, 15 fps) need about" in warning
     assert re.search(r"and (it has only|other programs use [\d.]+ of its) 1\. ", warning)
 
 

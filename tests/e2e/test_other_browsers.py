@@ -176,7 +176,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
         ("delete window.MediaRecorder;", "it has no MediaRecorder"),
         (
             "Object.defineProperty(navigator, 'userAgentData', { value: { brands: [{ brand: 'Another' }] } });",
-            "it is not built on Chromium",
+            "it is not based on Chromium",
         ),
     ],
 )

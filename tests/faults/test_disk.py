@@ -165,6 +165,6 @@ def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_de
     assert 0 == done.returncode, done.stderr
     recording = json.loads(done.stdout.splitlines()[-1])
     assert recording["downloaded"] is False
-    assert recording["download_failure"].startswith("TMPDIR has no space for ")
+    assert recording["download_failure"].startswith("not enough space for ")
     assert recording["download_failure"].endswith(str(disk))
-    assert "it was taken from the spool" in done.stderr
+    assert "the file was taken from the spool" in done.stderr

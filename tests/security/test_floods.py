@@ -237,5 +237,5 @@ def test_a_recording_that_grows_too_large_is_ended_and_published(audio_bytes: by
         (published,) = server.publish(tmp_path / "kept")
 
     assert f"the {half} bytes that the server accepts" in answer["message"]
-    assert published.recovered == "it reached the maximum size that the server accepts"
+    assert published.recovered == "the recording reached the maximum size that the server accepts"
     assert published.duration > 0.8

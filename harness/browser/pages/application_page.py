@@ -147,8 +147,8 @@ class ApplicationPage(DrivenPage):
         for state, frame in frames:
             if state["sandboxed"]:
                 message = (
-                    f"This page is not in a call: it has no WebRTC connection yet. Its iframe {frame.url} is "
-                    "sandboxed, which stops most calls: add allow-same-origin to its sandbox attribute."
+                    f"This page is not in a call: there is no WebRTC connection yet. The page's iframe {frame.url} "
+                    "is sandboxed, which prevents most calls: add allow-same-origin to its sandbox attribute."
                 )
                 raise InvalidStateError(message, page_log=list(self.log))
 
@@ -160,8 +160,8 @@ class ApplicationPage(DrivenPage):
             reason = "JavaScript is disabled. Create the page's context without java_script_enabled=False."
         elif not found:
             reason = (
-                "none of its frames can use WebRTC. The page must be loaded over https or from localhost, and not in "
-                "a sandboxed frame."
+                "none of the page's frames can use WebRTC. The page must be loaded over https or from localhost, and "
+                "not in a sandboxed frame."
             )
         else:
             return max(found, key=lambda one: (one[0]["connections"] > 0, one[0]["awake"], one[0]["connections"]))[1]

@@ -178,11 +178,11 @@ class PageDownloads:
 def _reason(failure: str, size: int) -> str:
     """Return the reason for a failed download; ``failure`` is Playwright's text."""
     if "accept_downloads" in failure or "acceptDownloads" in failure:
-        return "its context was created with accept_downloads=False"
+        return "the page's context was created with accept_downloads=False"
     # Playwright's browsers store downloads in this folder before Python saves them.
     folder = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
     with contextlib.suppress(OSError):
         if free_bytes(folder) < size:
-            return f"TMPDIR has no space for {megabytes(size)}: {folder}"
+            return f"not enough space for {megabytes(size)} in TMPDIR ({folder})"
     lines = failure.strip().splitlines()
     return f"the download failed: {lines[0].rstrip('.') if lines else 'no reason given'}"

@@ -34,17 +34,17 @@ _CAUSES: Final = (
     ),
     (
         r"Content Security Policy",
-        "the page's content security policy forbids it",
-        "Create its context with bypass_csp=True, or use Room.enter.",
+        "the page's content security policy blocks access to the server",
+        "Create the page's context with bypass_csp=True, or use Room.enter.",
     ),
     (
         r"ERR_CONNECTION_REFUSED",
-        "no server answers there",
+        "no server is listening at this address",
         'If the browser runs on another machine, connect to it with expose_network="<loopback>".',
     ),
     (
         r"Unexpected response code: (?!101)\d+",
-        "another server answers there",
+        "a different server responds at this address",
         "Let connections to this address pass through the browser's proxy unchanged.",
     ),
 )

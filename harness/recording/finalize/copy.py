@@ -116,7 +116,7 @@ def finalize(
             copy.run()
             finished = copy.finish()
     except (FFmpegError, EOFError) as error:
-        message = f"The recording at {raw} contains nothing that can be read ({error})."
+        message = f"The recording at {raw} contains no readable media ({error})."
         raise recording_error(message) from error
     finally:
         tail.close()
@@ -160,7 +160,7 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
                 written[source.type] += 1
                 ends[source.type] = at + duration
     except (FFmpegError, EOFError) as error:
-        message = f"The recording at {raw} contains nothing that can be read ({error})."
+        message = f"The recording at {raw} contains no readable media ({error})."
         raise recording_error(message) from error
     if not written:
         message = f"The recording at {raw} contains no audio and no video."

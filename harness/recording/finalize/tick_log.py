@@ -66,7 +66,7 @@ class EventLine(_Line):
     def _with_separate_time(cls, line: Any) -> Any:
         event = line["event"]
         if not isinstance(event, dict) or "time" not in event:
-            message = "the event has no time"
+            message = "the event has no 'time' field"
             raise ValueError(message)
         return {"time": event["time"], "event": {**_known_fields_of(event, Event), "at": 0.0}}
 

@@ -130,11 +130,11 @@ class ConnectedChild(Child):
         killed and SetupError is raised.
         """
         try:
-            why = "" if is_ready(self.deadline(_READY_WITHIN)) else "it gave no reason"
+            why = "" if is_ready(self.deadline(_READY_WITHIN)) else "the process gave no reason"
         except ConnectionError:
-            why = "it ended without giving a reason"
+            why = "the process exited without giving a reason"
         except TimeoutError:
-            why = "it was not ready in time"
+            why = "the process was not ready in time"
         except BaseException:
             self.end()
             raise

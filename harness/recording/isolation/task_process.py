@@ -32,7 +32,7 @@ _FILES: Final = 64
 _SILENT_FOR: Final = 60.0
 # Maximum length of a message, in bytes.
 _LONGEST_MESSAGE: Final = 65_536
-_CRASHED: Final = "it crashes the decoder"
+_CRASHED: Final = "the file crashes the decoder"
 _PROGRAM: Final = "from harness.recording.isolation.task_process import main; main()"
 
 

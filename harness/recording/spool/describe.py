@@ -112,7 +112,7 @@ def _write_statistics(source: Path, target: Path, zero_ms: float | None, finishe
         # A recording without statistics is better than no recording.
         with contextlib.suppress(OSError):
             target.unlink(missing_ok=True)
-        return [f"its statistics are lost: {error.strerror}"]
+        return [f"the statistics were lost: {error.strerror}"]
     return _unreadable_lines(unreadable, "statistics")
 
 
@@ -174,7 +174,7 @@ class _LogContents:
 
 def _unreadable_lines(lines: int, of: str) -> list[str]:
     """Return a list with a message about how many lines of a file were unreadable, or an empty list if none were."""
-    return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
+    return [f"{lines} {'line' if lines == 1 else 'lines'} of the {of} could not be read"] if lines else []
 
 
 def _statistics_line(line: bytes) -> dict[str, Any] | None:

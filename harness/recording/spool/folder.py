@@ -179,7 +179,7 @@ class Folder:
 
     def write_facts(self, facts: Facts) -> None:
         """Write ``recording.json`` atomically, so that a power cut leaves either the complete file or none."""
-        with room_for("the recording's facts file", self.facts), self.facts_part.open("x", encoding="utf-8") as file:
+        with room_for("the recording's properties", self.facts), self.facts_part.open("x", encoding="utf-8") as file:
             file.write(facts.model_dump_json())
             file.flush()
             os.fsync(file.fileno())

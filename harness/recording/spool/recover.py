@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
 
 KILLED: Final = "the program that was recording ended before the recording was stopped"
-NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
+NEVER_DOWNLOADED: Final = "the recording was finished but never downloaded"
 # Maximum sizes of ``recording.json`` and of the log, in bytes. The log grows by about 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
@@ -58,7 +58,7 @@ def recover(recordings: Path) -> list[Recovery]:
     """
     root = recordings / FOLDER
     if root.is_symlink():
-        return [_left(root, recording_error("it is a link, not a folder that contains recordings."))]
+        return [_left(root, recording_error("this path is a link, not a folder that contains recordings."))]
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
@@ -105,7 +105,7 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
                 "which is not part of a recording."
             )
     except OSError as error:
-        message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
+        message = _line(f"{message} The recording's folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
 
 
@@ -122,7 +122,7 @@ def _line(text: str) -> str:
 
 def _hold(folder: Folder) -> BinaryIO:
     if folder.path.is_symlink():
-        message = "it is a link, not a recording's folder."
+        message = "this path is a link, not a recording's folder."
         raise recording_error(message)
     try:
         return folder.hold()
@@ -201,14 +201,14 @@ def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> 
     except DiskFullError:
         raise
     except (ConfigError, RecordingError):
-        reason = f"{NEVER_DOWNLOADED}; its manifest is missing or damaged, or belongs to another file"
+        reason = f"{NEVER_DOWNLOADED}; the manifest is missing, is damaged, or describes a different file"
         return _publish_as_stamped(folder, path, facts, reason, recordings)
 
 
 def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
     """Publish a file that has the timestamps of its raw bytes, under the name ``recovered-ID``."""
     finished = copy_as_stamped(source, folder.partial)
-    reason = f"{why}, so the recording has the timestamps of its raw bytes, and its participants are unknown"
+    reason = f"{why}, so the recording uses the timestamps in the raw bytes, and its participants are unknown"
     known = _facts_as_stamped(folder, source, facts, finished)
     return _publish_described(folder, known, finished, reason, recordings, timed=False)
 

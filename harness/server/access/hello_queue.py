@@ -68,7 +68,7 @@ class HelloQueue:
             try:
                 return await socket.receive_message(until)
             except TimeoutError as error:
-                self._log.warning("Connections were closed because they did not send hello in time.")
+                self._log.warning("Connections were closed because they did not send their hello message in time.")
                 message = f"No message arrived for {within:g} s."
                 raise LimitError(message) from error
 
@@ -105,8 +105,8 @@ class HelloQueue:
                 await turn
         except TimeoutError as error:
             self._give_back(place)
-            self._log.warning("Connections were refused because too many others had not sent hello.")
-            text = "Too many connections have not yet sent hello; try again in a moment.\n"
+            self._log.warning("Connections were refused because too many others had not sent their hello message.")
+            text = "Too many connections have not yet sent their hello message; try again in a moment.\n"
             raise web.HTTPServiceUnavailable(text=text) from error
         except asyncio.CancelledError:
             self._give_back(place)
@@ -158,6 +158,8 @@ class HelloQueue:
                 due -= 1
                 place.given_up = True
                 place.socket.abort()
-                self._log.warning("Connections that had not sent hello were closed to make room for others.")
+                self._log.warning(
+                    "Connections that had not sent their hello message were closed to make room for others."
+                )
             elif self._timer is None:
                 self._timer = loop.call_later(_PATIENCE - silent, self._make_room)

@@ -141,7 +141,7 @@ class ServerLimits:
             value = float(match[1]) * _SUFFIXES[match[2]] if match else 0.0
             if not 0 < value <= _LARGEST or (integers[name] and value != int(value)):
                 wanted = "a whole number" if integers[name] else "a number"
-                span = f"above 0 and up to {_LARGEST / _SUFFIXES['G']:.0f}G"
+                span = f"greater than 0 and at most {_LARGEST / _SUFFIXES['G']:.0f}G"
                 message = (
                     f"--limit: {name.replace('_', '-')} must be {wanted} {span}, for example 10 or 2G, not {number!r}."
                 )

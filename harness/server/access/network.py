@@ -50,12 +50,12 @@ def _normal_ipv6(text: str) -> str:
         message = "it has a scheme" if "://" in text else "it has a port"
         raise ValueError(message)
     if "%" in text:
-        message = "browsers can't open an IPv6 address with a zone"
+        message = "browsers can't open an IPv6 address with a zone ID"
         raise ValueError(message)
     try:
         address = ipaddress.IPv6Address(text)
     except ValueError as error:
-        message = "it is not an IPv6 address"
+        message = "this is not a valid IPv6 address"
         raise ValueError(message) from error
     return str(address.ipv4_mapped or address)
 
@@ -65,20 +65,20 @@ def _normal_name(name: str) -> str:
         message = "it is empty"
         raise ValueError(message)
     if not name.isascii():
-        message = "write it in its ASCII form, which begins with xn--"
+        message = "write the name in its ASCII form, which begins with xn--"
         raise ValueError(message)
     if len(name) > _LONGEST_NAME:
-        message = f"it is longer than {_LONGEST_NAME} characters"
+        message = f"the name is longer than {_LONGEST_NAME} characters"
         raise ValueError(message)
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         try:
             return str(ipaddress.IPv4Address(name))
         except ValueError as error:
-            message = "it is not an IPv4 address"
+            message = "this is not a valid IPv4 address"
             raise ValueError(message) from error
     if not all(_LABEL.fullmatch(label) for label in labels):
-        message = "each part between dots must have 1 to 63 letters, digits and hyphens"
+        message = "each part between dots must consist of 1 to 63 letters, digits and hyphens"
         raise ValueError(message)
     return name
 

@@ -48,7 +48,7 @@ class Viewers:
             return [not_admitted(connection, wrong_code=hello.code is not None)]
         recordings = self._recordings(room)
         if recordings is None:
-            return [refusal(connection, "This server has no list of recordings.")]
+            return [refusal(connection, "This server does not provide a list of recordings.")]
         if len(self._tokens) >= self._limits.viewers:
             return [refusal(connection, f"The server is full: {self._limits.viewers} viewers.")]
         token = self._tokens[connection] = Token(role="viewer", room=room, subject=secrets.token_urlsafe(16))

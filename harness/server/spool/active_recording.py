@@ -183,7 +183,7 @@ class ActiveRecording:
 
     def size_error(self, part: str, max_bytes: int) -> RecordingError:
         """Return the error for a recording that ends because its bytes or its log reached the maximum size."""
-        self._end_reason = "it reached the maximum size that the server accepts"
+        self._end_reason = "the recording reached the maximum size that the server accepts"
         message = f"{part} would exceed the {max_bytes} bytes that the server accepts, so the recording was ended."
         return spool_error(message)
 

@@ -51,11 +51,11 @@ class Delivery:
 
     def _reason(self) -> str:
         if self._state == "expected":
-            return f"it did not request the file within {BEGINS_WITHIN:g} s"
+            return f"the browser did not request the file within {BEGINS_WITHIN:g} s"
         part = f"{megabytes(self._sent)} of {megabytes(self._size)}"
         if self._state == "interrupted":
-            return f"it closed the connection after {part}"
-        return f"it accepted no data for {_CONTINUES_WITHIN:g} s after {part}"
+            return f"the browser closed the connection after {part}"
+        return f"the browser accepted no data for {_CONTINUES_WITHIN:g} s after {part}"
 
     async def send(self, request: web.Request, path: Path, headers: Mapping[str, str]) -> web.StreamResponse | None:
         """Send the file, or the rest of a file whose beginning was sent earlier, and track the progress.

@@ -75,7 +75,7 @@ class Downloads:
         """
         if active.state != "finished":
             reason = f": {active.error}" if active.error else "."
-            message = f"The recording {active.id} can't be downloaded; it is {active.state}{reason}"
+            message = f"The recording {active.id} can't be downloaded; its state is {active.state!r}{reason}"
             raise spool_error(message)
         valid_until = self._clock() + DOWNLOAD_WITHIN
         delivery = Delivery(active.path.stat().st_size, etag=active.id)
@@ -192,4 +192,4 @@ def _content_type(mime_type: str) -> str:
 
 
 def _not_found() -> web.HTTPNotFound:
-    return web.HTTPNotFound(text="There is nothing at this address, or it has expired.\n")
+    return web.HTTPNotFound(text="There is nothing at this URL, or the URL has expired.\n")

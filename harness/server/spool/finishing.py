@@ -127,5 +127,7 @@ def finish_error(name: str, error: Exception) -> HarnessError:
         return error
     what = f"The recording {name} can't be finished"
     if isinstance(error, OSError):
-        return file_failure(what, error, advice=" Its raw bytes stay in the spool; 'harness recover' can finish it.")
+        return file_failure(
+            what, error, advice=" The raw bytes stay in the spool; 'harness recover' can finish the recording."
+        )
     return recording_error(f"{what}: {error}.")

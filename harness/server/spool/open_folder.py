@@ -96,7 +96,7 @@ class OpenFolder:
                 )
                 opened.pop_all()
         except OSError as error:
-            what = "The recording can't begin"
+            what = "The recording can't be started"
             raise file_failure(what, error) from error
         return cls(folder, facts, raw, JsonLines(log), JsonLines(statistics), lock)
 

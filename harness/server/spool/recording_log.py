@@ -118,7 +118,7 @@ class RecordingLog:
         ticks = self._ticks + len(written)
         seconds = time.monotonic() - self.opened_at + _TICKS_IN_ADVANCE
         if ticks > seconds * (self._facts.frame_rate or _MAX_FRAME_RATE) * _TICKS_PER_FRAME:
-            message = f"The page reported {ticks} ticks, more than the mixer can have written so far."
+            message = f"The page reported {ticks} ticks, more than the mixer could have written so far."
             raise spool_error(message)
         self._ticks = ticks
         self._lines.append({"first": first, "written": written})

@@ -252,7 +252,7 @@ class SpoolSockets:
         """
         delivery = self._downloads.delivery_of(active)
         if delivery is None:
-            message = "No download was requested, or its address has expired."
+            message = "No download was requested, or the download's URL has expired."
             raise spool_error(message)
 
         async def report() -> None:

@@ -34,14 +34,14 @@ class StatisticsLog:
         """Store the statistics of one connection, or drop them if the maximum size is reached."""
         line = encode_line(statistics.model_dump(exclude={"type"}))
         if self._dropped or self._lines.size + len(line) > self._max_bytes:
-            self._drop(statistics.time, f"they have reached the limit of {self._max_bytes} bytes")
+            self._drop(statistics.time, f"the statistics file has reached the limit of {self._max_bytes} bytes")
             return
         try:
             self._lines.append_line(line)
         except (OSError, RecordingError) as error:
             # A recording with incomplete statistics is better than no recording.
             reason = error.strerror if isinstance(error, OSError) else "the disk is full"
-            self._drop(statistics.time, f"they can't be written: {reason}")
+            self._drop(statistics.time, f"the statistics file can't be written: {reason}")
 
     def warn_of_dropped_lines(self) -> None:
         """Log how many lines of statistics were dropped."""
@@ -51,7 +51,7 @@ class StatisticsLog:
     def _drop(self, time: float, reason: str) -> None:
         self._dropped += 1
         if self._dropped == 1:
-            message = f"The WebRTC statistics are no longer stored: {reason}."
+            message = f"The WebRTC statistics are no longer being stored: {reason}."
             _log.warning("%s: %s", self._name, message)
             # If the disk is full, the error will be reported when the next chunk arrives.
             with contextlib.suppress(OSError, RecordingError):

@@ -214,7 +214,7 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
             yield Finding(check="complete", ok=False, expected="a manifest", got="none", message=text)
         return
     if reason := evidence.manifest.recording.download_failure:
-        text = f"The browser did not download the file ({reason}); it was taken from the spool."
+        text = f"The browser did not download the file ({reason}); the file was taken from the spool."
         yield Finding(check="complete", ok=True, warning=True, message=text)
     wrong = [*_interruptions(evidence.manifest, evidence.media.duration)]
     yield from limited(

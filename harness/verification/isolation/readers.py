@@ -112,7 +112,7 @@ def analyze_in_child(request: VerifyRequest) -> Report:
         result = _exchange(reader.connection, request, size=size, deadline=deadline)
     except (ProtocolError, ConnectionError):
         _POOL.discard(reader)
-        return request.unreadable_report("crashes the decoder that reads it.")
+        return request.unreadable_report("crashes the decoder.")
     except TimeoutError:
         _POOL.discard(reader)
         return request.unreadable_report(f"could not be read within {deadline.elapsed:.0f} s.")

@@ -78,7 +78,7 @@ def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Seq
             name = media.format.name
             ignored_tracks = tuple(_ignored_tracks(media))
     except (av.error.FFmpegError, ValueError) as error:
-        message = f"{path.name} is not a media file that can be read: {_reason(error)}."
+        message = f"{path.name} is not a readable media file: {_reason(error)}."
         raise UnreadableError(message) from error
     if not (video and video.times.size) and not (audio and audio.duration):
         message = f"{path.name} contains neither video nor audio that can be decoded."

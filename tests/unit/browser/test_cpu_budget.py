@@ -52,7 +52,7 @@ def test_warning_names_the_need_and_the_remedy() -> None:
     warning = CpuBudget().shortage(16 * (os.cpu_count() or 1), LARGE)
 
     assert warning is not None
-    assert "1280x720, 30 fps need about" in warning
+    assert "(1280x720, 30 fps) need about" in warning
     assert "a lower quality or frame rate" in warning
 
 

@@ -133,7 +133,7 @@ def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         RecordConfig(record_name=unit * 1001)
 
-    assert "record_name: 1001 characters are too many; use at most 1000." == str(refusal.value)
+    assert "record_name: 1001 characters is too long; use at most 1000." == str(refusal.value)
 
 
 def test_unknown_option_of_the_page_is_refused() -> None:

@@ -145,7 +145,7 @@ def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
     """If a recording without audio is converted to WAV, the error reports that it has no audio."""
     write_media(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=0.5, audio=False))
 
-    with pytest.raises(ConfigError, match=r"can't be converted to wav: it has no audio\."):
+    with pytest.raises(ConfigError, match=r"can't be converted to wav: the recording has no audio\."):
         convert(tmp_path / "take.webm", "wav")
 
     assert ["take.webm"] == [path.name for path in tmp_path.iterdir()]

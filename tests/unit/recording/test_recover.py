@@ -271,7 +271,7 @@ def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, au
 
     (recovery,) = recover(tmp_path)
 
-    assert "it is a link, not a recording's folder" in str(recovery)
+    assert "this path is a link, not a recording's folder" in str(recovery)
     assert (elsewhere / "raw.webm").is_file()
 
 
@@ -346,7 +346,7 @@ def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes)
     (left,) = recover(tmp_path)
 
     assert left.recording is None
-    assert f"{tmp_path / FOLDER} can't be recovered, and was left unchanged: it is a link" in str(left)
+    assert f"{tmp_path / FOLDER} can't be recovered, and was left unchanged: this path is a link" in str(left)
     assert "mine" == (project / "important.txt").read_text()
     with pytest.raises(RecordingError, match="is a link, so recordings would be stored somewhere else"):
         begun(tmp_path, audio_bytes)

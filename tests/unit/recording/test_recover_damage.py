@@ -91,7 +91,7 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes:
     recording = saved(tmp_path)
 
     assert tmp_path / "standup.webm" == recording.path
-    assert f"{KILLED}; 1 line of its log could not be read" == recording.recovered
+    assert f"{KILLED}; 1 line of the log could not be read" == recording.recovered
     timeline = Manifest.read(recording.manifest).timeline
     assert (Member(name="alice", marker=0),) == timeline.members
     assert [(-1.0, "join"), (0.5, "audio")] == [(event.at, event.event) for event in timeline.events]
@@ -129,7 +129,7 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio
 
     recording = saved(tmp_path)
 
-    assert f"{KILLED}; 1 line of its statistics could not be read" == recording.recovered
+    assert f"{KILLED}; 1 line of the statistics could not be read" == recording.recovered
     (one,) = statistics_of(recording.path).read_text().splitlines()
     assert ("bob", pytest.approx(0.25, abs=0.1)) == (json.loads(one)["participant"], json.loads(one)["at"])
 
@@ -205,7 +205,7 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
     recording = saved(tmp_path / "damaged")
 
-    assert "1 line of its log" in str(recording.recovered)
+    assert "1 line of the log" in str(recording.recovered)
     assert whole == times(recording.path)
 
 
@@ -315,7 +315,7 @@ def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, audio_bytes
     recording = saved(tmp_path)
 
     assert f"recovered-{active.id}.webm" == recording.path.name
-    assert "its manifest is missing or damaged" in str(recording.recovered)
+    assert "the manifest is missing, is damaged" in str(recording.recovered)
     assert before == packets(recording.path)
     assert recording.sha256 == sha256_of(recording.path)
     assert not active.folder.path.exists()

@@ -49,7 +49,7 @@ def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
 
 def test_crash_is_reported(tmp_path: Path) -> None:
     """If the confined process crashes, the parent raises an error and continues."""
-    with pytest.raises(CrashedError, match="it crashes the decoder"):
+    with pytest.raises(CrashedError, match="the file crashes the decoder"):
         messages_of("crashes", tmp_path / "partial")
 
 

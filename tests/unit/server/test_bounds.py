@@ -56,7 +56,7 @@ def test_statistics_beyond_the_limit_are_dropped_and_the_recording_continues(
 
     assert "finished" == active.state
     assert (
-        "The WebRTC statistics are no longer stored: they have reached the limit of 20000 bytes.",
+        "The WebRTC statistics are no longer being stored: the statistics file has reached the limit of 20000 bytes.",
     ) == manifest.alarms
     stored = statistics_of(active.path).read_text().splitlines()
     assert 0 < len(stored) < 20

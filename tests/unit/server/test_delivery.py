@@ -69,7 +69,9 @@ async def request(port: int, *headers: str) -> tuple[asyncio.StreamReader, async
 
 def test_client_that_does_not_request_the_file_is_reported(file: Path) -> None:
     """A page that has only asked for the file's URL has not yet requested the file."""
-    assert "it did not request the file within 0.3 s" == asyncio.run(Delivery(file.stat().st_size, "id").failure())
+    assert "the browser did not request the file within 0.3 s" == asyncio.run(
+        Delivery(file.stat().st_size, "id").failure()
+    )
 
 
 def test_client_that_stops_reading_is_reported(file: Path) -> None:
@@ -86,7 +88,7 @@ def test_client_that_stops_reading_is_reported(file: Path) -> None:
     failure = asyncio.run(stuck())
 
     assert failure is not None
-    assert failure.startswith("it accepted no data for 0.3 s after ")
+    assert failure.startswith("the browser accepted no data for 0.3 s after ")
     assert failure.endswith(" of 64 MB")
 
 
@@ -101,7 +103,7 @@ def test_client_that_closes_the_connection_is_reported(file: Path) -> None:
             writer.close()
             return await delivery.failure()
 
-    assert str(asyncio.run(cancelled())).startswith("it closed the connection after ")
+    assert str(asyncio.run(cancelled())).startswith("the browser closed the connection after ")
 
 
 def test_download_that_is_slow_but_continues_is_not_reported(file: Path) -> None:
@@ -139,7 +141,7 @@ def test_interrupted_download_can_be_resumed(file: Path) -> None:
                 assert LARGE - 1000 == len(await part.read())
             return alone, never, part.status, await whole.failure()
 
-    assert (200, "it did not request the file within 0.3 s", 206, None) == asyncio.run(resumed())
+    assert (200, "the browser did not request the file within 0.3 s", 206, None) == asyncio.run(resumed())
 
 
 def test_page_gets_the_outcome_of_its_download_even_after_a_reconnect(tmp_path: Path, audio_bytes: bytes) -> None:
@@ -176,4 +178,4 @@ def test_page_gets_the_outcome_of_its_download_even_after_a_reconnect(tmp_path: 
     with RoomServer(recordings=tmp_path, versions={}) as server:
         outcomes = asyncio.run(record(server))
 
-    assert ["it did not request the file within 0.3 s", None] == outcomes
+    assert ["the browser did not request the file within 0.3 s", None] == outcomes

@@ -174,7 +174,7 @@ def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
 
     manifest = active.finish_with_manifest()
 
-    assert ("its statistics are lost: No space left on device",) == manifest.alarms
+    assert ("the statistics were lost: No space left on device",) == manifest.alarms
 
 
 async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[str, Any]:

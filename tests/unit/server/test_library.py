@@ -291,5 +291,5 @@ def test_the_reason_for_a_failure_contains_no_folder(spool: Spool, tmp_path: Pat
     record(library, spool, b"nothing that can be read")
 
     reason = str(library.listed()[0]["reason"])
-    assert "contains nothing that can be read" in reason
+    assert "contains no readable media" in reason
     assert str(tmp_path) not in reason

@@ -62,11 +62,11 @@ def test_recording_that_continues_after_the_call_fails(tmp_path: Path) -> None:
 
 def test_recording_fails_if_the_page_was_out_of_the_call_for_a_while(tmp_path: Path) -> None:
     """The finding states the start and the end of the time in which nobody was in the call."""
-    lost = {"at": 1.0, "event": "call", "on": False, "message": "the connections are lost"}
+    lost = {"at": 1.0, "event": "call", "on": False, "message": "the connections were lost"}
 
     report = verified(tmp_path, CALL, IN_CALL, lost, {**IN_CALL, "at": 2.0})
 
-    assert ["Nobody was in the call from 1.00 to 2.00 s: the connections are lost."] == messages(report, "call")
+    assert ["Nobody was in the call from 1.00 to 2.00 s: the connections were lost."] == messages(report, "call")
 
 
 def test_participant_who_remains_alone_is_a_warning(tmp_path: Path) -> None:

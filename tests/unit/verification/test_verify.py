@@ -207,7 +207,7 @@ def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> N
     report = verify(gift)
 
     assert report.media is None
-    assert "is not a media file that can be read" in report.findings[0].message
+    assert "is not a readable media file" in report.findings[0].message
     assert [] == filmstrip(gift, 3.0)
     for target in get_args(Target):
         with pytest.raises(ConfigError, match="can't be converted"):

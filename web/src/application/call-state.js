@@ -42,7 +42,7 @@ export class CallState {
     const working = connections.filter(
       (connection) => !this.#hasLeft(connection) && !this.#isLost(connection),
     );
-    return working.length ? null : 'the connections are lost';
+    return working.length ? null : 'the connections were lost';
   }
 
   /** @param {RTCPeerConnection} connection */

@@ -199,9 +199,9 @@ export class ApplicationMedia extends Emitter {
 }
 
 const belongsToApplication = () =>
-  invalidState('Screen sharing is controlled by the application; change it there.');
+  invalidState('The application controls screen sharing; start or stop sharing in the application.');
 const ownDevices = () =>
   invalidState(
-    "The application uses the browser's own devices, which the harness can't unplug or replace; attach the page with " +
-      'media="synthetic" or a video file.',
+    "The application uses the browser's own devices, which the harness can't unplug or replace. " +
+      'Attach the page with media="synthetic" or a video file.',
   );

@@ -132,8 +132,8 @@ export class ApplicationRoom extends Emitter {
   checkRecordable() {
     if (this.#call.connections.length > 0) return;
     const found = this.#hooks.connections.size
-      ? 'none of its WebRTC connections carries audio or video'
-      : 'it has no WebRTC connection yet';
+      ? "none of the page's WebRTC connections carries audio or video"
+      : 'there is no WebRTC connection yet';
     throw invalidState(`This page is not in a call: ${found}. Join a call before recording.`);
   }
 

@@ -186,7 +186,9 @@ export class Devices extends Emitter {
   /** Throws if an application controls the microphone and camera. */
   #checkOurs() {
     if (this.media?.kind === 'application') {
-      throw invalidState('Microphone and camera are controlled by the application; switch them there.');
+      throw invalidState(
+        'The application controls the microphone and camera; switch them on or off in the application.',
+      );
     }
   }
 

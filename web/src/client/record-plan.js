@@ -56,7 +56,7 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   if (typeof name !== 'string') throw configError(`recordName: ${show(name)} is not valid; use a string.`);
   const characters = [...name].length;
   if (characters > LONGEST_NAME)
-    throw configError(`recordName: ${characters} characters are too many; use at most ${LONGEST_NAME}.`);
+    throw configError(`recordName: ${characters} characters is too long; use at most ${LONGEST_NAME}.`);
   const names = given['names'] ?? true;
   if (typeof names !== 'boolean') throw configError(`names: ${show(names)} is not valid; use true or false.`);
   const [width, height] = SIZES[/** @type {keyof typeof SIZES} */ (quality)];

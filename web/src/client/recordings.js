@@ -302,5 +302,5 @@ function sourcesOf(room, { id, name, videoTrack, audioTrack, info, markers, extr
 
 /** @param {import('./active-recording.js').Downloaded} result */
 const notDownloaded = ({ name, failure }) =>
-  `The browser did not download ${name} (${failure}). The server still has the file: allow this page to download ` +
-  'files, and try again.';
+  `The browser did not download ${name} (${failure}). ` +
+  'The server still has the file: allow this page to download files, and try again.';

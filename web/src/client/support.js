@@ -22,7 +22,7 @@ export function unsupported(
   const missing = PARTS.filter((part) => !(part in scope));
   const chromium = agent.userAgentData?.brands.some(({ brand }) => brand === 'Chromium') ?? false;
   if (missing.length === 0 && chromium) return null;
-  const lack = missing.length > 0 ? `it has no ${missing.join(', no ')}` : 'it is not built on Chromium';
+  const lack = missing.length > 0 ? `it has no ${missing.join(', no ')}` : 'it is not based on Chromium';
   return `This browser can't record a room: ${lack}. Use Chrome, Edge or Chromium.`;
 }
 

@@ -12,7 +12,7 @@ export function readFile(address) {
     socket.addEventListener('message', (/** @type {MessageEvent<Blob>} */ { data }) => void parts.push(data));
     socket.addEventListener('close', ({ code }) => {
       if (code === COMPLETE) resolve(new Blob(parts));
-      else reject(new Error(`The server did not send ${address}.`));
+      else reject(new Error(`The server did not send the complete file ${address}.`));
     });
   });
 }

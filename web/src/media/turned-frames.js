@@ -61,7 +61,7 @@ export class TurnedFrames {
     if (this.#context?.canvas.width !== width || this.#context.canvas.height !== height) {
       this.#context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
     }
-    if (!this.#context) throw new DOMException('No memory for a canvas', 'InvalidStateError');
+    if (!this.#context) throw new DOMException('Not enough memory for a canvas', 'InvalidStateError');
     this.#context.drawImage(frame, 0, 0, width, height);
     return new VideoFrame(this.#context.canvas, { timestamp, alpha: 'discard' });
   }

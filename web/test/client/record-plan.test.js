@@ -156,7 +156,7 @@ describe('an error names the option, the given value and the allowed values', ()
         plan({ recordConfig: { recordName: unit.repeat(1000) } }).config.recordName,
       );
       assert.equal(
-        'recordName: 1001 characters are too many; use at most 1000.',
+        'recordName: 1001 characters is too long; use at most 1000.',
         refusal({ recordConfig: { recordName: unit.repeat(1001) } }).message,
       );
     });

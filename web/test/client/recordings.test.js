@@ -186,14 +186,14 @@ describe('starting again', () => {
     client.on('recording-stalled', (detail) => messages.push(detail));
     await client.startMediaRecording();
     const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
-    spool.undelivered = 'it did not request the file within 5 s';
+    spool.undelivered = 'the browser did not request the file within 5 s';
 
     await client.startMediaRecording();
 
     assert.deepEqual(['spool1 close'], log.of('spool1 clean', 'spool1 close'));
     assert.equal('recording', client.getMediaRecording().state);
     const message =
-      'The browser did not download take.webm (it did not request the file within 5 s). The server still has the file: allow this page to download files, and try again.';
+      'The browser did not download take.webm (the browser did not request the file within 5 s). The server still has the file: allow this page to download files, and try again.';
     assert.deepEqual([{ id: 'id of spool1', message }], messages);
   });
 
@@ -202,7 +202,7 @@ describe('starting again', () => {
     await client.startMediaRecording();
     await client.stopMediaRecording();
     const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
-    spool.undelivered = 'it did not request the file within 5 s';
+    spool.undelivered = 'the browser did not request the file within 5 s';
 
     await assert.rejects(client.startMediaRecording(), { message: /The server still has the file/ });
 
@@ -215,14 +215,14 @@ describe('starting again', () => {
     await client.startMediaRecording(undefined, { useSpool: true });
     await client.stopMediaRecording();
     const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
-    spool.undelivered = 'it did not request the file within 5 s';
+    spool.undelivered = 'the browser did not request the file within 5 s';
 
     const first = await client.startMediaRecording(undefined, { useSpool: true });
     const second = await client.startMediaRecording(undefined, { useSpool: true });
 
     assert.deepEqual(
       [
-        ['id of spool1', 'it did not request the file within 5 s'],
+        ['id of spool1', 'the browser did not request the file within 5 s'],
         ['id of spool2', null],
       ],
       [first, second].map(({ released, downloaded }) => [released, downloaded[0]?.failure]),
@@ -308,12 +308,12 @@ describe('downloading', () => {
     const { client, stages, events } = await joined(context);
     await client.startMediaRecording();
     const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
-    spool.undelivered = 'it did not request the file within 5 s';
+    spool.undelivered = 'the browser did not request the file within 5 s';
 
     await assert.rejects(client.downloadMediaRecording(), {
       name: 'RecordingError',
       message:
-        'The browser did not download take.webm (it did not request the file within 5 s). ' +
+        'The browser did not download take.webm (the browser did not request the file within 5 s). ' +
         'The server still has the file: allow this page to download files, and try again.',
     });
     spool.undelivered = null;
@@ -326,11 +326,11 @@ describe('downloading', () => {
     const { client, stages, events } = await joined(context);
     await client.startMediaRecording();
     const spool = /** @type {import("../support/stages.js").FakeSpool} */ (stages[0]?.spool);
-    spool.undelivered = 'it did not request the file within 5 s';
+    spool.undelivered = 'the browser did not request the file within 5 s';
 
     const { id, failure } = await client.downloadMediaRecording({ useSpool: true });
 
-    assert.deepEqual(['id of spool1', 'it did not request the file within 5 s'], [id, failure]);
+    assert.deepEqual(['id of spool1', 'the browser did not request the file within 5 s'], [id, failure]);
     assert.deepEqual(['started', 'stopped'], events);
   });
 

@@ -24,8 +24,8 @@ test('the reason names the interface that a browser lacks', () => {
   assert.match(String(reason), /it has no MediaStreamTrackProcessor\. Use Chrome/);
 });
 
-test('a browser that is not built on Chromium is refused even with all interfaces', () => {
-  assert.match(String(unsupported(PARTS, {})), /not built on Chromium/);
+test('a browser that is not based on Chromium is refused even with all interfaces', () => {
+  assert.match(String(unsupported(PARTS, {})), /not based on Chromium/);
 });
 
 test('over plain http the reason is the address, not the browser', () => {

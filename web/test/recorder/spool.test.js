@@ -196,10 +196,10 @@ describe('requests', () => {
     socket.deliver({ type: 'address', url: '/1', name: 'a' });
     socket.deliver({ type: 'ack', bytes: 0, acked_seq: 0, tracks: [] });
     socket.deliver({ type: 'address', url: '/2', name: 'a' });
-    socket.deliver({ type: 'delivery', failure: 'it did not request the file within 5 s' });
+    socket.deliver({ type: 'delivery', failure: 'the browser did not request the file within 5 s' });
 
     assert.deepEqual(['/1', '/2'], [(await first).url, (await second).url]);
-    assert.equal('it did not request the file within 5 s', await delivery);
+    assert.equal('the browser did not request the file within 5 s', await delivery);
   });
 
   test("fail with the server's error", async (context) => {

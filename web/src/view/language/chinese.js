@@ -184,7 +184,7 @@ export const CHINESE_PATTERNS = [
     '录制在 15 秒内没有开始，收到的内容：$1。',
   ],
   [
-    /^The browser did not download (.+) \(it did not request the file within (\d+) s\)\. The server still has .+$/,
+    /^The browser did not download (.+) \(the browser did not request the file within (\d+) s\)\. The server still has .+$/,
     '浏览器在 $2 秒内没有开始下载 $1。服务器仍保留该文件：请允许此页面下载文件，然后重试。',
   ],
   [
