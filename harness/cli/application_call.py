@@ -104,7 +104,7 @@ class ApplicationCall:
             raise ConfigError(message) from error
         problem = open_page(participant.page, self.url, who=name, tolerant=self.script is not None)
         if problem:
-            print_message(f"{problem} The script continues on this page.")
+            print_message(f"{problem} Continuing with the script on the current page anyway.")
         if self.script:
             try:
                 self.script(participant.page, name)
@@ -151,7 +151,8 @@ class _WaitForCall:
             print_message(
                 f"{', '.join(missing)} could not be identified in the call at {self.call.shown_url} within "
                 f"{_IDENTIFIED_WITHIN:g} s; {first.name}'s page reports {', '.join(first.others)}. The recording "
-                "starts nevertheless. If this is correct, use --expect to specify who must be in the call."
+                "will start anyway. If these are the right participants, use --expect to specify who must be in the "
+                "call."
             )
 
     def wait(self, condition: Callable[[], object], what: str, names: tuple[str, ...] = ()) -> None:
@@ -176,7 +177,7 @@ class _WaitForCall:
             return self.problems[0]
         if self.call.script is None:
             return "If joining requires clicks or a form, give a --script that performs these steps."
-        return "Check that the script joins the same call for every participant; --headed shows the pages."
+        return "Check that the script joins the same call for every participant; use --headed to watch the pages."
 
 
 def _console(participant: Participant) -> str:

@@ -21,18 +21,22 @@ _CAUSES: Final = {
     "net::ERR_CERT_COMMON_NAME_INVALID": "the server's certificate is for another host",
     "net::ERR_CERT_DATE_INVALID": "the server's certificate has expired or is not valid yet",
     _CERTIFICATE: "the server's certificate is not valid",
-    "net::ERR_CONNECTION_REFUSED": "nothing listens at this address. Check the host and the port, and start the server",
-    "net::ERR_NAME_NOT_RESOLVED": "the host's name is unknown. Check the spelling and the DNS",
+    "net::ERR_CONNECTION_REFUSED": (
+        "nothing is listening at this address. Check the host and the port, and start the server"
+    ),
+    "net::ERR_NAME_NOT_RESOLVED": "the host name can't be resolved. Check the spelling and the DNS settings",
     "net::ERR_ADDRESS_UNREACHABLE": "there is no route to the host. Check the network and the VPN",
-    "net::ERR_INTERNET_DISCONNECTED": "this machine has no network. Check the network and the VPN",
-    "net::ERR_CONNECTION_TIMED_OUT": "the server does not answer. Check the host, the port and the firewall",
+    "net::ERR_INTERNET_DISCONNECTED": "this machine has no network connection. Check the network and the VPN",
+    "net::ERR_CONNECTION_TIMED_OUT": "the server is not responding. Check the host, the port and the firewall",
     "net::ERR_CONNECTION_RESET": "the server closed the connection. Check whether the port expects http or https",
     "net::ERR_EMPTY_RESPONSE": "the server closed the connection. Check whether the port expects http or https",
     "net::ERR_SSL_PROTOCOL_ERROR": "the server does not use TLS on this port. Give an address that begins with http://",
-    "net::ERR_TOO_MANY_REDIRECTS": "the server redirects in a loop. Check the login, for example --storage-state",
-    "Download is starting": "the server sends a file instead of a page. Check the address",
+    "net::ERR_TOO_MANY_REDIRECTS": (
+        "the server redirects in an endless loop. Check the login, for example the file in --storage-state"
+    ),
+    "Download is starting": "the server sent a file to download instead of a page. Check the address",
     "net::ERR_UNSAFE_PORT": "Chrome blocks this port. Serve the application on another port",
-    "net::ERR_PROXY_CONNECTION_FAILED": "the proxy does not answer. Check the proxy settings of this machine",
+    "net::ERR_PROXY_CONNECTION_FAILED": "the proxy is not responding. Check the proxy settings of this machine",
 }
 IGNORE_CERTIFICATE: Final = "Use --ignore-https-errors to accept the certificate if you trust the server."
 
@@ -71,7 +75,7 @@ def open_page(page: Page, url: str, *, who: str, tolerant: bool) -> str | None:
 def certificate_error(text: str) -> str | None:
     """Return a sentence about the certificate error that ``text`` mentions, or None if it mentions none."""
     code = next((word.strip(".,:;()'\"") for word in text.split() if _CERTIFICATE in word), None)
-    return f"A server's certificate was refused ({code}). {IGNORE_CERTIFICATE}" if code else None
+    return f"Chrome rejected a server's certificate ({code}). {IGNORE_CERTIFICATE}" if code else None
 
 
 def _http_error(answers: list[Response], url: str, who: str) -> str | None:
@@ -81,7 +85,7 @@ def _http_error(answers: list[Response], url: str, who: str) -> str | None:
     status, place = answers[-1].status, without_credentials(answers[-1].url)
     requested = without_credentials(url)
     redirected = "" if _same(place, requested) else f" redirected to {place}, which"
-    what = f"{requested}{redirected} answered {status}{_phrase(status)} when {who} opened it"
+    what = f"{requested}{redirected} returned {status}{_phrase(status)} when {who} opened it"
     return f"--url: {what}. {_remedy(status, redirected=bool(redirected))}"
 
 
@@ -98,28 +102,28 @@ def _phrase(status: int) -> str:
 def _remedy(status: int, *, redirected: bool) -> str:
     if status == HTTPStatus.UNAUTHORIZED:
         where = (
-            " The password is sent only to the server that --url names, so give the final address."
+            " The password is sent only to the server in --url, so set --url to the address after the redirect."
             if redirected
             else ""
         )
-        return f"Give the user name and the password with --http-credentials, or a login with --storage-state.{where}"
+        return f"Pass the user name and password with --http-credentials, or a saved login with --storage-state.{where}"
     if status == HTTPStatus.FORBIDDEN:
         return "Check the login (--storage-state, --http-credentials) and the headers (--header)."
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return "This machine's proxy requires a login; check the proxy settings."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "The server or its proxy has an error; check its log."
-    return "Check the address; if the page joins a call nevertheless, give a --script."
+    return "Check the address. If the page can join a call despite this error, use --script."
 
 
 def _cause(error: PlaywrightError, answers: list[Response]) -> str:
     if error.name == "TimeoutError":
         if answers:
             return (
-                f"the server answered {answers[-1].status}, but the page did not finish loading within "
+                f"the server returned {answers[-1].status}, but the page did not finish loading within "
                 f"{_LOADED_WITHIN:g} s."
             )
-        return f"the server did not answer within {_LOADED_WITHIN:g} s. Check the host, the port and the firewall."
+        return f"the server did not respond within {_LOADED_WITHIN:g} s. Check the host, the port and the firewall."
     first = error.message.splitlines()[0].removeprefix("Page.goto: ")
     code = first.partition(" at ")[0].rstrip(".")
     cause = next((cause for known, cause in _CAUSES.items() if code.startswith(known)), None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.servers.application_site import Site
 
 ACCESS: dict[str, Any] = {"ignore_https_errors": True, "credentials": (USER, PASSWORD)}
-LOGIN = "Give the user name and the password with --http-credentials, or a login with --storage-state."
+LOGIN = "Pass the user name and password with --http-credentials, or a saved login with --storage-state."
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_missing_or_wrong_password_names_the_options(
 
     message = failure(open_address, url, ignore_https_errors=True, credentials=credentials)
 
-    assert f"--url: {url} answered 401 (Unauthorized) when alice opened it. {LOGIN}" == message
+    assert f"--url: {url} returned 401 (Unauthorized) when alice opened it. {LOGIN}" == message
 
 
 def test_password_in_the_address_is_used_but_not_shown(
@@ -81,7 +81,7 @@ def test_password_in_the_address_is_used_but_not_shown(
 
     message = failure(open_address, missing, ignore_https_errors=True, headers={HEADER: "42"})
 
-    assert f"--url: https://{host}/missing.html answered 404 (Not Found) when alice opened it. " in message
+    assert f"--url: https://{host}/missing.html returned 404 (Not Found) when alice opened it. " in message
 
 
 def test_page_with_an_http_error_is_accepted_for_a_script(
@@ -94,7 +94,7 @@ def test_page_with_an_http_error_is_accepted_for_a_script(
 
     assert (
         (
-            f"--url: {url} answered 403 (Forbidden) when alice opened it. Check the login (--storage-state, "
+            f"--url: {url} returned 403 (Forbidden) when alice opened it. Check the login (--storage-state, "
             "--http-credentials) and the headers (--header)."
         )
         == answered
@@ -107,8 +107,8 @@ def test_missing_page_is_reported(open_address: Callable[..., str | None], site:
     url = f"{site.url}/missing.html"
 
     assert (
-        f"--url: {url} answered 404 (Not Found) when alice opened it. Check the address; if the page joins a call "
-        "nevertheless, give a --script."
+        f"--url: {url} returned 404 (Not Found) when alice opened it. Check the address. If the page can join a "
+        "call despite this error, use --script."
     ) == failure(open_address, url)
 
 
@@ -120,8 +120,8 @@ def test_server_that_does_not_answer_properly_is_reported(open_address: Callable
     unknown = failure(open_address, "https://harness.invalid/")
     mistaken = failure(open_address, site.url.replace("https", "http"))
 
-    assert "net::ERR_CONNECTION_REFUSED: nothing listens at this address. Check the host and the port" in refused
-    assert "net::ERR_NAME_NOT_RESOLVED: the host's name is unknown. Check the spelling and the DNS" in unknown
+    assert "net::ERR_CONNECTION_REFUSED: nothing is listening at this address. Check the host and the port" in refused
+    assert "net::ERR_NAME_NOT_RESOLVED: the host name can't be resolved. Check the spelling" in unknown
     assert "Check whether the port expects http or https" in mistaken
 
 
@@ -138,6 +138,6 @@ def test_server_that_never_answers_is_reported(
         message = failure(open_address, url)
 
     assert (
-        f"--url: {url} can't be opened: the server did not answer within 1 s. Check the host, the port and the "
+        f"--url: {url} can't be opened: the server did not respond within 1 s. Check the host, the port and the "
         "firewall."
     ) == message

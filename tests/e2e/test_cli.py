@@ -164,8 +164,8 @@ def test_serve_prints_how_to_join_and_runs_until_interrupted(tmp_path: Path) -> 
         assert 130 == program.wait(10)
 
     assert "<title>Recording room</title>" in page
-    assert any(re.match("who can open it +everybody on this machine", line) for line in lines)
-    assert any(re.match("to join +open it in Chrome", line) for line in lines)
+    assert any(re.match("who can open it: +everybody on this machine", line) for line in lines)
+    assert any(re.match("to join: +open the address in Chrome", line) for line in lines)
     assert any(str(tmp_path / "recordings") in line for line in lines)
 
 

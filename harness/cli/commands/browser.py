@@ -16,7 +16,7 @@ def browser() -> None:
 
 @app.command()
 def install(*, debug: DebugOption = False) -> None:
-    """Install Playwright's Chromium, or Debian's package ``chromium``, unless Chrome is already installed.
+    """Install Playwright's Chromium, or Debian's ``chromium`` package, unless Chrome is already installed.
 
     For example:
 

@@ -25,7 +25,9 @@ _SHOWN: Final = 10
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to convert. The file is not changed.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Recording to convert. The original file is not changed.")
+    ],
     *,
     to: Annotated[
         Target,
@@ -41,7 +43,10 @@ def convert(
         Path | None,
         typer.Option(
             envvar="HARNESS_OUTPUT",
-            help="Path of the new file, which must not exist. By default, the file is stored next to the recording.",
+            help=(
+                "Path of the new file. An existing file is never overwritten. By default, the new file is stored next "
+                "to the recording."
+            ),
             metavar="FILE",
         ),
     ] = None,

@@ -55,7 +55,10 @@ def record(
         typer.Argument(
             metavar="NAME",
             callback=is_text,
-            help="Names of the participants. The first participant records. The default is alice, bob and carol.",
+            help=(
+                "Names of the participants. The first participant makes the recording. The default is alice, bob and "
+                "carol."
+            ),
         ),
     ] = None,
     *,
@@ -115,7 +118,7 @@ def record(
         str | None,
         typer.Option(
             envvar="HARNESS_URL",
-            help="Address of another web application whose call is recorded instead of our own room.",
+            help="Address of another web application, whose call is recorded instead of one in the harness's own room.",
             metavar="URL",
         ),
     ] = None,
@@ -134,8 +137,8 @@ def record(
             callback=one_per_line,
             help=(
                 "File with cookies and local storage saved by Playwright, if --url requires a login. With NAME=FILE, "
-                "the file is used only for one participant. This option can be repeated. The environment variable "
-                "contains one value per line."
+                "the file is used only for the participant NAME. This option can be repeated. In the environment "
+                "variable, put each value on its own line."
             ),
             metavar="[NAME=]FILE",
         ),
@@ -146,7 +149,7 @@ def record(
             "--ignore-https-errors",
             envvar="HARNESS_IGNORE_HTTPS_ERRORS",
             help=(
-                "Accept certificates that are not valid, for example self-signed ones. Certificates of localhost are "
+                "Accept certificates that are not valid, for example self-signed ones. Certificates for localhost are "
                 "always accepted."
             ),
         ),
@@ -168,8 +171,8 @@ def record(
             envvar="HARNESS_HEADER",
             callback=one_per_line,
             help=(
-                "HTTP header that is sent with every request of the pages, for example 'X-Test-Run: 42'. This option "
-                "can be repeated. The environment variable contains one header per line."
+                "HTTP header to send with every request that the pages make, for example 'X-Test-Run: 42'. This "
+                "option can be repeated. In the environment variable, put each header on its own line."
             ),
             metavar="NAME: VALUE",
         ),
@@ -179,9 +182,9 @@ def record(
         typer.Option(
             envvar="HARNESS_EXPECT_PARTICIPANTS",
             help=(
-                "Participants who must be in the call at --url for the whole recording, for example alice,bob. Give "
-                "names as in the report. The default is every NAME, or only the first one if the media is not "
-                "synthetic or with --recorder local, because the others can't be identified."
+                "Participants who must be in the call at --url for the whole recording, for example alice,bob. Use "
+                "the names that appear in the report. The default is every NAME. With --recorder local, or if the "
+                "media is not synthetic, the default is only the first NAME, because the others can't be identified."
             ),
             metavar="NAMES|none",
         ),

@@ -221,12 +221,12 @@ def _invitation(urls: list[str], folder: Path, options: ServeOptions) -> str:
         (
             f"The room is at {urls[0]}",
             *(f"             and {url}" for url in others),
-            f"  who can open it  {audience}",
-            *([f"  code to join     {code}"] if code else []),
-            *([f"  code to view     {view_code} (gives access only to the recordings)"] if view_code else []),
-            "  to join          open it in Chrome and enter a name; use another window for a second participant",
-            "  to record        press Start next to the tiles, and Stop at the end",
-            f"  recordings       are stored in {folder}, and listed on the page with their results",
-            "  to stop          Ctrl-C",
+            f"  who can open it:   {audience}",
+            *([f"  code for joining:  {code}"] if code else []),
+            *([f"  code for viewing:  {view_code} (gives access only to the recordings)"] if view_code else []),
+            "  to join:           open the address in Chrome and enter a name; use one window for each participant",
+            "  to record:         press Start next to the tiles, and Stop at the end",
+            f"  recordings:        stored in {folder}, and listed on the page with their results",
+            "  to stop:           press Ctrl-C",
         )
     )

@@ -48,8 +48,8 @@ def verify(
         typer.Option(
             envvar="HARNESS_PARTICIPANTS",
             help=(
-                "Participants who must be in the call for the whole recording, for example alice,bob. They may be "
-                "muted, and may have the camera off."
+                "Participants who must be in the call for the whole recording, for example alice,bob. The "
+                "participants may be muted or have their cameras off."
             ),
             metavar="NAMES",
         ),

@@ -124,7 +124,7 @@ URL = "https://tester:secret@localhost:8443/room/1"
 CALL = "call at https://localhost:8443/room/1"
 SCRIPT = "If joining requires clicks or a form, give a --script that performs these steps."
 CERTIFICATE = (
-    "A server's certificate was refused (net::ERR_CERT_AUTHORITY_INVALID). Use --ignore-https-errors to accept the "
+    "Chrome rejected a server's certificate (net::ERR_CERT_AUTHORITY_INVALID). Use --ignore-https-errors to accept the "
     "certificate if you trust the server."
 )
 

@@ -46,7 +46,7 @@ def test_room_behind_a_proxy_gets_a_generated_join_code(tmp_path: Path) -> None:
     """The program prints the join code, and a participant can't join without it."""
     with running_harness("serve", "--port", "0", "--origin", PROXIED, folder=tmp_path) as program:
         text = invitation(program)
-        found = re.search(r"code to join +([A-Z2-9]{4}(?:-[A-Z2-9]{4}){2})$", text, re.MULTILINE)
+        found = re.search(r"code for joining: +([A-Z2-9]{4}(?:-[A-Z2-9]{4}){2})$", text, re.MULTILINE)
         assert found, text
         url = re.findall(r"http://localhost:\d+|http://127\.0\.0\.1:\d+", text)[0]
 
@@ -65,5 +65,5 @@ def test_room_that_only_this_machine_can_reach_needs_no_code(tmp_path: Path) -> 
         url = re.findall(r"http://localhost:\d+|http://127\.0\.0\.1:\d+", text)[0]
         welcome = asyncio.run(join(url, None, url))
 
-    assert "code to join" not in text
+    assert "code for joining" not in text
     assert "welcome" == welcome["type"]
