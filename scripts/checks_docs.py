@@ -47,11 +47,12 @@ out.
 A synthetic participant sends *markers* in video and audio. In the video, a strip of cells encodes the participant's
 number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. With these
 markers, the harness can measure when each participant is visible and audible, which frames are repeated or skipped, and
-the A/V offset. Participants with a real camera or a video file have no markers. Only the checks of the whole file cover
-such participants, and the check `presence` reports a warning.
+the A/V offset. Participants with a real camera or a video file have no markers. For participants without markers, only
+the checks of the whole file run, and the check `presence` reports a warning.
 
-The *manifest* next to the file specifies what the file should contain: participants, their times and tiles, size and
-frame rate. Without a manifest, fewer checks run, and a warning lists the checks that did not run.
+The *manifest* next to the file specifies what the file should contain: the participants, the times and tiles in
+which they should appear, and the size and frame rate of the video. Without a manifest, fewer checks run, and a warning
+lists the checks that did not run.
 
 ## Measurements of a participant
 
@@ -64,9 +65,9 @@ the same measurements.
 | fps | `video.frame_rate` | fps | Number of distinct frames per second while the participant is visible. |
 | repeated | <span class="variable">`video.repeated_percent`</span> | % | Share of the participant's frames that repeat the previous frame. Repetitions that result from an exact conversion of the frame rate do not count. |
 | skipped | <span class="variable">`video.skipped_percent`</span> | % | Number of the sender's frames that are missing from the file, relative to the frames in the file. |
-| frozen | `video.frozen` | s | Total time during which one frame is shown for longer than 0.2 s. |
+| frozen | `video.frozen` | s | Total duration of all intervals in which one frame is shown for longer than 0.2 s. |
 | audible | `audio.audible` | s | Total time during which the participant's tone can be detected in the audio. |
-| A/V | `av_offset_ms` | ms | Median A/V offset: the time of the audio minus the time of the video. It is positive if the audio is late. |
+| A/V | `av_offset_ms` | ms | Median A/V offset: the time of the audio minus the time of the video. The offset is positive if the audio is late. |
 | | `drift_ppm` | ppm | How fast the A/V offset grows, measured over at least one minute. |
 | | `delay_ms` | ms | Time from the capture of a frame to the frame's time in the file. |
 
@@ -76,7 +77,8 @@ who is not listed in a manifest is named after their marker, for example `marker
 
 ## Change limits
 
-The tables below list the default of each limit and the reason for it. A larger limit makes a check more tolerant.
+The tables below list the default value of each limit and the reason for that value. A larger limit makes a check
+more tolerant.
 
 In Python, pass [`Limits`](reference.md#harness.Limits):
 

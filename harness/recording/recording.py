@@ -58,7 +58,7 @@ class Recording(BaseModel):
     started_at: Text
     """Time at which the recording started, in UTC (ISO 8601)."""
     stop_to_file_ms: Moment | None = None
-    """Time from the call that stopped the recording to the finished file, in milliseconds; None if not measured."""
+    """Time from the request to stop the recording to the finished file, in milliseconds; None if not measured."""
     downloaded: bool | None = None
     """Whether the browser downloaded the file. False if the browser was asked to download the file but did not, so the
     file was taken from the spool. None if no download was requested."""

@@ -85,7 +85,7 @@ class Event(BaseModel):
     marker: Annotated[int, Field(ge=0, le=255)] | None = None
     """For ``track``: the number of the marker in the track, modulo 16 for audio; None if no marker has been found."""
     on: bool | None = None
-    """For ``call``, ``track``, ``video``, ``audio`` and ``network``: the new state."""
+    """For ``call``, ``track``, ``video``, ``audio`` and ``network``: the new state, True for on and False for off."""
     tiles: tuple[Tile, ...] | None = None
     """For ``layout``: all tiles of the video from this time on."""
     seconds: Seconds | None = None

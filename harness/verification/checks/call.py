@@ -32,7 +32,7 @@ def call(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 ok=False,
                 at=milliseconds(at),
                 expected="in a call",
-                got="in no call",
+                got="not in a call",
                 message=f"Nobody was in the call {_when(at, duration)}: {reasons[at]}.",
             )
             for at in over

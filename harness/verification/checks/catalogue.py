@@ -40,7 +40,7 @@ CHECKS: Final = (
     ),
     Check("call", "Was the page in the call for the whole recording?", call.call),
     Check("frozen", "Is every participant's video free of freezes?", smoothness.frozen),
-    Check("repeated", "Does the file show each of a participant's frames exactly once?", smoothness.repeated),
+    Check("repeated", "Does the file show every frame of each participant exactly once?", smoothness.repeated),
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
     Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),

@@ -34,19 +34,19 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "The file's format does not match its suffix: `.mkv` must be Matroska, `.mp4` and `.m4a` "
                 "must be MP4, `.wav` must be WAV, and a file with any other suffix must be WebM."
             ),
-            "The file has no Duration or no Cues, or a seek to the middle of the file ends in the wrong place.",
+            "The file has no Duration or no Cues, or seeking to the middle of the file ends up in the wrong place.",
             "A track contains no packets, or a packet can't be decoded.",
             "Timestamps do not increase.",
             "The file is truncated.",
             "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
-            "The first frame or the first audio begins later than `start`.",
+            "The video or the audio begins later than `start`.",
             (
                 "Two consecutive keyframes, or the last keyframe and the end of the file, are further apart than "
                 "`keyframe`."
             ),
             (
-                "According to the manifest, a track is missing, the codec is wrong, or an audio recording contains "
-                "video. A converted file may have different codecs, and a `.wav` file has no video."
+                "According to the manifest, a track is missing, the codec is wrong, or an audio-only recording "
+                "contains video. A converted file may have different codecs, and a `.wav` file has no video."
             ),
         ),
         warns=("The file contains additional tracks, which are not checked.",),
@@ -81,15 +81,15 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         fails=(
             "The time between consecutive frames is not within `gap_ms` of a multiple of the frame duration.",
             "More frames are missing than the manifest reports, which means that the file was changed afterwards.",
-            "More than `missed_percent` of the frames are missing, even if the manifest reports these frames.",
+            "More than `missed_percent` of the frames are missing, even if the manifest reports them as missed.",
             "The audio has a gap that is longer than `audio_gap`.",
         ),
         warns=(
             (
                 "Up to `missed_percent` of the frames are missing because the machine was too busy, and the manifest "
-                "counts all of them."
+                "accounts for all of these frames."
             ),
-            "The frame rate varies and there is no manifest that specifies it, so missing frames can't be detected.",
+            "The frame rate varies, and no manifest specifies the requested rate, so missing frames can't be detected.",
         ),
         limits=("gap_ms", "missed_percent", "audio_gap"),
         needs="The check needs only the file. If there is a manifest, the check also uses its frame rate and its "
@@ -106,8 +106,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Without a manifest: at least 95 % of the recording is black.",
         ),
         limits=("black", "edge"),
-        needs="The check needs a video track. The check has no result if no participant is expected to be visible for "
-        "long enough to be checked.",
+        needs="The check needs a video track. The check has no result if no participant is expected to be visible "
+        "long enough for a check.",
     ),
     "silent": CheckDescription(
         measures="The check finds intervals in which the audio track is completely silent.",
@@ -123,8 +123,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("silent", "edge"),
-        needs="The check needs an audio track. The check has no result if no participant is expected to be audible for "
-        "long enough to be checked.",
+        needs="The check needs an audio track. The check has no result if no participant is expected to be audible "
+        "long enough for a check.",
     ),
     "presence": CheckDescription(
         measures="The check determines when each participant is visible and audible, and whether the participant's "
@@ -136,14 +136,15 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             "A participant is visible outside their own tile for longer than `absence`.",
             (
-                "A participant is visible or audible for longer than `absence` although the participant was "
-                "absent, or the camera or microphone was off."
+                "A participant is visible or audible for longer than `absence`, although they were absent or had the "
+                "camera or microphone off."
             ),
             "An expectation is violated for longer than `absence`.",
             (
                 "A participant who is expected for the whole recording (`expected`, `--participants`, `--expect`) was "
-                "not in the call for longer than `absence`, or at the start or the end for longer than `absence` and "
-                "`edge` together. Without a manifest: an expected participant is neither visible nor audible anywhere."
+                "missing from the call for longer than `absence`. At the start and the end of the recording, the limit "
+                "is `absence` plus `edge`. Without a manifest: an expected participant is neither visible "
+                "nor audible anywhere."
             ),
             (
                 "An expectation can't be checked: the participant is not in the recording or has no marker, "
@@ -158,21 +159,21 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "There is no manifest. The warning lists the checks that did not run.",
         ),
         limits=("absence", "edge", "duration"),
-        needs="The check needs markers, and a manifest or expectations. The check ignores intervals in which the whole "
-        "video or audio is missing, because other checks report such intervals.",
+        needs="The check needs markers, and either a manifest or expectations. The check ignores intervals in which "
+        "the whole video or audio is missing, because other checks report such intervals.",
     ),
     "call": CheckDescription(
-        measures="The check applies to recordings of another application's call. It reads from the manifest when the "
-        "recording page was in the call, and when other participants were.",
+        measures="The check applies to recordings of calls in other applications. The check uses the manifest to "
+        "determine when the recording page and the other participants were in the call.",
         fails=(
             (
-                "For longer than `absence`, the page was in no call: it had closed its connections, the connections "
-                "were lost, or everybody else had hung up."
+                "For longer than `absence`, the page was not in a call: it had closed its connections, the "
+                "connections were lost, or everybody else had hung up."
             ),
         ),
         warns=("For longer than `absence`, the recording participant was alone in the call.",),
         limits=("absence",),
-        needs="The check needs the manifest of a recording of another application's call.",
+        needs="The check needs a manifest, and the recording must be of a call in another application.",
     ),
     "frozen": CheckDescription(
         measures="The check measures how long each participant's video shows the same frame.",
@@ -215,7 +216,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("av_offset_ms", "own_av_offset_ms"),
-        needs="The check needs markers in video and audio. The manifest specifies the recording participant.",
+        needs="The check needs markers in video and audio. The manifest specifies which participant "
+        "made the recording.",
     ),
     "drift": CheckDescription(
         measures="The check measures how fast the A/V offset of each participant grows, in ppm: microseconds "
@@ -229,15 +231,15 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         measures="The check measures the times at which the last frame and the audio end, in seconds.",
         fails=(
             (
-                "The end of the file differs by more than `duration` from the expected duration, from the "
-                "duration in the manifest, from the container's Duration, or from the time that passed on the "
-                "page's clock."
+                "The duration of the recording differs by more than `duration` from the expected duration, from the "
+                "duration in the manifest, from the container's Duration, or from the elapsed time on the page's "
+                "clock."
             ),
             "The video and the audio end more than `duration` apart.",
         ),
         limits=("duration",),
-        needs="The check needs only the file. The duration is also compared with the duration in the manifest, and "
-        "with the duration that the caller expects (`duration`, `--duration`).",
+        needs="The check needs only the file. If there is a manifest, or the caller specifies an expected duration "
+        "(`duration`, `--duration`), the check also compares the file's duration with these values.",
     ),
     "unexpected": CheckDescription(
         measures="The check finds participants who are in the file but should not be.",
@@ -268,8 +270,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         measures="The check uses the manifest to determine whether the recording was stopped normally, and whether an "
         "alarm was raised during the recording.",
         fails=(
-            "A complete recording is required, and it was not stopped normally, or an alarm was raised.",
-            "A complete recording is required, and there is no manifest.",
+            "A complete recording is required, but the recording was not stopped normally or an alarm was raised.",
+            "A complete recording is required, but there is no manifest.",
         ),
         warns=(
             "The recording was not stopped normally. For example, the page or browser crashed, or the disk was full.",

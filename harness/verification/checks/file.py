@@ -53,7 +53,7 @@ def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     if streams.structure and not streams.structure.cues:
         yield "Cues", "none", f"{name} has no Cues element, so players can't seek."
     if not streams.seekable:
-        yield "seekable", "not seekable", f"Seeking to the middle of {name} fails or ends in the wrong place."
+        yield "seekable", "not seekable", f"Seeking to the middle of {name} fails or ends up in the wrong place."
 
 
 def _empty_tracks(streams: Streams) -> Iterator[str]:

@@ -59,8 +59,8 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield from limited(wrong)
         if not checked:
             text = (
-                f"{one.name} is neither visible nor audible, and the manifest requires neither for longer than "
-                f"{2 * limits.edge:g} s, so {one.name} was not checked."
+                f"{one.name} is neither visible nor audible, and the manifest does not expect {one.name} to be either "
+                f"for longer than {2 * limits.edge:g} s at a time, so {one.name} was not checked."
             )
             yield Finding(check="presence", ok=True, warning=True, participant=one.name, message=text)
         elif not wrong:
@@ -263,7 +263,7 @@ def _summary(participant: MeasuredParticipant, evidence: Evidence) -> str:
         parts.append(f"visible for {total(participant.visible):.1f} s")
     if evidence.media.audio:
         parts.append(f"audible for {total(participant.audible):.1f} s")
-    return f"{participant.name} is {' and '.join(parts)}, as the manifest expects."
+    return f"{participant.name} is {' and '.join(parts)}, as specified in the manifest."
 
 
 def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

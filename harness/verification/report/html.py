@@ -161,7 +161,7 @@ def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> 
     if curves and curves.manifest:
         present = timeline.present(one.name, duration)
         muted = longer(subtract(present, timeline.audible(one.name, duration)), _SHORTEST)
-        layers += [("present", "in the room", present), ("muted", "muted, according to the manifest,", muted)]
+        layers += [("present", "in the room", present), ("muted", "muted (according to the manifest)", muted)]
     if one.video:
         layers += [("visible", "visible", one.video.visible), ("frozen", "frozen", one.video.frozen)]
     if one.audio:

@@ -23,7 +23,7 @@ _HOUR: Final = 3600
 # The plots of WebRTC's statistics: measure, title, unit, note and minimum range.
 _CONNECTION_PLOTS: Final = (
     ("bitrate", "Received over WebRTC", "kbps", "video and audio", 500.0),
-    ("lost", "Lost packets", "per second", "WebRTC requests the retransmission of most lost packets", 10.0),
+    ("lost", "Lost packets", "per second", "WebRTC asks the sender to retransmit most lost packets", 10.0),
     ("round_trip", "Round-trip time", "ms", "", 10.0),
 )
 

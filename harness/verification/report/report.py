@@ -45,7 +45,7 @@ class Report(ReportModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ok(self) -> bool:
-        """Whether no check failed."""
+        """True if no check failed."""
         return not self.failures
 
     @property
@@ -76,7 +76,7 @@ class Report(ReportModel):
             if participant.name == name:
                 return participant
         known = ", ".join(participant.name for participant in self.participants) or "nobody"
-        message = f"There is no participant {name!r} in {self._name}; the report has {known}."
+        message = f"There is no participant {name!r} in {self._name}; the report contains {known}."
         raise ConfigError(message)
 
     def raise_for_failures(self) -> None:

@@ -13,8 +13,8 @@ class Limits(ReportModel):
     start: float = Field(
         default=0.2,
         ge=0,
-        description="Maximum time until the first frame and the first audio, in seconds. Players show nothing before "
-        "the first frame.",
+        description="Maximum time before the video and the audio begin, in seconds. Players show nothing before the "
+        "first frame.",
     )
     keyframe: float = Field(
         default=10.0,
@@ -38,8 +38,8 @@ class Limits(ReportModel):
         default=5.0,
         ge=0,
         description="Maximum share of frames that the manifest counts as missed, in percent. Up to this limit, missed "
-        "frames cause only a warning, because a busy machine may miss a few. Above the limit, missed frames are "
-        "visible as stutter.",
+        "frames cause only a warning, because a busy machine might miss a few frames. Above the limit, missed "
+        "frames are visible as stutter.",
     )
     audio_gap: float = Field(
         default=0.06,

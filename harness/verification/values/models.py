@@ -122,11 +122,11 @@ class ParticipantVideo(ReportModel):
     frame_rate: float
     """Number of distinct frames per second."""
     repeated_percent: float
-    """Percentage of ``frames`` that were repeated. A frame does not count if it was only repeated to convert the
-    sender's frame rate to the file's frame rate."""
+    """Percentage of ``frames`` that were repeated. Frames that were repeated only to convert the sender's frame rate to
+    the file's frame rate do not count."""
     skipped_percent: float
-    """Number of the sender's frames that were skipped, as a percentage of ``frames``. A frame does not count if it was
-    only skipped to convert the sender's frame rate to the file's frame rate."""
+    """Number of the sender's frames that were skipped, as a percentage of ``frames``. Frames that were skipped
+    only to convert the sender's frame rate to the file's frame rate do not count."""
     frozen: tuple[Interval, ...]
     """Intervals in which one frame is shown for longer than 0.2 s, each with start and end in seconds."""
 
