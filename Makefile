@@ -61,19 +61,19 @@ test-faults: setup-dev ## Run every crash, disconnect, full-disk and stall test 
 test-truth: setup-dev ## Insert every kind of fault into real recordings, and print which faults were detected (10 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
 
-test-security: setup-dev ## Run every simulated attack (on sockets, names, joins and addresses) with all its repetitions, and print each measurement with its limit (8 minutes)
+test-security: setup-dev ## Run every simulated attack (by hostile clients and pages, and through hostile files and names) with all its repetitions, and print each measurement with its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
 # Duration of the recording that `make soak` makes, in minutes.
 MINUTES ?= 30
 
-soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and print drift, timestamp order and memory usage (APPLICATION=1: in another application's page)
+soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and print the drift, the number of out-of-order timestamps and the memory growth (APPLICATION=1: record a call in another application)
 	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
 bench: setup-dev ## Compare the harness's speed and CPU usage with NERTC's and RecordRTC's (75 minutes; QUICK=1: 3 minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
-check: setup-dev ## Check formatting, lint rules, types and import layers in the Python code and the page's code
+check: setup-dev ## Check formatting, lint rules, types and import layers in the Python code and the web page's code
 	scripts/check
 
 docs: setup-dev ## Build the documentation site in build/site/
