@@ -44,8 +44,8 @@ def open_media(
     """Open a media file or a file-like object with a limited number of decoder threads.
 
     ``container`` is FFmpeg's name for the format; other formats are not tried. ``options`` are passed to FFmpeg, and
-    must only be used for files that the harness wrote. Without options, FFmpeg opens only media containers, and never
-    opens other files that a container refers to.
+    must only be used for files that the harness wrote. Unless the caller passes options, FFmpeg opens only media
+    containers, and never opens other files that a container refers to.
 
     Raises FFmpegError or ValueError if the source is not a media file.
     """

@@ -113,7 +113,7 @@ class Downloads:
         return next((active for active in of_downloads if active and active.id == recording_id), None)
 
     def delivery_of(self, active: ActiveRecording) -> Delivery | None:
-        """Return the latest download of a recording, or None if no download was expected recently."""
+        """Return the latest download of a recording, or None if no download has been requested recently."""
         of_recording = [one for one in self._addresses.values() if one.active is active]
         return max(of_recording, key=lambda one: one.valid_until).delivery if of_recording else None
 

@@ -45,8 +45,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "`keyframe`."
             ),
             (
-                "According to the manifest, a track is missing, the codec is wrong, or an audio-only recording "
-                "contains video. A converted file may have different codecs, and a `.wav` file has no video."
+                "The file does not match the manifest: a track is missing, the codec is wrong, or an audio-only "
+                "recording contains video. A converted file may have different codecs, and a `.wav` file has no video."
             ),
         ),
         warns=("The file contains additional tracks, which are not checked.",),

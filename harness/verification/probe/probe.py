@@ -164,8 +164,8 @@ def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None)
         earliest = float(video.keyframes[video.keyframes <= middle + 0.0005].max(initial=video.keyframes[0]))
     else:
         middle = (audio.end if audio else 0.0) / 2
-        # If there is no video, the index refers to clusters. The clusters that libav and Chrome write last at most five
-        # seconds.
+        # If there is no video, the index refers to clusters. Clusters written by libav and Chrome are at most five
+        # seconds long.
         earliest = middle - 5.0
     with suppress(av.error.FFmpegError, ValueError, StopIteration), open_media(path) as media:
         media.seek(round(middle * av.time_base))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEM: Final = "recording"
 # Manifest keys whose values are participants' names.
 _NAMES: Final = frozenset({"participant", "name"})
-# Manifest keys whose values are texts that may contain participants' names.
+# Manifest keys whose values are strings that may contain participants' names.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
 _SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})

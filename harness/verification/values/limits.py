@@ -87,7 +87,8 @@ class Limits(ReportModel):
         default=10,
         ge=0,
         description="Number of repeated and skipped frames that are always tolerated. The mixer's queue needs 45 "
-        "frames to lock. In a short file, frames repeated or skipped before then are a large share of the total.",
+        "frames to adapt to a sender's frame rate. In a short file, frames repeated or skipped before then are a large "
+        "share of the total.",
     )
     av_offset_ms: float = Field(
         default=200.0,

@@ -271,7 +271,7 @@ def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
 ) -> None:
     """All bytes of a compressed or newly written file count as stored, even if few of its blocks are allocated.
 
-    ZFS, for example, allocates blocks only seconds after a write.
+    ZFS, for example, does not allocate blocks until several seconds after a write.
     """
     path = tmp_path / "fresh"
     path.write_bytes(bytes(3_000_000))

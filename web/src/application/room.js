@@ -151,7 +151,7 @@ export class ApplicationRoom extends Emitter {
       if (waited > CONNECTED_WITHIN) {
         const states = this.#call.connections.map((one) => one.connectionState).join(', ');
         throw stepTimeout(
-          `No WebRTC connection of this page was established within 20 s (connection states: ${states}).`,
+          `This page could not establish a WebRTC connection within 20 s (connection states: ${states}).`,
         );
       }
       await pause(CHECK_EVERY);

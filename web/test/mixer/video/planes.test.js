@@ -326,7 +326,7 @@ describe('reading a frame', () => {
       [180, [96, 96], [96, 96]],
       // Only the aspect ratio of the display size matters, since a track can request a smaller size.
       [270, [36, 64], [72, 128]],
-      // A display size of whole pixels is not exact.
+      // The display size is rounded to whole pixels, so it is only approximate.
       [0, [48, 37], [96, 72]],
       [0, [64, 48], [96, 72]],
     ])) {
