@@ -169,12 +169,12 @@ def _summarize(path: Path) -> ReportSummary:
     from harness.verification.report.html import as_html
 
     report = verify(path)
-    listed = [*report.failures, *report.warnings]
+    listed = [*report.failures, *report.unverified, *report.warnings]
     nonce = secrets.token_urlsafe(16)
     return ReportSummary(
-        ok=report.ok,
+        result=report.result,
         checks=len({finding.check for finding in report.findings}),
-        findings=[{**finding.model_dump(mode="json"), "warning": finding.warning} for finding in listed],
+        findings=[finding.model_dump(mode="json") for finding in listed],
         page=ReportPage(as_html(report, path.with_suffix(".html"), nonce=nonce), nonce),
     )
 

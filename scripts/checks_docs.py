@@ -32,12 +32,17 @@ A report consists of findings. Each finding is one result of a check, for the wh
 
 | result | meaning | in Python | exit code |
 | --- | --- | --- | --- |
-| passed | Every check that ran has passed. | `report.ok` is true | 0 |
-| passed with warnings | Every check that ran has passed, but `report.warnings` lists findings that you should read. | `report.ok` is true | 0 |
+| passed | Every check that ran has passed, and everything expected or present was examined. | `report.ok` is true | 0 |
+| passed with warnings | As above, but `report.warnings` lists findings that you should read. | `report.ok` is true | 0 |
 | failed | At least one check has failed. `report.failures` lists the failed findings, and `report.raise_for_failures()` raises an error. | `report.ok` is false | 1 |
+| unverified | No check failed, but a participant, a track or a property could not be examined. `report.unverified` lists each with the reason and a remedy, and `report.raise_for_failures()` raises an error unless you pass `allow_unverified=True`. | `report.ok` is false | 4, or 0 with `--allow-unverified` |
 
-A warning means that something could not be checked, that a busy machine dropped a few frames, or that the recording is
-not complete. `complete=True` turns the warnings about an incomplete recording into failures.
+In Python, `report.result` is `"passed"`, `"failed"` or `"unverified"`. A check that examined nothing has not passed: each
+passed finding states how many frames, seconds or participants were examined. `harness record` also exits with 0 if
+only participants could not be examined whose media has no markers because you chose a camera or a video file.
+
+A warning means that a busy machine dropped a few frames, that the frame rate varies, or that the recording is not
+complete. `complete=True` turns the warnings about an incomplete recording into failures.
 
 A check reports at most eleven findings of the same kind. If there are more, the last finding states how many were left
 out.
@@ -48,11 +53,11 @@ A synthetic participant sends *markers* in video and audio. In the video, a stri
 number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. With these
 markers, the harness can measure when each participant is visible and audible, which frames are repeated or skipped, and
 the A/V offset. Participants with a real camera or a video file have no markers. For participants without markers, only
-the checks of the whole file run, and the check `presence` reports a warning.
+the checks of the whole file run, and the check `presence` reports these participants as unverified.
 
 The *manifest* next to the file specifies what the file should contain: the participants, the times and tiles in
-which they should appear, and the size and frame rate of the video. Without a manifest, fewer checks run, and a warning
-lists the checks that did not run.
+which they should appear, and the size and frame rate of the video. Without a manifest, fewer checks run, and the
+recording is unverified.
 
 ## Measurements of a participant
 
@@ -141,6 +146,8 @@ def _section(check: Check) -> Iterator[str]:
     yield from ("**Fails if:**", "", *(f"- {reason}" for reason in about.fails), "")
     if about.warns:
         yield from ("**Warns if:**", "", *(f"- {reason}" for reason in about.warns), "")
+    if about.unverified:
+        yield from ("**Unverified if:**", "", *(f"- {reason}" for reason in about.unverified), "")
     if about.limits:
         yield from ("| limit | default | meaning |", "| --- | --- | --- |")
         yield from (

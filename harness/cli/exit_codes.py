@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_ENVIRONMENT: Final = 3
+EXIT_UNVERIFIED: Final = 4
+
+
+def exit_code(result: Literal["passed", "failed", "unverified"], *, allow_unverified: bool = False) -> int:
+    """Return the exit code for the result of a command's recordings."""
+    return {"passed": 0, "failed": EXIT_FAILED, "unverified": 0 if allow_unverified else EXIT_UNVERIFIED}[result]

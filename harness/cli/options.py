@@ -101,6 +101,14 @@ HtmlOption = Annotated[
         "--html", envvar="HARNESS_HTML", help="Write the report to FILE as an HTML page with plots.", metavar="FILE"
     ),
 ]
+AllowUnverifiedOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unverified",
+        envvar="HARNESS_ALLOW_UNVERIFIED",
+        help="Exit with 0 instead of 4 if no check failed, but something could not be examined.",
+    ),
+]
 JunitOption = Annotated[
     Path | None,
     typer.Option("--junit", envvar="HARNESS_JUNIT", help="Write the findings to FILE as JUnit XML.", metavar="FILE"),

@@ -53,8 +53,11 @@ class ProgressTable:
 
 def _state(row: _Row) -> tuple[Text, ...]:
     if row.outcome:
+        from harness.verification.report.terminal import STYLES
+        from harness.verification.values.findings import SIGNS
+
         count = Text(str(len(row.outcome.recordings)))
-        result = Text("✓ passed", "green") if row.outcome.ok else Text("✗ failed", "red")
+        result = Text(f"{SIGNS[row.outcome.result]} {row.outcome.result}", STYLES[row.outcome.result])
         return Text("done", "dim"), Text(f"{row.outcome.seconds:.0f} s", "dim"), count, result
     if row.progress:
         return Text(f"{row.progress.step}/{row.progress.steps}"), Text(printable(row.progress.text)), Text(), Text()

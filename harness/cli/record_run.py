@@ -10,6 +10,7 @@ from harness.errors import ConfigError, HarnessError
 from harness.recording.files.names import safe_stem
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from rich.progress import Progress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from harness.session.room import Room
     from harness.session.venue import Venue
     from harness.verification import Report
+    from harness.verification.values.findings import Result
 
 # How often to update the progress bar and check for an interruption, in seconds.
 _STEP: Final = 0.25
@@ -51,6 +53,11 @@ class RecordOrder:
             message = f"--seconds: {self.seconds:g} is not valid; give a number above 0."
             raise ConfigError(message)
 
+    @property
+    def without_markers(self) -> tuple[str, ...]:
+        """The participants whose media has no markers by the user's choice: cameras and video files."""
+        return () if self.media == "synthetic" else self.names
+
     def warn_of_unsafe_name(self) -> None:
         """Print a warning if the requested name is not a safe file name."""
         name = self.config.record_name
@@ -70,9 +77,16 @@ class RecordResult:
     failure: HarnessError | None
 
     @property
-    def ok(self) -> bool:
-        """Whether at least one recording was made and every report passed."""
-        return bool(self.reports) and all(report.ok for report in self.reports)
+    def result(self) -> Result:
+        """The result of all reports; ``"failed"`` if nothing was recorded."""
+        from harness.verification.values.findings import combined
+
+        return combined(report.result for report in self.reports) if self.reports else "failed"
+
+    def is_unverified_only_for(self, names: Collection[str]) -> bool:
+        """Return whether all that could not be examined are the participants with the given names."""
+        unverified = [finding for report in self.reports for finding in report.unverified]
+        return self.result == "unverified" and all(finding.participant in names for finding in unverified)
 
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:

@@ -130,17 +130,20 @@ class Timeline(BaseModel):
         )
         return _spans(changes, duration)
 
-    def visible(self, participant: str, duration: float) -> list[Interval]:
-        """Return the intervals in which the file contains the participant's live video, in seconds."""
+    def visible(self, participant: str, duration: float, *, track: str | None = None) -> list[Interval]:
+        """Return the intervals in which the file contains the participant's live video, in seconds.
+
+        ``track`` is the label of an extra track, and None for the participant's main video.
+        """
         tiled = _spans(
             (
-                (event.at, any(tile.participant == participant and tile.track is None for tile in event.tiles or ()))
+                (event.at, any((tile.participant, tile.track) == (participant, track) for tile in event.tiles or ()))
                 for event in self.events
                 if event.event == "layout"
             ),
             duration,
         )
-        return _both(tiled, self._switched("video", participant, duration))
+        return _both(tiled, self._switched("video", participant, duration, track))
 
     def audible(self, participant: str, duration: float) -> list[Interval]:
         """Return the intervals in which the file contains the participant's audio, in seconds."""
@@ -171,10 +174,14 @@ class Timeline(BaseModel):
         return [((start, end), reasons[start] or "the reason is unknown") for start, end in spans]
 
     def unmarked(
-        self, participant: str, marker: int, kind: Literal["audio", "video"], duration: float
+        self, participant: str, track: tuple[str, Literal["audio", "video"]], marker: int, duration: float
     ) -> list[Interval]:
-        """Return the intervals in which a participant's main track is known not to carry the participant's marker."""
-        label, own = ("camera", marker) if kind == "video" else ("microphone", marker % VOICES)
+        """Return the intervals in which a participant's track is known not to carry a marker.
+
+        ``track`` is the track's label and kind, for example ``("camera", "video")``.
+        """
+        label, kind = track
+        own = marker if kind == "video" else marker % VOICES
         states: list[tuple[float, bool]] = []
         is_being_examined = False
         for event in self.events:
@@ -204,11 +211,11 @@ class Timeline(BaseModel):
         """Return each pause's position in the file and its duration, in seconds."""
         return [(event.at, event.seconds or 0.0) for event in self.events if event.event == "pause"]
 
-    def _switched(self, what: str, participant: str, duration: float) -> list[Interval]:
+    def _switched(self, what: str, participant: str, duration: float, track: str | None = None) -> list[Interval]:
         changes = (
             (event.at, bool(event.on))
             for event in self.events
-            if event.event == what and event.participant == participant and event.track is None
+            if (event.event, event.participant, event.track) == (what, participant, track)
         )
         return _spans(changes, duration)
 

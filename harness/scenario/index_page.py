@@ -28,7 +28,7 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
     rows = [
         {
             "title": outcome.title,
-            "ok": outcome.ok,
+            "result": outcome.result,
             "error": outcome.error,
             "seconds": outcome.seconds,
             "reports": [_row(report, pages.get(report.path), target.parent) for report in outcome.reports],
@@ -44,9 +44,8 @@ def _row(report: Report, page: Path | None, folder: Path) -> dict[str, object]:
     return {
         "name": report.path.name,
         "page": quote(os.fsencode(os.path.relpath(page, folder))) if page else None,
-        "ok": report.ok,
         "duration": media.duration if media else None,
         "size": media.size if media else None,
         "participants": len(report.participants),
-        "failures": [finding.message for finding in report.failures],
+        "findings": [finding.message for finding in (*report.failures, *report.unverified)],
     }

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import HarnessError
+from harness.verification.values.findings import combined
 
 if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.scenario.steps import Scenario
     from harness.verification import Report
+    from harness.verification.values.findings import Result
 
 UNTITLED: Final = "scenario"
 
@@ -55,9 +57,16 @@ class Outcome:
         )
 
     @property
+    def result(self) -> Result:
+        """The result of all reports; ``"failed"`` if a step failed or nothing was recorded."""
+        if self.error is not None or not self.reports:
+            return "failed"
+        return combined(report.result for report in self.reports)
+
+    @property
     def ok(self) -> bool:
         """Whether every step succeeded, there is a recording, and all recordings passed their checks."""
-        return self.error is None and bool(self.reports) and all(report.ok for report in self.reports)
+        return self.result == "passed"
 
 
 def reason_of(error: Exception) -> str:

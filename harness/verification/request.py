@@ -45,4 +45,4 @@ class VerifyRequest:
     def unreadable_report(self, reason: str) -> Report:
         """Return a failed report on the file. The report's message consists of the file's name and ``reason``."""
         message = f"{self.display_path.name} {reason}"
-        return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))
+        return self.report(media=None, findings=(Finding(check="container", result="failed", message=message),))

@@ -84,12 +84,20 @@ def convert(
         print_message(warning)
     report = verify(path, manifest=manifest_of(file))
     if json:
-        print_json({"ok": report.ok, "path": str(path), "warnings": warnings, "report": report.as_json()})
+        print_json(
+            {
+                "result": report.result,
+                "ok": report.ok,
+                "path": str(path),
+                "warnings": warnings,
+                "report": report.as_json(),
+            }
+        )
     else:
         console = stdout()
         print_path(console, path)
         console.print(report)
-    if not report.ok:
+    if report.failures:
         raise typer.Exit(EXIT_FAILED)
 
 

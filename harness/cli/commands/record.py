@@ -14,9 +14,10 @@ from harness.cli.context_options import (
     parse_headers,
     parse_storage_states,
 )
-from harness.cli.exit_codes import EXIT_FAILED
+from harness.cli.exit_codes import exit_code
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
+    AllowUnverifiedOption,
     ConnectOption,
     DebugOption,
     ExecutableOption,
@@ -198,6 +199,7 @@ def record(
         bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the browser windows.")
     ] = False,
     executable: ExecutableOption = None,
+    allow_unverified: AllowUnverifiedOption = False,
     html: HtmlOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -206,6 +208,9 @@ def record(
 
     With --url, record a call in another web application that uses WebRTC, without changing that application. Every
     participant opens the address in a separate page, with synthetic video as the camera and a tone as the microphone.
+
+    The exit code is 4 if no check failed, but something could not be examined. Participants whose media you chose with
+    --media camera or --media FILE can't be examined, which does not change the exit code.
 
     For example:
 
@@ -268,8 +273,8 @@ def record(
     if result.failure is None or result.recordings:
         _print_result(result, json=json, error=str(result.failure) if result.failure else report_files.error)
     _raise_for_failure(interruption, result.failure, report_files)
-    if not result.ok:
-        raise typer.Exit(EXIT_FAILED)
+    allowed = allow_unverified or result.is_unverified_only_for(order.without_markers)
+    raise typer.Exit(exit_code(result.result, allow_unverified=allowed))
 
 
 def _raise_for_failure(interruption: Interruption, failure: HarnessError | None, report_files: ReportFiles) -> None:
@@ -288,7 +293,8 @@ def _print_result(result: RecordResult, *, json: bool, error: str | None) -> Non
     if json:
         print_json(
             {
-                "ok": result.ok,
+                "result": result.result,
+                "ok": result.result == "passed",
                 "recordings": [recording.as_json() for recording in result.recordings],
                 "reports": [report.as_json() for report in result.reports],
             },

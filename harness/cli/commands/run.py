@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from harness.cli.exit_codes import EXIT_FAILED
+from harness.cli.exit_codes import exit_code
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
+    AllowUnverifiedOption,
     ConnectOption,
     DebugOption,
     ExecutableOption,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.recording.recording import Recording
     from harness.scenario import Outcome, Scenario
+    from harness.verification.values.findings import Result
 
 # File name of the page that links to all reports.
 _INDEX: Final = "index.html"
@@ -102,10 +104,13 @@ def run(
         bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the browser windows.")
     ] = False,
     executable: ExecutableOption = None,
+    allow_unverified: AllowUnverifiedOption = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Run scenarios: participants join, act and leave as the files specify, and every recording is verified.
+
+    The exit code is 4 if every step succeeded and no check failed, but something could not be examined.
 
     For example:
 
@@ -150,8 +155,13 @@ def run(
     if failure is not None:
         raise failure
     files.raise_for_error()
-    if not all(outcome.ok for outcome in outcomes):
-        raise typer.Exit(EXIT_FAILED)
+    raise typer.Exit(exit_code(_result_of(outcomes), allow_unverified=allow_unverified))
+
+
+def _result_of(outcomes: Sequence[Outcome]) -> Result:
+    from harness.verification.values.findings import combined
+
+    return combined(outcome.result for outcome in outcomes) if outcomes else "failed"
 
 
 def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> int:
@@ -262,12 +272,14 @@ def _print_outcomes(outcomes: Sequence[Outcome], *, json: bool, error: str | Non
     if json:
         print_json(
             {
-                "ok": bool(outcomes) and all(outcome.ok for outcome in outcomes),
+                "result": _result_of(outcomes),
+                "ok": _result_of(outcomes) == "passed",
                 "recordings": [recording.as_json() for outcome in outcomes for recording in outcome.recordings],
                 "reports": [report.as_json() for outcome in outcomes for report in outcome.reports],
                 "scenarios": [
                     {
                         "title": outcome.title,
+                        "result": outcome.result,
                         "ok": outcome.ok,
                         "error": outcome.error,
                         "seconds": outcome.seconds,
@@ -279,12 +291,13 @@ def _print_outcomes(outcomes: Sequence[Outcome], *, json: bool, error: str | Non
             error=error,
         )
         return
+    from harness.verification.report.terminal import STYLES
+    from harness.verification.values.findings import SIGNS
+
     console = stdout()
     for outcome in outcomes:
-        sign = Text.assemble(
-            ("✓ ", "bold green") if outcome.ok else ("✗ ", "bold red"), (printable(outcome.title), "bold")
-        )
-        console.print(sign)
+        sign = (f"{SIGNS[outcome.result]} ", f"bold {STYLES[outcome.result]}")
+        console.print(Text.assemble(sign, (printable(outcome.title), "bold")))
         if outcome.error:
             console.print(shown(f"  {outcome.error}"), markup=False, style="red")
         print_reports(console, outcome.recordings, outcome.reports)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.exit_codes import EXIT_FAILED
+from harness.cli.exit_codes import exit_code
 from harness.cli.options import (
+    AllowUnverifiedOption,
     DebugOption,
     HtmlOption,
     JsonOption,
@@ -62,6 +63,7 @@ def verify(
             help="Leave out the names of participants and files, so that the report can be shared.",
         ),
     ] = False,
+    allow_unverified: AllowUnverifiedOption = False,
     html: HtmlOption = None,
     junit: JunitOption = None,
     json: JsonOption = False,
@@ -70,7 +72,8 @@ def verify(
     """Verify recordings: who is in them and when, how smooth the video is, and whether audio and video are in sync.
 
     Each file is compared with the manifest next to it. If one of several files is missing or can't be read, its report
-    counts as failed. If a single file is given and can't be read, that is a usage error (exit code 2).
+    counts as failed. If a single file is given and can't be read, that is a usage error (exit code 2). If no check
+    failed, but something could not be examined, the exit code is 4.
 
     For example:
 
@@ -89,6 +92,7 @@ def verify(
     from harness.verification.report.junit import write_junit
     from harness.verification.report.target import check_targets
     from harness.verification.values.expectations import Expected, read_expected
+    from harness.verification.values.findings import combined
     from harness.verification.verify import check_options
 
     with writable():
@@ -116,16 +120,18 @@ def verify(
         report_files.write(lambda: reports[0].write_html(html))
     if junit:
         report_files.write(lambda: write_junit(reports, junit))
-    ok = all(report.ok for report in reports)
+    result = combined(report.result for report in reports)
     if json:
-        print_json({"ok": ok, "reports": [report.as_json() for report in reports]}, error=report_files.error)
+        print_json(
+            {"result": result, "ok": result == "passed", "reports": [report.as_json() for report in reports]},
+            error=report_files.error,
+        )
     else:
         console = stdout()
         for report in reports:
             console.print(report)
     report_files.raise_for_error()
-    if not ok:
-        raise typer.Exit(EXIT_FAILED)
+    raise typer.Exit(exit_code(result, allow_unverified=allow_unverified))
 
 
 def _report_on_each(

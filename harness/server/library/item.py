@@ -46,13 +46,11 @@ class Item:
         return "failed" if self.failure else "recording"
 
     @property
-    def result(self) -> Literal["verifying", "passed", "failed"] | None:
+    def result(self) -> Literal["verifying", "passed", "failed", "unverified"] | None:
         """The result of the verification, or None if no verification has been requested."""
         if self.verification is not None and not self.verification.done():
             return "verifying"
-        if self.summary is None:
-            return None
-        return "passed" if self.summary.ok else "failed"
+        return self.summary.result if self.summary else None
 
     def as_message(self) -> dict[str, Any]:
         """Return the item in the format that pages expect (``LibraryItem``)."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """A report's summary: the number of checks, the most important findings, and the full report as an HTML page."""
+    """A report's summary: its result, the number of checks, the most important findings, and the report as a page."""
 
-    ok: bool
+    result: Literal["passed", "failed", "unverified"]
     checks: int
     findings: list[dict[str, Any]]
     page: ReportPage
 
     def as_message(self) -> dict[str, Any]:
         """Return the summary in the format that pages expect."""
-        return {"ok": self.ok, "checks": self.checks, "findings": self.findings}
+        return {"result": self.result, "checks": self.checks, "findings": self.findings}
 
 
 class Summaries:

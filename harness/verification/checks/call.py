@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 from harness.verification.values.intervals import longer, merged, subtract
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def call(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         [
             Finding(
                 check="call",
-                ok=False,
+                result="failed",
                 at=milliseconds(at),
                 expected="in a call",
                 got="not in a call",
@@ -44,9 +44,9 @@ def call(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         alone = longer(subtract([(0.0, duration)], [*together, *(at for at, _ in out)]), limits.absence)
         for at in alone:
             text = f"{recording.participant} was alone in the call {_when(at, duration)}."
-            yield Finding(check="call", ok=True, warning=True, at=milliseconds(at), message=text)
+            yield Finding(check="call", result="warning", at=milliseconds(at), message=text)
     if not over:
-        yield Finding(check="call", ok=True, message="The page was in the call for the whole recording.")
+        yield passed("call", "The page was in the call for the whole recording.", Examined(seconds=duration))
 
 
 def _when(at: Interval, duration: float) -> str:

@@ -53,15 +53,15 @@ CHECKS: Final = (
 def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
     """Run all checks, and return their findings in the order of CHECKS.
 
-    If there is no manifest, add a warning that lists the checks that did not run.
+    If there is no manifest, the findings include an unverified one that lists the checks that did not run.
     """
     findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
+    if evidence.manifest:
+        return findings
     ran = {finding.check for finding in findings}
     missing = [check.name for check in CHECKS if check.name not in ran]
-    if evidence.manifest or not missing:
-        return findings
     text = (
-        "There is no manifest, so it is unknown whether every participant is visible and audible when expected. These "
-        f"checks did not run: {', '.join(missing)}."
+        "There is no manifest, so it is unknown who should be visible and audible, and when. These checks did not run: "
+        f"{', '.join(missing)}. Keep NAME.manifest.json next to the recording, or specify the manifest's path."
     )
-    return (*findings, Finding(check="presence", ok=True, warning=True, message=text))
+    return (*findings, Finding(check="presence", result="unverified", message=text))

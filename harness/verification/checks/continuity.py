@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from harness.verification.measures.file import missed, off_grid, varies
-from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 from harness.verification.values.intervals import intersection, longer, merged, total, widened
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if not findings and (gaps or evidence.media.audio):
         frames = [f"No gap between frames is longer than {gaps.max:g} ms."] if gaps else []
         audio = [f"The audio has no gap longer than {limits.audio_gap * 1000:g} ms."] if evidence.media.audio else []
-        yield Finding(check="gap", ok=True, message=" ".join(frames + audio))
+        yield passed("gap", " ".join(frames + audio), evidence.examined_media)
 
 
 def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             f"The frame rate varies: gaps between frames last {gaps.min():.0f} to {gaps.max():.0f} ms, so missing "
             "frames can't be detected."
         )
-        yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": True, "warning": True})
+        yield _worst_gap(video, gaps, expected, text).model_copy(update={"result": "warning"})
         return
     off = off_grid(video, rate, limits.gap_ms)
     lost = missed(video, rate)
@@ -71,7 +71,7 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             f"{_frames(lost)} missing ({percent:.1f} %; limit: {limits.missed_percent:g} %). According to the "
             "manifest, the machine was too busy."
         )
-        yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
+        yield _worst_gap(video, gaps, expected, text).model_copy(update={"result": "warning" if few else "failed"})
 
 
 def _frames(number: int) -> str:
@@ -86,7 +86,7 @@ def _worst_gap(
     worst = round((where[1] - where[0]) * 1000)
     return Finding(
         check="gap",
-        ok=False,
+        result="failed",
         at=where,
         expected=expected,
         got=f"{worst} ms",
@@ -99,7 +99,7 @@ def _audio_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     for at in longer(audio.gaps, limits.audio_gap) if audio else ():
         yield Finding(
             check="gap",
-            ok=False,
+            result="failed",
             at=milliseconds(at),
             expected=f"{limits.audio_gap * 1000:g} ms",
             got=f"{(at[1] - at[0]) * 1000:.0f} ms",
@@ -147,11 +147,11 @@ def _check_intervals(
     are unknown.
     """
     track, state = {"black": ("video", "visible"), "silent": ("audio", "audible")}[check]
+    checked = widened(merged(wanted or ()), -limits.edge)
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration
         wrong = [(0.0, evidence.media.duration)] if whole else []
     else:
-        checked = widened(merged(wanted), -limits.edge)
         if not total(checked):
             # No participant is expected to be visible or audible for long enough to be checked, so this check does not
             # apply.
@@ -161,7 +161,7 @@ def _check_intervals(
         [
             Finding(
                 check=check,
-                ok=False,
+                result="failed",
                 at=milliseconds(at),
                 expected=f"{getattr(limits, check):g} s",
                 got=f"{at[1] - at[0]:.2f} s",
@@ -176,9 +176,11 @@ def _check_intervals(
         ]
     )
     if not wrong:
-        passed = (
+        text = (
             f"The {track} is not completely {check}."
             if wanted is None
             else f"The {track} is not {check} while a participant should be {state}."
         )
-        yield Finding(check=check, ok=True, message=passed)
+        seconds = evidence.media.duration if wanted is None else total(checked)
+        frames = evidence.media.video.frames if check == "black" and evidence.media.video else 0
+        yield passed(check, text, Examined(frames=frames, seconds=seconds))

@@ -1,4 +1,4 @@
-"""Describe each check for users: when it fails, when it warns, which limits it uses and what it needs.
+"""Describe each check for users: when it fails, warns or is unverified, which limits it uses and what it needs.
 
 ``scripts/checks_docs.py`` generates docs/checks.md from these descriptions, the catalogue and the limits.
 """
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckDescription:
-    """The description of a check: what it measures, why it fails or warns, the names of its limits, and its inputs."""
+    """What a check measures, the reasons for each of its results, the names of its limits, and its inputs."""
 
     measures: str
     fails: tuple[str, ...]
     warns: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     needs: str
 
@@ -147,16 +148,18 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "nor audible anywhere."
             ),
             (
-                "An expectation can't be checked: the participant is not in the recording or has no marker, "
-                "the file has no video or audio track to check, the expectation covers time after the end of the "
-                "recording, or another participant has the same audio marker."
+                "An expectation can't be met: the participant is not in the recording, the file has no video or audio "
+                "track to check, or the expectation covers time after the end of the recording."
             ),
         ),
-        warns=(
-            "A participant has no marker, so it is unknown when they are visible or audible.",
-            "A participant was in the call too briefly to be checked.",
+        unverified=(
+            "A participant has no markers in video and audio, for example because of a real camera or a video file.",
+            "A participant's video, audio or shared screen had no marker for longer than `absence`.",
+            "A participant was neither visible nor audible, and the manifest requires neither.",
+            "Another participant has the same audio marker, so it is unknown which of the two is audible.",
+            "An expected participant is in the file, but there is no manifest that lists when participants joined.",
             "According to the manifest, nobody should be in the recording.",
-            "There is no manifest. The warning lists the checks that did not run.",
+            "There is no manifest. The finding lists the checks that did not run.",
         ),
         limits=("absence", "edge", "duration"),
         needs="The check needs markers, and either a manifest or expectations. The check ignores intervals in which "
@@ -209,7 +212,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "participant, whose media does not cross a network, the limit is `own_av_offset_ms`."
             ),
         ),
-        warns=(
+        unverified=(
             (
                 "A participant was visible and audible at the same time for more than 3 s, but the offset "
                 "could not be measured."
@@ -237,6 +240,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             "The video and the audio end more than `duration` apart.",
         ),
+        unverified=("The file has only one track, and nothing states how long it should last.",),
         limits=("duration",),
         needs="The check needs only the file. If there is a manifest, or the caller specifies an expected duration "
         "(`duration`, `--duration`), the check also compares the file's duration with these values.",
@@ -250,9 +254,9 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "than `absence`."
             ),
         ),
+        unverified=("The recording was recovered, and its participants are unknown.",),
         limits=("absence",),
-        needs="The check needs markers and a manifest. The check has no result for a recovered recording whose "
-        "participants are unknown.",
+        needs="The check needs markers and a manifest.",
     ),
     "hash": CheckDescription(
         measures="The check compares the SHA-256 of the file with the one in the manifest.",

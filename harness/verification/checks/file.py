@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.verification.measures.file import missed, video_end
-from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +25,16 @@ _WEBM_CODECS: Final = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
 def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check the format, tracks, index and timestamps of the file, and whether every packet can be decoded."""
     problems = [
-        Finding(check="container", ok=False, expected=expected, got=got, message=message)
+        Finding(check="container", result="failed", expected=expected, got=got, message=message)
         for expected, got, message in (*_kind(evidence), *_tracks(evidence), *_damage(evidence, limits))
     ]
     yield from problems
     if not problems:
         text = f"{evidence.path.name} is a complete and seekable {evidence.media.container} file."
-        yield Finding(check="container", ok=True, message=text)
+        yield passed("container", text, Examined(bytes=evidence.media.size, seconds=evidence.media.duration))
     if ignored_tracks := evidence.streams.ignored_tracks:
         text = f"{evidence.path.name} also contains {', '.join(ignored_tracks)}, which the checks ignore."
-        yield Finding(check="container", ok=True, warning=True, message=text)
+        yield Finding(check="container", result="warning", message=text)
 
 
 def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
@@ -121,7 +121,7 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     wrong = [
         Finding(
             check="size",
-            ok=False,
+            result="failed",
             at=milliseconds((start, end)),
             expected=expected,
             got=f"{wide}x{high}",
@@ -132,9 +132,8 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     ]
     yield from limited(wrong)
     if not wrong:
-        yield Finding(
-            check="size", ok=True, expected=expected, got=expected, message=f"The size of every frame is {expected}."
-        )
+        text = f"The size of every frame is {expected}."
+        yield passed("size", text, evidence.examined_frames, expected=expected, got=expected)
 
 
 def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -148,12 +147,12 @@ def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     # one percent.
     slack = requested * limits.frame_rate_percent / 100 + 2 * requested / 1000 / float(np.ptp(video.times))
     ok = abs(got - requested) <= slack
-    message = (
-        f"The frame rate is {got:.2f} fps."
-        if ok
-        else f"The frame rate is {got:.2f} fps instead of {requested} fps (allowed deviation: {slack:.2f} fps)."
-    )
-    yield Finding(check="frame-rate", ok=ok, expected=float(requested), got=round(got, 2), message=message)
+    values = {"expected": float(requested), "got": round(got, 2)}
+    if ok:
+        yield passed("frame-rate", f"The frame rate is {got:.2f} fps.", evidence.examined_frames, **values)
+    else:
+        text = f"The frame rate is {got:.2f} fps instead of {requested} fps (allowed deviation: {slack:.2f} fps)."
+        yield Finding(check="frame-rate", result="failed", message=text, **values)
 
 
 def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -170,7 +169,7 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     wrong = [
         Finding(
             check="duration",
-            ok=False,
+            result="failed",
             expected=round(expected, 3),
             got=got,
             message=f"The recording lasts {got:.2f} s, but {source} is {expected:.2f} s{allowed}.",
@@ -181,26 +180,33 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if all(ends.values()) and abs(ends["video"] - ends["audio"]) > limits.duration:
         message = f"The video ends at {ends['video']:.2f} s and the audio at {ends['audio']:.2f} s{allowed}."
         at = milliseconds((min(ends.values()), max(ends.values())))
-        wrong.append(Finding(check="duration", ok=False, at=at, message=message))
+        wrong.append(Finding(check="duration", result="failed", at=at, message=message))
     yield from wrong
-    if not wrong:
-        yield Finding(check="duration", ok=True, got=got, message=f"The recording lasts {got:.2f} s.")
+    if wrong:
+        return
+    compared = [source for source, expected in stated.items() if expected is not None]
+    if compared or all(ends.values()):
+        yield passed("duration", f"The recording lasts {got:.2f} s.", Examined(seconds=got), got=got)
+    else:
+        text = (
+            f"The recording lasts {got:.2f} s, and nothing states how long it should last. Specify the duration that "
+            "you expect."
+        )
+        yield Finding(check="duration", result="unverified", got=got, message=text)
 
 
 def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     """Check whether the file has the SHA-256 hash that its manifest states."""
     if error := evidence.manifest_error:
-        yield Finding(check="hash", ok=False, expected="a manifest", got="damaged", message=error)
+        yield Finding(check="hash", result="failed", expected="a manifest", got="damaged", message=error)
     if evidence.manifest is None or evidence.sha256 is None:
         return
-    expected = evidence.manifest.recording.sha256
-    ok = expected == evidence.sha256
-    message = (
-        "The file's SHA-256 matches its manifest."
-        if ok
-        else "The file's SHA-256 does not match its manifest: the file was changed or replaced after it was recorded."
-    )
-    yield Finding(check="hash", ok=ok, expected=expected, got=evidence.sha256, message=message)
+    values = {"expected": evidence.manifest.recording.sha256, "got": evidence.sha256}
+    if values["expected"] == values["got"]:
+        yield passed("hash", "The file's SHA-256 matches its manifest.", Examined(bytes=evidence.media.size), **values)
+    else:
+        text = "The file's SHA-256 does not match its manifest: the file was changed or replaced after it was recorded."
+        yield Finding(check="hash", result="failed", message=text, **values)
 
 
 def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
@@ -211,20 +217,17 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     if evidence.manifest is None:
         if evidence.expect_complete:
             text = "It is unknown whether the recording is complete: there is no manifest next to it."
-            yield Finding(check="complete", ok=False, expected="a manifest", got="none", message=text)
+            yield Finding(check="complete", result="failed", expected="a manifest", got="none", message=text)
         return
     if reason := evidence.manifest.recording.download_failure:
         text = f"The browser did not download the file ({reason}); the file was taken from the spool."
-        yield Finding(check="complete", ok=True, warning=True, message=text)
+        yield Finding(check="complete", result="warning", message=text)
     wrong = [*_interruptions(evidence.manifest, evidence.media.duration)]
-    yield from limited(
-        [
-            Finding(check="complete", ok=not evidence.expect_complete, warning=True, at=at, message=message)
-            for at, message in wrong
-        ]
-    )
+    result: Final = "failed" if evidence.expect_complete else "warning"
+    yield from limited([Finding(check="complete", result=result, at=at, message=message) for at, message in wrong])
     if not wrong:
-        yield Finding(check="complete", ok=True, message="The recording was stopped normally, and no alarm was raised.")
+        text = "The recording was stopped normally, and no alarm was raised."
+        yield passed("complete", text, Examined(seconds=evidence.media.duration))
 
 
 def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interval | None, str]]:

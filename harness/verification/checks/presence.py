@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from harness.verification.measures.participants import SCREEN_MARKER
 from harness.verification.values.expectations import is_long_enough, without_edges
-from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 from harness.verification.values.intervals import intersection, longer, merged, subtract, total, widened
 
 if TYPE_CHECKING:
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from harness.verification.values.expectations import Expectation
     from harness.verification.values.limits import Limits
 
-# Maximum number of names in a message; a longer list would hide the rest of the message.
-_MOST_NAMED: Final = 5
+# What users can do about video or audio without markers.
+_REMEDY: Final = "Watch the recording yourself, or use synthetic media."
 
 
 def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check whether every participant is visible (in the right tile) and audible exactly when expected."""
     yield from _as_in_manifest(evidence, limits)
+    yield from _extra_tracks(evidence, limits)
     yield from _as_expected(evidence, limits)
     yield from _expected_presence(evidence, limits)
     yield from _not_checked(evidence)
@@ -43,35 +44,81 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         checked = False
         if evidence.media.video:
             wanted = manifest.timeline.visible(one.name, duration)
-            unmarked = manifest.timeline.unmarked(one.name, one.marker, "video", duration)
+            unmarked = manifest.timeline.unmarked(one.name, ("camera", "video"), one.marker, duration)
             checked |= bool(one.visible or widened(subtract(wanted, unmarked), -limits.edge))
             wrong += _not_visible(one, wanted, [*evidence.video_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "video", intersection(wanted, unmarked), limits)
             wrong += _unwanted(one.name, "visible", subtract(one.visible, widened(wanted, limits.edge)), limits)
         if evidence.media.audio and one.own_voice:
             wanted = manifest.timeline.audible(one.name, duration)
-            unmarked = manifest.timeline.unmarked(one.name, one.marker, "audio", duration)
+            unmarked = manifest.timeline.unmarked(one.name, ("microphone", "audio"), one.marker, duration)
             checked |= bool(one.audible or widened(subtract(wanted, unmarked), -limits.edge))
             missing = _missing(wanted, one.audible, [*evidence.audio_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "audio", intersection(wanted, unmarked), limits)
             wrong += [_state_finding(one.name, at, "audible", wanted=True) for at in missing]
             wrong += _unwanted(one.name, "audible", subtract(one.audible, widened(wanted, limits.edge)), limits)
+        elif evidence.media.audio and longer(manifest.timeline.audible(one.name, duration), limits.absence):
+            yield _shared_voice(one.name)
         yield from limited(wrong)
         if not checked:
             text = (
                 f"{one.name} is neither visible nor audible, and the manifest does not expect {one.name} to be either "
-                f"for longer than {2 * limits.edge:g} s at a time, so {one.name} was not checked."
+                f"for longer than {2 * limits.edge:g} s at a time, so {one.name} could not be examined. Record {one.name} with the camera or the "
+                "microphone on."
             )
-            yield Finding(check="presence", ok=True, warning=True, participant=one.name, message=text)
+            yield Finding(check="presence", result="unverified", participant=one.name, message=text)
         elif not wrong:
-            yield Finding(check="presence", ok=True, participant=one.name, message=_summary(one, evidence))
+            examined = evidence.examined_media.model_copy(update={"participants": 1})
+            yield passed("presence", _summary(one, evidence), examined, participant=one.name)
+
+
+def _shared_voice(name: str) -> Finding:
+    text = (
+        f"{name}'s audio could not be examined, because another participant has the same audio marker. Use at most 16 "
+        "synthetic participants."
+    )
+    return Finding(check="presence", result="unverified", participant=name, message=text)
+
+
+def _extra_tracks(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Check whether every shared screen is visible exactly when the manifest says so.
+
+    The audio of a shared screen, and tracks without a marker, can't be examined.
+    """
+    if evidence.manifest is None:
+        return
+    timeline, duration = evidence.manifest.timeline, evidence.media.duration
+    screens = {one.marker: one for one in evidence.participants if one.is_screen}
+    for one in _allowed_participants(evidence):
+        for (label, kind), present in timeline.extra_tracks(one.name, duration).items():
+            marker = one.marker + SCREEN_MARKER
+            unmarked = timeline.unmarked(one.name, (label, kind), marker, duration)
+            examinable = subtract(present, unmarked)
+            if kind == "audio" or not longer(examinable, limits.absence):
+                yield _unexamined_track(one.name, label, kind, present)
+                continue
+            wanted = timeline.visible(one.name, duration, track=label)
+            visible = screens[marker].visible if marker in screens else ()
+            missing = _missing(wanted, visible, [*evidence.video_missing, *unmarked], limits)
+            name = f"{one.name}'s {label}"
+            yield from limited([_state_finding(name, at, "visible", wanted=True) for at in missing])
+            yield from _unmarked_findings(name, kind, intersection(wanted, unmarked), limits)
+            if not missing:
+                text = f"{name} is visible for {total(visible):.1f} s, as the manifest expects."
+                yield passed("presence", text, Examined(seconds=total(visible), participants=1), participant=one.name)
+
+
+def _unexamined_track(name: str, label: str, kind: str, present: list[Interval]) -> Finding:
+    at = (present[0][0], present[-1][1])
+    text = f"{name}'s {label} ({kind}) has no marker that can be read, so it could not be examined. {_REMEDY}"
+    return Finding(check="presence", result="unverified", participant=name, at=milliseconds(at), message=text)
 
 
 def _unmarked_findings(name: str, kind: str, intervals: list[Interval], limits: Limits) -> Iterator[Finding]:
-    """Warn about the intervals in which a participant's track has no marker and therefore can't be checked."""
+    """Report the intervals in which a participant's track has no marker and therefore can't be examined."""
     for at in longer(intervals, limits.absence):
-        text = f"{name}'s {kind} has no marker {span(at)}, so it was not checked there."
-        yield Finding(check="presence", ok=True, warning=True, participant=name, at=milliseconds(at), message=text)
+        text = f"{name}'s {kind} has no marker {span(at)}, so it could not be examined there. {_REMEDY}"
+        yield Finding(check="presence", result="unverified", participant=name, at=milliseconds(at), message=text)
 
 
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -79,8 +126,9 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     participants = {one.name: one for one in evidence.participants}
     for expected in evidence.expectations:
         name = expected.participant
-        if reason := _not_verifiable(expected, participants, evidence, limits):
-            yield Finding(check="presence", ok=False, participant=name, message=reason)
+        if problem := _not_verifiable(expected, participants, evidence, limits):
+            result, reason = problem
+            yield Finding(check="presence", result=result, participant=name, message=reason)
             continue
         found = participants[name]
         end = _end(expected, evidence)
@@ -96,7 +144,8 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 yield _state_finding(name, at, state, wanted=wanted)
             if not wrong:
                 text = f"{name} is {'' if wanted else 'not '}{state} {span((expected.start, end))}, as expected."
-                yield Finding(check="presence", ok=True, participant=name, message=text)
+                examined = Examined(seconds=total(checked), participants=1)
+                yield passed("presence", text, examined, participant=name)
 
 
 def _expected_presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -120,15 +169,18 @@ def _expected_presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield from limited(wrong)
         if not wrong:
             text = f"{name} was in the call for the whole recording, as expected."
-            yield Finding(check="presence", ok=True, participant=name, message=text)
+            yield passed("presence", text, Examined(seconds=duration, participants=1), participant=name)
 
 
 def _expected_anywhere(evidence: Evidence) -> Iterator[Finding]:
     found = {one.name for one in evidence.participants if one.visible or one.audible}
     for name in evidence.expected:
         if name in found:
-            text = f"{name} is in the recording, but it is unknown whether {name} was in the call the whole time."
-            yield Finding(check="presence", ok=True, participant=name, message=text)
+            text = (
+                f"{name} is in the recording, but without the list of participants in a manifest it is unknown whether "
+                f"{name} was in the call the whole time."
+            )
+            yield Finding(check="presence", result="unverified", participant=name, message=text)
         else:
             at = (0.0, evidence.media.duration)
             yield _absence_finding(name, at, f"{name} is neither visible nor audible anywhere in the recording.")
@@ -147,7 +199,7 @@ def _is_too_long(absence: Interval, duration: float, limits: Limits) -> bool:
 def _absence_finding(name: str, at: Interval, message: str) -> Finding:
     return Finding(
         check="presence",
-        ok=False,
+        result="failed",
         participant=name,
         at=milliseconds(at),
         expected="in the call",
@@ -164,17 +216,21 @@ def _end(expected: Expectation, evidence: Evidence) -> float:
 
 def _not_verifiable(
     expected: Expectation, participants: Mapping[str, MeasuredParticipant], evidence: Evidence, limits: Limits
-) -> str | None:
+) -> tuple[Literal["failed", "unverified"], str] | None:
     """Return why the file can't show whether an expectation is met, or None if the expectation can be checked."""
     name = expected.participant
     without_marker = _without_marker(evidence)
     if name in without_marker:
-        return f"{name} has no marker, so it is unknown when {name} is visible or audible."
+        return "unverified", f"{name} has no marker, so it is unknown when {name} is visible or audible. {_REMEDY}"
     if name not in participants:
         known = ", ".join((*participants, *without_marker)) or "nobody"
         source = "The manifest names" if evidence.manifest else "The recording shows"
-        return f"{name} is not in the recording. {source} {known}."
-    return _beyond_the_end(expected, evidence, limits) or _without_a_track(expected, participants[name], evidence)
+        return "failed", f"{name} is not in the recording. {source} {known}."
+    if problem := _beyond_the_end(expected, evidence, limits) or _without_a_track(expected, evidence):
+        return "failed", problem
+    if expected.audible is not None and not participants[name].own_voice:
+        return "unverified", f"{name} can't be checked, because another participant has the same audio marker."
+    return None
 
 
 def _beyond_the_end(expected: Expectation, evidence: Evidence, limits: Limits) -> str | None:
@@ -186,31 +242,23 @@ def _beyond_the_end(expected: Expectation, evidence: Evidence, limits: Limits) -
     return None
 
 
-def _without_a_track(expected: Expectation, participant: MeasuredParticipant, evidence: Evidence) -> str | None:
-    name = participant.name
+def _without_a_track(expected: Expectation, evidence: Evidence) -> str | None:
+    name = expected.participant
     if expected.visible is not None and evidence.media.video is None:
         return f"{name} can't be checked, because the recording has no video."
     if expected.audible is not None and evidence.media.audio is None:
         return f"{name} can't be checked, because the recording has no audio."
-    if expected.audible is not None and not participant.own_voice:
-        return f"{name} can't be checked, because another participant has the same audio marker."
     return None
 
 
 def _not_checked(evidence: Evidence) -> Iterator[Finding]:
-    """Warn about participants without a marker, and about a manifest that names no participant."""
-    names = _without_marker(evidence)
-    if names:
-        some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
-        text = (
-            f"{some} has no marker and was not checked: it is unknown when {some} is visible or audible."
-            if len(names) == 1
-            else f"{some} have no marker and were not checked: it is unknown when they are visible or audible."
-        )
-        yield Finding(check="presence", ok=True, warning=True, message=text)
-    elif evidence.manifest and not _allowed_participants(evidence):
-        text = "According to the manifest, nobody should be in the recording, so no participant was checked."
-        yield Finding(check="presence", ok=True, warning=True, message=text)
+    """Report participants without a marker, and a manifest that names no participant."""
+    for name in _without_marker(evidence):
+        text = f"{name}'s video and audio have no markers, so {name} could not be examined. {_REMEDY}"
+        yield Finding(check="presence", result="unverified", participant=name, message=text)
+    if evidence.manifest and not _without_marker(evidence) and not _allowed_participants(evidence):
+        text = "According to the manifest, nobody should be in the recording, so no participant could be examined."
+        yield Finding(check="presence", result="unverified", message=text)
 
 
 def _not_visible(
@@ -248,7 +296,7 @@ def _state_finding(name: str, at: Interval, state: str, *, wanted: bool) -> Find
 def _presence_finding(name: str, at: Interval, expected: str, got: str, *, but: str = "") -> Finding:
     return Finding(
         check="presence",
-        ok=False,
+        result="failed",
         participant=name,
         at=milliseconds(at),
         expected=expected,
@@ -271,14 +319,18 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
     A local recording may contain only the recording participant.
     """
-    if evidence.manifest is None or _lost_its_members(evidence.manifest):
+    if evidence.manifest is None:
+        return
+    if _lost_its_members(evidence.manifest):
+        text = "The participants of this recovered recording are unknown, so nobody in it is unexpected."
+        yield Finding(check="unexpected", result="unverified", message=text)
         return
     allowed = {one.marker for one in _allowed_participants(evidence)}
     allowed |= {one.marker for one in evidence.participants if one.is_screen and one.marker - SCREEN_MARKER in allowed}
     found = [
         Finding(
             check="unexpected",
-            ok=False,
+            result="failed",
             participant=one.name,
             at=milliseconds((present[0][0], present[-1][1])),
             expected="nobody else",
@@ -293,7 +345,7 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     ]
     yield from found
     if not found:
-        yield Finding(check="unexpected", ok=True, message="The recording contains no unexpected participant.")
+        yield passed("unexpected", "The recording contains no unexpected participant.", evidence.examined_media)
 
 
 def _lost_its_members(manifest: Manifest) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 from harness.verification.values.intervals import intersection, longer, subtract, total
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             [
                 Finding(
                     check="frozen",
-                    ok=False,
+                    result="failed",
                     participant=one.name,
                     at=milliseconds(at),
                     expected=f"{limits.frozen:g} s",
@@ -43,9 +43,8 @@ def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             ]
         )
         if not too_long:
-            yield Finding(
-                check="frozen", ok=True, participant=one.name, message=f"{one.name}'s video moves throughout."
-            )
+            text = f"{one.name}'s video moves throughout."
+            yield passed("frozen", text, _examined_video(one), participant=one.name)
 
 
 def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Evidence, limits: Limits) -> bool:
@@ -69,16 +68,18 @@ def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         worst = max(video.repeated_percent, video.skipped_percent)
         ok = worst <= limits.repeated_percent or one.uneven <= limits.repeated_frames
         limit = "" if ok else f" (limit: {limits.repeated_percent:g} %)"
+        text = (
+            f"{video.repeated_percent:g} % of {one.name}'s frames are repeated and {video.skipped_percent:g} % are "
+            f"skipped{limit}."
+        )
         yield Finding(
             check="repeated",
-            ok=ok,
+            result="passed" if ok else "failed",
             participant=one.name,
             expected=limits.repeated_percent,
             got=worst,
-            message=(
-                f"{video.repeated_percent:g} % of {one.name}'s frames are repeated and {video.skipped_percent:g} % are "
-                f"skipped{limit}."
-            ),
+            message=text,
+            examined=_examined_video(one),
         )
 
 
@@ -90,9 +91,9 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             if one.own_voice and total(intersection(one.visible, one.audible)) > _UNMEASURED:
                 text = (
                     f"The A/V offset of {one.name}, who is visible and audible, can't be measured: no usable burst of "
-                    "the marker's tone was found in the audio."
+                    "the marker's tone was found in the audio. Listen to the recording, or record for longer."
                 )
-                yield Finding(check="av-offset", ok=True, warning=True, participant=one.name, message=text)
+                yield Finding(check="av-offset", result="unverified", participant=one.name, message=text)
             continue
         limit = limits.own_av_offset_ms if _is_recording(one, evidence) else limits.av_offset_ms
         ok = abs(offset.median) <= limit
@@ -101,11 +102,12 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         allowed = "" if ok else f" (limit: {limit:g} ms)"
         yield Finding(
             check="av-offset",
-            ok=ok,
+            result="passed" if ok else "failed",
             participant=one.name,
             expected=limit,
             got=offset.median,
             message=f"{one.name}'s audio is {text}{allowed}.",
+            examined=_examined_sync(one),
         )
 
 
@@ -123,9 +125,19 @@ def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         limit = "" if ok else f" (limit: {limits.drift_ppm:g} ppm)"
         yield Finding(
             check="drift",
-            ok=ok,
+            result="passed" if ok else "failed",
             participant=one.name,
             expected=limits.drift_ppm,
             got=ppm,
             message=f"{one.name}'s audio drifts from the video by {ppm:.0f} ppm{limit}.",
+            examined=_examined_sync(one),
         )
+
+
+def _examined_video(one: MeasuredParticipant) -> Examined:
+    frames = one.report.video.frames if one.report.video else 0
+    return Examined(frames=frames, seconds=total(one.visible), participants=1)
+
+
+def _examined_sync(one: MeasuredParticipant) -> Examined:
+    return Examined(seconds=total(intersection(one.visible, one.audible)), participants=1)

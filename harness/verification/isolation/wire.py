@@ -101,8 +101,7 @@ def encode_error(error: OSError) -> bytes:
 def encode_report(report: Report) -> bytes:
     """Encode a report as a message, including the fields that the report's JSON omits."""
     curves = report.curves
-    content = report.model_dump(mode="json", include={"media", "participants"}) | {
-        "findings": [one.model_dump(mode="json") | {"warning": one.warning} for one in report.findings],
+    content = report.model_dump(mode="json", include={"media", "participants", "findings"}) | {
         # Omit default values, because including them would make a manifest several times as large.
         "curves": curves and _CURVES.dump_python(curves, mode="json", by_alias=True, exclude_defaults=True),
     }

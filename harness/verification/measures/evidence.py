@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.verification.values.findings import Examined
 from harness.verification.values.intervals import merged, widened
 
 if TYPE_CHECKING:
@@ -66,6 +67,16 @@ class Evidence:
         Checks of individual participants ignore these intervals.
         """
         return _widened((*self.silent, *(self.streams.audio.gaps if self.streams.audio else ())))
+
+    @property
+    def examined_frames(self) -> Examined:
+        """All frames of the video."""
+        return Examined(frames=self.media.video.frames if self.media.video else 0)
+
+    @property
+    def examined_media(self) -> Examined:
+        """All frames of the video, and the whole file's duration."""
+        return Examined(frames=self.examined_frames.frames, seconds=self.media.duration)
 
     @property
     def visible_participants(self) -> list[MeasuredParticipant]:

@@ -29,5 +29,5 @@ def failed_report(path: Path, reason: str, *, redact: bool | str = False) -> Rep
         message = f"{shown.name} could not be read."
     else:
         message = f"{shown.name} could not be read: {reason}"
-    finding = Finding(check="container", ok=False, message=printable(message)[:LONGEST_TEXT])
+    finding = Finding(check="container", result="failed", message=printable(message)[:LONGEST_TEXT])
     return Report(path=shown, media=None, findings=(finding,), redacted=bool(redact))

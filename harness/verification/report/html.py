@@ -17,6 +17,7 @@ from harness.verification.report.participant_table import COLUMNS, cells, extra_
 from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
 from harness.verification.report.terminal import description_of
+from harness.verification.values.findings import SIGNS
 from harness.verification.values.intervals import longer, merged, subtract
 
 if TYPE_CHECKING:
@@ -91,10 +92,11 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
     duration = curves.duration if curves else 0.0
     names = {one.name: number for number, one in enumerate(report.participants)}
     events = _events(curves)
-    found = report.failures + report.warnings
+    found = report.failures + report.unverified + report.warnings
     placed = [finding for finding in found if finding.at]
     return {
         "report": report,
+        "signs": SIGNS,
         "columns": COLUMNS,
         "cells": cells,
         "extra_rows": extra_rows,
@@ -115,7 +117,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "plots": list(plots(curves, names)) if curves else [],
         "manifest": curves.manifest if curves else None,
         "facts": _facts(report, curves.manifest if curves else None),
-        "passed": [finding for finding in report.findings if finding.ok and not finding.warning][:MOST],
+        "passed": [finding for finding in report.findings if finding.result == "passed"][:MOST],
     }
 
 

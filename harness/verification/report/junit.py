@@ -34,7 +34,7 @@ def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str,
         suite = ET.SubElement(suites, "testsuite", name=_text(name), tests="1", failures="0", errors="1")
         case = ET.SubElement(suite, "testcase", classname=_text(name), name="steps")
         ET.SubElement(case, "error", message=_text(reason), type="steps").text = _text(reason)
-    for count in ("tests", "failures", "errors"):
+    for count in ("tests", "failures", "errors", "skipped"):
         suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
     ET.indent(suites)
     write_report(target, XML, ET.tostring(suites, encoding="utf-8", xml_declaration=True).decode())
@@ -45,19 +45,24 @@ def _suite(report: Report) -> ET.Element:
     for finding in report.findings:
         cases.setdefault((finding.check, finding.participant), []).append(finding)
     suite = ET.Element("testsuite", name=_text(report.path.name), tests=str(len(cases)))
-    failures = 0
+    failures = skipped = 0
     for (check, participant), findings in cases.items():
         name = f"{check} ({participant})" if participant else check
         case = ET.SubElement(suite, "testcase", classname=_text(report.path.stem), name=_text(name))
-        failed = [finding for finding in findings if not finding.ok]
+        failed = [finding for finding in findings if finding.result == "failed"]
         if failed:
             failures += 1
             failure = ET.SubElement(case, "failure", message=_text(failed[0].message), type=check)
             failure.text = _text("\n".join(finding.message for finding in failed))
-        warned = [finding for finding in findings if finding.warning]
+        unverified = [finding for finding in findings if finding.result == "unverified"]
+        if unverified and not failed:
+            skipped += 1
+            ET.SubElement(case, "skipped", message=_text("\n".join(finding.message for finding in unverified)))
+        warned = [finding for finding in findings if finding.result == "warning"]
         if warned:
             ET.SubElement(case, "system-out").text = _text("\n".join(finding.message for finding in warned))
     suite.set("failures", str(failures))
+    suite.set("skipped", str(skipped))
     return suite
 
 

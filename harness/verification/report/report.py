@@ -11,9 +11,9 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.recording.files.text import printable
-from harness.verification.report.terminal import count_of, render, warnings_of
+from harness.verification.report.terminal import count_of, render, unverified_of, warnings_of
 from harness.verification.values.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
-from harness.verification.values.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
+from harness.verification.values.findings import Finding, Result  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.models import Media, ParticipantReport, ReportModel
 
 if TYPE_CHECKING:
@@ -44,19 +44,38 @@ class Report(ReportModel):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def result(self) -> Result:
+        """The result of the recording: ``"passed"``, ``"failed"`` or ``"unverified"``.
+
+        ``"unverified"`` means that no check failed, but that something expected or present could not be examined.
+        """
+        if self.failures:
+            return "failed"
+        return "unverified" if self.unverified or not self.findings else "passed"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def ok(self) -> bool:
-        """True if no check failed."""
-        return not self.failures
+        """True if the recording passed; False if it failed or is unverified."""
+        return self.result == "passed"
 
     @property
     def failures(self) -> tuple[Finding, ...]:
         """All findings that failed."""
-        return tuple(finding for finding in self.findings if not finding.ok)
+        return self._with("failed")
+
+    @property
+    def unverified(self) -> tuple[Finding, ...]:
+        """All findings about something that could not be examined."""
+        return self._with("unverified")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
         """All warnings, which report problems that did not make a check fail."""
-        return tuple(finding for finding in self.findings if finding.warning)
+        return self._with("warning")
+
+    def _with(self, result: str) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.result == result)
 
     @property
     def _name(self) -> str:
@@ -79,15 +98,21 @@ class Report(ReportModel):
         message = f"There is no participant {name!r} in {self._name}; the report contains {known}."
         raise ConfigError(message)
 
-    def raise_for_failures(self) -> None:
-        """Raise an error if a check failed.
+    def raise_for_failures(self, *, allow_unverified: bool = False) -> None:
+        """Raise an error unless the recording passed.
+
+        Args:
+            allow_unverified: Whether to accept an unverified recording, in which no check failed.
 
         Raises:
-            VerificationError: A check failed. The error's message has one line for each failed finding.
+            VerificationError: A check failed, or something could not be examined. The error's message has one line for
+                each such finding.
         """
-        if self.failures:
-            lines = (f"  {finding.check}: {finding.message}" for finding in self.failures)
-            message = "\n".join((f"{printable(str(self.path))} failed {count_of(self.failures)}:", *lines))
+        wrong = self.failures or (() if allow_unverified else self.unverified)
+        if wrong:
+            headline = f"failed {count_of(wrong)}" if self.failures else "is unverified"
+            lines = (f"  {finding.check}: {finding.message}" for finding in wrong)
+            message = "\n".join((f"{printable(str(self.path))} {headline}:", *lines))
             raise VerificationError(message)
 
     def write_html(self, path: Path | str) -> Path:
@@ -125,14 +150,17 @@ class Report(ReportModel):
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON object, in the format that the commands print."""
         values = self.model_dump(mode="json")
-        return {key: values[key] for key in ("ok", "path", "media", "participants", "findings")}
+        return {key: values[key] for key in ("result", "ok", "path", "media", "participants", "findings")}
 
     def __repr__(self) -> str:
         """Return a one-line summary for the messages of failed assertions."""
-        failed = "; ".join(finding.message for finding in self.failures[:_MOST_MESSAGES])
-        warned = "; ".join(finding.message for finding in self.warnings[:_MOST_MESSAGES])
-        passed = f"passed with {warnings_of(self)}: {warned}" if warned else "passed"
-        return f"<report on {self._name}: {f'failed {count_of(self.failures)}: {failed}' if failed else passed}>"
+        headline, findings = {
+            "failed": (f"failed {count_of(self.failures)}", self.failures),
+            "unverified": (unverified_of(self), self.unverified),
+            "passed": (f"passed with {warnings_of(self)}" if self.warnings else "passed", self.warnings),
+        }[self.result]
+        messages = "; ".join(finding.message for finding in findings[:_MOST_MESSAGES])
+        return f"<report on {self._name}: {headline}{f': {messages}' if messages else ''}>"
 
     def __str__(self) -> str:
         # Without force_jupyter=False, Rich would write to the notebook instead of the file.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
 from rich.padding import Padding
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.recording.files.text import printable
 from harness.verification.report.participant_table import COLUMNS, cells, extra_rows
+from harness.verification.values.findings import SIGNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from harness.verification.values.models import Media
 
 
+STYLES: Final = {"passed": "green", "warning": "yellow", "failed": "red", "unverified": "magenta"}
+
+
 def render(report: Report) -> RenderableType:
-    """Return the result, a line about the file, a row for each participant, and the failures and warnings."""
+    """Return the result, a line about the file, a row for each participant, and all findings that did not pass."""
     if report.media is None:
-        return Group(*(Text.assemble(("✗ ", "bold red"), finding.message) for finding in report.failures))
+        return Group(*(Text.assemble((f"{SIGNS['failed']} ", "bold red"), one.message) for one in report.failures))
     parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]
     if report.participants:
         parts.append(_participants(report))
-    if report.failures or report.warnings:
+    if report.failures or report.unverified or report.warnings:
         parts.append(_problems(report))
     return Group(*parts)
 
@@ -42,6 +46,12 @@ def warnings_of(report: Report) -> str:
 def count_of(failures: Sequence[Finding]) -> str:
     """Return the number of failed checks as a phrase."""
     return "one check" if len(failures) == 1 else f"{len(failures)} checks"
+
+
+def unverified_of(report: Report) -> str:
+    """Return the number of parts that could not be examined as a phrase."""
+    count = len(report.unverified)
+    return f"unverified: {count} {'part' if count == 1 else 'parts'} could not be examined"
 
 
 def description_of(media: Media) -> str:
@@ -60,20 +70,20 @@ def description_of(media: Media) -> str:
 
 
 def _result(report: Report) -> Text:
-    name = printable(report.path.name)
-    if report.ok:
-        checks = len({finding.check for finding in report.findings})
-        result = f"passed with {warnings_of(report)}" if report.warnings else f"passed {checks} checks"
-        return Text.assemble(("✓ ", "bold green"), (name, "bold"), f"  {result}")
-    return Text.assemble(("✗ ", "bold red"), (name, "bold"), f"  failed {count_of(report.failures)}")
+    checks = len({finding.check for finding in report.findings})
+    text = {
+        "passed": f"passed with {warnings_of(report)}" if report.warnings else f"passed {checks} checks",
+        "unverified": unverified_of(report),
+        "failed": f"failed {count_of(report.failures)}",
+    }[report.result]
+    sign = (f"{SIGNS[report.result]} ", f"bold {STYLES[report.result]}")
+    return Text.assemble(sign, (printable(report.path.name), "bold"), f"  {text}")
 
 
 def _problems(report: Report) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    signs = (("✗", "red", report.failures), ("!", "yellow", report.warnings))
-    for sign, style, findings in signs:
-        for finding in findings:
-            table.add_row(Text(f"  {sign} {finding.check}", style=style), Text(finding.message))
+    for finding in (*report.failures, *report.unverified, *report.warnings):
+        table.add_row(Text(f"  {SIGNS[finding.result]} {finding.check}", style=STYLES[finding.result]), finding.message)
     return table
 
 

@@ -1,16 +1,16 @@
-"""Define Finding, which is one result of a check, and helpers for its text."""
+"""Define Finding, which is one result of a check, what the check examined, and helpers for its text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.recording.timeline import Interval, Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.models import ReportModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 CheckName = Literal[
     "container",
@@ -31,8 +31,46 @@ CheckName = Literal[
     "complete",
 ]
 
+# Whether a recording, or a part of it, met the requirements, violated them, or could not be examined.
+Result = Literal["passed", "failed", "unverified"]
+
+# The signs of findings in the terminal and on pages.
+SIGNS: Final[Mapping[str, str]] = {"passed": "✓", "warning": "!", "failed": "✗", "unverified": "?"}
+
 # Similar findings beyond this number are omitted, except for the last finding, which states how many were omitted.
 _MOST_ALIKE: Final = 10
+
+
+def combined(results: Iterable[Result]) -> Result:
+    """Return the result of several parts: failed if a part failed, otherwise unverified if a part is unverified."""
+    known = set(results)
+    return "failed" if "failed" in known else "unverified" if "unverified" in known else "passed"
+
+
+class Examined(ReportModel):
+    """How much a check examined. A check that examined nothing has not passed."""
+
+    frames: int = Field(default=0, ge=0)
+    """Number of frames of the video."""
+    seconds: float = Field(default=0.0, ge=0)
+    """Duration of the examined video or audio in seconds."""
+    participants: int = Field(default=0, ge=0)
+    """Number of participants."""
+    bytes: int = Field(default=0, ge=0)
+    """Number of bytes of the file."""
+
+    def __bool__(self) -> bool:
+        """Return whether anything was examined."""
+        return bool(self.frames or self.seconds or self.participants or self.bytes)
+
+    def __str__(self) -> str:
+        parts = (
+            f"{self.frames} frames" if self.frames else "",
+            f"{self.seconds:.1f} s" if self.seconds else "",
+            f"{self.participants} participant{'s' if self.participants > 1 else ''}" if self.participants else "",
+            f"{self.bytes} bytes" if self.bytes else "",
+        )
+        return ", ".join(part for part in parts if part) or "nothing"
 
 
 class Finding(ReportModel):
@@ -40,8 +78,9 @@ class Finding(ReportModel):
 
     check: CheckName
     """Name of the check."""
-    ok: bool
-    """Whether this part of the check passed."""
+    result: Literal["passed", "warning", "failed", "unverified"]
+    """The result. A warning reports a problem that does not make the check fail. ``"unverified"`` means that something
+    could not be examined; the message states the reason and the remedy."""
     participant: Words | None = None
     """Name of the participant that the finding is about; None if it is about the whole file."""
     at: Interval | None = None
@@ -53,8 +92,23 @@ class Finding(ReportModel):
     """Measured value; None if the value can't be stated in a few words."""
     message: Words
     """Text of the finding."""
-    warning: bool = Field(default=False, exclude=True)
-    """Whether the finding is a warning, which does not make the check fail. This field is not part of the JSON."""
+    examined: Examined | None = None
+    """What the check examined; set for every passed finding."""
+
+    @model_validator(mode="after")
+    def _has_examined_something(self) -> Self:
+        if self.result == "passed" and not self.examined:
+            message = f"the check {self.check} can't pass, because it examined nothing"
+            raise ValueError(message)
+        return self
+
+
+def passed(check: CheckName, message: str, examined: Examined, **values: Any) -> Finding:
+    """Return a passed finding, or an unverified one if the check examined nothing."""
+    if examined:
+        return Finding(check=check, result="passed", message=message, examined=examined, **values)
+    text = "The check examined nothing: the file contains nothing that it applies to."
+    return Finding(check=check, result="unverified", message=text, **values)
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:

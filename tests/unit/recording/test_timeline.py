@@ -197,4 +197,4 @@ def test_track_is_unmarked_unless_its_marker_is_found(
         for at, state in states
     ]
 
-    assert unmarked == timeline_from(events, []).unmarked("bob", 7, "video", 5.0)
+    assert unmarked == timeline_from(events, []).unmarked("bob", ("camera", "video"), 7, 5.0)

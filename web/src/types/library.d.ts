@@ -15,22 +15,21 @@ interface LibraryItem {
   size: number | null;
   height: number | null;
   /** The result of `verify`; null until verification is requested. */
-  result: 'verifying' | 'passed' | 'failed' | null;
+  result: 'verifying' | 'passed' | 'failed' | 'unverified' | null;
 }
 
 interface ReportFinding {
   check: string;
-  ok: boolean;
+  result: 'passed' | 'warning' | 'failed' | 'unverified';
   participant: string | null;
   /** The start and end of the finding in the file, in seconds. */
   at: [number, number] | null;
   message: string;
-  warning: boolean;
 }
 
-/** A summary of the report: the number of checks, the findings that failed, and the warnings. */
+/** A summary of the report: the result, the number of checks, and all findings that did not pass. */
 interface ReportSummary {
-  ok: boolean;
+  result: 'passed' | 'failed' | 'unverified';
   checks: number;
   findings: ReportFinding[];
 }

@@ -9,6 +9,9 @@ const VALID_FOR = 3_550_000;
  */
 const CONFIRM_AFTER = 600;
 
+/** The signs of the findings in the report. */
+const SIGNS = { passed: '✓', warning: '!', failed: '✗', unverified: '?' };
+
 /** @typedef {import('../../library/library.js').Library} Library */
 
 export class Player {
@@ -174,16 +177,17 @@ export class Player {
   }
 
   /** @param {ReportSummary} report @param {string | null} address the URL of the full report */
-  #showReport({ ok, checks, findings }, address) {
+  #showReport({ result, checks, findings }, address) {
     const { t } = this.#language;
-    const failed = new Set(findings.filter((finding) => !finding.ok).map(({ check }) => check)).size;
-    this.#result.dataset['result'] = ok ? 'passed' : 'failed';
-    setText(
-      this.#result,
-      ok
-        ? t('✓ Passed: {count} checks', { count: checks })
-        : t('✗ Failed: {failed} of {count} checks', { failed, count: checks }),
-    );
+    const alike = findings.filter((finding) => finding.result === result);
+    const failed = new Set(alike.map(({ check }) => check)).size;
+    this.#result.dataset['result'] = result;
+    const texts = {
+      passed: t('✓ Passed: {count} checks', { count: checks }),
+      failed: t('✗ Failed: {failed} of {count} checks', { failed, count: checks }),
+      unverified: t('? Unverified: {count} parts could not be examined', { count: alike.length }),
+    };
+    setText(this.#result, texts[result]);
     this.#findings.replaceChildren(...findings.map((finding) => this.#makeFinding(finding)));
     this.#report.hidden = address === null;
     this.#report.href = address ?? '';
@@ -194,12 +198,15 @@ export class Player {
   }
 
   /** @param {ReportFinding} finding */
-  #makeFinding({ ok, message, at }) {
+  #makeFinding({ result, message, at }) {
     const copy = /** @type {DocumentFragment} */ (this.#finding.content.cloneNode(true));
     const line = /** @type {HTMLLIElement} */ (copy.firstElementChild);
     const jump = /** @type {HTMLButtonElement} */ (line.querySelector('button'));
-    line.dataset['ok'] = String(ok);
-    setText(/** @type {HTMLElement} */ (line.querySelector('.finding-words')), `${ok ? '!' : '✗'} ${message}`);
+    line.dataset['result'] = result;
+    setText(
+      /** @type {HTMLElement} */ (line.querySelector('.finding-words')),
+      `${SIGNS[result]} ${message}`,
+    );
     jump.hidden = at === null;
     if (at) {
       const [start] = at;

@@ -14,6 +14,7 @@ const BADGES = {
   verifying: ['…', 'verification in progress'],
   'verified passed': ['✓', 'passed'],
   'verified failed': ['✗', 'a check failed'],
+  'verified unverified': ['?', 'not everything could be examined'],
 };
 
 /**
