@@ -142,9 +142,8 @@ def main() -> int:
         figure = "; ".join(differences) or "agree"
         goals.measured("ffprobe, MediaInfo, mkvinfo", bar="agree", figure=figure, met=not differences)
         for finding in report.findings:
-            if not finding.ok or finding.warning:
-                kind = "warning" if finding.warning else "failed"
-                sys.stdout.write(f"{kind}: {finding.check}: {finding.message}\n")
+            if finding.result != "passed":
+                sys.stdout.write(f"{finding.result}: {finding.check}: {finding.message}\n")
     sys.stdout.write("\n".join([*goals.table(), f"largest memory growth, in MB: {most}", ""]))
     return 0 if all(row.met for row in goals.rows) else 1
 

@@ -26,7 +26,7 @@ LENIENT_LIMITS = Limits(
 def failed_findings(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS_CHECKS) -> list[dict[str, Any]]:
     """Return the failed findings in the command line's JSON output, except the findings of smoothness checks."""
     findings = [finding for report in answer["reports"] for finding in report["findings"]]
-    return [one for one in findings if not one["ok"] and one["check"] not in excused]
+    return [one for one in findings if one["result"] == "failed" and one["check"] not in excused]
 
 
 def check_recording(recording: Recording | Path, *, crowded: bool = False, excused: Collection[str] = ()) -> Report:
@@ -36,7 +36,7 @@ def check_recording(recording: Recording | Path, *, crowded: bool = False, excus
     """
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
     may_fail = {*(BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS), *excused}
-    failed = [finding for finding in report.findings if not finding.ok and finding.check not in may_fail]
+    failed = [finding for finding in report.findings if finding.result == "failed" and finding.check not in may_fail]
     # The message is needed because pytest shows the values of a failed assertion only in test modules.
     assert [] == failed, failed
     return report

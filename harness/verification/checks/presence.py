@@ -63,8 +63,8 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         if not checked:
             text = (
                 f"{one.name} is neither visible nor audible, and the manifest does not expect {one.name} to be either "
-                f"for longer than {2 * limits.edge:g} s at a time, so {one.name} could not be examined. Record {one.name} with the camera or the "
-                "microphone on."
+                f"for longer than {2 * limits.edge:g} s at a time, so {one.name} could not be examined. Record "
+                f"{one.name} with the camera or the microphone on."
             )
             yield Finding(check="presence", result="unverified", participant=one.name, message=text)
         elif not wrong:

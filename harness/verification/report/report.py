@@ -51,7 +51,7 @@ class Report(ReportModel):
         """
         if self.failures:
             return "failed"
-        return "unverified" if self.unverified or not self.findings else "passed"
+        return "unverified" if self.unverified or not self._with("passed") else "passed"
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -40,7 +40,7 @@ def test_clean_recording_passes_every_check(tmp_path: Path, scene: Scene) -> Non
     """Clean recordings of various sizes, frame rates, codecs and numbers of participants pass without warnings."""
     report = verify(write_recording(tmp_path / "standup.webm", scene))
 
-    assert [] == [finding for finding in report.findings if not finding.ok or finding.warning]
+    assert [] == [finding for finding in report.findings if finding.result != "passed"]
 
 
 FAULTS = {
@@ -121,7 +121,7 @@ def test_staying_participant_must_not_be_frozen(tmp_path: Path, left: float, *, 
     """Video that freezes for 0.4 s is accepted if the participant then leaves, but not if the video continues."""
     scene = with_participant(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((left, 3.0),))
 
-    assert frozen == (not verify(write_recording(tmp_path / "standup.webm", scene)).ok)
+    assert frozen == (verify(write_recording(tmp_path / "standup.webm", scene)).result == "failed")
 
 
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
@@ -162,30 +162,27 @@ def test_local_recording_contains_only_the_recording_participant(tmp_path: Path)
     assert [("unexpected", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["bob"], "bob has no marker and was not checked"),
-        (["bob", "carol"], "bob, carol have no marker and were not checked"),
-        (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more have no marker and were not checked"),
-    ],
-)
-def test_participants_without_markers_are_reported_as_not_checked(
-    tmp_path: Path, names: list[str], message: str
-) -> None:
-    """If participants have no markers and can't be checked, the report passes with a warning about them."""
+@pytest.mark.parametrize("names", [["bob"], ["bob", "carol"], ["a", "b", "c", "d", "e", "f", "g"]])
+def test_participants_without_markers_are_unverified(tmp_path: Path, names: list[str]) -> None:
+    """If participants have no markers and can't be examined, the report says so for each, and gives a remedy."""
     scene = replace(
         CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in names))
     )
 
     report = verify(write_recording(tmp_path / "standup.webm", scene))
 
-    assert report.ok
-    assert [("presence", None)] == [(finding.check, finding.participant) for finding in report.warnings]
-    assert report.warnings[0].message.startswith(message)
+    assert "unverified" == report.result
+    assert not report.ok
+    assert [("presence", name) for name in names] == [
+        (finding.check, finding.participant) for finding in report.unverified
+    ]
+    assert report.unverified[0].message == (
+        f"{names[0]}'s video and audio have no markers, so {names[0]} could not be examined. Watch the recording "
+        "yourself, or use synthetic media."
+    )
 
 
-def test_recording_participant_missing_from_the_members_is_reported_as_not_checked(tmp_path: Path) -> None:
+def test_recording_participant_missing_from_the_members_is_unverified(tmp_path: Path) -> None:
     """A recording participant without a marker is reported even if the manifest lists no participants."""
     scene = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "standup.webm", scene)
@@ -195,14 +192,15 @@ def test_recording_participant_missing_from_the_members_is_reported_as_not_check
 
     report = verify(recording, expect=[Expectation(participant="alice", visible=False)])
 
-    assert report.warnings[0].message.startswith("alice has no marker")
-    assert [finding.message for finding in report.failures] == [
-        "alice has no marker, so it is unknown when alice is visible or audible."
+    assert () == report.failures
+    assert [finding.message.partition(", so ")[0] for finding in report.unverified] == [
+        "alice has no marker",
+        "alice's video and audio have no markers",
     ]
 
 
 def test_other_participants_without_markers_are_not_reported_in_a_local_recording(tmp_path: Path) -> None:
-    """In Alice's local recording, there is no warning if Bob has no marker, because he should not be in it."""
+    """In Alice's local recording, it does not matter that Bob has no marker, because he should not be in it."""
     bob = PlannedParticipant(name="bob", marker=None)
     planned = replace(CLEAN, participants=(*participants("alice"), bob), recorder="local")
 
@@ -212,20 +210,21 @@ def test_other_participants_without_markers_are_not_reported_in_a_local_recordin
         )
     )
 
-    assert not report.warnings
+    assert "passed" == report.result
 
 
-def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> None:
-    """If Bob has no marker, the failure's message states that the marker is missing, not that Bob is absent."""
+def test_expectation_of_a_participant_without_marker_is_unverified(tmp_path: Path) -> None:
+    """If Bob has no marker, the message states that the marker is missing, not that Bob is absent."""
     scene = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
     report = verify(
         write_recording(tmp_path / "standup.webm", scene), expect=[Expectation(participant="bob", visible=True)]
     )
 
-    assert ["bob has no marker, so it is unknown when bob is visible or audible."] == [
-        finding.message for finding in report.failures
-    ]
+    assert () == report.failures
+    assert report.unverified[0].message.startswith(
+        "bob has no marker, so it is unknown when bob is visible or audible."
+    )
 
 
 def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
@@ -298,8 +297,8 @@ def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
 
     report = verify(write_recording(tmp_path / "standup.webm", shifted))
 
-    assert [("alice", 60, passed), ("bob", 200, True)] == [
-        (one.participant, one.expected, one.ok) for one in report.findings if one.check == "av-offset"
+    assert [("alice", 60, "passed" if passed else "failed"), ("bob", 200, "passed")] == [
+        (one.participant, one.expected, one.result) for one in report.findings if one.check == "av-offset"
     ]
 
 

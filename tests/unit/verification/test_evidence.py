@@ -1,4 +1,4 @@
-"""If the data that a check needs is missing, the report fails or contains a warning."""
+"""If the data that a check needs is missing, the recording does not pass."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigError
 from harness.recording.manifest import Manifest
-from harness.recording.recording import Recording
+from harness.recording.recording import Recording, sha256_of
 from harness.recording.timeline import Event, Timeline
 from harness.verification import Expectation, Limits, Report, verify
 from harness.verification.values.expectations import read_expected
@@ -43,8 +43,22 @@ def rewrite(path: Path, **changes: object) -> None:
     manifest.model_copy(update=changes).write(path)
 
 
+def reduce_manifest(path: Path, what: str) -> None:
+    """Remove markers or events from a manifest."""
+    manifest = Manifest.read(path)
+    timeline = manifest.timeline
+    if what == "without events":
+        rewrite(path, timeline=timeline.model_copy(update={"events": ()}))
+    elif what != "complete":
+        members = tuple(
+            one.model_copy(update={"marker": None}) if what == "without markers" or one.name == "bob" else one
+            for one in timeline.members
+        )
+        rewrite(path, timeline=timeline.model_copy(update={"members": members}))
+
+
 def clean(report: Report) -> bool:
-    """Return whether a report has passed without any warning."""
+    """Return whether a recording has passed without any warning."""
     return report.ok and not report.warnings
 
 
@@ -201,24 +215,21 @@ def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> N
     assert ["complete"] == [one.check for one in without.failures]
 
 
-def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording: Recording, tmp_path: Path) -> None:
-    """A recording without a manifest passes with a warning.
-
-    The warning about the missing manifest names every check that did not run.
-    """
+def test_file_without_manifest_is_unverified(recording: Recording, tmp_path: Path) -> None:
+    """The finding about the missing manifest names every check that did not run."""
     path = remux(recording.path, tmp_path / "standup.webm", lambda *_: True)
 
     report = verify(path)
 
-    assert report.ok
-    (warning,) = report.warnings
-    assert "unknown whether every participant is visible and audible" in warning.message
-    assert all(name in warning.message for name in ("frame-rate", "unexpected", "hash", "complete"))
-    assert "passed with 1 warning" in str(report)
+    assert "unverified" == report.result
+    (finding,) = report.unverified
+    assert "unknown who should be visible and audible" in finding.message
+    assert all(name in finding.message for name in ("frame-rate", "unexpected", "hash", "complete"))
+    assert "unverified: 1 part could not be examined" in str(report)
 
 
-def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
-    """If no participant was checked, there is a warning, because a missing participant would not have been noticed."""
+def test_manifest_without_members_is_unverified(tmp_path: Path) -> None:
+    """If no participant was examined, a missing participant would not have been noticed."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
     recording = write_recording(tmp_path / "standup.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
@@ -226,10 +237,10 @@ def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
     changed = manifest.recording.model_copy(update={"participant": "nobody", "recorder": "all"})
     rewrite(recording.manifest, timeline=timeline, recording=changed)
 
-    assert not clean(verify(recording))
+    assert "unverified" == verify(recording).result
 
 
-def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
+def test_participant_without_any_expectation_is_unverified(tmp_path: Path) -> None:
     """A participant can't be checked if their camera and microphone were always off or the recording is too short."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
@@ -244,8 +255,8 @@ def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> Non
     ]
 
     for report in reports:
-        assert ["bob"] == [one.participant for one in (*report.warnings, *report.failures) if one.check == "presence"]
-        assert "so bob was not checked" in " ".join(str(report).split())
+        assert ("unverified", ["bob"]) == (report.result, [one.participant for one in report.unverified])
+        assert "so bob could not be examined" in " ".join(str(report).split())
 
 
 FAULTS: dict[str, tuple[Scene, Scene]] = {
@@ -290,31 +301,53 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
     """Every fault is found as long as nothing has been removed from the recording."""
-    assert not verify(faulty[fault]).ok
+    assert "failed" == verify(faulty[fault]).result
 
 
 @settings(max_examples=400 if FULL else 60)
 @given(
     fault=st.sampled_from(sorted(FAULTS)),
     removals=st.sets(st.sampled_from(sorted(REMOVALS)), max_size=2),
-    manifest=st.booleans(),
+    manifest=st.sampled_from(["complete", "without markers", "without bob's marker", "without events", "missing"]),
 )
-def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
+def test_removing_evidence_never_turns_a_failed_recording_into_a_passed_one(
     faulty: dict[str, Recording],
     scratch: Path,
     fault: str,
     removals: set[str],
-    manifest: bool,  # noqa: FBT001
+    manifest: str,
 ) -> None:
-    """If parts of a faulty recording are removed, the report still fails, or warns that something was not checked."""
+    """If parts of a faulty recording or of its manifest are removed, it is failed or unverified, never passed."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)
-    if manifest:
+    if manifest != "missing":
         path.with_suffix(".manifest.json").write_text(source.manifest.read_text())
+        reduce_manifest(path.with_suffix(".manifest.json"), manifest)
     remux(source.path, path, lambda kind, at: all(REMOVALS[name](kind, at) for name in removals))
 
-    assert not clean(verify(path)), f"{fault}, without {removals}, manifest: {manifest}"
+    assert verify(path).result != "passed", f"{fault}, without {removals}, manifest: {manifest}"
+
+
+@settings(max_examples=200 if FULL else 40)
+@given(
+    removals=st.sets(st.sampled_from(sorted(REMOVALS)), max_size=2),
+    manifest=st.sampled_from(["without markers", "without bob's marker", "without events", "missing"]),
+)
+def test_recording_that_lost_evidence_does_not_pass(
+    recording: Recording, scratch: Path, removals: set[str], manifest: str
+) -> None:
+    """If a recording without any fault loses markers, events or its manifest, it no longer passes."""
+    path = scratch / "lost.webm"
+    path.with_suffix(".manifest.json").unlink(missing_ok=True)
+    remux(recording.path, path, lambda kind, at: all(REMOVALS[name](kind, at) for name in removals))
+    if manifest != "missing":
+        path.with_suffix(".manifest.json").write_text(recording.manifest.read_text())
+        reduce_manifest(path.with_suffix(".manifest.json"), manifest)
+        described = Manifest.read(path.with_suffix(".manifest.json")).recording
+        rewrite(path.with_suffix(".manifest.json"), recording=described.model_copy(update={"sha256": sha256_of(path)}))
+
+    assert verify(path).result != "passed", f"without {removals}, manifest: {manifest}"
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
@@ -327,5 +360,5 @@ def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: 
     report = verify(recording)
 
     assert () == report.failures
-    assert not any(one.check == "unexpected" for one in report.findings)
-    assert {"presence", "complete"} == {one.check for one in report.warnings}
+    assert {"presence", "unexpected"} == {one.check for one in report.unverified}
+    assert {"complete"} == {one.check for one in report.warnings}

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.verification import Finding, Report, verify
+from harness.verification.values.findings import Examined, passed
 from harness.verification.values.models import ParticipantAudio, ParticipantReport, ParticipantVideo, Spread
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants, with_participant
@@ -38,7 +39,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
     """A report's JSON can be parsed, and contains exactly the documented keys, in the documented order."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
-    assert list(report) == ["ok", "path", "media", "participants", "findings"]
+    assert list(report) == ["result", "ok", "path", "media", "participants", "findings"]
     assert list(report["media"]) == ["container", "duration", "seekable", "size", "bitrate", "video", "audio"]
     assert list(report["media"]["video"]) == [
         *("codec", "width", "height", "frames", "frame_rate", "gap_ms", "missed", "repeated", "keyframe_gap")
@@ -59,13 +60,17 @@ def test_json_has_the_documented_keys(good: Report) -> None:
     assert list(alice["video"]) == ["visible", "frames", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]
     assert list(alice["audio"]) == ["audible", "silent"]
     assert list(alice["av_offset_ms"]) == ["median", "p95"]
-    assert list(report["findings"][0]) == ["check", "ok", "participant", "at", "expected", "got", "message"]
+    assert list(report["findings"][0]) == [
+        *("check", "result", "participant", "at", "expected", "got", "message", "examined")
+    ]
+    assert list(report["findings"][0]["examined"]) == ["frames", "seconds", "participants", "bytes"]
 
 
 def test_json_contains_the_measures(good: Report) -> None:
     """The size, frame rate, gaps and participants in a report match the recording."""
     report = good.as_json()
 
+    assert "passed" == report["result"]
     assert report["ok"] is True
     assert report["media"]["container"] == "webm"
     assert report["media"]["seekable"] is True
@@ -148,7 +153,7 @@ def test_participant_is_found_by_name(bad: Report) -> None:
 def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
     """In a report, all numbers in findings and media properties must be finite."""
     with pytest.raises(ValidationError, match="finite number"):
-        Finding(check="duration", ok=False, got=number, message="It lasts.")
+        Finding(check="duration", result="failed", got=number, message="It lasts.")
     assert good.media is not None
     with pytest.raises(ValidationError, match="finite number"):
         type(good.media).model_validate(good.media.model_dump() | {"duration": number})
@@ -237,19 +242,54 @@ def test_report_as_text_is_plain(good: Report) -> None:
 
 def test_report_with_a_warning_is_ok(good: Report) -> None:
     """A report with a warning passes, and the warning is shown."""
-    warning = Finding(
-        check="gap", ok=True, warning=True, message="2 frames are missing because the machine was too busy."
-    )
-    report = good.model_copy(update={"findings": (warning,)})
+    warning = Finding(check="gap", result="warning", message="2 frames are missing because the machine was too busy.")
+    report = good.model_copy(update={"findings": (*good.findings, warning)})
 
     assert report.ok
     assert "! gap" in str(report)
-    assert "warning" not in report.as_json()["findings"][0]
+    assert "passed with 1 warning" in str(report)
+
+
+def test_unverified_report_is_not_ok(good: Report) -> None:
+    """A report with an unverified finding raises an error, unless the caller accepts unverified recordings."""
+    unknown = Finding(check="presence", result="unverified", participant="bob", message="Bob could not be examined.")
+    report = good.model_copy(update={"findings": (*good.findings, unknown)})
+
+    assert ("unverified", False) == (report.result, report.ok)
+    assert "? presence" in str(report)
+    report.raise_for_failures(allow_unverified=True)
+    with pytest.raises(VerificationError, match="is unverified:\n  presence: Bob could not be examined"):
+        report.raise_for_failures()
+
+
+def test_report_without_any_passed_finding_is_unverified(good: Report) -> None:
+    """A report that contains no finding at all, or only warnings, has examined nothing."""
+    warning = Finding(check="complete", result="warning", message="An alarm was raised.")
+
+    assert "unverified" == good.model_copy(update={"findings": ()}).result
+    assert "unverified" == good.model_copy(update={"findings": (warning,)}).result
+
+
+def test_finding_can_not_pass_if_nothing_was_examined() -> None:
+    """A passed finding without evidence is refused, and ``passed`` turns it into an unverified one."""
+    with pytest.raises(ValidationError, match="it examined nothing"):
+        Finding(check="gap", result="passed", message="No gap.", examined=Examined())
+
+    assert "unverified" == passed("gap", "No gap.", Examined()).result
+
+
+def test_every_passed_finding_states_what_was_examined(good: Report) -> None:
+    """The evidence of the checks is the file: its bytes, its frames, its duration or its participants."""
+    assert all(one.examined for one in good.findings if one.result == "passed")
+    (gap,) = (one for one in good.findings if one.check == "gap")
+    assert (90, 3.0) == (gap.examined and gap.examined.frames, gap.examined and round(gap.examined.seconds, 1))
 
 
 def test_report_on_a_file_that_is_not_media_is_one_line() -> None:
     """A long path is not wrapped, so that it can be searched for and copied."""
     message = f"{'a' * 150}.webm is empty (0 bytes)."
-    report = Report(path=Path("/a"), media=None, findings=(Finding(check="container", ok=False, message=message),))
+    report = Report(
+        path=Path("/a"), media=None, findings=(Finding(check="container", result="failed", message=message),)
+    )
 
     assert str(report) == f"✗ {message}"

@@ -54,7 +54,7 @@ def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None
 
     report = verify(tmp_path / "standup.webm")
 
-    assert report.ok
+    assert "unverified" == report.result
     assert ["marker 1", "marker 2"] == [one.name for one in report.participants]
     assert not {"hash", "unexpected", "frame-rate"} & {finding.check for finding in report.findings}
 
@@ -65,7 +65,7 @@ def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
 
     report = verify(tmp_path / "standup.webm")
 
-    assert report.ok
+    assert "unverified" == report.result
     assert ["marker 1", "marker 2"] == [one.name for one in report.participants]
     assert report.participants[0].video is None
 
@@ -176,7 +176,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
     assert not report.ok
     assert report.as_json()["media"] is None
-    assert [("container", False)] == [(finding.check, finding.ok) for finding in report.findings]
+    assert [("container", "failed")] == [(finding.check, finding.result) for finding in report.findings]
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
