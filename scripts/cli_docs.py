@@ -34,10 +34,11 @@ REST: Final = """## Exit codes
 
 | code | meaning |
 | --- | --- |
-| 0 | Every check passed. |
+| 0 | Every recording passed. |
 | 1 | A check, a scenario or a recording failed. |
 | 2 | The command was used incorrectly: an option, a scenario or a file is not valid. |
 | 3 | Something that the harness requires is missing, for example Chrome. |
+| 4 | No check failed, but something could not be examined. With `--allow-unverified`, the exit code is 0 instead. |
 | 129, 130, 143 | SIGHUP, Ctrl-C or SIGTERM interrupted the command. Before the command exits, it finishes the recording in progress and prints its path. |
 
 If `harness verify` is given only one file and can't read it, the exit code is 2. If one of several files can't be read,
