@@ -36,7 +36,7 @@ const tracks = [
     type: 'video',
     ...(searchParams.has('sizes')
       ? {
-          capture: { width: 1280, height: 720 },
+          capture: { width: 960, height: 540, frameRate: 15 },
           sendEncodings: [
             { rid: 'l', maxBitrate: 150_000, scaleResolutionDownBy: 4 },
             { rid: 'm', maxBitrate: 500_000, scaleResolutionDownBy: 2 },
@@ -44,7 +44,7 @@ const tracks = [
           ],
           simulcast: true,
         }
-      : { capture: { width: 480, height: 270 } }),
+      : { capture: { width: 320, height: 180, frameRate: 15 } }),
   },
 ];
 const publisher = await attach({
