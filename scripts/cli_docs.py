@@ -50,7 +50,7 @@ determines the exit code.
 
 ## JSON output
 
-With `--json`, a command prints exactly one JSON object to stdout. `ok` is true if nothing failed. If anything other
+With `--json`, a command prints exactly one JSON object to stdout. `ok` is true if nothing failed and nothing is unverified. If anything other
 than a check fails, `ok` is false, `error` contains the message that is also printed to stderr, and other keys may be
 missing. If an option is not valid, the usage is printed to stderr, and nothing is printed to stdout. If a report file
 (`--html`, `--junit`) can't be written, the other files and the JSON object are still written, and `error` gives the
@@ -58,10 +58,10 @@ reason.
 
 | command | keys of the object |
 | --- | --- |
-| `harness record` | `ok`, `recordings`, `reports` |
-| `harness verify` | `ok`, `reports` |
-| `harness run` | `ok`, `recordings`, `reports`, `scenarios` |
-| `harness convert` | `ok`, `path`, `warnings`, `report` |
+| `harness record` | `result`, `ok`, `recordings`, `reports` |
+| `harness verify` | `result`, `ok`, `reports` |
+| `harness run` | `result`, `ok`, `recordings`, `reports`, `scenarios` |
+| `harness convert` | `result`, `ok`, `path`, `warnings`, `report` |
 | `harness recover` | `ok`, `recordings`, `lost` |
 | `harness doctor` | `ok`, and the keys of the [doctor report](output-files.md#doctor-report) |
 

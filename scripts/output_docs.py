@@ -36,13 +36,13 @@ def main() -> int:
 
 def table(path: str) -> str:
     """Return the table of a model's fields."""
-    module, _, name = path.rpartition(".")
-    model: type[BaseModel] = getattr(import_module(module), name)
+    module, _, class_name = path.rpartition(".")
+    model: type[BaseModel] = getattr(import_module(module), class_name)
     texts = descriptions(model)
     rows = ["| key | type | meaning |", "| --- | --- | --- |"]
-    for computed in model.model_computed_fields:
-        meaning = inspect.getdoc(getattr(model, computed))
-        rows.append(f"| `{computed}` | boolean | {meaning} |")
+    for name, computed in model.model_computed_fields.items():
+        meaning = _in_json(" ".join((inspect.getdoc(getattr(model, name)) or "").split()))
+        rows.append(f"| `{name}` | {json_type(computed.return_type)} | {meaning} |")
     for field, info in model.model_fields.items():
         if not info.exclude:
             rows.append(f"| `{info.alias or field}` | {json_type(info.annotation)} | {texts[field]} |")

@@ -227,6 +227,21 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
     assert re.search(r"and (it has only|other programs use [\d.]+ of its) 1\. ", warning)
 
 
+def test_recording_of_a_camera_is_unverified(tmp_path: Path) -> None:
+    """``record`` exits with 0, because the user chose a camera; ``verify`` exits with 4, unless this is allowed."""
+    recorded = run_harness("record", "alice", "--media", "camera", "--seconds", "2", "--json", folder=tmp_path)
+    answer = json.loads(recorded.stdout)
+    path = answer["recordings"][0]["path"]
+
+    assert (0, "unverified", False) == (recorded.returncode, answer["result"], answer["ok"])
+    assert 4 == run_harness("verify", path, folder=tmp_path).returncode
+    allowed = run_harness("verify", path, "--allow-unverified", folder=tmp_path)
+    assert 0 == allowed.returncode
+    assert "alice's video and audio have no markers, so alice could not be examined." in " ".join(
+        allowed.stdout.split()
+    )
+
+
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
     """The JSON output of ``harness doctor`` lists the available codecs and any missing requirements."""
     result = run_harness("doctor", "--quick", "--json", folder=tmp_path)

@@ -249,7 +249,11 @@ def record(
         seconds=seconds,
         media=source,
         application=application,
-        expected=application.expected_participants(participants, source, recorder) if application else (),
+        expected=(
+            application.expected_participants(participants, source, recorder)
+            if application
+            else participants[: 1 if recorder == "local" else None]
+        ),
         recordings=recordings,
         venue=Venue(
             executable=executable,
