@@ -56,7 +56,7 @@ class Report(ReportModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ok(self) -> bool:
-        """True if the recording passed; False if it failed or is unverified."""
+        """Whether the recording passed. An unverified recording has not passed."""
         return self.result == "passed"
 
     @property
