@@ -106,7 +106,12 @@ def _gather_evidence(
         MarkerReader(timeline, _frame_size(manifest)),
         AudioMarkerDetector(),
     )
-    streams = probe(path, video_sinks=(content, marker_reader, progress), audio_sinks=(audio_markers, progress))
+    streams = probe(
+        path,
+        video_sinks=(content, marker_reader, progress),
+        audio_sinks=(audio_markers, progress),
+        track=request.track,
+    )
     rate = frame_rate(streams.video, manifest)
     audio = audio_markers.finish() if streams.audio else None
     observations = Observations(

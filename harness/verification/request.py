@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class VerifyRequest:
     """The file to verify, and the options of ``verify``. There may be no manifest at ``manifest_path``.
 
+    ``track`` is the index of the track to examine instead of the default one, or None.
+
     ``redact`` is the name of the file in a redacted report, without its suffix. A redacted report contains no names of
     participants or files.
     """
@@ -31,6 +33,7 @@ class VerifyRequest:
     expect: tuple[Expectation, ...]
     expected: tuple[str, ...] = ()
     complete: bool = False
+    track: int | None = None
     redact: str | None = None
 
     @property

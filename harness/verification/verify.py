@@ -39,6 +39,9 @@ class VerifyOptions(TypedDict, total=False):
     complete: bool
     """Whether the report fails if the recording was not stopped normally or an alarm was raised during the recording.
     By default, an abnormal stop or an alarm is only reported as a warning."""
+    track: int | None
+    """Number of the video or audio track to examine, from 0, as the report lists the tracks. By default, the checks
+    examine the file's default tracks, or the first ones."""
     redact: bool | str
     """Whether the report leaves out all names of participants and files, and all of the recording's video, so that the
     report can be shared. A string specifies the name of the file in the report. The default is False."""
@@ -54,8 +57,8 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         recording: The recording, or the path of any media file.
 
     Raises:
-        ConfigError: The file does not exist or can't be read, ``duration`` or ``expected`` is not valid, or an
-            expectation covers too short a time.
+        ConfigError: The file does not exist or can't be read, ``duration``, ``expected`` or ``track`` is not valid, or
+            an expectation covers too short a time.
         SetupError: The process that reads the file can't be started.
     """
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
@@ -66,6 +69,9 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         message = f"expected: {options['expected']!r} is not valid; give a list of names, for example ['alice', 'bob']."
         raise ConfigError(message)
     check_options(request.duration, request.limits, request.expect)
+    if request.track is not None and request.track < 0:
+        message = f"track: {request.track!r} is not valid; give the number of a track, from 0."
+        raise ConfigError(message)
     check_file(request.path)
     try:
         return analyze_in_child(request)
@@ -89,6 +95,7 @@ def _request(recording: Recording | Path | str, options: VerifyOptions) -> Verif
         # A manifest stores names in printable form, so the expected names need the same form.
         expected=tuple(printable(name) for name in dict.fromkeys(options.get("expected", ()))),
         complete=options.get("complete", False),
+        track=options.get("track"),
         redact=STEM if redact is True else redact or None,
     )
 

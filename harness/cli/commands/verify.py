@@ -55,6 +55,15 @@ def verify(
             metavar="NAMES",
         ),
     ] = None,
+    track: Annotated[
+        int | None,
+        typer.Option(
+            envvar="HARNESS_TRACK",
+            help="Number of the video or audio track to examine, from 0. By default, the default tracks are examined.",
+            metavar="N",
+            min=0,
+        ),
+    ] = None,
     redact: Annotated[
         bool,
         typer.Option(
@@ -111,6 +120,7 @@ def verify(
             expect=expected.expect,
             expected=in_call,
             complete=expected.complete,
+            track=track,
             redact=redact,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.checks import call, continuity, file, presence, smoothness
+from harness.verification.checks import call, container, continuity, file, presence, smoothness
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class Check:
 
 CHECKS: Final = (
     Check(
-        "container", "Does the format match the file's suffix, and is the file complete and seekable?", file.container
+        "container",
+        "Does the format match the file's suffix, and is the file complete and seekable?",
+        container.container,
     ),
     Check("size", "Does every frame have the requested size?", file.size),
     Check("frame-rate", "Does the file have the requested frame rate?", file.frame_rate),

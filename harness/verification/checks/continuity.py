@@ -28,9 +28,10 @@ def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     findings = [*_video_gaps(evidence, limits), *_audio_gaps(evidence, limits)]
     yield from findings
     gaps = evidence.media.video.gap_ms if evidence.media.video else None
-    if not findings and (gaps or evidence.media.audio):
+    heard = evidence.streams.audio is not None and evidence.streams.audio.duration > 0
+    if not findings and (gaps or heard):
         frames = [f"No gap between frames is longer than {gaps.max:g} ms."] if gaps else []
-        audio = [f"The audio has no gap longer than {limits.audio_gap * 1000:g} ms."] if evidence.media.audio else []
+        audio = [f"The audio has no gap longer than {limits.audio_gap * 1000:g} ms."] if heard else []
         yield passed("gap", " ".join(frames + audio), evidence.examined_media)
 
 
@@ -123,7 +124,7 @@ def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
     Real speakers pause, so without a synthetic participant, the check only fails if the whole file is silent.
     """
-    if evidence.media.audio is None:
+    if evidence.streams.audio is None or not evidence.streams.audio.duration:
         return
     wanted = None
     if evidence.manifest:
@@ -167,6 +168,7 @@ def _check_intervals(
                 got=f"{at[1] - at[0]:.2f} s",
                 message=(
                     f"The {track} is {check} {span(at)}, which is at least {100 * _WHOLE:g} % of the recording."
+                    f"{_other_track(evidence, track)}"
                     if wanted is None
                     else f"The {track} is {check} {span(at)}, although a participant should be {state} (limit: "
                     f"{getattr(limits, check):g} s)."
@@ -184,3 +186,14 @@ def _check_intervals(
         seconds = evidence.media.duration if wanted is None else total(checked)
         frames = evidence.media.video.frames if check == "black" and evidence.media.video else 0
         yield passed(check, text, Examined(frames=frames, seconds=seconds))
+
+
+def _other_track(evidence: Evidence, kind: str) -> str:
+    """Return a sentence about another track of this kind that is not black or silent, or an empty text."""
+    alike = [one for one in evidence.media.tracks if one.kind == kind and one.packets]
+    mine = next((one.index for one in alike if one.examined), None)
+    other = next((one.index for one in alike if not one.examined and not one.silent and not one.black), None)
+    if other is None:
+        return ""
+    state = "black" if kind == "video" else "silent"
+    return f" This is track {mine}. Track {other} is not {state}; to examine it, use --track {other}."

@@ -1,8 +1,8 @@
-"""The checks for the file as a whole: container, size, frame rate, duration, hash and completeness."""
+"""The checks for the file as a whole: size, frame rate, duration, hash and completeness."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,98 +15,7 @@ if TYPE_CHECKING:
     from harness.recording.manifest import Manifest
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
-    from harness.verification.probe.probe import Streams
     from harness.verification.values.limits import Limits
-
-_BY_SUFFIX: Final = {".mkv": "matroska", ".mp4": "mp4", ".m4a": "mp4", ".wav": "wav"}
-_WEBM_CODECS: Final = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
-
-
-def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the format, tracks, index and timestamps of the file, and whether every packet can be decoded."""
-    problems = [
-        Finding(check="container", result="failed", expected=expected, got=got, message=message)
-        for expected, got, message in (*_kind(evidence), *_tracks(evidence), *_damage(evidence, limits))
-    ]
-    yield from problems
-    if not problems:
-        text = f"{evidence.path.name} is a complete and seekable {evidence.media.container} file."
-        yield passed("container", text, Examined(bytes=evidence.media.size, seconds=evidence.media.duration))
-    if ignored_tracks := evidence.streams.ignored_tracks:
-        text = f"{evidence.path.name} also contains {', '.join(ignored_tracks)}, which the checks ignore."
-        yield Finding(check="container", result="warning", message=text)
-
-
-def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    name, streams = evidence.path.name, evidence.streams
-    expected = _BY_SUFFIX.get(evidence.path.suffix.lower(), "webm")
-    if streams.container != expected:
-        yield expected, streams.container, f"The container of {name} is {streams.container} instead of {expected}."
-    if streams.duration is None:
-        yield "Duration", "none", f"{name} has no Duration element, so players can't show its length."
-    empty = [*_empty_tracks(streams)]
-    for kind in empty:
-        yield f"{kind} packets", "none", f"The {kind} track of {name} contains nothing that can be decoded."
-    if "video" in empty:
-        # The index refers to frames, so it can't be checked without them.
-        return
-    if streams.structure and not streams.structure.cues:
-        yield "Cues", "none", f"{name} has no Cues element, so players can't seek."
-    if not streams.seekable:
-        yield "seekable", "not seekable", f"Seeking to the middle of {name} fails or ends up in the wrong place."
-
-
-def _empty_tracks(streams: Streams) -> Iterator[str]:
-    if streams.video and not streams.video.decoded:
-        yield "video"
-    if streams.audio and not streams.audio.duration:
-        yield "audio"
-
-
-def _tracks(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    video, audio = evidence.media.video, evidence.media.audio
-    codecs = [track.codec for track in (video, audio) if track]
-    foreign = [codec for codec in codecs if codec not in _WEBM_CODECS]
-    if foreign and evidence.media.container == "webm":
-        yield "WebM's codecs", foreign[0], f"{evidence.path.name} is a WebM file, which can't contain {foreign[0]}."
-    if evidence.manifest is None:
-        return
-    recording = evidence.manifest.recording
-    audio_only = evidence.converted and evidence.path.suffix.lower() == ".wav"
-    if recording.type == "video" and video is None and not audio_only:
-        yield "video", "none", f"{evidence.path.name} contains no video, although video was recorded."
-    if recording.type == "audio" and video is not None:
-        yield "audio only", "video", f"{evidence.path.name} contains video, but only audio was recorded."
-    if audio is None:
-        yield "audio", "none", f"{evidence.path.name} contains no audio."
-    if codecs and recording.codec not in codecs and not evidence.converted:
-        message = f"{evidence.path.name} contains {codecs[0]}, but it was recorded as {recording.codec}."
-        yield recording.codec, codecs[0], message
-
-
-def _damage(evidence: Evidence, limits: Limits) -> Iterator[tuple[str, str, str]]:
-    streams = evidence.streams
-    if streams.truncated or (streams.structure and not streams.structure.complete):
-        yield "complete", "truncated", f"{evidence.path.name} is truncated or damaged: it ends unexpectedly."
-    for what, track in (("video", streams.video), ("audio", streams.audio)):
-        if track and track.broken:
-            packets = "packet" if track.broken == 1 else "packets"
-            yield "0", str(track.broken), f"{track.broken} {what} {packets} can't be decoded."
-        if track and track.backward:
-            places = "place" if track.backward == 1 else "places"
-            yield "0", str(track.backward), f"The {what} timestamps do not increase at {track.backward} {places}."
-    if evidence.media.video and evidence.media.video.keyframe_gap > limits.keyframe:
-        far = evidence.media.video.keyframe_gap
-        text = f"There is no keyframe for {far:.1f} s (limit: {limits.keyframe:g} s), so players seek slowly."
-        yield f"{limits.keyframe:g} s", f"{far:.1f} s", text
-    starts = {
-        "video": float(streams.video.times[0]) if streams.video and streams.video.times.size else 0.0,
-        "audio": streams.audio.start if streams.audio else 0.0,
-    }
-    for what, start in starts.items():
-        if abs(start) > limits.start:
-            text = f"The {what} starts at {start:.2f} s (limit: {limits.start:g} s)."
-            yield f"{limits.start:g} s", f"{start:.2f} s", text
 
 
 def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:

@@ -58,7 +58,9 @@ class Evidence:
 
         Checks of individual participants ignore these intervals.
         """
-        return _widened((*self.black, *self.video_gaps))
+        video = self.streams.video
+        empty = [self._whole] if video and not video.decoded else []
+        return _widened((*self.black, *self.video_gaps, *empty))
 
     @property
     def audio_missing(self) -> list[Interval]:
@@ -66,7 +68,13 @@ class Evidence:
 
         Checks of individual participants ignore these intervals.
         """
-        return _widened((*self.silent, *(self.streams.audio.gaps if self.streams.audio else ())))
+        audio = self.streams.audio
+        empty = [self._whole] if audio and not audio.duration else []
+        return _widened((*self.silent, *(audio.gaps if audio else ()), *empty))
+
+    @property
+    def _whole(self) -> Interval:
+        return (0.0, self.media.duration)
 
     @property
     def examined_frames(self) -> Examined:

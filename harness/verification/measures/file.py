@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.verification.probe.tracks import AudioFacts, VideoFacts
 from harness.verification.values.intervals import merged, spans
-from harness.verification.values.models import Audio, Gaps, Media, Video
+from harness.verification.values.models import Audio, Gaps, Media, Track, Video
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from harness.verification.markers.audio_markers import AudioAnalysis
     from harness.verification.probe.frame_content import FrameContentDetector
     from harness.verification.probe.probe import Streams
-    from harness.verification.probe.tracks import AudioFacts, VideoFacts
+    from harness.verification.probe.track_set import TrackFacts
 
 # Frame rates that cameras, cinema and broadcasting use, and fractions of these rates, in fps. NTSC rates are not
 # integers.
@@ -37,6 +38,8 @@ _ROUNDS: Final = 3
 # more than the second share of the frames is missing.
 _VARYING_GAPS: Final = 0.1
 _VARYING_FRAMES: Final = 0.25
+# Lost frames leave gaps of different lengths. This many consecutive gaps of equal length mean a lower frame rate.
+_SLOW_GAPS: Final = 10
 
 
 def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
@@ -54,7 +57,7 @@ def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | N
         return float(requested)
     length = float(np.ptp(video.times))
     if not length:
-        return float(requested or _FALLBACK_RATE)
+        return float(requested or (1 / video.last if video.last > 0 else _FALLBACK_RATE))
     measured, ticks = 1 / max(float(np.median(np.diff(video.times))), 0.001), 0
     # The median is rounded to milliseconds, so the first pass may count too few ticks in a long gap.
     for _ in range(_ROUNDS):
@@ -81,21 +84,34 @@ def varies(video: VideoFacts, rate: float, limit_ms: float) -> bool:
         return False
     off = np.count_nonzero(off_grid(video, rate, limit_ms)) / (video.times.size - 1)
     lost = missed(video, rate)
-    return bool(off > _VARYING_GAPS or lost > _VARYING_FRAMES * (lost + video.times.size))
+    return bool(
+        off > _VARYING_GAPS
+        or lost > _VARYING_FRAMES * (lost + video.times.size)
+        or _has_slow_section(np.round(np.diff(video.times) * rate))
+    )
+
+
+def _has_slow_section(ticks: NDArray[np.float64]) -> bool:
+    """Return whether many consecutive gaps have the same length of several frames, given in frames."""
+    edges = np.flatnonzero(np.diff(ticks, prepend=0, append=0))
+    lengths = np.diff(edges, append=ticks.size)
+    return bool(((lengths >= _SLOW_GAPS) & (ticks[np.minimum(edges, ticks.size - 1)] > 1)).any())
 
 
 def measure_media(streams: Streams, *, size: int, rate: float | None, content: FrameContentDetector) -> Media:
     """Return the properties of the file that the report shows. ``size`` is the size of the file in bytes."""
     duration = media_duration(streams, rate)
-    indexed = streams.structure is None or (streams.structure.cues and streams.structure.duration is not None)
+    structure = streams.structure
+    indexed = structure is None or not structure.ebml or (structure.cues and structure.duration is not None)
     return Media(
         container=streams.container,
         duration=round(duration, 3),
-        seekable=bool(indexed and streams.duration and streams.seekable),
+        seekable=bool(indexed and not (structure and structure.wrong_index) and streams.seekable),
         size=size,
         bitrate=round(size * 8 / duration) if duration else 0,
         video=_video_report(streams.video, rate, content) if streams.video and rate else None,
         audio=_audio_report(streams.audio) if streams.audio else None,
+        tracks=tuple(_track_report(track) for track in streams.tracks),
     )
 
 
@@ -106,7 +122,7 @@ def media_duration(streams: Streams, rate: float | None) -> float:
 
 def video_end(video: VideoFacts | None, rate: float | None) -> float:
     """Return the time at which the last frame ends, in seconds, or 0 if there are no frames."""
-    return float(video.times[-1]) + 1 / rate if video and video.times.size and rate else 0.0
+    return float(video.times[-1]) + max(1 / rate, video.last) if video and video.times.size and rate else 0.0
 
 
 def black_intervals(content: FrameContentDetector, rate: float | None) -> tuple[Interval, ...]:
@@ -138,6 +154,9 @@ def _video_report(video: VideoFacts, rate: float, content: FrameContentDetector)
         codec=video.codec,
         width=width,
         height=height,
+        display_width=video.display[0],
+        display_height=video.display[1],
+        rotation=video.rotation,
         frames=int(video.times.size),
         frame_rate=round(gaps.size / length, 3) if length else 0.0,
         gap_ms=Gaps(
@@ -171,6 +190,59 @@ def _audio_report(audio: AudioFacts) -> Audio:
         duration=round(audio.duration, 3),
         gaps=len(audio.gaps),
         loudness=audio.loudness,
-        peak_dbfs=round(20 * math.log10(audio.peak), 1) if audio.peak else None,
+        peak_dbfs=_decibels(audio.peak),
         clipped=audio.clipped,
     )
+
+
+def _decibels(peak: float) -> float | None:
+    return round(20 * math.log10(peak), 1) if peak else None
+
+
+def _track_report(track: TrackFacts) -> Track:
+    """Return the properties of a track that the report shows."""
+    media = track.media
+    common = Track(
+        index=track.index,
+        kind=track.kind,
+        codec=track.codec,
+        language=track.language,
+        default=track.default,
+        examined=track.examined,
+        duration=None if track.duration is None else round(track.duration, 3),
+    )
+    if isinstance(media, AudioFacts):
+        return common.model_copy(
+            update={
+                "packets": media.packets,
+                "duration": round(media.duration, 3),
+                "channels": media.channels,
+                "sample_rate": media.sample_rate,
+                "loudness": media.loudness,
+                "peak_dbfs": _decibels(media.peak),
+                "silent": is_silent(media),
+            }
+        )
+    if media is None:
+        return common
+    _, width, height = media.sizes[0] if media.sizes else (0.0, *media.display)
+    return common.model_copy(
+        update={
+            "packets": media.packets,
+            "duration": round(float(np.ptp(media.times)) + media.last, 3) if media.times.size else 0.0,
+            "width": width,
+            "height": height,
+            "black": is_black(track),
+        }
+    )
+
+
+def is_silent(audio: AudioFacts) -> bool:
+    """Return whether a track's audio never rises above digital silence with dither."""
+    return audio.peak < _SILENCE * math.sqrt(2)
+
+
+def is_black(track: TrackFacts) -> bool:
+    """Return whether all frames of a track are black."""
+    decoded = track.media.decoded if isinstance(track.media, VideoFacts) else 0
+    return bool(track.content and decoded and track.content.black.size == decoded)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
 import av.error
 
 from harness.recording.files.formats import open_media
 from harness.verification.probe.container import Structure, read_structure
-from harness.verification.probe.tracks import AudioDecoder, VideoDecoder
+from harness.verification.probe.track_set import AudioSink, NoSuchTrackError, TrackFacts, TrackSet, VideoSink
+from harness.verification.probe.tracks import AudioFacts, VideoFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,159 +20,171 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
 
-    from harness.verification.probe.tracks import AudioBlock, AudioFacts, Frame, VideoFacts
+# These formats are also used for streams, whose clock may show any time when a recording begins.
+_ANY_START: Final = frozenset({"mpegts", "ogg"})
+# If there is no video, the index refers to clusters. The clusters that libav and Chrome write last at most five
+# seconds. Without an index, players estimate the position.
+_CLUSTER: Final = 5.0
 
 
 class UnreadableError(Exception):
     """The file contains no media that can be analyzed; the error's message states the reason."""
 
 
-class VideoSink(Protocol):
-    """Receives the decoded frames."""
-
-    def on_frame(self, frame: Frame) -> None:
-        """Handle the next frame. The frame's ``luma`` may be overwritten after the call."""
-
-
-class AudioSink(Protocol):
-    """Receives the decoded audio."""
-
-    def on_audio(self, block: AudioBlock) -> None:
-        """Handle the next block of audio."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Streams:
     """The result of one pass over a file.
 
-    ``container`` is the format detected from the file's bytes: ``webm``, ``matroska``, ``mp4``, or libav's name for any
-    other format. ``structure`` is None if the file is not EBML. ``duration`` is the duration in seconds that the
-    container states, or None. ``truncated`` is true if an error occurred before the end of the file was reached.
-    ``seekable`` is true if seeking to the middle of the file yields a frame or audio from the middle.
-    ``ignored_tracks`` names the tracks that were not read.
+    ``container`` is the format detected from the file's bytes: a Structure's ``container``, or libav's name for any
+    other format. ``structure`` is None if the harness has no reader for the format's structure. ``tracks`` lists all
+    tracks, up to a maximum, and ``track_count`` is their number. ``video`` and ``audio`` are the examined tracks.
+    ``truncated`` is true if an error occurred before the end of the file was reached. ``seekable`` is true if seeking
+    to the middle of the file yields a frame or audio from the middle.
     """
 
     container: str
     structure: Structure | None
-    duration: float | None
-    video: VideoFacts | None
-    audio: AudioFacts | None
+    tracks: tuple[TrackFacts, ...]
+    track_count: int
     truncated: bool
     seekable: bool
-    ignored_tracks: tuple[str, ...] = ()
+
+    @property
+    def duration(self) -> float | None:
+        """The duration in seconds that the file's header states, or None."""
+        return self.structure.duration if self.structure else None
+
+    @property
+    def video(self) -> VideoFacts | None:
+        """The examined video track, or None."""
+        return next((one.media for one in self.tracks if one.examined and isinstance(one.media, VideoFacts)), None)
+
+    @property
+    def audio(self) -> AudioFacts | None:
+        """The examined audio track, or None."""
+        return next((one.media for one in self.tracks if one.examined and isinstance(one.media, AudioFacts)), None)
 
 
-def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Sequence[AudioSink] = ()) -> Streams:
-    """Return the properties of the file at ``path``, and pass all its frames and audio to each of the sinks.
+def probe(
+    path: Path,
+    *,
+    video_sinks: Sequence[VideoSink] = (),
+    audio_sinks: Sequence[AudioSink] = (),
+    track: int | None = None,
+) -> Streams:
+    """Return the properties of the file at ``path``, and pass the frames and audio of two tracks to each of the sinks.
 
-    Memory use is constant except for a few numbers per frame. Raises UnreadableError if the file contains no media that
-    can be analyzed, and OSError if the file can't be read.
+    These are the default tracks, but ``track`` can specify the index of another one. If several recordings follow each
+    other in the file, only the first one is read. Memory use is constant except for a few numbers per frame.
+
+    Raises UnreadableError if the file contains no media that can be analyzed, and OSError if the file can't be read.
     """
     if path.stat().st_size == 0:
         message = f"{path.name} is empty (0 bytes)."
         raise UnreadableError(message)
     structure = read_structure(path)
     try:
-        with open_media(path) as media:
-            video, audio, truncated = _read(media, video_sinks, audio_sinks)
-            duration = media.duration / av.time_base if media.duration else None
-            name = media.format.name
-            ignored_tracks = tuple(_ignored_tracks(media))
-    except (av.error.FFmpegError, ValueError) as error:
-        message = f"{path.name} is not a readable media file: {_reason(error)}."
+        with _opened(path, structure) as media:
+            zero = _zero(media, structure)
+            tracks = TrackSet(media, chosen=track, zero=zero)
+            truncated = tracks.read(video_sinks, audio_sinks)
+            facts = tracks.facts()
+            name, count = media.format.name, len(media.streams)
+    except NoSuchTrackError as error:
+        message = f"{path.name} {error}."
         raise UnreadableError(message) from error
-    if not (video and video.times.size) and not (audio and audio.duration):
-        message = f"{path.name} contains neither video nor audio that can be decoded."
-        raise UnreadableError(message)
-    return Streams(
-        container=structure.doc_type if structure else _short_name(name),
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = structure.damage if structure and structure.damage else _reason(error)
+        message = f"{path.name} is not a readable media file: {reason}."
+        raise UnreadableError(message) from error
+    streams = Streams(
+        container=structure.container if structure else _short_name(name),
         structure=structure,
-        duration=structure.duration if structure else duration,
-        video=video,
-        audio=audio,
+        tracks=facts,
+        track_count=count,
         truncated=truncated,
-        seekable=_is_seekable(path, video, audio),
-        ignored_tracks=ignored_tracks,
+        seekable=_is_seekable(path, structure, facts, zero),
     )
+    if not (streams.video and streams.video.times.size) and not (streams.audio and streams.audio.duration):
+        empty = [f"{one.kind} (track {one.index}, {one.codec})" for one in facts if one.media and not one.media.packets]
+        declared = f"declares {' and '.join(empty)} and holds none"
+        message = f"{path.name} {declared if empty else 'contains neither video nor audio that can be decoded'}."
+        raise UnreadableError(message)
+    return streams
 
 
-def _ignored_tracks(media: InputContainer) -> Iterator[str]:
-    """Yield descriptions of the ignored tracks: all except the first decodable video track and audio track."""
-    for kind, streams in (("video", media.streams.video), ("audio", media.streams.audio)):
-        known = [stream for stream in streams if stream.codec_context is not None]
-        unknown = len(streams) - len(known)
-        if unknown:
-            yield f"{_number_of(unknown, kind)} with an unknown codec"
-        if len(known) > 1:
-            yield f"{_number_of(len(known) - 1, kind)} in addition to the first"
+class _FirstBytes:
+    """The first ``length`` bytes of a file, as a file-like object that libav can read."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file = file
+        self._length = length
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes."""
+        return self._file.read(max(0, min(size, self._length - self._file.tell())))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position, and return it."""
+        return self._file.seek(self._length + offset) if whence == 2 else self._file.seek(offset, whence)  # noqa: PLR2004
+
+    def tell(self) -> int:
+        """Return the current position."""
+        return self._file.tell()
 
 
-def _number_of(tracks: int, kind: str) -> str:
-    return f"{tracks} {kind} track{'s' if tracks > 1 else ''}"
+@contextmanager
+def _opened(path: Path, structure: Structure | None) -> Iterator[InputContainer]:
+    """Open a file, or only its first recording if several recordings follow each other."""
+    with ExitStack() as stack:
+        if structure is None or structure.second is None:
+            yield stack.enter_context(open_media(path))
+        else:
+            file = stack.enter_context(path.open("rb"))
+            yield stack.enter_context(open_media(_FirstBytes(file, structure.second)))
 
 
-def _read(
-    media: InputContainer, video_sinks: Sequence[VideoSink], audio_sinks: Sequence[AudioSink]
-) -> tuple[VideoFacts | None, AudioFacts | None, bool]:
-    """Return the properties of the video and the audio track, and whether reading ended with an error."""
-    video = next((VideoDecoder(stream) for stream in media.streams.video if stream.codec_context is not None), None)
-    audio = next((AudioDecoder(stream) for stream in media.streams.audio if stream.codec_context is not None), None)
-    truncated = False
-    for packet in _packets(media, [decoder.stream for decoder in (video, audio) if decoder]):
-        if packet is None:
-            truncated = True
-        elif video and packet.stream is video.stream:
-            for frame in video.decode(packet):
-                for video_sink in video_sinks:
-                    video_sink.on_frame(frame)
-        elif audio:
-            for block in audio.decode(packet):
-                for audio_sink in audio_sinks:
-                    audio_sink.on_audio(block)
-    return video.facts() if video else None, audio.facts() if audio else None, truncated
+def _zero(media: InputContainer, structure: Structure | None) -> float:
+    """Return the container's time, in seconds, at which the file begins."""
+    any_start = structure is not None and structure.container in _ANY_START
+    return media.start_time / av.time_base if any_start and media.start_time is not None else 0.0
 
 
-def _packets(
-    media: InputContainer, streams: Sequence[av.VideoStream | av.AudioStream]
-) -> Iterator[av.Packet[Any] | None]:
-    """Yield the packets of the given tracks, followed by empty packets that flush the tracks' decoders.
-
-    If a packet can't be read from the container, None takes its place, and no further packets are read.
-    """
-    if not streams:
-        return
-    packets = media.demux(*streams)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            yield None
-            for stream in streams:
-                flush = av.Packet()
-                flush.stream = stream
-                yield flush
-            return
-        if packet is None:
-            return
-        yield packet
-
-
-def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None) -> bool:
+def _is_seekable(path: Path, structure: Structure | None, tracks: Sequence[TrackFacts], zero: float) -> bool:
     """Return whether seeking to the middle of the file yields a frame or audio from the middle."""
-    if video and video.keyframes.size:
+    indexed = structure is not None and structure.indexed
+    examined = {one.kind: one for one in tracks if one.examined}
+    video, audio = (one.media if (one := examined.get(kind)) else None for kind in ("video", "audio"))
+    if isinstance(video, VideoFacts) and video.times.size:
+        index = examined["video"].index
         middle = float(video.times[video.times.size // 2])
-        # Add half a millisecond, so that a keyframe exactly at the middle counts even if its time was rounded.
-        earliest = float(video.keyframes[video.keyframes <= middle + 0.0005].max(initial=video.keyframes[0]))
+        earliest, latest = _keyframes_near(video, middle, indexed=indexed)
+    elif isinstance(audio, AudioFacts):
+        index = examined["audio"].index
+        middle = (audio.start + audio.end) / 2
+        earliest, latest = middle - _CLUSTER, middle + 0.1
     else:
-        middle = (audio.end if audio else 0.0) / 2
-        # If there is no video, the index refers to clusters. Clusters written by libav and Chrome are at most five
-        # seconds long.
-        earliest = middle - 5.0
-    with suppress(av.error.FFmpegError, ValueError, StopIteration), open_media(path) as media:
-        media.seek(round(middle * av.time_base))
-        frame = next(media.decode(media.streams.video[0]) if video else media.decode(media.streams.audio[0]))
-        return frame.time is not None and earliest - 0.002 <= frame.time <= middle + 0.1
+        return False
+    with suppress(av.error.FFmpegError, ValueError, StopIteration), _opened(path, structure) as media:
+        media.seek(round((middle + zero) * av.time_base))
+        frame = next(media.decode(media.streams[index]))
+        if not isinstance(frame, av.VideoFrame | av.AudioFrame):
+            return False
+        stamp = frame.dts if frame.pts is None else frame.pts
+        at = float(stamp * frame.time_base) - zero if stamp is not None and frame.time_base else None
+        return at is not None and earliest <= at <= latest
     return False
+
+
+def _keyframes_near(video: VideoFacts, middle: float, *, indexed: bool) -> tuple[float, float]:
+    """Return the earliest and the latest time that a seek to the time ``middle`` may reach, in seconds."""
+    keyframes = video.keyframes if video.keyframes.size else video.times
+    # Add half a millisecond, so that a keyframe exactly at the middle counts even if its time was rounded.
+    before = float(keyframes[keyframes <= middle + 0.0005].max(initial=keyframes[0]))
+    if indexed:
+        return before - 0.002, middle + 0.1
+    # Without an index, players estimate the position, and continue to the next keyframe.
+    return before - _CLUSTER, float(keyframes[keyframes > middle].min(initial=keyframes[-1])) + _CLUSTER
 
 
 def _short_name(name: str) -> str:

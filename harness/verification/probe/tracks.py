@@ -65,14 +65,21 @@ class AudioBlock:
 class VideoFacts:
     """The properties of a video track; times are in seconds.
 
-    ``times`` are the times of all displayed packets, in order. ``sizes`` holds (time, width, height) for each change of
-    the frame size. ``backward`` is the number of frames that were decoded after a frame with a later time. ``broken``
-    is the number of packets that could not be decoded.
+    ``packets`` is the number of packets that contain data. ``times`` are the times of all displayed packets, in order,
+    and ``last`` is how long the last one is displayed, or 0 if the container does not state it. ``sizes`` holds (time,
+    width, height) for each change of the frame size. ``display`` is the width and the height in pixels at which players
+    show the first frame, after they have turned it by ``rotation`` degrees and made its pixels square. ``backward`` is
+    the number of frames that were decoded after a frame with a later time. ``broken`` is the number of packets that
+    could not be decoded.
     """
 
     codec: str
+    packets: int
     times: NDArray[np.float64]
+    last: float
     keyframes: NDArray[np.float64]
+    display: tuple[int, int]
+    rotation: int
     sizes: tuple[tuple[float, int, int], ...]
     decoded: int
     backward: int
@@ -84,10 +91,12 @@ class AudioFacts:
     """The properties of an audio track; times are in seconds. ``gaps`` are the intervals without samples.
 
     ``loudness`` is in LUFS, or None for silence. ``peak`` is the absolute value of the loudest sample of all channels,
-    and full scale is 1. ``clipped`` counts the samples at full scale.
+    and full scale is 1. ``clipped`` counts the samples at full scale. ``packets`` is the number of packets that contain
+    data.
     """
 
     codec: str
+    packets: int
     sample_rate: int
     channels: int
     start: float
@@ -102,13 +111,17 @@ class AudioFacts:
 
 
 class VideoDecoder:
-    """Decodes a video track."""
+    """Decodes a video track. ``zero`` is the container's time, in seconds, at which the file begins."""
 
-    def __init__(self, stream: av.VideoStream) -> None:
+    def __init__(self, stream: av.VideoStream, *, zero: float = 0.0) -> None:
         self.stream = stream
+        self._zero = zero
         # Decoding is fastest with frame threading; open_media sets the number of threads.
         stream.thread_type = "AUTO"
+        self._packets = 0
         self._times = array("d")
+        self._last = (-math.inf, 0.0)
+        self._rotation = 0
         self._keyframes = array("d")
         self._sizes: list[tuple[float, int, int]] = []
         self._decoded = 0
@@ -118,12 +131,16 @@ class VideoDecoder:
 
     def decode(self, packet: av.Packet[av.VideoStream]) -> Iterator[Frame]:
         """Yield the frames that a packet completes."""
-        if packet.size and packet.pts is not None and packet.time_base:
-            at = float(packet.pts * packet.time_base)
+        self._packets += bool(packet.size)
+        # AVI files store only decoding times.
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if packet.size and stamp is not None and packet.time_base:
+            at = float(stamp * packet.time_base) - self._zero
             # Packets that an edit list cuts off are not displayed, but must be decoded, because other packets depend on
             # them.
             if not packet.is_discard:
                 self._times.append(at)
+                self._last = max(self._last, (at, float((packet.duration or 0) * packet.time_base)))
             if packet.is_keyframe:
                 self._keyframes.append(at)
         try:
@@ -132,18 +149,24 @@ class VideoDecoder:
             self._broken += 1
             return
         for frame in frames:
-            if frame.time is not None:
+            stamp = frame.dts if frame.pts is None else frame.pts
+            if stamp is not None and frame.time_base:
+                at = float(stamp * frame.time_base) - self._zero
                 self._decoded += 1
                 # Codecs with B-frames do not store frames in display order, but decoders restore this order.
-                self._backward += frame.time <= self._latest
-                self._latest = max(self._latest, frame.time)
-                yield self._frame(frame, frame.time)
+                self._backward += at <= self._latest
+                self._latest = max(self._latest, at)
+                yield self._frame(frame, at)
 
     def facts(self) -> VideoFacts:
         """Return the properties of the track, after all packets have been decoded."""
         return VideoFacts(
-            codec=_codec(self.stream),
+            codec=codec_of(self.stream),
+            packets=self._packets,
             times=np.sort(np.array(self._times)),
+            last=max(0.0, self._last[1]),
+            display=self._display(),
+            rotation=self._rotation,
             keyframes=np.array(self._keyframes),
             sizes=tuple(self._sizes),
             decoded=self._decoded,
@@ -151,7 +174,16 @@ class VideoDecoder:
             broken=self._broken,
         )
 
+    def _display(self) -> tuple[int, int]:
+        _, width, height = self._sizes[0] if self._sizes else (0.0, self.stream.width, self.stream.height)
+        aspect = float(self.stream.sample_aspect_ratio or 1)
+        # Like Chrome, make the frame larger instead of leaving out pixels.
+        width, height = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+        return (height, width) if self._rotation % 180 else (width, height)
+
     def _frame(self, frame: av.VideoFrame, at: float) -> Frame:
+        if not self._sizes:
+            self._rotation = frame.rotation
         if not self._sizes or self._sizes[-1][1:] != (frame.width, frame.height):
             self._sizes.append((at, frame.width, frame.height))
         if frame.format.name not in _LUMA_FIRST:
@@ -162,17 +194,22 @@ class VideoDecoder:
 
 
 class AudioDecoder:
-    """Decodes an audio track in any format to one channel at 48 kHz."""
+    """Decodes an audio track in any format to one channel at 48 kHz.
 
-    def __init__(self, stream: av.AudioStream) -> None:
+    ``zero`` is the container's time, in seconds, at which the file begins.
+    """
+
+    def __init__(self, stream: av.AudioStream, *, zero: float = 0.0) -> None:
         self.stream = stream
+        self._zero = zero
+        self._packets = 0
         self._resampler: av.AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
         self._start: float | None = None
         self._end = 0.0
         self._samples = 0
         self._gaps: list[Interval] = []
-        self._packets = array("d")
+        self._starts = array("d")
         self._broken = 0
         self._meter = LoudnessMeter()
         self._peak = 0.0
@@ -180,8 +217,9 @@ class AudioDecoder:
 
     def decode(self, packet: av.Packet[av.AudioStream]) -> Iterator[AudioBlock]:
         """Yield the blocks of audio that a packet completes."""
+        self._packets += bool(packet.size)
         if packet.size and packet.pts is not None and packet.time_base:
-            self._packets.append(float(packet.pts * packet.time_base))
+            self._starts.append(float(packet.pts * packet.time_base))
         try:
             frames = packet.decode()
             resampled = [block for frame in frames for block in self._resample(frame)]
@@ -190,20 +228,21 @@ class AudioDecoder:
             return
         for frame in resampled:
             if frame.time is not None:
-                yield self._block(frame, frame.time)
+                yield self._block(frame, frame.time - self._zero)
 
     def facts(self) -> AudioFacts:
         """Return the properties of the track, after all packets have been decoded."""
         start = self._start or 0.0
         return AudioFacts(
-            codec=_codec(self.stream),
+            codec=codec_of(self.stream),
+            packets=self._packets,
             sample_rate=self.stream.codec_context.sample_rate,
             channels=self.stream.codec_context.channels,
             start=start,
             end=self._end,
             duration=max(0.0, self._end - start),
             gaps=tuple(self._gaps),
-            backward=sum(later <= earlier for earlier, later in pairwise(self._packets)),
+            backward=sum(later <= earlier for earlier, later in pairwise(self._starts)),
             broken=self._broken,
             loudness=self._meter.loudness(),
             peak=self._peak,
@@ -232,6 +271,6 @@ class AudioDecoder:
         return AudioBlock(at, samples.mean(axis=0))
 
 
-def _codec(stream: av.VideoStream | av.AudioStream) -> str:
+def codec_of(stream: av.VideoStream | av.AudioStream) -> str:
     """Return the codec's plain name, for example ``vp8``, and not the name of the decoder library."""
     return stream.codec_context.codec.canonical_name

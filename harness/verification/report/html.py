@@ -16,7 +16,7 @@ from harness.verification.report.filmstrip import filmstrip
 from harness.verification.report.participant_table import COLUMNS, cells, extra_rows
 from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
-from harness.verification.report.terminal import description_of
+from harness.verification.report.terminal import description_of, has_more_tracks, is_reshaped, track_text
 from harness.verification.values.findings import SIGNS
 from harness.verification.values.intervals import longer, merged, subtract
 
@@ -221,12 +221,17 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
         ]
         if video := media.video:
             facts.append(("Video", f"{video.codec}, {video.width} x {video.height}, {video.frame_rate:.2f} fps"))
+            if is_reshaped(video):
+                turned = f", rotated by {video.rotation}° counterclockwise" if video.rotation else ""
+                facts.append(("Shown as", f"{video.display_width} x {video.display_height}{turned}"))
             facts.append(("Frames", f"{video.frames}, {video.missed} missed, {video.repeated} repeated"))
         if audio := media.audio:
             loudness = "not measurable" if audio.loudness is None else f"{audio.loudness:.1f} LUFS"
             peak = "no peak" if audio.peak_dbfs is None else f"peak {audio.peak_dbfs} dBFS"
             facts.append(("Audio", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, channels: {audio.channels}"))
             facts.append(("Loudness", f"{loudness}, {peak}, {audio.clipped} samples clipped"))
+        if has_more_tracks(media):
+            facts += [(f"Track {track.index}", track_text(track)) for track in media.tracks]
     if manifest:
         recording = manifest.recording
         # A redacted report omits the hash and the start time, because they would identify the recording.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
-    from harness.verification.values.models import Media
+    from harness.verification.values.models import Media, Track, Video
 
 
 STYLES: Final = {"passed": "green", "warning": "yellow", "failed": "red", "unverified": "magenta"}
@@ -31,6 +31,9 @@ def render(report: Report) -> RenderableType:
     if report.media is None:
         return Group(*(Text.assemble((f"{SIGNS['failed']} ", "bold red"), one.message) for one in report.failures))
     parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]
+    if has_more_tracks(report.media):
+        lines = (f"    track {track.index}: {track_text(track)}" for track in report.media.tracks)
+        parts += [Text(line, style="dim") for line in lines]
     if report.participants:
         parts.append(_participants(report))
     if report.failures or report.unverified or report.warnings:
@@ -63,10 +66,36 @@ def description_of(media: Media) -> str:
         f"{media.bitrate / 1e3:.0f} kbps",
     ]
     if video := media.video:
-        parts.append(f"{video.codec} {video.width}x{video.height} at {video.frame_rate:.2f} fps")
+        shown = f" (shown as {video.display_width}x{video.display_height})" if is_reshaped(video) else ""
+        parts.append(f"{video.codec} {video.width}x{video.height}{shown} at {video.frame_rate:.2f} fps")
     if audio := media.audio:
         parts.append(f"{audio.codec} {audio.sample_rate / 1000:g} kHz")
     return " · ".join(parts)
+
+
+def has_more_tracks(media: Media) -> bool:
+    """Return whether the file has tracks that the one-line description does not show."""
+    return len(media.tracks) > sum(one is not None for one in (media.video, media.audio))
+
+
+def is_reshaped(video: Video) -> bool:
+    """Return whether players show the video at a different size than the size of its frames."""
+    return (video.display_width, video.display_height) != (video.width, video.height)
+
+
+def track_text(track: Track) -> str:
+    """Return a one-line description of a track."""
+    parts = [track.kind, track.codec or "unknown codec"]
+    parts += [f"{track.width}x{track.height}"] if track.width else []
+    parts += [f"{track.sample_rate / 1000:g} kHz"] if track.sample_rate else []
+    parts += [f"channels: {track.channels}"] if track.channels else []
+    parts += [f"{track.duration:.2f} s"] if track.duration is not None else []
+    parts += [f"{track.loudness:.1f} LUFS"] if track.loudness is not None else []
+    parts += ["empty"] if track.packets == 0 else ["silent"] if track.silent else ["black"] if track.black else []
+    parts += [track.language] if track.language else []
+    parts += ["default"] if track.default else []
+    parts += ["examined"] if track.examined else []
+    return ", ".join(parts)
 
 
 def _result(report: Report) -> Text:

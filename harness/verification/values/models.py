@@ -49,6 +49,12 @@ class Video(ReportModel):
     """Width of the first frame in pixels."""
     height: int
     """Height of the first frame in pixels."""
+    display_width: int
+    """Width in pixels at which players show the first frame, after rotating it and making its pixels square."""
+    display_height: int
+    """Height in pixels at which players show the first frame, after rotating it and making its pixels square."""
+    rotation: int
+    """Degrees by which players rotate the video counterclockwise, from -180 to 180, as ffprobe reports it."""
     frames: int
     """Number of frames."""
     frame_rate: float
@@ -84,23 +90,62 @@ class Audio(ReportModel):
     """Number of samples at full scale."""
 
 
+class Track(ReportModel):
+    """Properties of one track of a file."""
+
+    index: int
+    """Number of the track in the file, from 0."""
+    kind: Literal["video", "audio", "subtitle", "data", "attachment"]
+    """Kind of the track. Cover pictures are attachments."""
+    codec: Words | None
+    """Codec, for example ``opus``; None if it is unknown."""
+    language: Words | None
+    """Language that the file states, for example ``eng``; None if it states none."""
+    default: bool
+    """Whether the file marks the track as a default track."""
+    examined: bool
+    """Whether all checks examine the track. The other tracks are only decoded and measured."""
+    duration: float | None
+    """Duration in seconds; None if the track was not decoded and the file does not state a duration."""
+    packets: int | None = None
+    """Number of packets; None if the track was not decoded."""
+    width: int | None = None
+    """Width of the first frame in pixels; None if the track was not decoded as video."""
+    height: int | None = None
+    """Height of the first frame in pixels; None if the track was not decoded as video."""
+    black: bool | None = None
+    """Whether all frames are black; None if the track was not decoded as video."""
+    channels: int | None = None
+    """Number of channels; None if the track was not decoded as audio."""
+    sample_rate: int | None = None
+    """Sample rate in hertz; None if the track was not decoded as audio."""
+    loudness: float | None = None
+    """Integrated loudness in LUFS (EBU R 128); None for silence, and if the track was not decoded as audio."""
+    peak_dbfs: float | None = None
+    """Level of the loudest sample in dBFS; None for silence, and if the track was not decoded as audio."""
+    silent: bool | None = None
+    """Whether the audio is completely silent; None if the track was not decoded as audio."""
+
+
 class Media(ReportModel):
     """Properties of the file."""
 
     container: Words
-    """Container format detected from the file's bytes, for example ``webm``, ``matroska`` or ``mp4``."""
+    """Container format detected from the file's bytes, for example ``webm``, ``matroska``, ``mp4`` or ``ogg``."""
     duration: float
     """Time at which the video or the audio ends, whichever is later, in seconds."""
     seekable: bool
-    """Whether the file has Duration and Cues, and seeking to the middle of the file works."""
+    """Whether seeking to the middle of the file works. A WebM or Matroska file also needs Duration and correct Cues."""
     size: int
     """Size of the file in bytes."""
     bitrate: int
     """Average bitrate of the file in bits per second."""
     video: Video | None
-    """The video track; None if the file has no video."""
+    """The examined video track; None if the file has no video."""
     audio: Audio | None
-    """The audio track; None if the file has no audio."""
+    """The examined audio track; None if the file has no audio."""
+    tracks: tuple[Track, ...] = ()
+    """All tracks of the file, at most 50."""
 
 
 class Spread(ReportModel):

@@ -51,7 +51,7 @@ def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> Non
     structure = read_structure(tmp_path / "finished.webm")
     assert structure
     assert ("webm", True, True, True) == (
-        structure.doc_type,
+        structure.container,
         structure.complete,
         structure.cues,
         structure.seek_head,
