@@ -200,8 +200,8 @@ def _other_tracks(evidence: Evidence) -> Iterator[Finding]:
         undecoded.append(f"{more} more tracks")
     if undecoded:
         text = (
-            f"{name} also contains {' and '.join(undecoded)}, which could not be examined, because the codec is unknown "
-            f"or there are more than {MOST_DECODED} tracks. Verify a copy that contains only the tracks that you need."
+            f"{name} also contains {' and '.join(undecoded)}, which could not be examined, because the codec is "
+            f"unknown or there are more than {MOST_DECODED} tracks. Verify a copy with fewer tracks."
         )
         yield Finding(check="container", result="unverified", message=text)
 

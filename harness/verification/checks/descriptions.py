@@ -28,29 +28,41 @@ class CheckDescription:
 
 DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     "container": CheckDescription(
-        measures="The check reads the bytes of the file and decodes every packet, to validate the container "
-        "format, tracks, codecs, Duration, Cues, timestamps and keyframes.",
+        measures="The check recognizes the container format by the bytes of the file, compares the sizes in the file "
+        "with its bytes, and decodes the packets of all tracks, to validate the format, tracks, codecs, index, "
+        "timestamps and keyframes.",
         fails=(
             (
-                "The file's format does not match its suffix: `.mkv` must be Matroska, `.mp4` and `.m4a` "
-                "must be MP4, `.wav` must be WAV, and a file with any other suffix must be WebM."
+                "The file's format does not match its suffix. For example, `.webm` must be WebM, `.mkv` must be "
+                "Matroska, and `.ogg` must be Ogg. A suffix that names no format allows any format, but a recording "
+                "with a manifest must be WebM."
             ),
-            "The file has no Duration or no Cues, or seeking to the middle of the file ends up in the wrong place.",
-            "A track contains no packets, or a packet can't be decoded.",
+            "Another recording follows the first one in the same file. Only the first one is examined.",
+            "The file is truncated, or the sizes in the file do not match its bytes.",
+            (
+                "A WebM or Matroska file has no Duration or no Cues, its Cues lead to a wrong place, or seeking to the "
+                "middle of a file with an index ends up in the wrong place."
+            ),
+            "A track is declared but contains no packets, or a packet can't be decoded.",
             "Timestamps do not increase.",
-            "The file is truncated.",
             "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
             "The video or the audio begins later than `start`.",
             (
-                "Two consecutive keyframes, or the last keyframe and the end of the file, are further apart than "
-                "`keyframe`."
+                "There is a manifest, and two consecutive keyframes, or the last keyframe and the end of the file, are "
+                "further apart than `keyframe`."
             ),
             (
                 "The file does not match the manifest: a track is missing, the codec is wrong, or an audio-only "
                 "recording contains video. A converted file may have different codecs, and a `.wav` file has no video."
             ),
         ),
-        warns=("The file contains additional tracks, which are not checked.",),
+        warns=(
+            (
+                "The file contains additional video or audio tracks. They are decoded and measured, but the other "
+                "checks examine only the default tracks, or the track chosen with `track` or `--track`."
+            ),
+            "There is no manifest, and keyframes are further apart than `keyframe`.",
+        ),
         limits=("start", "keyframe"),
         needs="The check needs only the file. If there is a manifest, the check also compares tracks and codec with "
         "the manifest.",

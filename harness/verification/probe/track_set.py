@@ -127,8 +127,8 @@ class TrackSet:
 
     def _facts(self, stream: Stream) -> TrackFacts:
         decoder = self._decoders.get(stream.index)
-        picture = bool(stream.disposition & Disposition.attached_pic)
-        kind = "attachment" if picture else stream.type if stream.type in _KINDS else "data"
+        cover = bool(stream.disposition & Disposition.attached_pic)
+        kind = "attachment" if cover else stream.type if stream.type in _KINDS else "data"
         return TrackFacts(
             index=stream.index,
             kind=cast("Kind", kind),
@@ -166,7 +166,7 @@ class TrackSet:
 
 
 def _is_decodable(stream: Stream) -> bool:
-    """Return whether a track is a video or audio track with a known codec, and not a cover picture."""
+    """Return whether a track is a video or audio track with a known codec, and not a cover image."""
     return (
         stream.type in {"video", "audio"}
         and stream.codec_context is not None

@@ -96,7 +96,7 @@ class Track(ReportModel):
     index: int
     """Number of the track in the file, from 0."""
     kind: Literal["video", "audio", "subtitle", "data", "attachment"]
-    """Kind of the track. Cover pictures are attachments."""
+    """Kind of the track. Cover images are attachments."""
     codec: Words | None
     """Codec, for example ``opus``; None if it is unknown."""
     language: Words | None
