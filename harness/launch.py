@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from harness.session.media import Media
     from harness.session.participant import Participant
     from harness.session.venue import VenueOptions
+    from harness.verification.values.profiles import Profile
 
 # The name of the public room.
 _PUBLIC_ROOM = "public room"
@@ -177,6 +178,17 @@ def _summarize(path: Path) -> ReportSummary:
         findings=[finding.model_dump(mode="json") for finding in listed],
         page=ReportPage(as_html(report, path.with_suffix(".html"), nonce=nonce), nonce),
     )
+
+
+def room_profile(venue: Venue, *, synthetic: bool, busy: bool) -> Profile:
+    """Return the limits for recordings of our own room.
+
+    The strict limits describe synthetic media that does not leave the machine. A ``busy`` machine, on which other
+    programs leave too little CPU time for the recording, can't keep them, so the default limits apply there.
+    """
+    from harness.verification.values.profiles import DEFAULT_PROFILE, STRICT_PROFILE
+
+    return STRICT_PROFILE if synthetic and venue.is_local and not busy else DEFAULT_PROFILE
 
 
 def versions(chrome: str | None = None) -> dict[str, str]:

@@ -75,35 +75,57 @@ the same measurements.
 | A/V | `av_offset_ms` | ms | Median A/V offset: the time of the audio minus the time of the video. The offset is positive if the audio is late. |
 | | `drift_ppm` | ppm | How fast the A/V offset grows, measured over at least one minute. |
 | | `delay_ms` | ms | Time from the capture of a frame to the frame's time in the file. |
+| | `audio_delay_ms` | ms | The same for the audio: the delay of the video plus the A/V offset, for each burst of the marker's tone. |
+| | `first_video_ms` | ms | Time from the participant's join, or from the start of the recording, to the participant's first frame. |
+| | `first_audio_ms` | ms | The same for the participant's audio. |
 
 A `-` means that there is no value, because the participant was not present or the value could not be measured. In
 Python and JSON, `present`, `frozen` and `audible` are lists of intervals, each with a start and an end. A participant
 who is not listed in a manifest is named after their marker, for example `marker 5`.
 
+## Profiles
+
+A profile is a named set of limits. Every report states which profile it used: in the first line in the terminal, in the
+HTML report, and as `profile` in JSON.
+
+| profile | limits | used by |
+| --- | --- | --- |
+| `default` | Limits for any recording, based on what viewers and listeners notice. | `verify`, `harness verify`, `harness convert`, `harness serve`, recordings of calls in other applications, video files, cameras, bad networks |
+| `strict` | Limits that the harness's own rooms meet if their synthetic media does not leave the machine. They find regressions that viewers would not notice yet. | `harness record` and `harness run`, unless the machine is too busy |
+| a name from a file | The limits from a table `[profiles.NAME]`. | the file, or `harness verify --profile NAME` |
+| `custom` | Other limits. | `Limits(...)` in Python, `[limits]` in a file |
+
+`harness record` and `harness run` use the default limits if other programs leave too little CPU time for the recording,
+and if participants use remote browsers, an SFU, or STUN and TURN servers.
+
 ## Change limits
 
-The tables below list the default value of each limit and the reason for that value. A larger limit makes a check
-more tolerant.
+The tables below list the limits and the reason for each of them. A larger limit makes a check more tolerant.
 
-In Python, pass [`Limits`](reference.md#harness.Limits):
+In Python, pass [`Limits`](reference.md#harness.Limits), or the name of a built-in profile:
 
 ```python
 from harness import Limits, verify
 
-report = verify("recordings/standup.webm", limits=Limits(av_offset_ms=120, repeated_percent=1))
+report = verify("recordings/standup.webm", limits=Limits(audio_late_ms=120, repeated_percent=1))
+report = verify("recordings/standup.webm", profile="strict")
 ```
 
-On the command line and in pytest, use an expectations file. The file can contain limits with the same names, the
-expected duration, and [expectations](reference.md#harness.Expectation) that state when participants should be visible
-or audible.
+On the command line and in pytest, use an expectations file. The file can contain profiles, limits with the same names,
+the expected duration, and [expectations](reference.md#harness.Expectation) that state when participants should be
+visible or audible. The table `[limits]` changes the limits of the chosen profile.
 
 ```toml
 # expect.toml
 duration = 30.0
 complete = true
+profile = "office"
+
+[profiles.office]
+audio_late_ms = 120
+delay_ms = 250
 
 [limits]
-av_offset_ms = 120
 repeated_percent = 1
 
 [[expect]]
@@ -115,10 +137,12 @@ to = 8
 
 ```sh
 harness verify recordings/standup.webm --expect expect.toml
+harness verify recordings/standup.webm --expect expect.toml --profile strict
 pytest --recordings-expect expect.toml
 ```
 
-In a [scenario](scenarios.md), the step `download` accepts `duration`, `limits` and `expect` with the same keys.
+A [scenario](scenarios.md) can contain `profile` and `profiles` as well. Its step `download` accepts `duration`, `limits`
+and `expect` with the same keys.
 """  # noqa: E501 - rows of tables
 
 
@@ -149,17 +173,17 @@ def _section(check: Check) -> Iterator[str]:
     if about.unverified:
         yield from ("**Unverified if:**", "", *(f"- {reason}" for reason in about.unverified), "")
     if about.limits:
-        yield from ("| limit | default | meaning |", "| --- | --- | --- |")
+        yield from ("| limit | default | strict | meaning |", "| --- | --- | --- | --- |")
         yield from (
-            f"| `{name}` | {_default(name)} | {Limits.model_fields[name].description} |" for name in about.limits
+            f"| `{name}` | {_values(name)} | {Limits.model_fields[name].description} |" for name in about.limits
         )
         yield ""
 
 
 def _all_limits() -> Iterator[str]:
-    yield from ("## All limits", "", "| limit | default | used by |", "| --- | --- | --- |")
+    yield from ("## All limits", "", "| limit | default | strict | used by |", "| --- | --- | --- | --- |")
     for name in Limits.model_fields:
-        yield f"| `{name}` | {_default(name)} | {', '.join(_users(name))} |"
+        yield f"| `{name}` | {_values(name)} | {', '.join(_users(name))} |"
     yield ""
 
 
@@ -167,9 +191,10 @@ def _users(limit: str) -> Sequence[str]:
     return [f"[`{check.name}`](#{check.name})" for check in CHECKS if limit in DESCRIPTIONS[check.name].limits]
 
 
-def _default(name: str) -> str:
+def _values(name: str) -> str:
+    """Return the cells with the default and the strict value of a limit."""
     unit = next((unit for end, unit in _UNITS.items() if name.endswith(end)), "s")
-    return f"{Limits.model_fields[name].default:g} {unit}"
+    return " | ".join(f"{getattr(limits, name):g} {unit}" for limits in (Limits(), Limits.strict()))
 
 
 if __name__ == "__main__":

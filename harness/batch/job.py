@@ -79,7 +79,7 @@ class RescueJob:
         return Outcome(
             title=Outcome.failed(job.scenario, "").title,
             recordings=tuple(found),
-            reports=tuple(verify_safely(recording) for recording in found),
+            reports=tuple(verify_safely(recording, profile=job.scenario.limits_of(None)) for recording in found),
             error=" ".join((self.reason, *problems)),
             seconds=round(self.seconds, 1),
         )

@@ -53,7 +53,7 @@ class CpuBudget:
         available = processors()
         others = min(self.used_by_others(), available)
         need = needed(participants, config) * _slowness()
-        if need <= _OF_A_FREE_ONE * (available - others) + _OF_A_SHARED_ONE * others:
+        if _is_enough(need, available, others):
             return None
         width, height = config.size
         kind = "audio only" if config.record_type == "audio" else f"{width}x{height}, {config.record_video_frame} fps"
@@ -65,6 +65,19 @@ class CpuBudget:
             f"and {rest}. Frames may be lost. Record fewer participants, use a lower quality or frame rate, or close "
             "other programs."
         )
+
+    def was_short(self, needs: float) -> bool:
+        """Return whether other programs left too little CPU time since the object was created.
+
+        ``needs`` is how many processors of the reference machine the recording and its browsers use.
+        """
+        available = processors()
+        return not _is_enough(needs * _slowness(), available, min(self.used_by_others(), available))
+
+
+def _is_enough(need: float, available: float, others: float) -> bool:
+    """Return whether ``available`` processors are enough if other programs use ``others`` of them."""
+    return need <= _OF_A_FREE_ONE * (available - others) + _OF_A_SHARED_ONE * others
 
 
 def fitting(needs: Iterable[float]) -> int:

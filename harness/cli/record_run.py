@@ -91,19 +91,26 @@ class RecordResult:
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
     """Make the recording that ``order`` specifies, and verify every saved recording, even after an error."""
-    from harness.browser.cpu_budget import CpuBudget
-    from harness.launch import open_room_at
+    from harness.browser.cpu_budget import CpuBudget, needed
+    from harness.launch import open_room_at, room_profile
+    from harness.verification.values.profiles import DEFAULT_PROFILE
 
     room: Room | None = None
     failure: HarnessError | None = None
-    budget = CpuBudget()
+    budget, profile = CpuBudget(), DEFAULT_PROFILE
     try:
         with open_room_at(order.venue, recordings=order.recordings) as room, progress() as bar:
             # A participant who is not recorded sends nothing and uses almost no CPU time.
             senders = len(order.names) if order.recorder == "all" else 1
             if shortage := budget.shortage(senders, order.config):
                 print_message(shortage)
-            RecordRun(order, room, bar, interruption).run()
+            try:
+                RecordRun(order, room, bar, interruption).run()
+            finally:
+                # The CPU time of closed browsers is unknown, so this must happen before they are closed.
+                busy = bool(shortage) or budget.was_short(needed(senders, order.config))
+                synthetic = order.application is None and order.media == "synthetic"
+                profile = room_profile(order.venue, synthetic=synthetic, busy=busy)
     except HarnessError as error:
         failure = error
     # Closing the room has published the recordings that were not downloaded.
@@ -111,7 +118,7 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
     # This import takes as long as opening a page, so it is postponed until the recording is finished.
     from harness.verification.verify import verify_safely
 
-    reports = [verify_safely(recording, expected=order.expected) for recording in recordings]
+    reports = [verify_safely(recording, profile=profile, expected=order.expected) for recording in recordings]
     return RecordResult(recordings, reports, failure)
 
 

@@ -124,6 +124,7 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """
     path = option_path(pytestconfig, "recordings-expect")
     defaults = read_expected(path) if path else Expected()
+    profile = defaults.chosen_profile()
 
     def verify_with_defaults(
         recording: Recording | Path | str,
@@ -137,7 +138,8 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
         return verify(
             recording,
             duration=defaults.duration if duration is None else duration,
-            limits=limits or defaults.limits,
+            limits=limits or profile.limits,
+            profile=None if limits else profile.name,
             expect=(*defaults.expect, *expect),
             expected=expected,
             complete=complete or defaults.complete,

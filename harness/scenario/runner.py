@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from harness.browser.cpu_budget import CpuBudget
 from harness.errors import ConfigError, RecordingError, StepTimeout
-from harness.launch import open_room_at
+from harness.launch import open_room_at, room_profile
 from harness.scenario.outcome import UNTITLED, Outcome, Progress, reason_of
 from harness.scenario.steps import (
     EDGE,
@@ -34,6 +35,7 @@ from harness.scenario.steps import (
 )
 from harness.session.venue import Venue
 from harness.verification import Expectation
+from harness.verification.values.profiles import DEFAULT_PROFILE
 from harness.verification.verify import verify_safely
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def play(
                 run.run_steps()
             except Exception as failure:  # noqa: BLE001 - after any error, the recordings so far are reported
                 error = f"{run.current}: {reason_of(failure)}"
+            run.choose_profile(venue or Venue())
     except Exception as failure:
         if run is None:
             raise
@@ -119,6 +122,8 @@ class _ScenarioRun:
         self.requirements: defaultdict[str, _Requirements] = defaultdict(_Requirements)
         self.current = "before the first step"
         self.interrupted = False
+        self._budget = CpuBudget()
+        self._room_profile = DEFAULT_PROFILE
         self._scenario = scenario
         self.room = room
         self._on_progress = on_progress
@@ -146,10 +151,19 @@ class _ScenarioRun:
             self._participants[name].download_media_recording()
             self._participants[name].clean_media_recording()
 
+    def choose_profile(self, venue: Venue) -> None:
+        """Choose the limits for the recordings, depending on how busy the machine has been since the run began.
+
+        This must be called before the browsers are closed, because the CPU time of closed browsers is unknown.
+        """
+        busy = self._budget.was_short(self._scenario.needs)
+        self._room_profile = room_profile(venue, synthetic=self._scenario.is_undisturbed, busy=busy)
+
     def report(self, recording: Recording) -> Report:
         """Verify a recording against its expectations, and return the report, which fails if the file is unreadable."""
         required = self.requirements[recording.id]
-        return verify_safely(recording, duration=required.duration, limits=required.limits, expect=required.expect)
+        profile = self._scenario.limits_of(required.limits, self._room_profile)
+        return verify_safely(recording, duration=required.duration, profile=profile, expect=required.expect)
 
     def _run_step(self, step: Step) -> None:
         match step:

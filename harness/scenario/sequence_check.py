@@ -18,7 +18,6 @@ from harness.scenario.steps import (
     Wait,
     WaitFor,
 )
-from harness.verification import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
 class SequenceCheck:
     """Goes through the steps in order, and tracks which participants are in the room and which are recording."""
 
-    def __init__(self) -> None:
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
         self.known: set[str] = set()
         self.inside: set[str] = set()
         self.crashed: set[str] = set()
@@ -90,7 +90,7 @@ class SequenceCheck:
         """Mark the recording as ended, and return why an expectation of the step can't be met, or None if all can."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
-        limits = step.limits or Limits()
+        limits = self._scenario.limits_of(step.limits).limits
         for one in step.expect:
             if one.participant not in self.known:
                 return self._unknown(one.participant)
@@ -157,7 +157,7 @@ def problems(scenario: Scenario) -> Iterator[tuple[int, str]]:
 
     Steps after the first impossible step may be impossible only because of that step.
     """
-    check = SequenceCheck()
+    check = SequenceCheck(scenario)
     for number, step in enumerate(scenario.steps):
         if problem := check.problem(step):
             yield number, problem

@@ -13,6 +13,7 @@ from harness.session.media import MEDIA, media_of
 from harness.verification import Limits
 from harness.verification.values.expectations import Expectation, Seconds  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.models import ReportModel
+from harness.verification.values.profiles import DEFAULT_PROFILE, Profile, ProfileChoice, Profiles, profile_named
 
 if TYPE_CHECKING:
     from typing import Self
@@ -235,7 +236,7 @@ class Download(Step):
     verb = "download"
     download: Name
     duration: Seconds | None = Field(default=None, description="Expected length of the recording, in seconds.")
-    limits: Limits | None = None
+    limits: Limits | None = Field(default=None, description="Limits that differ from the scenario's profile.")
     expect: tuple[Expectation, ...] = ()
 
 
@@ -312,6 +313,12 @@ class Scenario(ReportModel):
     title: str | None = None
     description: str | None = None
     record: RecordOptions = RecordOptions()
+    profiles: Profiles = Field(default={}, description="Named sets of limits, in addition to default and strict.")
+    profile: ProfileChoice | None = Field(
+        default=None,
+        description="Name of the limits for every recording. The default is strict if all media is synthetic and does "
+        "not leave the machine, the network is not emulated, and the machine is not too busy, and otherwise default.",
+    )
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
 
     def with_max_wait(self, seconds: float) -> Scenario:
@@ -321,6 +328,18 @@ class Scenario(ReportModel):
             for step in self.steps
         )
         return self.model_copy(update={"steps": steps})
+
+    def limits_of(self, download: Limits | None, otherwise: Profile = DEFAULT_PROFILE) -> Profile:
+        """Return the scenario's profile, or else ``otherwise``, with the limits of a ``download`` step."""
+        base = profile_named(self.profile, self.profiles) if self.profile else otherwise
+        return base.changed(download)
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether all media is synthetic, and no network is emulated."""
+        return not any(
+            isinstance(step, Network) or (isinstance(step, Join) and step.media != "synthetic") for step in self.steps
+        )
 
     @property
     def participants(self) -> int:

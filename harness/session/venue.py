@@ -36,6 +36,11 @@ class Venue:
             raise ConfigError(message)
         object.__setattr__(self, "connect", tuple(self.connect))
 
+    @property
+    def is_local(self) -> bool:
+        """Whether all browsers run on this machine and exchange their media directly."""
+        return not self.connect and not (self.routes and (self.routes.sfu or self.routes.ice_servers))
+
     def starting_at(self, turn: int) -> Self:
         """Return a copy whose list of browsers is rotated by ``turn``, so that a batch's rooms are spread evenly."""
         first = turn % max(1, len(self.connect))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.verification.report.redaction import redacted_path
 from harness.verification.report.report import Report
 from harness.verification.values.findings import Finding
+from harness.verification.values.profiles import DEFAULT, shown_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 class VerifyRequest:
     """The file to verify, and the options of ``verify``. There may be no manifest at ``manifest_path``.
 
-    ``track`` is the index of the track to examine instead of the default one, or None.
-
-    ``redact`` is the name of the file in a redacted report, without its suffix. A redacted report contains no names of
-    participants or files.
+    ``profile`` is the name of the limits. ``track`` is the index of the track to examine instead of the default one, or
+    None. ``redact`` is the name of the file in a redacted report, without its suffix. A redacted report contains no
+    names of participants or files.
     """
 
     path: Path
@@ -34,6 +34,7 @@ class VerifyRequest:
     expected: tuple[str, ...] = ()
     complete: bool = False
     track: int | None = None
+    profile: str = DEFAULT
     redact: str | None = None
 
     @property
@@ -43,7 +44,8 @@ class VerifyRequest:
 
     def report(self, **values: Any) -> Report:
         """Return a report on the file. ``values`` are the report's other fields."""
-        return Report(path=self.display_path, redacted=bool(self.redact), **values)
+        profile = shown_name(self.profile, redacted=bool(self.redact))
+        return Report(path=self.display_path, profile=profile, redacted=bool(self.redact), **values)
 
     def unreadable_report(self, reason: str) -> Report:
         """Return a failed report on the file. The report's message consists of the file's name and ``reason``."""

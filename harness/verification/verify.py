@@ -13,13 +13,14 @@ from harness.verification.isolation.readers import analyze_in_child
 from harness.verification.report.failure import failed_report
 from harness.verification.report.redaction import STEM
 from harness.verification.request import VerifyRequest
-from harness.verification.values.limits import Limits
+from harness.verification.values.profiles import DEFAULT_PROFILE, Profile, chosen_profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.verification.report.report import Report
     from harness.verification.values.expectations import Expectation
+    from harness.verification.values.limits import Limits
 
 
 class VerifyOptions(TypedDict, total=False):
@@ -31,6 +32,9 @@ class VerifyOptions(TypedDict, total=False):
     """Expected duration in seconds. The durations in the manifest and the container are always checked."""
     limits: Limits | None
     """Limits of the checks. The default is ``Limits()``."""
+    profile: str | None
+    """Name of the limits. Without ``limits``, the name selects the limits: ``"default"`` or ``"strict"``. With
+    ``limits``, the report shows the name for them."""
     expect: Sequence[Expectation]
     """Expectations about which participants are visible or audible, and when, in addition to the manifest."""
     expected: Sequence[str]
@@ -57,8 +61,8 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         recording: The recording, or the path of any media file.
 
     Raises:
-        ConfigError: The file does not exist or can't be read, ``duration``, ``expected`` or ``track`` is not valid, or
-            an expectation covers too short a time.
+        ConfigError: The file does not exist or can't be read, ``duration``, ``expected``, ``track`` or ``profile`` is
+            not valid, or an expectation covers too short a time.
         SetupError: The process that reads the file can't be started.
     """
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
@@ -86,16 +90,18 @@ def _request(recording: Recording | Path | str, options: VerifyOptions) -> Verif
     if (manifest := options.get("manifest")) is not None:
         manifest_path = Path(manifest).absolute()
     redact = options.get("redact", False)
+    profile = chosen_profile(options.get("limits"), options.get("profile"))
     return VerifyRequest(
         path=path,
         manifest_path=manifest_path,
         duration=options.get("duration"),
-        limits=options.get("limits") or Limits(),
+        limits=profile.limits,
         expect=tuple(options.get("expect", ())),
         # A manifest stores names in printable form, so the expected names need the same form.
         expected=tuple(printable(name) for name in dict.fromkeys(options.get("expected", ()))),
         complete=options.get("complete", False),
         track=options.get("track"),
+        profile=profile.name,
         redact=STEM if redact is True else redact or None,
     )
 
@@ -104,17 +110,24 @@ def verify_safely(
     recording: Recording,
     *,
     duration: float | None = None,
-    limits: Limits | None = None,
+    profile: Profile = DEFAULT_PROFILE,
     expect: Sequence[Expectation] = (),
     expected: Sequence[str] = (),
 ) -> Report:
     """Verify a recording. If ``verify`` raises an error, return a failed report that contains the error's message."""
     try:
-        return verify(recording, duration=duration, limits=limits, expect=expect, expected=expected)
+        return verify(
+            recording,
+            duration=duration,
+            limits=profile.limits,
+            profile=profile.name,
+            expect=expect,
+            expected=expected,
+        )
     except HarnessError as error:
-        return failed_report(recording.path, str(error))
+        return failed_report(recording.path, str(error), profile=profile.name)
     except OSError as error:
-        return failed_report(recording.path, f"{error.strerror or error}.")
+        return failed_report(recording.path, f"{error.strerror or error}.", profile=profile.name)
 
 
 def check_options(duration: float | None, limits: Limits, expect: Sequence[Expectation]) -> None:

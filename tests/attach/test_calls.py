@@ -144,7 +144,15 @@ def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: En
     alice.stop_media_recording()
 
     # Use lenient limits, because our server decodes and encodes all media in Python, on the same machine as Chrome.
-    busy = Limits(own_av_offset_ms=250, av_offset_ms=400, repeated_percent=30)
+    busy = Limits(
+        own_av_offset_ms=250,
+        audio_early_ms=400,
+        audio_late_ms=400,
+        av_offset_p95_ms=1000,
+        repeated_percent=30,
+        delay_ms=2000,
+        delay_p95_ms=4000,
+    )
     report = verify(recording, limits=busy)
     again = verify(alice.download_media_recording(), limits=busy)
 

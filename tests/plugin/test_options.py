@@ -122,7 +122,7 @@ def test_options_can_be_set_in_the_configuration(pytester: pytest.Pytester) -> N
     pytester.makeini(
         "[pytest]\nrecordings = videos\nrecordings_keep = retain-on-failure\nrecordings_expect = limits.toml"
     )
-    (pytester.path / "limits.toml").write_text("[limits]\nav_offset_ms = 50\n")
+    (pytester.path / "limits.toml").write_text("[limits]\naudio_late_ms = 50\n")
     pytester.makepyfile(
         """
         def test_folder(recordings, verify_recording, pytestconfig):

@@ -35,7 +35,7 @@ def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
         pytester.path / "clip.webm",
         with_participant(Scene(participants=participants("alice", "bob")), "bob", audio_delay=0.08),
     )
-    (pytester.path / "strict.toml").write_text("duration = 3\n[limits]\nav_offset_ms = 50\n")
+    (pytester.path / "strict.toml").write_text("duration = 3\n[limits]\naudio_late_ms = 50\n")
     pytester.makepyfile(
         """
         from harness import Limits

@@ -8,7 +8,7 @@ from harness import Limits, Recording, Report, verify
 from harness.verification.values.models import ParticipantReport
 
 # How smooth a recording is depends on the machine. Tests about smoothness check the whole report instead.
-SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
+SMOOTHNESS_CHECKS = {"repeated", "av-offset", "delay"}
 # Other recordings on the same processors can also make these checks fail, so the limits below are lenient.
 BUSY_CHECKS = SMOOTHNESS_CHECKS | {"gap", "frozen"}
 LENIENT_LIMITS = Limits(
@@ -18,8 +18,12 @@ LENIENT_LIMITS = Limits(
     absence=1,
     frozen=1,
     repeated_percent=50,
-    av_offset_ms=400,
+    audio_early_ms=400,
+    audio_late_ms=400,
     own_av_offset_ms=400,
+    av_offset_p95_ms=1000,
+    delay_ms=2000,
+    delay_p95_ms=4000,
 )
 
 

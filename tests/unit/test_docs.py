@@ -87,7 +87,7 @@ def test_pytest_configuration_in_the_docs_is_valid(pytestconfig: pytest.Config, 
     lines = tomllib.loads(configuration)["tool"]["pytest"]["ini_options"]
 
     assert [] == [name for name in lines if name not in pytestconfig._parser._inidict]
-    assert 120 == read_expected(tmp_path / "expect.toml").limits.av_offset_ms
+    assert 120 == read_expected(tmp_path / "expect.toml").limits.audio_late_ms
 
 
 @pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])

@@ -131,11 +131,11 @@ def test_examples_on_the_pages_are_valid() -> None:
     """The docs' examples of an expectations file, of limits and of a timeline contain only known names."""
     checks = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     (expected,) = re.findall(r"```toml\n(.*?)```", checks, re.DOTALL)
-    (limits,) = re.findall(r"Limits\((.*?)\)\)", checks)
+    (limits,) = re.findall(r"Limits\((\w.*?)\)\)", checks)
     output = (ROOT / "docs" / "output-files.md").read_text(encoding="utf-8")
     (events,) = re.findall(r"```json\n(.*?)```", output, re.DOTALL)
 
-    assert 120 == Expected.model_validate(tomllib.loads(expected)).limits.av_offset_ms
+    assert 120 == Expected.model_validate(tomllib.loads(expected)).chosen_profile().limits.audio_late_ms
     assert set(re.findall(r"(\w+)=", limits)) <= Limits.model_fields.keys()
     assert [one["event"] for one in json.loads(events)] == [
         Event.model_validate(one).event for one in json.loads(events)

@@ -40,8 +40,19 @@ def verify(
         Path | None,
         typer.Option(
             envvar="HARNESS_EXPECT",
-            help="TOML file with limits, and with the times when each participant must be visible and audible.",
+            help=(
+                "TOML file with limits and profiles, and with the times when each participant must be visible and "
+                "audible."
+            ),
             metavar="FILE",
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_PROFILE",
+            help="Limits to use: default, strict (what rooms on one machine achieve), or a profile from --expect.",
+            metavar="NAME",
         ),
     ] = None,
     participants: Annotated[
@@ -109,14 +120,16 @@ def verify(
     expected = read_expected(expect) if expect else Expected()
     if duration is None:
         duration = expected.duration
-    check_options(duration, expected.limits, expected.expect)
+    chosen = expected.chosen_profile(profile)
+    check_options(duration, chosen.limits, expected.expect)
     in_call = parse_names(participants, option="--participants") if participants is not None else ()
 
     def make_report(file: Path, redact: bool | str) -> Report:
         return verify_file(
             file,
             duration=duration,
-            limits=expected.limits,
+            limits=chosen.limits,
+            profile=chosen.name,
             expect=expected.expect,
             expected=in_call,
             complete=expected.complete,
@@ -124,7 +137,11 @@ def verify(
             redact=redact,
         )
 
-    reports = [make_report(files[0], redact)] if len(files) == 1 else _report_on_each(files, make_report, redact=redact)
+    reports = (
+        [make_report(files[0], redact)]
+        if len(files) == 1
+        else _report_on_each(files, make_report, redact=redact, profile=chosen.name)
+    )
     report_files = ReportFiles()
     if html:
         report_files.write(lambda: reports[0].write_html(html))
@@ -145,11 +162,12 @@ def verify(
 
 
 def _report_on_each(
-    files: Sequence[Path], make_report: Callable[[Path, bool | str], Report], *, redact: bool
+    files: Sequence[Path], make_report: Callable[[Path, bool | str], Report], *, redact: bool, profile: str
 ) -> list[Report]:
     """Return a report on every file; the report on a file that can't be read has the result "failed".
 
-    Raises SetupError if no file could be read because something is missing on this machine.
+    ``profile`` is the name of the limits. Raises SetupError if no file could be read because something is missing on
+    this machine.
     """
     from harness.verification.report.failure import failed_report
     from harness.verification.report.redaction import STEM
@@ -164,7 +182,7 @@ def _report_on_each(
         except HarnessError as error:
             if isinstance(error, SetupError):
                 setup_errors.append(error)
-            reports.append(failed_report(file, str(error), redact=stem))
+            reports.append(failed_report(file, str(error), redact=stem, profile=profile))
     if len(setup_errors) == len(files):
         raise setup_errors[0]
     return reports

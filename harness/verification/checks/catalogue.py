@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.checks import call, container, continuity, file, presence, smoothness
+from harness.verification.checks import call, container, continuity, file, presence, smoothness, timing
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
@@ -41,10 +41,12 @@ CHECKS: Final = (
         presence.presence,
     ),
     Check("call", "Was the page in the call for the whole recording?", call.call),
+    Check("start-up", "Do every participant's video and audio appear soon after a join?", timing.start_up),
     Check("frozen", "Is every participant's video free of freezes?", smoothness.frozen),
     Check("repeated", "Does the file show every frame of each participant exactly once?", smoothness.repeated),
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
     Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),
+    Check("delay", "Are every participant's video and audio in the file soon after their capture?", timing.delay),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
     Check("hash", "Is the file identical to the one that was recorded?", file.hash_),

@@ -190,6 +190,27 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         limits=("absence",),
         needs="The check needs a manifest, and the recording must be of a call in another application.",
     ),
+    "start-up": CheckDescription(
+        measures="The check measures how long a participant's video and audio take to appear after each join. If a "
+        "participant joined before the recording started, the time is measured from the start of the recording.",
+        fails=(
+            "The first frame appears later than `first_video_ms` after a join.",
+            "The first audio appears later than `first_audio_ms` after a join.",
+            (
+                "A participant stays for longer than the limit without appearing at all, although the camera or "
+                "microphone was not off."
+            ),
+        ),
+        warns=(
+            (
+                "In a recording of another application's call, the first frame or audio appears later than the limit "
+                "after its track began. The camera or microphone may have been off."
+            ),
+        ),
+        limits=("first_video_ms", "first_audio_ms"),
+        needs="The check needs markers, and a manifest with the times of the joins. It ignores a join if the camera or "
+        "microphone was off at that time. The check `container` covers the start of the file itself.",
+    ),
     "frozen": CheckDescription(
         measures="The check measures how long each participant's video shows the same frame.",
         fails=(
@@ -212,16 +233,25 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "and skipped frames in total."
             ),
         ),
-        limits=("repeated_percent", "repeated_frames"),
+        warns=("The share of repeated or skipped frames is above `repeated_warning_percent`.",),
+        limits=("repeated_percent", "repeated_warning_percent", "repeated_frames"),
         needs="The check needs markers in the video.",
     ),
     "av-offset": CheckDescription(
         measures="The check measures the median A/V offset of each participant: the time of the audio minus the time "
         "of the video, in ms. The offset is positive if the audio is late.",
         fails=(
+            ("A participant's audio is early by more than `audio_early_ms`, or late by more than `audio_late_ms`."),
+            "The recording participant's offset is larger than `own_av_offset_ms` in either direction.",
             (
-                "A participant's offset is larger than `av_offset_ms` in either direction. For the recording "
-                "participant, whose media does not cross a network, the limit is `own_av_offset_ms`."
+                "The 95th percentile of a participant's offset is larger than `av_offset_p95_ms`, and the offset was "
+                "measured at least 20 times."
+            ),
+        ),
+        warns=(
+            (
+                "A participant's audio is early by more than `audio_early_warning_ms`, or late by more than "
+                "`audio_late_warning_ms`."
             ),
         ),
         unverified=(
@@ -230,7 +260,14 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "could not be measured."
             ),
         ),
-        limits=("av_offset_ms", "own_av_offset_ms"),
+        limits=(
+            "audio_early_ms",
+            "audio_early_warning_ms",
+            "audio_late_ms",
+            "audio_late_warning_ms",
+            "own_av_offset_ms",
+            "av_offset_p95_ms",
+        ),
         needs="The check needs markers in video and audio. The manifest specifies which participant "
         "made the recording.",
     ),
@@ -241,6 +278,24 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         limits=("drift_ppm",),
         needs="The check needs markers in video and audio for at least one minute. The check has no result for a "
         "shorter recording.",
+    ),
+    "delay": CheckDescription(
+        measures="The check measures the time from the capture of a participant's video and audio to their time in the "
+        "file, in ms.",
+        fails=(
+            "The median delay of a participant's video or audio is larger than `delay_ms`.",
+            (
+                "The 95th percentile of the delay is larger than `delay_p95_ms`, and the delay was measured at least "
+                "20 times."
+            ),
+        ),
+        unverified=(
+            "A limit is exceeded by no more than the error of the clocks, which the manifest states.",
+            "Video is in the file before it was captured, so the clocks do not match.",
+        ),
+        limits=("delay_ms", "delay_p95_ms"),
+        needs="The check needs markers, and a manifest with the time at which the file starts. The delay of the audio "
+        "also needs a measured A/V offset.",
     ),
     "duration": CheckDescription(
         measures="The check measures the times at which the last frame and the audio end, in seconds.",

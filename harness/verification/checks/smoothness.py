@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from harness.verification.checks.timing import FEWEST_FOR_P95
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 from harness.verification.values.intervals import intersection, longer, subtract, total
 
@@ -66,7 +67,9 @@ def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         if (video := one.report.video) is None:
             continue
         worst = max(video.repeated_percent, video.skipped_percent)
-        ok = worst <= limits.repeated_percent or one.uneven <= limits.repeated_frames
+        tolerated = one.uneven <= limits.repeated_frames
+        ok = worst <= limits.repeated_percent or tolerated
+        warning = ok and worst > limits.repeated_warning_percent and not tolerated
         limit = "" if ok else f" (limit: {limits.repeated_percent:g} %)"
         text = (
             f"{video.repeated_percent:g} % of {one.name}'s frames are repeated and {video.skipped_percent:g} % are "
@@ -74,7 +77,7 @@ def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         )
         yield Finding(
             check="repeated",
-            result="passed" if ok else "failed",
+            result="warning" if warning else "passed" if ok else "failed",
             participant=one.name,
             expected=limits.repeated_percent,
             got=worst,
@@ -95,20 +98,43 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 )
                 yield Finding(check="av-offset", result="unverified", participant=one.name, message=text)
             continue
-        limit = limits.own_av_offset_ms if _is_recording(one, evidence) else limits.av_offset_ms
+        limit, warning_limit = _offset_limits(one, offset.median, evidence, limits)
         ok = abs(offset.median) <= limit
         late = "late" if offset.median > 0 else "early"
         text = f"{abs(offset.median):.0f} ms {late}" if round(offset.median) else "in sync with the video"
         allowed = "" if ok else f" (limit: {limit:g} ms)"
         yield Finding(
             check="av-offset",
-            result="passed" if ok else "failed",
+            result="failed" if not ok else "warning" if abs(offset.median) > warning_limit else "passed",
             participant=one.name,
             expected=limit,
             got=offset.median,
             message=f"{one.name}'s audio is {text}{allowed}.",
             examined=_examined_sync(one),
         )
+        if ok and len(one.offsets) >= FEWEST_FOR_P95 and offset.p95 > limits.av_offset_p95_ms:
+            yield Finding(
+                check="av-offset",
+                result="failed",
+                participant=one.name,
+                expected=limits.av_offset_p95_ms,
+                got=offset.p95,
+                message=(
+                    f"{one.name}'s audio is {offset.p95:.0f} ms early or late for at least 5 % of the time "
+                    f"(limit: {limits.av_offset_p95_ms:g} ms)."
+                ),
+            )
+
+
+def _offset_limits(
+    participant: MeasuredParticipant, offset: float, evidence: Evidence, limits: Limits
+) -> tuple[float, float]:
+    """Return the maximum offset in the direction of ``offset``, and the offset that causes a warning, in ms."""
+    if offset > 0:
+        most, warning = limits.audio_late_ms, limits.audio_late_warning_ms
+    else:
+        most, warning = limits.audio_early_ms, limits.audio_early_warning_ms
+    return min(most, limits.own_av_offset_ms) if _is_recording(participant, evidence) else most, warning
 
 
 def _is_recording(participant: MeasuredParticipant, evidence: Evidence) -> bool:

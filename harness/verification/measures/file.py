@@ -168,6 +168,7 @@ def _video_report(video: VideoFacts, rate: float, content: FrameContentDetector)
         else None,
         missed=missed(video, rate),
         repeated=content.repeated,
+        start_ms=round(float(video.times[0]) * 1000, 1) if video.times.size else 0.0,
         keyframe_gap=round(_keyframe_gap(video, rate), 3),
     )
 
@@ -187,6 +188,7 @@ def _audio_report(audio: AudioFacts) -> Audio:
         codec=audio.codec,
         sample_rate=audio.sample_rate,
         channels=audio.channels,
+        start_ms=round(audio.start * 1000, 1),
         duration=round(audio.duration, 3),
         gaps=len(audio.gaps),
         loudness=audio.loudness,

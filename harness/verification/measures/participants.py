@@ -12,6 +12,7 @@ from harness.recording.timeline import VOICES
 from harness.verification.measures.av_sync import av_offsets, capture_delays, drift_ppm, spread
 from harness.verification.measures.cadence import count_uneven, frozen_intervals
 from harness.verification.measures.curves import thinned
+from harness.verification.measures.start_up import StartUp, audio_delays, longest_ms, start_ups
 from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
 from harness.verification.values.models import ExtraTrack, ParticipantAudio, ParticipantReport, ParticipantVideo
 
@@ -50,7 +51,8 @@ class MeasuredParticipant:
     ``known`` is true if the manifest lists the marker. ``in_own_tile`` holds the intervals in which the video is
     visible in the participant's own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is
     false if another participant's marker has the same tone (there are only 16 tones), so it is unknown which of the two
-    participants is audible. ``is_screen`` is true for the screen that a participant shares in another application; its
+    participants is audible. The start-ups state how long the video and audio took to appear after each join.
+    ``is_screen`` is true for the screen that a participant shares in another application; its
     marker is the participant's marker plus 128.
     """
 
@@ -64,6 +66,8 @@ class MeasuredParticipant:
     offsets: NDArray[np.float64]
     delays: Curve
     own_voice: bool
+    video_start_ups: tuple[StartUp, ...] = ()
+    audio_start_ups: tuple[StartUp, ...] = ()
     is_screen: bool = False
 
     @property
@@ -94,7 +98,17 @@ def measure_participants(observations: Observations, timeline: Timeline) -> tupl
         for marker, name in names.items()
     )
     shared = (_measured_screen(observations, marker, name) for marker, name in screens.items())
-    return tuple(_with_tracks(one, timeline, observations.duration) for one in (*participants, *shared))
+    timed = (_with_start_ups(one, timeline, observations.duration) for one in participants)
+    return tuple(_with_tracks(one, timeline, observations.duration) for one in (*timed, *shared))
+
+
+def _with_start_ups(one: MeasuredParticipant, timeline: Timeline, duration: float) -> MeasuredParticipant:
+    """Add the time from each join to the first video and audio."""
+    video = start_ups(timeline, one.name, "video", one.visible, duration) if one.report.video else ()
+    audio = start_ups(timeline, one.name, "audio", one.audible, duration) if one.report.audio and one.own_voice else ()
+    times = {"first_video_ms": longest_ms(video), "first_audio_ms": longest_ms(audio)}
+    report = one.report.model_copy(update=times)
+    return replace(one, report=report, video_start_ups=video, audio_start_ups=audio)
 
 
 def _with_tracks(one: MeasuredParticipant, timeline: Timeline, duration: float) -> MeasuredParticipant:
@@ -134,6 +148,7 @@ def _measured(
             av_offset_ms=spread(offsets[:, 1] * 1000),
             drift_ppm=drift_ppm(offsets),
             delay_ms=spread(delays[:, 1]),
+            audio_delay_ms=spread(audio_delays(offsets, delays)),
         ),
         visible=video.visible,
         in_own_tile=video.in_own_tile,

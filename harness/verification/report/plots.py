@@ -62,7 +62,8 @@ def plots(curves: Curves, names: Mapping[str, int]) -> Iterable[Plot]:
         yield plot("Audio level", "dBFS", "the whole mix", {"mix": curves.level}, (-60.0, 0.0))
     if curves.offsets:
         reach = _reach(curves.offsets.values(), least=50.0)
-        allowed = f"audio minus video; limit: {curves.limits.av_offset_ms:g} ms"
+        early, late = curves.limits.audio_early_ms, curves.limits.audio_late_ms
+        allowed = f"audio minus video; limits: {-early:g} and {late:g} ms"
         yield plot("A/V offset", "ms", allowed, curves.offsets, (-reach, reach))
     if curves.delays:
         most = _reach(curves.delays.values(), least=100.0)

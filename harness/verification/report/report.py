@@ -11,10 +11,12 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.recording.files.text import printable
+from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.report.terminal import count_of, render, unverified_of, warnings_of
 from harness.verification.values.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.findings import Finding, Result  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.models import Media, ParticipantReport, ReportModel
+from harness.verification.values.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,6 +33,9 @@ class Report(ReportModel):
 
     path: Path
     """Path of the file. If the report is redacted, the file's name and location are replaced."""
+    profile: Words = DEFAULT
+    """Name of the limits that the checks used: ``default``, ``strict``, a name from a file, or ``custom`` for other
+    limits."""
     media: Media | None
     """Properties of the file; None if the file could not be read."""
     participants: tuple[ParticipantReport, ...] = ()
@@ -150,7 +155,7 @@ class Report(ReportModel):
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON object, in the format that the commands print."""
         values = self.model_dump(mode="json")
-        return {key: values[key] for key in ("result", "ok", "path", "media", "participants", "findings")}
+        return {key: values[key] for key in ("result", "ok", "path", "profile", "media", "participants", "findings")}
 
     def __repr__(self) -> str:
         """Return a one-line summary for the messages of failed assertions."""

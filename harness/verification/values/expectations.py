@@ -13,6 +13,7 @@ from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it a
 from harness.verification.values.intervals import longer
 from harness.verification.values.limits import Limits
 from harness.verification.values.models import ReportModel
+from harness.verification.values.profiles import DEFAULT, Profile, ProfileChoice, Profiles, profile_named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,18 +87,31 @@ class Expected(ReportModel):
     complete: bool = False
     """Whether the report fails if the recording was not stopped normally, or if an alarm was raised during the
     recording."""
+    profiles: Profiles = Field(default={})
+    """Profiles that the file defines, in addition to ``default`` and ``strict``. Limits that a profile omits have their
+    defaults."""
+    profile: ProfileChoice | None = None
+    """Name of the profile whose limits apply; None for the default limits."""
     limits: Limits = Limits()
-    """Limits of the checks."""
+    """Limits that differ from the profile."""
     expect: tuple[Expectation, ...] = ()
     """Expectations about which participants are visible or audible, and when."""
 
     @model_validator(mode="after")
     def _is_verifiable(self) -> Self:
+        limits = self.chosen_profile().limits
         for number, one in enumerate(self.expect, 1):
-            if problem := one.problem(self.limits):
+            if problem := one.problem(limits):
                 message = f"expectation {number}: {problem}"
                 raise ValueError(message)
         return self
+
+    def chosen_profile(self, name: str | None = None) -> Profile:
+        """Return the profile ``name``, or else the file's profile, with the file's limits.
+
+        Raises ConfigError if there is no such profile.
+        """
+        return profile_named(name or self.profile or DEFAULT, self.profiles).changed(self.limits)
 
 
 def read_expected(path: Path) -> Expected:
@@ -126,8 +140,9 @@ def read_expected(path: Path) -> Expected:
 def _allowed(where: tuple[int | str, ...]) -> str:
     """If the name at this location in the file is unknown, return a sentence that lists the valid names."""
     models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
-    if len(where) == 1 and where[0] not in models:
+    if len(where) == 1 and where[0] not in Expected.model_fields:
         return f"; known names: {', '.join(Expected.model_fields)}"
-    model = models.get(str(where[0])) if where else None
+    in_profile = len(where) == 3 and where[0] == "profiles"  # noqa: PLR2004 - profiles, name, limit
+    model = Limits if in_profile else models.get(str(where[0])) if where else None
     known = [str(field.validation_alias or name) for name, field in model.model_fields.items()] if model else []
     return f"; known names: {', '.join(known)}" if known and where[-1] not in known else ""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any, Final, Self
+
 from pydantic import Field
 
 from harness.verification.values.models import ReportModel
 
 
 class Limits(ReportModel):
-    """The limits of all checks. Each field's description states its unit and the reason for its default."""
+    """The limits of all checks. Each field's description states its unit and the reason for its default.
+
+    The defaults are limits for any recording, based on what viewers and listeners notice.
+    """
 
     start: float = Field(
         default=0.2,
@@ -73,15 +78,22 @@ class Limits(ReportModel):
     frozen: float = Field(
         default=0.3,
         ge=0,
-        description="Maximum time that a participant's video may be frozen, in seconds. Viewers notice longer "
-        "freezes, while shorter freezes can result from a single late packet.",
+        description="Maximum time that a participant's video may be frozen, in seconds. The W3C's WebRTC statistics "
+        "count a freeze (`freezeCount`) from max(3 * mean frame interval, mean + 150 ms), which is 183 ms at 30 fps "
+        "and 217 ms at 15 fps. The default tolerates one more frame at 15 fps.",
     )
     repeated_percent: float = Field(
         default=5.0,
         ge=0,
-        description="Maximum share of a participant's frames that may be repeated or skipped, in percent. Our mixer "
-        "has a phase-locked queue and repeats or skips 0.1 % of the frames. Mixers without a phase-locked queue repeat "
-        "or skip 2 to 21 % of the frames.",
+        description="Maximum share of a participant's frames that may be repeated or skipped, in percent. Single "
+        "repeated frames are shorter than the W3C's freezes, so no standard limits them. A mixer without a "
+        "phase-locked queue repeats or skips 2 to 21 % of the frames.",
+    )
+    repeated_warning_percent: float = Field(
+        default=3.0,
+        ge=0,
+        description="Share of repeated or skipped frames that causes a warning, in percent. At 30 fps, the default is "
+        "about one uneven frame per second, which viewers can see in steady motion.",
     )
     repeated_frames: int = Field(
         default=10,
@@ -90,17 +102,43 @@ class Limits(ReportModel):
         "frames to adapt to a sender's frame rate. In a short file, frames repeated or skipped before then are a large "
         "share of the total.",
     )
-    av_offset_ms: float = Field(
-        default=200.0,
+    audio_early_ms: float = Field(
+        default=90.0,
         ge=0,
-        description="Maximum A/V offset of a participant, in ms. WebRTC itself causes an A/V offset of 167 to 221 ms "
-        "at the start of a connection. The offset decreases within the first 20 s.",
+        description="Maximum time by which a participant's audio may be early, in ms. Earlier audio is not acceptable "
+        "to viewers (ITU-R BT.1359-1).",
+    )
+    audio_early_warning_ms: float = Field(
+        default=45.0,
+        ge=0,
+        description="Time by which audio must be early to cause a warning, in ms. Viewers can detect earlier audio "
+        "(ITU-R BT.1359-1).",
+    )
+    audio_late_ms: float = Field(
+        default=185.0,
+        ge=0,
+        description="Maximum time by which a participant's audio may be late, in ms. Later audio is not acceptable to "
+        "viewers (ITU-R BT.1359-1).",
+    )
+    audio_late_warning_ms: float = Field(
+        default=125.0,
+        ge=0,
+        description="Time by which audio must be late to cause a warning, in ms. Viewers can detect later audio "
+        "(ITU-R BT.1359-1).",
     )
     own_av_offset_ms: float = Field(
-        default=60.0,
+        default=185.0,
         ge=0,
-        description="Maximum A/V offset of the recording participant, in ms. This limit is lower, because the "
+        description="Maximum A/V offset of the recording participant in either direction, in ms. The default adds "
+        "nothing to the limits for early and late audio. A recorder can keep a much lower limit, because the "
         "recording participant's media does not cross a network.",
+    )
+    av_offset_p95_ms: float = Field(
+        default=250.0,
+        ge=0,
+        description="Maximum 95th percentile of a participant's A/V offset in either direction, in ms, if the offset "
+        "was measured at least 20 times. WebRTC itself causes an A/V offset of 167 to 221 ms at the start of a "
+        "connection. The offset decreases within the first 20 s.",
     )
     drift_ppm: float = Field(
         default=100.0,
@@ -114,3 +152,53 @@ class Limits(ReportModel):
         description="Maximum difference between durations that should match, in seconds. Durations can differ "
         "slightly, because a frame lasts up to 67 ms and an audio packet up to 60 ms.",
     )
+    first_video_ms: float = Field(
+        default=10_000.0,
+        ge=0,
+        description="Maximum time from a participant's join to the participant's first frame, in ms. Ten seconds is "
+        "about the longest wait that keeps a user's attention (Nielsen, Usability Engineering, 1993).",
+    )
+    first_audio_ms: float = Field(
+        default=10_000.0,
+        ge=0,
+        description="Maximum time from a participant's join to the participant's first audio, in ms. The reason is "
+        "the same as for `first_video_ms`.",
+    )
+    delay_ms: float = Field(
+        default=400.0,
+        ge=0,
+        description="Maximum median delay of a participant's video and audio, from the capture to the file, in ms. "
+        "ITU-T G.114 recommends that a one-way delay does not exceed 400 ms.",
+    )
+    delay_p95_ms: float = Field(
+        default=1000.0,
+        ge=0,
+        description="Maximum 95th percentile of the same delay, in ms, if the delay was measured at least 20 times. A "
+        "second is about the longest wait that does not interrupt a user's thoughts (Nielsen, Usability Engineering, "
+        "1993).",
+    )
+
+    @classmethod
+    def strict(cls) -> Self:
+        """Return the limits that the harness's own rooms meet if their media does not leave the machine.
+
+        These limits find regressions long before viewers would notice them.
+        """
+        return cls(**_STRICT)
+
+
+# Measured in rooms of two and three participants, from 360p15 to 720p30, on a machine with two processors
+# (docs/decisions.md, 117).
+_STRICT: Final[dict[str, Any]] = {
+    "repeated_percent": 0.3,
+    "repeated_warning_percent": 0.3,
+    "audio_early_ms": 80.0,
+    "audio_late_ms": 100.0,
+    "audio_late_warning_ms": 80.0,
+    "own_av_offset_ms": 60.0,
+    "av_offset_p95_ms": 80.0,
+    "first_video_ms": 2000.0,
+    "first_audio_ms": 2000.0,
+    "delay_ms": 300.0,
+    "delay_p95_ms": 500.0,
+}

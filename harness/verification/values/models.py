@@ -65,6 +65,8 @@ class Video(ReportModel):
     """Number of frames that are missing from the file, calculated from the file's frame rate."""
     repeated: int
     """Number of frames that look the same as the previous frame."""
+    start_ms: float = 0.0
+    """Time of the first frame in milliseconds."""
     keyframe_gap: float
     """Longest time from a keyframe to the next keyframe or to the end of the file, in seconds."""
 
@@ -78,6 +80,8 @@ class Audio(ReportModel):
     """Sample rate in hertz."""
     channels: int
     """Number of channels."""
+    start_ms: float = 0.0
+    """Time of the first audio in milliseconds."""
     duration: float
     """Duration of the audio in seconds."""
     gaps: int
@@ -217,6 +221,15 @@ class ParticipantReport(ReportModel):
     delay_ms: Spread | None
     """Time from the capture of a frame until the frame appears in the file, in milliseconds; None if it could not be
     measured."""
+    audio_delay_ms: Spread | None = None
+    """Time from the capture of the audio until it appears in the file, in milliseconds; None if it could not be
+    measured."""
+    first_video_ms: float | None = None
+    """Time from the participant's join, or from the start of the recording if the participant joined earlier, to the
+    participant's first frame, in milliseconds. If there are several joins, this is the longest time. None if there is
+    no manifest, or if the camera was off at the join."""
+    first_audio_ms: float | None = None
+    """The same for the participant's audio, in milliseconds."""
     tracks: tuple[ExtraTrack, ...] = ()
     """The participant's other tracks in another application's call, for example a shared screen."""
 

@@ -45,6 +45,7 @@ def write_recording(
         versions={},
         timeline=timeline_of(described),
         ticks=described.ticks,
+        zero_ms=described.zero_ms,
     ).write(recording.manifest)
     return recording
 
@@ -81,8 +82,15 @@ def timeline_of(scene: Scene) -> Timeline:
     listed = [one for one in scene.participants if not one.unlisted]
     events = [Event(at=0.0, event="layout", tiles=layout)]
     for one in listed:
+        if one.joins is not None:
+            events.append(Event(at=one.joins, event="join", participant=one.name))
+        if one.switches_on is None:
+            continue
         for kind, off in (("video", one.hidden), ("audio", one.muted)):
-            switches = [(0.0, True), *((at, on) for start, end in off for at, on in ((start, False), (end, True)))]
+            switches = [
+                (one.switches_on, True),
+                *((at, on) for start, end in off for at, on in ((start, False), (end, True))),
+            ]
             events += [
                 Event.model_validate({"at": at, "event": kind, "participant": one.name, "on": on})
                 for at, on in switches

@@ -18,6 +18,9 @@ class PlannedParticipant:
     begins. ``audio_delay`` shifts the audio, and ``drift_ppm`` stretches it. ``tile`` is the number of the tile in
     which the video is drawn; None means the participant's own tile. An ``unlisted`` participant is missing from the
     manifest. A participant whose ``marker`` is None has no markers, like a real camera.
+
+    ``joins`` is the time of the join event in the manifest, and ``switches_on`` the time at which the manifest first
+    states that video and audio are on; if it is None, there is no such event.
     """
 
     name: str
@@ -31,6 +34,8 @@ class PlannedParticipant:
     drift_ppm: float = 0.0
     tile: int | None = None
     unlisted: bool = False
+    joins: float | None = None
+    switches_on: float | None = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +43,7 @@ class Scene:
     """A recording that a test writes: its participants, its format, and faults that affect the whole file.
 
     ``dropped`` contains the numbers of frames that are not written, and ``repeated`` the numbers of frames that repeat
-    the previous frame.
+    the previous frame. ``zero_ms`` is the manifest's ``zero_ms``; the participants' captures begin at 5,000 ms.
     """
 
     participants: tuple[PlannedParticipant, ...]
@@ -57,6 +62,7 @@ class Scene:
     bitrate: int = 2_500_000
     live: bool = False
     recorder: Literal["local", "all"] = "all"
+    zero_ms: float | None = None
 
     @property
     def ticks(self) -> int:

@@ -102,7 +102,10 @@ def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: P
             "[limits]\nfreze = 1",
             "limits.freze: Extra inputs are not permitted; known names: start, keyframe, frame_rate_percent",
         ),
-        ("lenght = 8", "lenght: Extra inputs are not permitted; known names: duration, complete, limits, expect"),
+        (
+            "lenght = 8",
+            "lenght: Extra inputs are not permitted; known names: duration, complete, profiles, profile, limits",
+        ),
         ('[[expect]]\nparticipant = "bob"', "expect.0: specify 'visible' or 'audible'"),
         (
             '[[expect]]\nparticipant = "bob"\nvisible = true\nfrom = 5\nto = 2',

@@ -39,16 +39,28 @@ def test_json_has_the_documented_keys(good: Report) -> None:
     """A report's JSON can be parsed, and contains exactly the documented keys, in the documented order."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
-    assert list(report) == ["result", "ok", "path", "media", "participants", "findings"]
+    assert list(report) == ["result", "ok", "path", "profile", "media", "participants", "findings"]
     assert list(report["media"]) == ["container", "duration", "seekable", "size", "bitrate", "video", "audio"]
     assert list(report["media"]["video"]) == [
-        *("codec", "width", "height", "frames", "frame_rate", "gap_ms", "missed", "repeated", "keyframe_gap")
+        *(
+            "codec",
+            "width",
+            "height",
+            "frames",
+            "frame_rate",
+            "gap_ms",
+            "missed",
+            "repeated",
+            "start_ms",
+            "keyframe_gap",
+        )
     ]
     assert list(report["media"]["video"]["gap_ms"]) == ["p50", "p95", "max"]
     assert list(report["media"]["audio"]) == [
         "codec",
         "sample_rate",
         "channels",
+        "start_ms",
         "duration",
         "gaps",
         "loudness",
@@ -56,7 +68,19 @@ def test_json_has_the_documented_keys(good: Report) -> None:
         "clipped",
     ]
     alice = report["participants"][0]
-    assert list(alice) == ["name", "present", "video", "audio", "av_offset_ms", "drift_ppm", "delay_ms", "tracks"]
+    assert list(alice) == [
+        "name",
+        "present",
+        "video",
+        "audio",
+        "av_offset_ms",
+        "drift_ppm",
+        "delay_ms",
+        "audio_delay_ms",
+        "first_video_ms",
+        "first_audio_ms",
+        "tracks",
+    ]
     assert list(alice["video"]) == ["visible", "frames", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]
     assert list(alice["audio"]) == ["audible", "silent"]
     assert list(alice["av_offset_ms"]) == ["median", "p95"]
@@ -83,6 +107,7 @@ def test_json_contains_the_measures(good: Report) -> None:
         "gap_ms": None,
         "missed": 0,
         "repeated": 0,
+        "start_ms": 0.0,
         "keyframe_gap": 3.0,
     }
     assert report["media"]["video"]["gap_ms"] == {"p50": 33, "p95": 34, "max": 34}
@@ -174,7 +199,7 @@ def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
 
     assert "\x1b[" in text
     plain = str(bad).splitlines()
-    assert plain[0] == "✗ bad.webm  failed 2 checks"
+    assert plain[0] == "✗ bad.webm  failed 2 checks  default"
     assert [line.split()[0] for line in plain[3:5]] == ["alice", "bob"]
     assert [line.split()[:2] for line in plain[5:]] == [["✗", "presence"]] * 2
 

@@ -150,7 +150,9 @@ export class Mixer extends Emitter {
     }
     const wasOn = before !== undefined && before.audio && before.audioTrack !== null;
     const isOn = source.audio && source.audioTrack !== null;
-    if (isOn !== wasOn) {
+    // A microphone that is off from the start is reported, so that the manifest does not expect its audio.
+    const turnedOff = !source.audio && (before?.audio ?? true);
+    if (isOn !== wasOn || turnedOff) {
       entry.silent = false;
       this.#emitAudio(id, isOn);
     }

@@ -150,7 +150,10 @@ class VideoMixer {
   /** Sets whether the participant's camera is on. @param {string} id @param {boolean} on */
   show(id, on) {
     const source = this.#sources.get(id);
-    if (source) source.cameraOn = on;
+    if (!source) return;
+    source.cameraOn = on;
+    // A camera that is turned off while its video is shown is reported with the next frame.
+    if (!on && !source.live) post({ type: 'video', time: pageNow(), id, on });
   }
 
   /** @param {string | null} id */
