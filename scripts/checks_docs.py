@@ -50,7 +50,7 @@ out.
 ## Markers and manifest
 
 A synthetic participant sends *markers* in video and audio. In the video, a strip of cells encodes the participant's
-number, a counter and the capture time. In the audio, a tone with short bursts identifies the participant. With these
+number, a counter and the capture time. The video below the strip follows from the number and the counter. In the audio, a tone with short bursts identifies the participant. With these
 markers, the harness can measure when each participant is visible and audible, which frames are repeated or skipped, and
 the A/V offset. Participants with a real camera or a video file have no markers. For participants without markers, only
 the checks of the whole file run, and the check `presence` reports these participants as unverified.
@@ -71,6 +71,8 @@ the same measurements.
 | repeated | <span class="variable">`video.repeated_percent`</span> | % | Share of the participant's frames that repeat the previous frame. Repetitions that result from an exact conversion of the frame rate do not count. |
 | skipped | <span class="variable">`video.skipped_percent`</span> | % | Number of the sender's frames that are missing from the file, relative to the frames in the file. |
 | frozen | `video.frozen` | s | Total duration of all intervals in which one frame is shown for longer than 0.2 s. |
+| | `video.freezes` | number, s | Number and total duration of the freezes as W3C's WebRTC statistics define them. |
+| | `video.content` | | Intervals in which a part of the video is black or frozen, or has the wrong colors or content. |
 | audible | `audio.audible` | s | Total time during which the participant's tone can be detected in the audio. |
 | A/V | `av_offset_ms` | ms | Median A/V offset: the time of the audio minus the time of the video. The offset is positive if the audio is late. |
 | | `drift_ppm` | ppm | How fast the A/V offset grows, measured over at least one minute. |

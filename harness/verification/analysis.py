@@ -21,10 +21,12 @@ from harness.verification.measures.curves import curves_of
 from harness.verification.measures.evidence import Evidence
 from harness.verification.measures.file import (
     black_intervals,
+    blank_intervals,
     frame_rate,
     measure_media,
     media_duration,
     silent_intervals,
+    still_intervals,
     video_gaps,
 )
 from harness.verification.measures.observations import Observations
@@ -138,6 +140,8 @@ def _gather_evidence(
         silent=silent_intervals(audio),
         video_gaps=video_gaps(streams.video, rate),
         rate=rate,
+        still=still_intervals(content, rate),
+        blank=blank_intervals(content, rate),
     )
     return evidence, audio
 

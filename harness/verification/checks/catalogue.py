@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.checks import call, container, continuity, file, presence, smoothness, timing
+from harness.verification.checks import call, container, content, continuity, file, presence, smoothness, timing
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ CHECKS: Final = (
     Check("call", "Was the page in the call for the whole recording?", call.call),
     Check("start-up", "Do every participant's video and audio appear soon after a join?", timing.start_up),
     Check("frozen", "Is every participant's video free of freezes?", smoothness.frozen),
+    Check("content", "Is each participant's whole video right: colors, movement, nothing black?", content.content),
     Check("repeated", "Does the file show every frame of each participant exactly once?", smoothness.repeated),
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
     Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),

@@ -223,6 +223,28 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         limits=("frozen", "edge"),
         needs="The check needs markers in the video.",
     ),
+    "content": CheckDescription(
+        measures="The check compares the video below each participant's strip with what the synthetic camera paints for "
+        "this marker and counter, up to ten times per second. In video without markers, the check looks for intervals "
+        "in which the video is still, black or partly blank.",
+        fails=(
+            (
+                "For longer than `content`, a part of a participant's video is black, has the wrong colors, shows noise "
+                "or another video, or is frozen while the strip continues. The check ignores intervals in which the "
+                "whole video is black or missing."
+            ),
+        ),
+        warns=(
+            (
+                "Video without markers is still, black or partly blank for longer than `still`. A part counts as blank "
+                "if it has a single brightness, had other content before, and makes up at least 30 % of the frame. The "
+                "warning gives the longest interval."
+            ),
+        ),
+        unverified=("No frame of a participant's video could be compared.",),
+        limits=("content", "still"),
+        needs="The check needs a video track. Without a synthetic participant, the check can only warn.",
+    ),
     "repeated": CheckDescription(
         measures="The check counts each participant's repeated and skipped frames. Repetitions that result from an "
         "exact conversion of the frame rate, for example from 15 to 30 fps, do not count.",

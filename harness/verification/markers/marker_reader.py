@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.places import Place, all_grid_places, fit_into_tile
+from harness.verification.markers.content import ContentReader, ContentTrack
+from harness.verification.markers.places import OTHER_SHAPES, WIDE, Place, all_grid_places, fit_into_tile
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_BITS, COUNTS_PER_SECOND, Marker, StripSampler
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Timeline
@@ -36,6 +39,7 @@ class MarkerTrack:
     ``times`` are positions in the file, in seconds. ``counters``, which increase by 30 per second, and ``captures_ms``
     are unwrapped: they keep growing when the marker's values start again at 0. ``in_own_tile`` is true for each frame
     in which the marker was in its participant's own tile. If no layout is known, ``in_own_tile`` is true everywhere.
+    ``numbers`` are the numbers of the frames in the file, from 0. ``content`` describes the video below the strips.
     """
 
     marker: int
@@ -43,6 +47,8 @@ class MarkerTrack:
     counters: NDArray[np.int32]
     captures_ms: NDArray[np.int32]
     in_own_tile: NDArray[np.bool_]
+    numbers: NDArray[np.uint32]
+    content: ContentTrack
 
 
 class MarkerReader:
@@ -55,6 +61,7 @@ class MarkerReader:
     def __init__(self, timeline: Timeline, size: tuple[int, int] | None) -> None:
         self._size = size
         self._names = {member.marker: member.name for member in timeline.members if member.marker is not None}
+        self._markers = {name: marker for marker, name in self._names.items()}
         layouts = [event for event in timeline.events if event.event == "layout"]
         self._starts = np.array([event.at for event in layouts])
         self._layouts = [
@@ -62,8 +69,8 @@ class MarkerReader:
             for event in layouts
         ]
         self._shape: tuple[int, int, int, int, int] | None = None
-        self._sampler: StripSampler | None = None
-        self._owners: list[set[str]] = []
+        self._usual, self._other = _Search({}), _Search({})
+        self._content = ContentReader()
         self._times = array("d")
         self._found: defaultdict[int, _Found] = defaultdict(_Found)
 
@@ -71,17 +78,28 @@ class MarkerReader:
         """Read all strips in a frame."""
         first = int(np.searchsorted(self._starts, frame.at - _LAYOUT_SLACK, side="right")) - 1
         last = int(np.searchsorted(self._starts, frame.at + _LAYOUT_SLACK, side="right"))
-        shape = (max(first, 0), last, *frame.luma.shape, frame.width)
-        if shape != self._shape or self._sampler is None:
+        first = max(first, 0)
+        shape = (first, last, *frame.luma.shape, frame.width)
+        if shape != self._shape:
             self._shape = shape
-            self._sampler = self._sampler_for(max(first, 0), last, frame)
-        found = set()
+            self._usual = self._search_for(first, last, frame, (WIDE,))
+            self._other = self._search_for(first, last, frame, OTHER_SHAPES)
         self._times.append(frame.at)
-        for owners, marker in zip(self._owners, self._sampler.read(frame.luma), strict=True):
+        found = self._read(frame, self._usual, set())
+        expected = {self._markers.get(owner) for owner in self._usual.names} - {None}
+        if not (expected <= found if expected else found):
+            # An application may have required video that is not 16:9.
+            self._read(frame, self._other, found)
+
+    def _read(self, frame: Frame, search: _Search, found: set[int]) -> set[int]:
+        """Read the strips in the places of a search, except for markers that were found before."""
+        for (place, owners), marker in zip(search.owners.items(), search.read(frame), strict=True):
             if marker and marker.number not in found:
                 found.add(marker.number)
                 in_own_tile = not self._layouts or self._names.get(marker.number) in owners
                 self._found[marker.number].append(len(self._times) - 1, marker, in_own_tile=in_own_tile)
+                self._content.on_strip(frame, place, marker)
+        return found
 
     def finish(self) -> dict[int, MarkerTrack]:
         """Return each marker's track, and free the memory of the strips.
@@ -89,17 +107,20 @@ class MarkerReader:
         False strips, whose CRC matched by chance, are left out.
         """
         times = np.array(self._times)
-        confirmed = (_confirmed(marker, times, self._found.pop(marker)) for marker in sorted(self._found))
+        content = self._content.finish()
+        confirmed = (
+            _confirmed(marker, times, self._found.pop(marker), content[marker]) for marker in sorted(self._found)
+        )
         return {
             found.marker: found
             for found in confirmed
             if found.times.size >= _FEWEST and (found.marker in self._names or _moves(found))
         }
 
-    def _sampler_for(self, first: int, last: int, frame: Frame) -> StripSampler:
-        """Return a sampler for a frame.
+    def _search_for(self, first: int, last: int, frame: Frame, shapes: Sequence[tuple[int, int]]) -> _Search:
+        """Return where to search for the strips of videos with these aspect ratios.
 
-        The sampler reads the tiles of the layouts from ``first`` up to but excluding ``last``, and then the tiles of
+        The search covers the tiles of the layouts from ``first`` up to but excluding ``last``, and then the tiles of
         all usual grids.
         """
         wide, high = self._size or (frame.width, frame.height)
@@ -107,11 +128,29 @@ class MarkerReader:
         owners: defaultdict[Place, set[str]] = defaultdict(set)
         for layout in reversed(self._layouts[first:last]):
             for owner, (x, y, width, height) in layout:
-                owners[fit_into_tile(x * across, y * down, width * across, height * down)].add(owner)
-        for place in all_grid_places(frame.width, frame.height):
-            owners[place].update()
-        self._owners = list(owners.values())
-        return StripSampler(tuple(owners), frame.luma)
+                tile = (x * across, y * down, width * across, height * down)
+                for shape in shapes:
+                    owners[fit_into_tile(*tile, shape)].add(owner)
+        # The places of other shapes in all grids would be many, so they are searched only if there is no layout.
+        if WIDE in shapes or not owners:
+            for place in all_grid_places(frame.width, frame.height, shapes[0]):
+                owners[place].update()
+        return _Search(owners)
+
+
+class _Search:
+    """The places in which to search for strips, and for each place the participants whose tile it is."""
+
+    def __init__(self, owners: Mapping[Place, set[str]]) -> None:
+        self.owners = owners
+        self.names = set().union(*owners.values())
+        self._sampler: StripSampler | None = None
+
+    def read(self, frame: Frame) -> list[Marker | None]:
+        """Return the marker in each place, or None. All frames must have the same shape."""
+        if self._sampler is None:
+            self._sampler = StripSampler(tuple(self.owners), frame.luma)
+        return self._sampler.read(frame.luma)
 
 
 class _Found:
@@ -133,8 +172,9 @@ class _Found:
         self.in_own_tile.append(in_own_tile)
 
 
-def _confirmed(marker: int, times: NDArray[np.float64], found: _Found) -> MarkerTrack:
-    at = times[np.array(found.frames)]
+def _confirmed(marker: int, times: NDArray[np.float64], found: _Found, content: ContentTrack) -> MarkerTrack:
+    numbers = np.array(found.frames, np.uint32)
+    at = times[numbers]
     counters, captures = (np.array(values, np.int64) for values in (found.counters, found.captures))
     in_own_tile = np.array(found.in_own_tile)
     elapsed = np.diff(at)
@@ -152,6 +192,8 @@ def _confirmed(marker: int, times: NDArray[np.float64], found: _Found) -> Marker
         counters=np.unwrap(counters[kept], period=1 << COUNTER_BITS).astype(np.int32),
         captures_ms=np.unwrap(captures[kept], period=1 << CAPTURE_BITS).astype(np.int32),
         in_own_tile=in_own_tile[kept].astype(bool),
+        numbers=numbers[kept],
+        content=content,
     )
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 _MOST_PARTICIPANTS: Final = 16
+# The aspect ratio of synthetic video, as width and height, and those that an application can require instead.
+WIDE: Final = (16, 9)
+OTHER_SHAPES: Final = ((4, 3), (1, 1), (3, 4), (9, 16))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The position and size of a participant's 16:9 video in the recorded frame, in pixels."""
+    """The position and size of a participant's video in the recorded frame, in pixels."""
 
     x: float
     y: float
@@ -19,14 +22,18 @@ class Place:
     height: float
 
 
-def fit_into_tile(x: float, y: float, width: float, height: float) -> Place:
-    """Return the place of a 16:9 video that is scaled to fit into a tile, centered, with even width and height."""
-    scale = min(width / 16, height / 9)
-    wide, high = 2 * round(scale * 8), 2 * round(scale * 4.5)
+def fit_into_tile(x: float, y: float, width: float, height: float, shape: tuple[int, int] = WIDE) -> Place:
+    """Return the place of a video that is scaled to fit into a tile, centered, with even width and height.
+
+    ``shape`` is the video's aspect ratio: its width and height in any unit.
+    """
+    across, down = shape
+    scale = min(width / across, height / down)
+    wide, high = 2 * round(scale * across / 2), 2 * round(scale * down / 2)
     return Place(x + (width - wide) / 2, y + (height - high) / 2, wide, high)
 
 
-def grid_places(participants: int, width: int, height: int) -> list[Place]:
+def grid_places(participants: int, width: int, height: int, shape: tuple[int, int] = WIDE) -> list[Place]:
     """Return the places of the participants' videos in a grid of ``width`` by ``height`` pixels, in order.
 
     The number of columns is the square root of the number of participants, rounded up. Each tile has an even width and
@@ -41,11 +48,12 @@ def grid_places(participants: int, width: int, height: int) -> list[Place]:
         row, column = divmod(index, columns)
         in_row = min(columns, participants - row * columns)
         left = (width - in_row * tile_width) // 2
-        places.append(fit_into_tile(left + column * tile_width, top + row * tile_height, tile_width, tile_height))
+        tile = (left + column * tile_width, top + row * tile_height, tile_width, tile_height)
+        places.append(fit_into_tile(*tile, shape))
     return places
 
 
-def all_grid_places(width: int, height: int) -> tuple[Place, ...]:
+def all_grid_places(width: int, height: int, shape: tuple[int, int] = WIDE) -> tuple[Place, ...]:
     """Return all places, without duplicates, where a grid for 1 to 16 participants can show a video."""
     numbers = range(1, _MOST_PARTICIPANTS + 1)
-    return tuple(dict.fromkeys(place for number in numbers for place in grid_places(number, width, height)))
+    return tuple(dict.fromkeys(place for number in numbers for place in grid_places(number, width, height, shape)))

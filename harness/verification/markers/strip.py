@@ -3,7 +3,11 @@
 Synthetic video is 16:9. The strip spans the full width at the top of the video. It has two rows of 32 cells, and each
 cell is width/32 wide and height/18 high. Row by row, the cells encode 64 bits, most significant bit first. A bright
 cell is 1, and a dark cell is 0. The fields are, in order, the marker (8 bits), the counter (18 bits), the capture time
-(22 bits), and the CRC-16/CCITT-FALSE of the first 48 bits (16 bits).
+(22 bits), and a CRC of the first 48 bits (16 bits).
+
+The CRC states what the video below the strip is. If the CRC is CRC-16/GENIBUS, the whole video is the synthetic
+camera's, which ``backdrop.py`` describes. If it is CRC-16/CCITT-FALSE, which is the inverse, the strip belongs to a
+video with unknown colors, for example a strip that a program drew over its own video.
 
 The counter advances by 30 per second at any frame rate. The capture time is the time of the room's clock in
 milliseconds, modulo 2^22. ``web/src/shared/marker.js`` draws the strips that this module reads.
@@ -41,11 +45,15 @@ _LEAST_CONTRAST: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The content of one strip: the participant's number, the counter, and the capture time in milliseconds."""
+    """The content of one strip: the participant's number, the counter, and the capture time in milliseconds.
+
+    ``full`` is true if the whole video below the strip is the synthetic camera's.
+    """
 
     number: int
     counter: int
     capture_ms: int
+    full: bool = True
 
 
 def encode_strip(marker: Marker) -> NDArray[np.bool_]:
@@ -54,7 +62,7 @@ def encode_strip(marker: Marker) -> NDArray[np.bool_]:
     data = [
         bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
     ]
-    checksum = _crc(np.packbits(data).tobytes())
+    checksum = _crc(np.packbits(data).tobytes()) ^ (0xFFFF if marker.full else 0)
     return np.array(data + [bool(checksum >> bit & 1) for bit in reversed(range(16))])
 
 
@@ -63,12 +71,13 @@ def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
     low, high = cells.min(axis=1), cells.max(axis=1)
     bits = cells > ((low + high) / 2)[:, None]
     # A CRC is linear over GF(2): it is the CRC of zeros plus a fixed word for each set bit.
-    wrong = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2
-    valid = (high - low > _LEAST_CONTRAST) & ~wrong.any(axis=1)
+    inverted = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2
+    full = inverted.all(axis=1)
+    valid = (high - low > _LEAST_CONTRAST) & (full | ~inverted.any(axis=1))
     markers: list[Marker | None] = [None] * len(cells)
     for index in np.flatnonzero(valid):
         number, counter, capture_ms = (int(value) for value in bits[index] @ _WEIGHTS)
-        markers[index] = Marker(number, counter, capture_ms)
+        markers[index] = Marker(number, counter, capture_ms, bool(full[index]))
     return markers
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.verification.markers.strip import COUNTS_PER_SECOND
 from harness.verification.values.intervals import longer
+from harness.verification.values.models import Freezes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +26,16 @@ _SLACK: Final = 0.7
 _WHOLE: Final = 0.03
 # A gap longer than this many seconds restarts the measurement, and does not count as repeated or skipped frames.
 _RESTART: Final = 0.2
+# Frames without a strip for up to this many seconds were damaged by the codec.
+_BRIDGE: Final = 0.1
 # A pause falls between two frames, and its recorded time is accurate only to one or two frames.
 _AROUND_PAUSE: Final = 0.15
+# The definition of a freeze in W3C's WebRTC statistics: freezeCount.
+_FREEZE_FACTOR: Final = 3.0
+_FREEZE_LONGER: Final = 0.15
+_FREEZE_AVERAGE: Final = 30
+# WebM stores times in whole milliseconds.
+_ROUNDING: Final = 0.0015
 # Number of frames per batch. Python's numbers take eight times the memory of NumPy's, so the frames of a whole day
 # would not fit into memory.
 _BATCH: Final = 10_000
@@ -40,6 +49,28 @@ def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
     lasts = np.append(firsts[1:] - 1, times.size - 1)
     runs = ((float(times[first]), float(times[last]) + period) for first, last in zip(firsts, lasts, strict=True))
     return longer(runs, _SHORTEST_FROZEN)
+
+
+def count_freezes(track: MarkerTrack) -> Freezes:
+    """Return the freezes as W3C's WebRTC statistics define them.
+
+    Like the statistics, this compares each interval between two rendered frames with the average of the last 30
+    intervals. Intervals in which the participant is not visible do not count.
+    """
+    changed = np.append(True, np.diff(track.captures_ms) != 0)
+    # The participant was not visible if the file has several frames without the strip, but a codec may damage two.
+    hidden = np.append(0, np.cumsum((np.diff(track.numbers.astype(np.int64)) > 1) & (np.diff(track.times) > _BRIDGE)))
+    times, hidden = track.times[changed], hidden[changed]
+    intervals = np.diff(times)[np.diff(hidden) == 0]
+    sums = np.append(0.0, np.cumsum(intervals))
+    first = np.maximum(np.arange(intervals.size) - _FREEZE_AVERAGE, 0)
+    count = np.arange(intervals.size) - first
+    average = (sums[:-1] - sums[first]) / np.maximum(count, 1)
+    # There is no average before the first interval, so the average of all other intervals is used.
+    average[count == 0] = (sums[-1] - intervals[:1]) / max(1, intervals.size - 1)
+    longest = np.maximum(_FREEZE_FACTOR * average, average + _FREEZE_LONGER)
+    frozen = intervals[intervals >= longest - _ROUNDING]
+    return Freezes(count=frozen.size, duration=round(float(frozen.sum()), 3))
 
 
 def count_uneven(

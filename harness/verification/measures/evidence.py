@@ -28,7 +28,8 @@ class Evidence:
     ``expected`` holds the names of the participants who must be in the call for the whole recording. ``manifest_error``
     is the reason why the manifest next to the file can't be used. ``sha256`` is None if there is no manifest, or if the
     file is a converted copy of the recording. ``black``, ``silent`` and ``video_gaps`` are the intervals in which the
-    video is completely black, the mixed audio is silent, and frames are missing, respectively.
+    video is completely black, the mixed audio is silent, and frames are missing, respectively. ``still`` and ``blank``
+    are the intervals in which the whole video does not change, and in which a part of it has become blank.
     """
 
     path: Path
@@ -46,6 +47,14 @@ class Evidence:
     silent: tuple[Interval, ...]
     video_gaps: tuple[Interval, ...]
     rate: float | None
+    still: tuple[Interval, ...] = ()
+    blank: tuple[Interval, ...] = ()
+
+    @property
+    def has_markers(self) -> bool:
+        """Whether a participant has a marker in the video, or should have one according to the manifest."""
+        members = self.manifest.timeline.members if self.manifest else ()
+        return bool(self.visible_participants) or any(member.marker is not None for member in members)
 
     @property
     def converted(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.verification.probe.tracks import AudioFacts, VideoFacts
-from harness.verification.values.intervals import merged, spans
+from harness.verification.values.intervals import merged, spans, subtract
 from harness.verification.values.models import Audio, Gaps, Media, Track, Video
 
 if TYPE_CHECKING:
@@ -128,6 +128,19 @@ def video_end(video: VideoFacts | None, rate: float | None) -> float:
 def black_intervals(content: FrameContentDetector, rate: float | None) -> tuple[Interval, ...]:
     """Return the intervals in which the video is completely black."""
     return tuple(spans(content.black.tolist(), lasting=1 / rate, bridge=_CLOSE)) if rate else ()
+
+
+def still_intervals(content: FrameContentDetector, rate: float | None) -> tuple[Interval, ...]:
+    """Return the intervals of more than a second in which the video does not change."""
+    return tuple((start, end + 1 / rate) for start, end in content.still) if rate else ()
+
+
+def blank_intervals(content: FrameContentDetector, rate: float | None) -> tuple[Interval, ...]:
+    """Return the intervals in which a part of the video is blank that had content before, but not the whole video."""
+    if not rate:
+        return ()
+    blank = ((start, end + 1 / rate) for start, end in content.blank)
+    return tuple(subtract(blank, black_intervals(content, rate)))
 
 
 def silent_intervals(audio: AudioAnalysis | None) -> tuple[Interval, ...]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from harness.recording.timeline import VOICES
 from harness.verification.measures.av_sync import av_offsets, capture_delays, drift_ppm, spread
-from harness.verification.measures.cadence import count_uneven, frozen_intervals
+from harness.verification.measures.cadence import count_freezes, count_uneven, frozen_intervals
+from harness.verification.measures.content import video_content
 from harness.verification.measures.curves import thinned
 from harness.verification.measures.start_up import StartUp, audio_delays, longest_ms, start_ups
 from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
@@ -189,6 +190,8 @@ def _measure_video(track: MarkerTrack | None, observations: Observations) -> _Me
         repeated_percent=round(100 * repeated / count, 2),
         skipped_percent=round(100 * skipped / count, 2),
         frozen=rounded(frozen),
+        freezes=count_freezes(track),
+        content=video_content(track.content, period=period),
     )
     in_own_tile = tuple(spans(track.times[track.in_own_tile].tolist(), lasting=period, bridge=_BRIDGE))
     return _MeasuredVideo(report=report, visible=visible, in_own_tile=in_own_tile, uneven=repeated + skipped)

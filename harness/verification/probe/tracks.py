@@ -23,10 +23,19 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE: Final = 48_000
 
-# Pixel formats whose first plane is 8-bit luma. Frames in other formats are converted first, which is slower.
-_LUMA_FIRST: Final = frozenset(
-    {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuva420p", "nv12", "gray"}
-)
+# Pixel formats whose first plane is 8-bit luma, with the number of pixels per value of chroma (horizontally). Frames in
+# other formats are converted first, which is slower.
+_LUMA_FIRST: Final = {
+    "yuv420p": 2,
+    "yuvj420p": 2,
+    "yuv422p": 2,
+    "yuvj422p": 2,
+    "yuv444p": 1,
+    "yuvj444p": 1,
+    "yuva420p": 2,
+    "nv12": 2,
+    "gray": 0,
+}
 # Minimum length of a gap, in seconds. Timestamps of 60 ms Opus packets are off by several milliseconds, while a lost
 # packet leaves a gap of 60 ms.
 _AUDIO_GAP: Final = 0.045
@@ -41,13 +50,17 @@ _LOUDEST: Final = 16.0
 class Frame:
     """A decoded frame.
 
-    ``at`` is the frame's time in seconds. ``luma`` holds the rows of the first plane, including padding.
+    ``at`` is the frame's time in seconds. ``luma`` holds the rows of the first plane, including padding. ``chroma``
+    holds U and V in the same form, or is None if the video has no colors. ``chroma_across`` is the number of pixels per
+    value of chroma, horizontally.
     """
 
     at: float
     luma: NDArray[np.uint8]
     width: int
     height: int
+    chroma: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+    chroma_across: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +200,17 @@ class VideoDecoder:
         if not self._sizes or self._sizes[-1][1:] != (frame.width, frame.height):
             self._sizes.append((at, frame.width, frame.height))
         if frame.format.name not in _LUMA_FIRST:
-            frame = frame.reformat(format="gray")
-        plane = frame.planes[0]
-        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return Frame(at, luma, frame.width, frame.height)
+            frame = frame.reformat(format="yuv420p")
+        shrunk = _LUMA_FIRST[frame.format.name]
+        luma, *others = (_rows(plane) for plane in frame.planes)
+        if frame.format.name == "nv12":
+            others = [others[0][:, offset::2] for offset in (0, 1)]
+        chroma = (others[0], others[1]) if shrunk else None
+        return Frame(at, luma, frame.width, frame.height, chroma, shrunk)
+
+
+def _rows(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
 class AudioDecoder:

@@ -23,6 +23,7 @@ CheckName = Literal[
     "call",
     "start-up",
     "frozen",
+    "content",
     "repeated",
     "av-offset",
     "drift",

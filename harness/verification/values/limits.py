@@ -82,6 +82,18 @@ class Limits(ReportModel):
         "count a freeze (`freezeCount`) from max(3 * mean frame interval, mean + 150 ms), which is 183 ms at 30 fps "
         "and 217 ms at 15 fps. The default tolerates one more frame at 15 fps.",
     )
+    content: float = Field(
+        default=0.3,
+        ge=0,
+        description="Maximum time that a part of a participant's video may be black, frozen, or have the wrong colors or "
+        "content, in seconds. A shorter fault looks like a flicker, and can result from a single damaged frame.",
+    )
+    still: float = Field(
+        default=2.0,
+        gt=0,
+        description="Minimum time that video without markers must be still, black or partly blank to cause a warning, "
+        "in seconds. Speakers move, but a shared slide can be still for minutes, so this is never a failure.",
+    )
     repeated_percent: float = Field(
         default=5.0,
         ge=0,

@@ -161,6 +161,37 @@ class Spread(ReportModel):
     """95th percentile of the absolute value, in milliseconds."""
 
 
+class VideoContent(ReportModel):
+    """Faults in the video below a participant's strip, which is sampled up to ten times per second."""
+
+    samples: int = 0
+    """Number of frames that were compared with what the synthetic camera paints."""
+    colors_known: bool = False
+    """Whether the colors of the video are known. They are unknown if a program drew the strip over its own video; then
+    only the strip's own colors are checked."""
+    black: tuple[Interval, ...] = ()
+    """Intervals in which a part of the video is black, each with start and end in seconds."""
+    wrong_colors: tuple[Interval, ...] = ()
+    """Intervals in which a part of the video has the wrong colors, each with start and end in seconds."""
+    frozen: tuple[Interval, ...] = ()
+    """Intervals in which the video does not move although its strip does, each with start and end in seconds."""
+    wrong_video: tuple[Interval, ...] = ()
+    """Intervals in which a part of the video shows noise or another video, each with start and end in seconds."""
+
+
+class Freezes(ReportModel):
+    """Freezes as W3C's ``freezeCount`` and ``totalFreezesDuration`` in WebRTC statistics define them.
+
+    A freeze is an interval between two distinct frames that lasts at least three times the average interval, and at
+    least 150 ms longer than the average interval. The average is that of the last 30 intervals.
+    """
+
+    count: int = 0
+    """Number of freezes."""
+    duration: float = 0.0
+    """Total duration of all freezes in seconds."""
+
+
 class ParticipantVideo(ReportModel):
     """Measurements of a participant's video in the file."""
 
@@ -178,6 +209,11 @@ class ParticipantVideo(ReportModel):
     only to convert the sender's frame rate to the file's frame rate do not count."""
     frozen: tuple[Interval, ...]
     """Intervals in which one frame is shown for longer than 0.2 s, each with start and end in seconds."""
+    freezes: Freezes = Freezes()
+    """Freezes as W3C's WebRTC statistics define them. Intervals in which the participant is not visible do not
+    count."""
+    content: VideoContent = VideoContent()
+    """Faults in the video below the participant's strip."""
 
 
 class ParticipantAudio(ReportModel):

@@ -42,7 +42,7 @@ def test_strip_has_the_layout_that_the_page_draws() -> None:
 
     # reference_crc computes the CRC with a different algorithm than the code under test.
     assert bits[:48] == f"{0x31:08b}{0x0C8CC:018b}{0x343536:022b}"
-    assert bits[48:] == f"{reference_crc(int(bits[:48], 2).to_bytes(6)):016b}"
+    assert bits[48:] == f"{reference_crc(int(bits[:48], 2).to_bytes(6)) ^ 0xFFFF:016b}"
 
 
 def reference_crc(data: bytes) -> int:
@@ -66,7 +66,10 @@ def test_crc_matches_the_published_check_value() -> None:
 def test_any_marker_is_read_back() -> None:
     """Markers with random values for each field, from the field's whole range, are read back correctly."""
     random = np.random.default_rng(1)
-    markers = [Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
+    markers = [
+        Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22)), full=bool(number % 2))
+        for number in range(200)
+    ]
     cells = np.where([encode_strip(marker) for marker in markers], BRIGHT, DARK).astype(float)
 
     assert markers == decode_strips(cells)

@@ -1,6 +1,6 @@
 /**
  * Paints a synthetic participant's frames. Each frame consists of a backdrop (which is drawn only once), the marker
- * strip and a moving ball.
+ * strip and a moving ball. `harness/verification/markers/backdrop.py` describes the same frames.
  */
 
 import { keepCollecting } from '../shared/memory.js';
@@ -10,6 +10,11 @@ import { Ticker } from '../shared/ticker.js';
 
 /** How long the ball flashes after a chirp begins, in steps of the marker's counter. */
 const FLASH = 4;
+/** The ball's position repeats after this many steps of the counter, and the counter in the strip after this many. */
+const SWING = 3 * COUNTS_PER_SECOND;
+const COUNTER_RANGE = 2 ** 18;
+/** The balls of two participants are this many steps apart for each difference of 1 between their markers. */
+const PHASE = 61;
 
 /** @typedef {import('../shared/i420.js').I420Image} I420Image */
 
@@ -89,8 +94,10 @@ class Painter {
     const { width, height } = this.#image;
     blit(this.#memory, this.#backdrop, this.#image, this.#ball.x, this.#ball.y, this.#ball);
     const size = even(height / 9);
-    const swing = 0.5 - 0.5 * Math.cos((2 * Math.PI * counter) / (3 * COUNTS_PER_SECOND));
-    const bounce = Math.abs(Math.sin((2 * Math.PI * counter) / (2 * COUNTS_PER_SECOND)));
+    // `verify` computes the ball's position from the strip (harness/verification/markers/backdrop.py).
+    const phase = (counter % COUNTER_RANGE) + PHASE * this.marker;
+    const swing = 0.5 - 0.5 * Math.cos((2 * Math.PI * phase) / SWING);
+    const bounce = Math.abs(Math.sin((2 * Math.PI * phase) / (2 * COUNTS_PER_SECOND)));
     this.#ball = {
       x: even(width * 0.08 + swing * (width * 0.84 - size)),
       y: even(height * 0.72 - bounce * height * 0.12),
@@ -133,12 +140,17 @@ function drawBackdrop(context, name, marker, screen) {
   context.fillRect(width * 0.08, height * 0.72 + height / 9, width * 0.84, Math.max(2, height / 180));
 }
 
-/** @param {OffscreenCanvasRenderingContext2D} context @param {number} hue */
+/**
+ * Draws two colors that are far apart, so that `verify` notices even if the two chroma planes are swapped.
+ *
+ * @param {OffscreenCanvasRenderingContext2D} context
+ * @param {number} hue
+ */
 function drawGradient(context, hue) {
   const { width, height } = context.canvas;
   const light = context.createLinearGradient(0, 0, width, height);
   light.addColorStop(0, `hsl(${hue} 45% 34%)`);
-  light.addColorStop(1, `hsl(${(hue + 35) % 360} 50% 18%)`);
+  light.addColorStop(1, `hsl(${(hue + 100) % 360} 50% 18%)`);
   context.fillStyle = light;
   context.fillRect(0, 0, width, height);
 }

@@ -3,8 +3,9 @@
  *
  * Video: a strip across the top, one ninth as high as the video, contains two rows of 32 cells. The cells
  * encode the marker number (8 bits), a counter (18 bits), the capture time in ms on the room's clock (22
- * bits) and the CRC-16/CCITT of these values (16 bits). The counter increases 30 times per second,
- * independently of the video's frame rate. Audio: each participant has a different tone, and a chirp in a
+ * bits) and the CRC-16/GENIBUS of these values (16 bits). The counter increases 30 times per second,
+ * independently of the video's frame rate. The CRC also tells `verify` that the whole video is as
+ * `synthetic-worker.js` paints it; a strip over another video has the inverse CRC. Audio: each participant has a different tone, and a chirp in a
  * different band. The chirp begins whenever the counter is a multiple of 30.
  *
  * Participants have the marker numbers 0 to 127. A screen that a participant shares next to the camera has the
@@ -72,7 +73,7 @@ export function encode(marker, counter, time, cells) {
   put(marker & 0xff, 8, true);
   put(counter & 0x3ffff, 18, true);
   put(((Math.round(time) % 0x400000) + 0x400000) % 0x400000, 22, true);
-  put(crc, 16, false);
+  put(crc ^ 0xffff, 16, false);
 }
 
 /**

@@ -14,7 +14,7 @@ import {
 } from '../../src/shared/marker.js';
 import { dice } from '../support/dice.js';
 
-/** Computes CRC-16/CCITT-FALSE from its definition: polynomial 0x1021, initially all ones. @param {number[]} bits */
+/** Computes CRC-16/GENIBUS from its definition: polynomial 0x1021, initially all ones, inverted. @param {number[]} bits */
 function crc16(bits) {
   let register = 0xffff;
   for (const bit of bits) {
@@ -22,7 +22,7 @@ function crc16(bits) {
     register = (register << 1) & 0xffff;
     if (carry) register ^= 0x1021;
   }
-  return register;
+  return register ^ 0xffff;
 }
 
 /** @param {number[]} bits */
@@ -63,7 +63,7 @@ describe('a strip', () => {
       [...sign.charCodeAt(0).toString(2).padStart(8, '0')].map(Number),
     );
 
-    assert.equal(0x29b1, crc16(bits));
+    assert.equal(0xd64e, crc16(bits));
   });
 
   test('contains number, counter and time', () => {

@@ -1,0 +1,93 @@
+"""Check the video below each participant's strip, and the content of video without markers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
+from harness.verification.values.intervals import longer, subtract, total
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.recording.timeline import Interval
+    from harness.verification.measures.evidence import Evidence
+    from harness.verification.values.limits import Limits
+    from harness.verification.values.models import VideoContent
+
+
+def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Check that the video below each strip is the participant's. Without markers, warn about still or blank video."""
+    for one in evidence.visible_participants:
+        if one.report.video is None:
+            continue
+        measured = one.report.video.content
+        wrong = [
+            _content_finding(one.name, at, got, text, limits)
+            for got, text, intervals in _faults(measured)
+            for at in longer(subtract(intervals, evidence.video_missing), limits.content)
+        ]
+        yield from limited(sorted(wrong, key=lambda finding: finding.at or (0.0, 0.0)))
+        if not measured.samples:
+            text = (
+                f"The video below {one.name}'s strip could not be compared with the synthetic video. Watch the recording "
+                "yourself, or record for longer."
+            )
+            yield Finding(check="content", result="unverified", participant=one.name, message=text)
+        elif not wrong:
+            colors = "" if measured.colors_known else ", except for its colors, which are unknown"
+            text = f"{one.name}'s whole video is right in all {measured.samples} frames that were compared{colors}."
+            examined = Examined(frames=measured.samples, seconds=total(one.visible), participants=1)
+            yield passed("content", text, examined, participant=one.name)
+    if evidence.media.video and not evidence.has_markers:
+        yield from _unmarked(evidence, limits)
+
+
+def _faults(measured: VideoContent) -> tuple[tuple[str, str, tuple[Interval, ...]], ...]:
+    return (
+        ("black", "A part of {name}'s video is black", measured.black),
+        ("wrong colors", "A part of {name}'s video has the wrong colors", measured.wrong_colors),
+        ("frozen", "{name}'s video is frozen below its strip", measured.frozen),
+        ("wrong video", "A part of {name}'s video shows noise or another video", measured.wrong_video),
+    )
+
+
+def _content_finding(name: str, at: Interval, got: str, text: str, limits: Limits) -> Finding:
+    return Finding(
+        check="content",
+        result="failed",
+        participant=name,
+        at=milliseconds(at),
+        expected=f"{name}'s video",
+        got=got,
+        message=f"{text.format(name=name)} {span(at)} (limit: {limits.content:g} s).",
+    )
+
+
+def _unmarked(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Warn about the longest interval in which video without markers is still, black or partly blank."""
+    still = subtract(evidence.still, evidence.black)
+    warned = False
+    for text, intervals in (
+        ("The video is still", still),
+        ("The video is black", evidence.black),
+        ("A part of the video that had content before is blank", subtract(evidence.blank, still)),
+    ):
+        if found := longer(intervals, limits.still):
+            yield _longest(text, found)
+            warned = True
+    if not warned:
+        text = f"The video is not still, black or partly blank for longer than {limits.still:g} s."
+        yield passed("content", text, evidence.examined_media)
+
+
+def _longest(text: str, found: Sequence[Interval]) -> Finding:
+    longest = max(found, key=lambda at: at[1] - at[0])
+    more = f", the longest of {len(found)} such intervals" if len(found) > 1 else ""
+    return Finding(
+        check="content",
+        result="warning",
+        at=milliseconds(longest),
+        got=f"{longest[1] - longest[0]:.2f} s",
+        message=f"{text} {span(longest)}{more}.",
+    )

@@ -1,0 +1,96 @@
+"""The synthetic camera's video below the strip: a backdrop whose colors depend on the marker, and a moving ball.
+
+``web/src/media/synthetic-worker.js`` paints what this module describes. Coordinates are shares of the video's width and
+height. Colors are BT.601 in limited range: luma from 16 to 235, and chroma with 128 for gray.
+"""
+
+from __future__ import annotations
+
+import math
+from colorsys import hls_to_rgb
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from harness.verification.markers.strip import COUNTER_BITS, COUNTS_PER_SECOND
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Markers from this number upward belong to shared screens, which show a window instead of a gradient.
+FIRST_SCREEN: Final = 128
+GRAY: Final = 128
+# The rows in which the participant's name is written: from top to bottom.
+NAME_ROWS: Final = (0.27, 0.5)
+_BALL_HEIGHT: Final = 1 / 9
+_BALL_LUMA: Final = 170
+_FLASH_LUMA: Final = 235
+# The ball flashes for this many counts after each chirp of the audio marker begins.
+_FLASH_COUNTS: Final = 4
+# The ball swings from left to right and back in 90 counts, and bounces every 30 counts. With 61 counts per marker, the
+# balls of markers with similar colors are always at least 14 counts apart, as long as the markers differ by less than 32.
+SWING_COUNTS: Final = 3 * COUNTS_PER_SECOND
+_BOUNCE_COUNTS: Final = COUNTS_PER_SECOND
+_PHASE_COUNTS: Final = 61
+_WINDOW: Final = (0.06, 0.17, 0.94, 0.92)
+_LINES: Final = 6
+_TO_YUV: Final = np.array([[66, 129, 25], [-38, -74, 112], [112, -94, -18]]) / 256
+_BLACK_YUV: Final = np.array([16.5, 128.5, 128.5])
+
+
+@dataclass(frozen=True, slots=True)
+class Ball:
+    """The ball's center and size, as shares of the video's width and height, and its luma."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    luma: int
+
+
+def ball_at(marker: int, counter: int, aspect: float) -> Ball:
+    """Return the ball in the frame with this counter. ``aspect`` is the video's width divided by its height."""
+    count = counter % (1 << COUNTER_BITS)
+    phase = count + _PHASE_COUNTS * marker
+    width = _BALL_HEIGHT / aspect
+    swing = 0.5 - 0.5 * math.cos(2 * math.pi * phase / SWING_COUNTS)
+    bounce = abs(math.sin(math.pi * phase / _BOUNCE_COUNTS))
+    return Ball(
+        x=0.08 + swing * (0.84 - width) + width / 2,
+        y=0.72 - bounce * 0.12 + _BALL_HEIGHT / 2,
+        width=width,
+        height=_BALL_HEIGHT,
+        luma=_FLASH_LUMA if count % COUNTS_PER_SECOND < _FLASH_COUNTS else _BALL_LUMA,
+    )
+
+
+def backdrop(marker: int, x: NDArray[np.float64], y: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
+    """Return Y, U and V at the given points, without the name and the ball; the first axis has length 3."""
+    hue = (205 + marker * 137.5) % 360
+    rgb = _desktop(hue, x, y) if marker >= FIRST_SCREEN else _gradient(hue, x, y, aspect)
+    yuv = np.tensordot(_TO_YUV, np.moveaxis(rgb, -1, 0), 1)
+    return np.asarray(yuv + _BLACK_YUV.reshape(3, *[1] * x.ndim))
+
+
+def _gradient(hue: float, x: NDArray[np.float64], y: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
+    """Return the camera's backdrop, whose two colors have hues that are 100 degrees apart."""
+    share = ((x * aspect**2 + y) / (aspect**2 + 1))[..., None]
+    return (1 - share) * _rgb(hue, 45, 34) + share * _rgb(hue + 100, 50, 18)
+
+
+def _desktop(hue: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a shared screen: a window with lines of text."""
+    rgb = np.broadcast_to(_rgb(hue, 35, 78), (*x.shape, 3)).copy()
+    left, top, right, bottom = _WINDOW
+    rgb[(x >= left) & (x < right) & (y >= top) & (y < bottom)] = _rgb(0, 0, 97)
+    for line in range(_LINES):
+        end, start = 0.1 + 0.5 + 0.3 * abs(math.sin(line * 2.4)), 0.53 + line * 0.06
+        rgb[(x >= 0.1) & (x < end) & (y >= start) & (y < start + 0.02)] = _rgb(hue, 20, 70)
+    return rgb
+
+
+def _rgb(hue: float, saturation: float, lightness: float) -> NDArray[np.float64]:
+    """Return red, green and blue from 0 to 255 of CSS's color ``hsl(hue saturation% lightness%)``."""
+    return np.array(hls_to_rgb(hue % 360 / 360, lightness / 100, saturation / 100)) * 255

@@ -1,0 +1,298 @@
+"""Compare a synthetic participant's video below the strip with what the synthetic camera paints."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from harness.verification.markers.backdrop import GRAY, NAME_ROWS, SWING_COUNTS, backdrop, ball_at
+from harness.verification.markers.strip import COLUMNS, ROWS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.verification.markers.places import Place
+    from harness.verification.markers.strip import Marker
+    from harness.verification.probe.tracks import Frame
+
+# A participant's video is sampled ten times per second, because the markers already show how every frame is timed.
+SAMPLED_EVERY: Final = 0.1
+_EARLY: Final = 0.01
+# The video below the strip is divided into this many blocks in each direction. Blocks that touch the strip or the edges
+# of the tile are not sampled there, because scaling blurs them.
+_BLOCKS: Final = 16
+_LEFT: Final = 0.01
+_TOP: Final = 0.135
+_WIDE: Final = (0.99 - _LEFT) / _BLOCKS
+_HIGH: Final = (0.99 - _TOP) / _BLOCKS
+# Offsets of the sampled points within a block, as shares of the block.
+_LUMA_ACROSS: Final = np.array([1, 3, 5]) / 6
+_LUMA_DOWN: Final = np.array([1, 3]) / 4
+_CHROMA_ACROSS: Final = np.array([1, 3]) / 4
+# The mixer writes the name into the tile's lower left corner: up to 0.7 of the width, and 14 pixels or 1/11 high.
+_LABEL_WIDTH: Final = 0.74
+_LABEL_PIXELS: Final = 16
+_LABEL_HEIGHT: Final = 0.12
+# Black has luma 16; the darkest backdrop of all markers has luma 42.
+_DARK: Final = 27
+# Chroma is compared in regions of this many by this many blocks, because a codec may be off by several steps in a block.
+_REGION: Final = 4
+_FEWEST_BLOCKS: Final = 5
+# Largest differences that are tolerated. At 150 kbps, luma is off by up to 12 and chroma by up to 6. An interpretation
+# as BT.709 or as full range shifts luma by 16 and chroma by 5. Video without colors is off by at least 14.
+_LUMA_TOLERANCE: Final = 26
+_CHROMA_TOLERANCE: Final = 9
+_ROUGHNESS: Final = 14
+# Smallest shares of the blocks, and of the regions, that make a part of the video.
+_DARK_SHARE: Final = 0.08
+_OFF_SHARE: Final = 0.12
+_REGION_SHARE: Final = 0.2
+# Without a known backdrop, dark or rough blocks may be part of the video, so the part must be larger.
+_UNKNOWN_SHARE: Final = 0.3
+_FLAT: Final = 3
+# A block's mean luma differs by at least this much if something in the block moves.
+_MOVED: Final = 10
+_LEAST_CONTRAST: Final = 30
+_BALL_SEEN: Final = 0.45
+_MOST_CACHED: Final = 64
+
+
+class Fault(IntFlag):
+    """What is wrong with the video below a strip."""
+
+    BLACK = 1
+    """A part of the video is black."""
+    COLOR = 2
+    """A part of the video has other colors than the participant's."""
+    STILL = 4
+    """The video does not move although the strip's counter advances."""
+    OTHER = 8
+    """A part of the video is noise or another video."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentTrack:
+    """The samples of one participant's video: the time of each, in seconds, and its faults, as a sum of ``Fault``.
+
+    ``colors_known`` is the number of samples in which the strip says which colors the video below it has.
+    """
+
+    times: NDArray[np.float64]
+    faults: NDArray[np.uint8]
+    colors_known: int
+
+
+class ContentReader:
+    """Samples the video below the strips that were read."""
+
+    def __init__(self) -> None:
+        self._samplers: dict[object, _TileSampler] = {}
+        self._samples: defaultdict[int, _Samples] = defaultdict(_Samples)
+
+    def on_strip(self, frame: Frame, place: Place, marker: Marker) -> None:
+        """Sample the video below a strip, unless the last sample was taken less than 0.1 s ago."""
+        samples = self._samples[marker.number]
+        if samples.times and 0 <= frame.at - samples.times[-1] < SAMPLED_EVERY - _EARLY:
+            return
+        chroma = frame.chroma[0].shape if frame.chroma else None
+        key = (place, frame.luma.shape, chroma, marker.number, marker.full)
+        sampler = self._samplers.get(key)
+        if sampler is None:
+            if len(self._samplers) >= _MOST_CACHED:
+                self._samplers.clear()
+            sampler = self._samplers[key] = _TileSampler(place, frame, marker)
+        samples.append(frame, marker, sampler)
+
+    def finish(self) -> dict[int, ContentTrack]:
+        """Return each marker's samples."""
+        return {
+            number: ContentTrack(
+                times=np.array(samples.times), faults=np.array(samples.faults, np.uint8), colors_known=samples.known
+            )
+            for number, samples in self._samples.items()
+        }
+
+
+class _Samples:
+    """The samples of one marker."""
+
+    def __init__(self) -> None:
+        self.times = array("d")
+        self.faults = array("B")
+        self.known = 0
+        self._counter = -1
+        self._means: NDArray[np.float32] | None = None
+
+    def append(self, frame: Frame, marker: Marker, sampler: _TileSampler) -> None:
+        means, faults, ball = sampler.sample(frame, marker)
+        before, self._means = self._means, means
+        advanced, self._counter = marker.counter != self._counter, marker.counter
+        still = before is not None and advanced and float(np.abs(means - before).max()) < _MOVED
+        if ball is None:
+            faults |= Fault.STILL if still else 0
+        elif not ball and advanced and not faults & Fault.BLACK:
+            # A ball in the wrong place that does not move has been frozen. One that moves belongs to another video.
+            faults |= Fault.STILL if still else Fault.OTHER
+        self.times.append(frame.at)
+        self.faults.append(int(faults))
+        self.known += marker.full and frame.chroma is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _BallPlace:
+    """The ball at one phase of its movement.
+
+    ``points`` are indices of points in the ball. ``behind`` is the backdrop's luma there, or None if the mixer's label
+    may cover the ball. ``checked`` are the blocks that show only the backdrop.
+    """
+
+    points: NDArray[np.intp]
+    behind: float | None
+    checked: NDArray[np.bool_]
+
+
+class _TileSampler:
+    """Samples one participant's video at one place, in frames of the same shape."""
+
+    def __init__(self, place: Place, frame: Frame, marker: Marker) -> None:
+        self._place = place
+        self._aspect = place.width / place.height
+        self._number = marker.number
+        x, y = _points(_LUMA_ACROSS, _LUMA_DOWN)
+        self._luma = _indices(place, frame.luma, x, y)
+        self._beside = np.minimum(self._luma + 1, frame.luma.size - 1)
+        self._x, self._y = x.mean(axis=0), y.mean(axis=0)
+        self._label_top = 1 - max(_LABEL_HEIGHT, _LABEL_PIXELS / place.height)
+        self._label = (self._x < _LABEL_WIDTH) & (self._y + _HIGH / 2 > self._label_top)
+        self._plain = ~self._label & ((self._y < NAME_ROWS[0]) | (self._y > NAME_ROWS[1]))
+        self._expected: NDArray[np.float32] | None = None
+        if marker.full:
+            self._expected = backdrop(marker.number, x, y, self._aspect).astype(np.float32)
+        self._balls: dict[int, _BallPlace] = {}
+        self._chroma: NDArray[np.intp] | None = None
+        if frame.chroma:
+            plane = frame.chroma[0]
+            shrunk = (frame.chroma_across, round(frame.luma.shape[0] / plane.shape[0]))
+            self._chroma = _indices(place, plane, *_points(_CHROMA_ACROSS, np.array([0.5])), shrunk)
+            self._strip = _indices(place, plane, *_strip_points(), shrunk)
+
+    def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32], Fault, bool | None]:
+        """Return the mean luma of each block, the faults, and whether the ball is in the right place.
+
+        The last value is None if it is unknown where the ball must be, or whether it can be told from its backdrop.
+        """
+        flat = frame.luma.reshape(-1)
+        points = flat.take(self._luma).astype(np.float32)
+        means = _mean(points)
+        rough = _mean(np.abs(points - flat.take(self._beside))) > _ROUGHNESS
+        dark = (means < _DARK) & ~self._label
+        if self._expected is None:
+            return means, self._unknown_faults(frame, points, dark, rough), None
+        place = self._ball_place(marker.counter, frame)
+        faults = Fault(0)
+        if np.count_nonzero(dark) >= _DARK_SHARE * dark.size:
+            faults |= Fault.BLACK
+        off = rough | (_mean(np.abs(points - self._expected[0])) > _LUMA_TOLERANCE)
+        lit = place.checked & ~dark
+        if np.count_nonzero(off & lit) >= _OFF_SHARE * np.count_nonzero(place.checked):
+            faults |= Fault.OTHER
+        if self._colors_differ(frame, lit & ~off):
+            faults |= Fault.COLOR
+        return means, faults, self._ball_is_seen(flat, place, marker.counter)
+
+    def _unknown_faults(
+        self, frame: Frame, points: NDArray[np.float32], dark: NDArray[np.bool_], rough: NDArray[np.bool_]
+    ) -> Fault:
+        """Return the faults of a video whose backdrop is unknown; only the strip is known to be gray."""
+        faults = Fault(0)
+        flat = np.ptp(points, axis=0) <= _FLAT
+        if np.count_nonzero(dark & flat) >= _UNKNOWN_SHARE * dark.size:
+            faults |= Fault.BLACK
+        if np.count_nonzero(rough) >= _UNKNOWN_SHARE * rough.size:
+            faults |= Fault.OTHER
+        if frame.chroma:
+            means = [plane.reshape(-1).take(self._strip).mean() for plane in frame.chroma]
+            if np.hypot(means[0] - GRAY, means[1] - GRAY) > _CHROMA_TOLERANCE:
+                faults |= Fault.COLOR
+        return faults
+
+    def _colors_differ(self, frame: Frame, blocks: NDArray[np.bool_]) -> bool:
+        """Return whether the mean chroma of several regions differs from the backdrop's; count only these blocks."""
+        if self._chroma is None or frame.chroma is None or self._expected is None:
+            return False
+        count = _by_region(blocks.astype(np.float32))
+        squares = np.zeros_like(count)
+        for plane, expected in zip(frame.chroma, self._expected[1:], strict=True):
+            error = _mean(plane.reshape(-1).take(self._chroma).astype(np.float32)) - _mean(expected)
+            squares += (_by_region(error * blocks) / np.maximum(count, 1)) ** 2
+        usable = count >= _FEWEST_BLOCKS
+        wrong = np.count_nonzero(usable & (squares > _CHROMA_TOLERANCE**2))
+        return wrong > 0 and wrong >= _REGION_SHARE * np.count_nonzero(usable)
+
+    def _ball_is_seen(self, flat: NDArray[np.uint8], place: _BallPlace, counter: int) -> bool | None:
+        if place.behind is None:
+            return None
+        contrast = ball_at(self._number, counter, self._aspect).luma - place.behind
+        if abs(contrast) < _LEAST_CONTRAST:
+            return None
+        return (float(flat.take(place.points).mean()) - place.behind) / contrast > _BALL_SEEN
+
+    def _ball_place(self, counter: int, frame: Frame) -> _BallPlace:
+        found = self._balls.get(counter % SWING_COUNTS)
+        if found is None:
+            ball = ball_at(self._number, counter, self._aspect)
+            offsets = np.array([-0.25, 0.0, 0.25])
+            x, y = np.meshgrid(ball.x + offsets * ball.width, ball.y + offsets * ball.height)
+            covered = ball.x - ball.width / 2 < _LABEL_WIDTH and ball.y + ball.height / 2 > self._label_top
+            near = (np.abs(self._x - ball.x) < ball.width / 2 + 1.5 * _WIDE) & (
+                np.abs(self._y - ball.y) < ball.height / 2 + 1.5 * _HIGH
+            )
+            found = self._balls[counter % SWING_COUNTS] = _BallPlace(
+                points=_indices(self._place, frame.luma, x, y),
+                behind=None if covered else float(backdrop(self._number, x, y, self._aspect)[0].mean()),
+                checked=self._plain & ~near,
+            )
+        return found
+
+
+def _points(across: NDArray[np.float64], down: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the coordinates of the points in each block: one column per block, row by row."""
+    corners = np.arange(_BLOCKS)
+    x = _LEFT + (corners[None, None, None, :] + across[None, :, None, None]) * _WIDE
+    y = _TOP + (corners[None, None, :, None] + down[:, None, None, None]) * _HIGH
+    both = np.broadcast_arrays(x, y)
+    return both[0].reshape(-1, _BLOCKS**2), both[1].reshape(-1, _BLOCKS**2)
+
+
+def _strip_points() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.meshgrid((np.arange(COLUMNS) + 0.5) / COLUMNS, (np.arange(ROWS) + 0.5) / (9 * ROWS))
+    return x, y
+
+
+def _indices(
+    place: Place,
+    plane: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    shrunk: tuple[int, int] = (1, 1),
+) -> NDArray[np.intp]:
+    """Return the indices of points in a plane that is ``shrunk`` by these factors."""
+    rows, stride = plane.shape
+    columns = np.clip(((place.x + x * place.width) / shrunk[0]).astype(np.intp), 0, stride - 1)
+    lines = np.clip(((place.y + y * place.height) / shrunk[1]).astype(np.intp), 0, rows - 1)
+    return lines * stride + columns
+
+
+def _mean(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of each block's points. Unlike ``mean``, this is fast for few points."""
+    return np.asarray(np.add.reduce(points, axis=0) / np.float32(len(points)))
+
+
+def _by_region(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+    regions = _BLOCKS // _REGION
+    return blocks.reshape(regions, _REGION, regions, _REGION).sum(axis=(1, 3))

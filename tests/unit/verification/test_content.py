@@ -1,0 +1,196 @@
+"""The whole video of each synthetic participant is examined, and video without markers for still and blank parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from harness.verification import Report, verify
+from harness.verification.markers.backdrop import backdrop, ball_at
+from tests.support.media import content_faults
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import PlannedParticipant, Scene, participants, with_participant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.media.frames import Tile
+
+pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
+
+AT = (0.5, 1.2)
+FAULTS: dict[str, tuple[Callable[[Tile, float], None], str]] = {
+    "black": (content_faults.during(AT, content_faults.black), "black"),
+    "green": (content_faults.during(AT, content_faults.green), "black"),
+    "missing": (content_faults.during(AT, content_faults.missing), "wrong_video"),
+    "noise": (content_faults.during(AT, content_faults.noise), "wrong_video"),
+    "no colors": (content_faults.during(AT, content_faults.gray), "wrong_colors"),
+    "swapped chroma": (content_faults.during(AT, content_faults.swapped), "wrong_colors"),
+    "tinted": (content_faults.during(AT, content_faults.tinted), "wrong_colors"),
+    "inverted colors": (content_faults.during(AT, content_faults.inverted), "wrong_colors"),
+    "somebody else": (content_faults.someone_else(AT, 3), "wrong_colors"),
+    "somebody else with similar colors": (content_faults.someone_else(AT, 10), "wrong_video"),
+}
+# Width, height, participants, bits per second and codec: tiles of 160x90 to 640x360 at low and normal bitrates.
+FORMS = {
+    "160x90, 150 kbps": (320, 180, 4, 150_000, "libvpx"),
+    "320x180, 150 kbps": (640, 360, 4, 150_000, "libvpx-vp9"),
+    "640x360": (640, 360, 1, 1_000_000, "libvpx"),
+}
+
+
+def scene_of(form: str, **changes: object) -> Scene:
+    """Return a scene in one of the forms, in which the last participant's video is changed."""
+    width, height, count, bitrate, codec = FORMS[form]
+    names = [f"p{number}" for number in range(1, count + 1)]
+    scene = Scene(participants=participants(*names), width=width, height=height, bitrate=bitrate, codec=codec)
+    return with_participant(replace(scene, audio=False, seconds=1.6, frame_rate=15), names[-1], **changes)
+
+
+def failed_content(report: Report) -> set[str | None]:
+    """Return the participants for whom the check failed."""
+    return {finding.participant for finding in report.failures if finding.check == "content"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_wrong_content_is_found_at_its_time_and_only_there(tmp_path: Path, form: str, fault: str) -> None:
+    """The fault is found within 0.2 s of its beginning and end, and no other participant is affected."""
+    spoil, kind = FAULTS[fault]
+    scene = scene_of(form, spoil=spoil)
+
+    report = verify(write_recording(tmp_path / "standup.webm", scene))
+
+    name = scene.participants[-1].name
+    video = report.participant(name).video
+    assert video is not None
+    ((start, end),) = getattr(video.content, kind)
+    assert (start, end) == pytest.approx(AT, abs=0.2)
+    assert {name} == failed_content(report)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("share", [0.4, 0.8])
+def test_frozen_lower_part_is_found(tmp_path: Path, form: str, share: float) -> None:
+    """The strip and, in one case, the name still move."""
+    scene = scene_of(form, spoil=content_faults.frozen(AT, share))
+
+    report = verify(write_recording(tmp_path / "standup.webm", scene))
+
+    name = scene.participants[-1].name
+    video = report.participant(name).video
+    assert video is not None
+    assert AT[1] == pytest.approx(video.content.frozen[-1][1], abs=0.2)
+    assert {name} == failed_content(report)
+
+
+@pytest.mark.parametrize("number", range(100))
+def test_clean_layouts_cause_no_finding(tmp_path: Path, number: int) -> None:
+    """Random numbers of participants, markers, counters, sizes, frame rates, codecs and bitrates."""
+    random = np.random.default_rng(number)
+    count = int(random.integers(1, 10))
+    markers = random.choice(256, count, replace=False)
+    width, height = [(320, 180), (480, 270), (640, 360), (320, 240), (360, 640)][int(random.integers(5))]
+    if count > 4 and width < 480:
+        width, height = 480, 270
+    scene = Scene(
+        participants=tuple(
+            PlannedParticipant(name=f"p{marker}", marker=int(marker), counter=int(random.integers(1 << 18)))
+            for marker in markers
+        ),
+        width=width,
+        height=height,
+        frame_rate=int(random.choice([15, 30])),
+        codec=str(random.choice(["libvpx", "libvpx-vp9"])),
+        bitrate=int(random.choice([150_000, 400_000, 2_500_000])),
+        audio=False,
+        seconds=1.0,
+    )
+
+    report = verify(write_recording(tmp_path / "standup.webm", scene))
+
+    videos = [one.video for one in report.participants if one.video and one.video.visible]
+    assert count == len(videos)
+    assert all(video.content.samples >= 5 and video.content.colors_known for video in videos)
+    assert set() == failed_content(report)
+
+
+def test_backdrop_of_every_marker_is_brighter_than_black() -> None:
+    """Black parts are found by their luma, so no backdrop may come near it."""
+    x, y = np.meshgrid(np.linspace(0, 1, 20), np.linspace(0, 1, 20))
+
+    assert min(backdrop(marker, x, y, 16 / 9)[0].min() for marker in range(256)) > 40
+
+
+def test_ball_repeats_every_90_counts_and_stays_inside() -> None:
+    """The sampler keeps one place of the ball for each of the 90 counts."""
+    for count in range(90):
+        ball, again = ball_at(5, count, 16 / 9), ball_at(5, count + 90, 16 / 9)
+
+        assert (ball.x, ball.y) == pytest.approx((again.x, again.y))
+        assert 0.08 <= ball.x - ball.width / 2 < ball.x + ball.width / 2 <= 0.93
+        assert 0.5 < ball.y - ball.height / 2 < ball.y + ball.height / 2 < 0.84
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (1, 1), (3, 4)])
+def test_video_that_is_not_wide_is_found_in_its_tile(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """An application can require a camera of exactly 640x480, which the mixer fits into a 16:9 tile."""
+    scene = scene_of("640x360", shape=shape)
+    two = replace(scene, participants=(*scene.participants, *participants("a", "bob")[1:]))
+
+    report = verify(write_recording(tmp_path / "standup.webm", two))
+
+    assert [24, 24] == [one.video.frames for one in report.participants if one.video]
+    assert [] == report.failures
+
+
+def test_visible_begins_with_the_first_frame(tmp_path: Path) -> None:
+    """The time to the first frame can be derived from the report to within a frame."""
+    scene = scene_of("640x360", hidden=((0.0, 0.4),))
+
+    (one,) = verify(write_recording(tmp_path / "standup.webm", scene)).participants
+
+    assert one.video is not None
+    assert one.video.visible[0][0] == pytest.approx(6 / 15, abs=0.001)
+
+
+def unmarked(spoil: Callable[[Tile, float], None] | None = None, *, frozen: tuple[float, float] = (0, 0)) -> Scene:
+    """Return five seconds of one participant's video without markers."""
+    one = PlannedParticipant(name="alice", marker=None, spoil=spoil, frozen=(frozen,))
+    return Scene(participants=(one,), audio=False, seconds=5.0, frame_rate=15, bitrate=400_000)
+
+
+@pytest.mark.parametrize(
+    ("scene", "text"),
+    [
+        (unmarked(frozen=(1.0, 4.0)), "The video is still from 1.00 to 4.07 s"),
+        (replace(unmarked(), black=((1.0, 4.0),)), "The video is black from 1.00 to 4.00 s"),
+        (unmarked(content_faults.during((2.0, 4.6), content_faults.black)), "A part of the video that had content"),
+        (unmarked(content_faults.during((2.0, 4.6), content_faults.missing)), "A part of the video that had content"),
+    ],
+    ids=["still", "black", "lower half black", "lower half gray"],
+)
+def test_still_or_blank_video_without_markers_is_a_warning(tmp_path: Path, scene: Scene, text: str) -> None:
+    """The warning names the interval, and the report still passes."""
+    path = tmp_path / "call.webm"
+    write_recording(path, scene)
+
+    report = verify(path)
+
+    messages = [finding.message for finding in report.findings if finding.check == "content" and finding.warning]
+    assert 1 == len(messages)
+    assert messages[0].startswith(text)
+    assert "content" not in {finding.check for finding in report.failures}
+
+
+@pytest.mark.parametrize("scene", [unmarked(), unmarked(frozen=(1.0, 2.5))], ids=["moving", "still for 1.5 s"])
+def test_moving_video_without_markers_causes_no_warning(tmp_path: Path, scene: Scene) -> None:
+    """Below two seconds, still video is not mentioned."""
+    path = tmp_path / "call.webm"
+    write_recording(path, scene)
+
+    assert [True] == [not finding.warning for finding in verify(path).findings if finding.check == "content"]
