@@ -11,6 +11,7 @@ from harness.verification.markers.content import ContentTrack
 from harness.verification.markers.marker_reader import MarkerTrack
 from harness.verification.measures.cadence import count_freezes, frozen_intervals
 from harness.verification.values.models import Freezes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def track_of(times: NDArray[np.float64], counters: NDArray[np.int32], *, numbers: Sequence[int] | None = None) -> MarkerTrack:
+def track_of(
+    times: NDArray[np.float64], counters: NDArray[np.int32], *, numbers: Sequence[int] | None = None
+) -> MarkerTrack:
     """Return a track whose frames have these times in seconds and these counters; ``numbers`` defaults to 0, 1, 2..."""
     return MarkerTrack(
         marker=1,
