@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.recording.files.text import JOINERS, visible
+from harness.recording.timeline import VOICES
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.access.message import PARTICIPANT_MARKERS
 from harness.server.member_event import MemberEvent
@@ -122,15 +123,25 @@ class Room:
         return free
 
     def choose_marker(self, name: str) -> int:
-        """Return a marker that no other member has; a returning participant gets the same marker again if possible."""
+        """Return a marker that no other member has; a returning participant gets the same marker again if possible.
+
+        Markers that are equal modulo 16 have the same tone. Of two participants with the same tone, it is unknown which
+        one is audible. The new marker's tone is therefore one that no present member has, unless there are more than 16
+        synthetic members, and the one that has not been used for the longest time, because a recording may also contain
+        participants who have left.
+        """
         used = {member.marker for member in self.members.values()}
+        tones = {member.marker % VOICES for member in self.members.values() if member.synthetic}
         known = self.markers_by_name.get(name)
-        if known is not None and known not in used:
+        if known is not None and known not in used and (known % VOICES not in tones or len(tones) == VOICES):
             return known
-        while self.next_marker % PARTICIPANT_MARKERS in used and len(used) < PARTICIPANT_MARKERS:
-            self.next_marker += 1
-        self.next_marker += 1
-        return (self.next_marker - 1) % PARTICIPANT_MARKERS
+        remembered = enumerate(self.markers_by_name.values())
+        last_used = {marker % VOICES: order for order, marker in remembered if marker is not None}
+        following = ((self.next_marker + number) % PARTICIPANT_MARKERS for number in range(PARTICIPANT_MARKERS))
+        free = [marker for marker in following if marker not in used] or [self.next_marker % PARTICIPANT_MARKERS]
+        chosen = min(free, key=lambda marker: (marker % VOICES in tones, last_used.get(marker % VOICES, -1)))
+        self.next_marker = chosen + 1
+        return chosen
 
     def remember_marker(self, member: Member) -> None:
         """Store which marker belongs to the member's name, and forget the oldest name if there are too many names."""

@@ -9,7 +9,7 @@
 
 import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
-import { SCREEN_MARKER as MARKERS } from '../../shared/marker.js';
+import { freeMarker } from '../../shared/marker.js';
 import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
 import { sizeFor } from '../participant.js';
@@ -102,8 +102,7 @@ export class Janus extends Emitter {
     await this.#open();
     // Janus admits participants one at a time, and participants who joined before us keep their markers.
     const theirs = new Set([...taken, ...[...this.#feeds.values()].map(({ profile }) => profile.marker)]);
-    let free = marker;
-    while (synthetic && theirs.has(free) && theirs.size < MARKERS) free = (free + 1) % MARKERS;
+    const free = synthetic ? freeMarker(marker, theirs) : marker;
     if (free !== marker) await this.#updateProfile({ marker: free });
     return free;
   }
