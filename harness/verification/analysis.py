@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.verification.markers.audio_markers import AudioAnalysis
     from harness.verification.probe.tracks import AudioBlock, Frame
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
@@ -82,7 +81,7 @@ def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) 
         aliases = tuple(redaction.alias(name) for name in request.expected)
         request = replace(request, expect=redaction.expectations(request.expect), expected=aliases)
     try:
-        evidence, audio = _gather_evidence(request, manifest, manifest_error, ProgressReporter(report_progress))
+        evidence = _gather_evidence(request, manifest, manifest_error, ProgressReporter(report_progress))
     except UnreadableError as error:
         return request.unreadable_report(str(error).removeprefix(f"{path.name} "))
     findings = run_checks(evidence, request.limits)
@@ -93,14 +92,14 @@ def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) 
         media=evidence.media,
         participants=tuple(participant.report for participant in evidence.participants),
         findings=findings,
-        curves=replace(curves_of(evidence, audio, request.limits), connections=connections),
+        curves=replace(curves_of(evidence, request.limits), connections=connections),
     )
 
 
 def _gather_evidence(
     request: VerifyRequest, manifest: Manifest | None, manifest_error: str | None, progress: ProgressReporter
-) -> tuple[Evidence, AudioAnalysis | None]:
-    """Measure a file, and return the evidence and the audio analysis. Raises UnreadableError or OSError."""
+) -> Evidence:
+    """Measure a file, and return the evidence. Raises UnreadableError or OSError."""
     path = request.path
     timeline = manifest.timeline if manifest else Timeline()
     content, marker_reader, audio_markers = (
@@ -124,7 +123,7 @@ def _gather_evidence(
         zero_ms=manifest.zero_ms if manifest else None,
         pauses=timeline.cuts(),
     )
-    evidence = Evidence(
+    return Evidence(
         path=request.display_path,
         manifest=manifest,
         manifest_error=manifest_error,
@@ -136,6 +135,7 @@ def _gather_evidence(
         streams=streams,
         media=measure_media(streams, size=path.stat().st_size, rate=rate, content=content),
         participants=measure_participants(observations, timeline),
+        audio=audio,
         black=black_intervals(content, rate),
         silent=silent_intervals(audio),
         video_gaps=video_gaps(streams.video, rate),
@@ -143,7 +143,6 @@ def _gather_evidence(
         still=still_intervals(content, rate),
         blank=blank_intervals(content, rate),
     )
-    return evidence, audio
 
 
 def _frame_size(manifest: Manifest | None) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from harness.recording.files.names import manifest_of
 from harness.recording.manifest import Manifest
 from harness.recording.recording import Recording, sha256_of
 from harness.recording.timeline import VOICES
-from harness.verification.markers.audio_markers import TONES
+from harness.verification.markers.audio_signals import TONES
 from tests.support.media.streams import add_audio_stream, add_video_stream
 
 if TYPE_CHECKING:

@@ -1,10 +1,6 @@
-"""The markers in synthetic audio: a tone for each participant, and a burst every second.
+"""Detect the markers in synthetic audio, and measure the levels of tones, noise and the mixed audio.
 
-Marker ``m`` has a continuous tone of ``300 + 50 (m mod 16)`` Hz. The participant is audible while this tone is in the
-file. A burst starts every second, whenever the counter in the video marker is a multiple of 30. The burst is an 80 ms
-chirp that rises by 240 Hz, is centered on ``1350 + 300 (m mod 16)`` Hz, and is faded in and out. A matched filter
-locates the start of each burst to within a millisecond, even while all participants are audible.
-``web/src/media/synthetic.js`` generates the audio that this module analyzes.
+``audio_signals.py`` describes the markers.
 """
 
 from __future__ import annotations
@@ -15,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from harness.recording.timeline import VOICES
+from harness.verification.markers.audio_signals import CHIRP_SECONDS, TONES
+from harness.verification.markers.bursts import BLOCK, Bursts, Chirp, ChirpDetector, join_chirps
 from harness.verification.probe.tracks import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -22,26 +20,19 @@ if TYPE_CHECKING:
 
     from harness.verification.probe.tracks import AudioBlock
 
-TONES: Final = 300.0 + 50.0 * np.arange(VOICES)
-BURSTS: Final = 1350.0 + 300.0 * np.arange(VOICES)
-BURST_SECONDS: Final = 0.08
-SWEEP: Final = 120.0
 HOP: Final = 0.05
 
-_BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
 # The analysis window is 80 ms long, because a Hann window of this length can separate tones that are 50 Hz apart. If a
 # jitter buffer inserts or removes audio, or a delay is corrected, only this much audio around the splice is affected.
 _WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
-# A tone is present if it is 12 dB above the noise between the tones, and above -50 dBFS.
+# A tone is present if it is 12 dB above the noise between the tones, and above -60 dBFS.
 _ABOVE_NOISE: Final = 4.0
-_FAINTEST_TONE: Final = 0.003
-# Minimum similarity between a burst and the signal in its frequency band. An undistorted burst has a similarity of 1,
-# while noise reaches 0.7 only once every few days.
-_SIMILARITY: Final = 0.7
-_FAINTEST_BURST: Final = 0.01
-_BURSTS_APART: Final = 0.5
+_FAINTEST_TONE: Final = 0.001
+# Noise is measured in these frequency ranges, in Hz: below and above the participants' tones. The markers of shared
+# screens are above 6 kHz.
+_NOISE_RANGES: Final = ((50.0, 250.0), (1100.0, 6000.0))
 # A jump in the timestamps of more than this many seconds starts a new section. The timestamps of 60 ms packets normally
 # jitter by several milliseconds.
 _SECTION_STEP: Final = 0.045
@@ -53,80 +44,23 @@ class AudioAnalysis:
 
     ``steps`` has two columns: the start and the end of each step, in seconds. Each step starts where the previous step
     ends, except at gaps in the audio. ``tones`` has a column for each of the 16 tones: the amplitude of the tone during
-    each step, or 0 if the tone is not above the noise. ``levels`` holds the RMS level of the mixed audio. ``bursts``
-    holds the sorted start times of each marker's bursts, in seconds.
+    each step, or 0 if the tone is not above the noise. ``levels`` holds the RMS level of the mixed audio. ``noise``
+    holds the RMS level of everything up to 6 kHz except the tones, or NaN while a chirp is played. ``bursts`` holds the
+    bursts of each voice.
     """
 
     steps: NDArray[np.float64]
     tones: NDArray[np.float32]
     levels: NDArray[np.float32]
-    bursts: tuple[NDArray[np.float64], ...]
-
-
-def burst(voice: int) -> NDArray[np.complex128]:
-    """Return one of the 16 different bursts, at 48 kHz, as an analytic signal of amplitude 1.
-
-    A synthetic participant plays the real part of this signal.
-    """
-    at = np.arange(round(BURST_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
-    phase = (BURSTS[voice] - SWEEP) * at + SWEEP / BURST_SECONDS * at**2
-    fade = 0.5 - 0.5 * np.cos(2 * np.pi * at / BURST_SECONDS)
-    return np.asarray(fade * np.exp(2j * np.pi * phase))
-
-
-class BurstDetector:
-    """Finds all bursts in a block of audio.
-
-    One Fourier transform of the block is enough: each of the 16 different bursts has its own narrow frequency band.
-    """
-
-    _WIDTH: Final = 1024
-    _HALF_BAND: Final = 200.0
-
-    def __init__(self) -> None:
-        resolution = SAMPLE_RATE / _BLOCK
-        half = round(self._HALF_BAND / resolution)
-        centers = np.round(BURSTS / resolution).astype(int)
-        self._bins = centers[:, None] + np.arange(-half, half + 1)
-        templates = np.array([burst(voice) for voice in range(VOICES)])
-        spectra = np.fft.fft(templates, _BLOCK, axis=1)
-        self._templates = np.take_along_axis(spectra, self._bins, axis=1).conj()
-        self._energy = float((np.abs(templates[0]) ** 2).sum())
-        self._stride = _BLOCK // self._WIDTH
-        self._span = templates.shape[1] // self._stride
-        self._valid = (_BLOCK - templates.shape[1]) // self._stride
-
-    def find(self, block: NDArray[np.float32]) -> list[list[tuple[float, float]]]:
-        """Return a list for each of the 16 different bursts, with (start in samples, amplitude) of each burst found.
-
-        Only bursts that are completely inside the block are found.
-        """
-        band = np.fft.rfft(block)[self._bins]
-        scale = self._WIDTH / _BLOCK
-        signal = np.fft.ifft(band, self._WIDTH, axis=1) * scale
-        match = np.abs(np.fft.ifft(band * self._templates, self._WIDTH, axis=1) * scale)
-        running = np.cumsum(np.abs(signal) ** 2, axis=1) * self._stride
-        energy = np.pad(running[:, self._span :] - running[:, : -self._span], ((0, 0), (0, self._span)), mode="edge")
-        similarity = match / np.sqrt(energy * self._energy + 1e-12)
-        amplitude = 2 * match / self._energy
-        inner = slice(1, self._valid)
-        peaks = (match[:, 1:-1] >= match[:, :-2]) & (match[:, 1:-1] > match[:, 2:])
-        good = (
-            peaks[:, : self._valid - 1] & (similarity[:, inner] > _SIMILARITY) & (amplitude[:, inner] > _FAINTEST_BURST)
-        )
-        found: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
-        for voice, index in np.argwhere(good):
-            before, at, after = match[voice, index : index + 3]
-            offset = 0.5 * (before - after) / (before - 2 * at + after)
-            found[voice].append(((index + 1 + offset) * self._stride, float(amplitude[voice, index + 1])))
-        return found
+    noise: NDArray[np.float32]
+    bursts: tuple[Bursts, ...]
 
 
 class AudioMarkerDetector:
     """Detects tones and bursts, and measures the level of the mixed audio, block by block."""
 
     def __init__(self) -> None:
-        self._burst_detector = BurstDetector()
+        self._chirp_detector = ChirpDetector()
         self._blocks: list[NDArray[np.float32]] = []
         self._size = 0
         # For each packet in the blocks, its first sample and the time of this sample. Times are always based on the
@@ -137,12 +71,18 @@ class AudioMarkerDetector:
         self._steps: list[NDArray[np.float64]] = []
         self._tones: list[NDArray[np.float32]] = []
         self._levels: list[NDArray[np.float32]] = []
-        self._bursts: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
+        self._noise: list[NDArray[np.float32]] = []
+        self._rising: list[list[Chirp]] = [[] for _ in range(VOICES)]
+        self._falling: list[list[Chirp]] = [[] for _ in range(VOICES)]
         self._fade = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
         self._tone_bins = np.round(TONES * _WINDOW / SAMPLE_RATE).astype(int)
         # Noise is measured halfway between two tones, because neither tone contributes to it there.
         between = np.array([-75, -25, 25, 75])
         self._noise_bins = np.round((TONES[:, None] + between) * _WINDOW / SAMPLE_RATE).astype(int)
+        ranges = np.round(np.array(_NOISE_RANGES) * _WINDOW / SAMPLE_RATE).astype(int)
+        self._free_bins = np.concatenate([np.arange(first, last) for first, last in ranges])
+        # The sum over all bins of a sine's squared amplitude spectrum is this many times its squared amplitude.
+        self._spread = float((self._fade**2).sum() * _WINDOW / self._fade.sum() ** 2)
 
     def on_audio(self, block: AudioBlock) -> None:
         """Analyze the next block of audio."""
@@ -152,9 +92,9 @@ class AudioMarkerDetector:
         self._blocks.append(block.samples)
         self._size += block.samples.size
         self._end = block.at + block.samples.size / SAMPLE_RATE
-        while self._size >= _BLOCK:
+        while self._size >= BLOCK:
             buffer = np.concatenate(self._blocks)
-            self._analyze(buffer[:_BLOCK], np.arange(0, _STEP, _HOP))
+            self._analyze(buffer[:BLOCK], np.arange(0, _STEP, _HOP))
             self._blocks = [buffer[_STEP:]]
             self._size -= _STEP
             moved = [(place - _STEP, at) for place, at in self._stamps]
@@ -163,14 +103,19 @@ class AudioMarkerDetector:
     def finish(self) -> AudioAnalysis:
         """Return the analysis of all audio, and free the detector's memory."""
         self._end_section()
-        steps, tones, levels = self._steps, self._tones, self._levels
-        # Free the arrays, which take 150 MB per day of audio, because the result replaces them.
-        self._steps, self._tones, self._levels = [], [], []
+        steps = np.concatenate([np.zeros((0, 2)), *self._steps])
+        noise = np.concatenate([np.zeros(0, np.float32), *self._noise])
+        starts = [one.start for chirps in (*self._rising, *self._falling) for one in chirps]
+        noise[_during_chirps(steps, starts)] = np.nan
+        tones, levels = self._tones, self._levels
+        # Free the arrays, which take 160 MB per day of audio, because the result replaces them.
+        self._steps, self._tones, self._levels, self._noise = [], [], [], []
         return AudioAnalysis(
-            steps=np.concatenate([np.zeros((0, 2)), *steps]),
+            steps=steps,
             tones=np.concatenate([np.zeros((0, VOICES), np.float32), *tones]),
             levels=np.concatenate([np.zeros(0, np.float32), *levels]),
-            bursts=tuple(_without_echoes(found) for found in self._bursts),
+            noise=noise,
+            bursts=tuple(join_chirps(*chirps) for chirps in zip(self._rising, self._falling, strict=True)),
         )
 
     def _end_section(self) -> None:
@@ -178,18 +123,21 @@ class AudioMarkerDetector:
         if self._size:
             buffer = np.concatenate(self._blocks)
             last = max(1, self._size - _WINDOW + 1)
-            self._analyze(np.pad(buffer, (0, _BLOCK - self._size)), np.arange(0, last, _HOP))
+            self._analyze(np.pad(buffer, (0, BLOCK - self._size)), np.arange(0, last, _HOP))
             self._steps[-1][-1, 1] = self._end
         self._blocks, self._size, self._stamps, self._in_section = [], 0, [], False
 
     def _analyze(self, block: NDArray[np.float32], windows: NDArray[np.int64]) -> None:
-        """Measure the windows that start at the sample positions ``windows``, and find all bursts in the block."""
+        """Measure the windows that start at the sample positions ``windows``, and find all chirps in the block."""
         frames = np.lib.stride_tricks.sliding_window_view(block, _WINDOW)[windows]
         spectrum = np.abs(np.fft.rfft(frames * self._fade, axis=1)) * (2 / self._fade.sum())
         tones = spectrum[:, self._tone_bins]
         noise = spectrum[:, self._noise_bins].mean(axis=2)
         clear = (tones > _ABOVE_NOISE * noise) & (tones > _FAINTEST_TONE)
         self._tones.append(np.where(clear, tones, 0).astype(np.float32))
+        # A sine of amplitude 1 has an RMS level of the square root of 1/2.
+        power = (spectrum[:, self._free_bins] ** 2).sum(axis=1) / (2 * self._spread)
+        self._noise.append(np.sqrt(power).astype(np.float32))
         middle = slice((_WINDOW - _HOP) // 2, (_WINDOW + _HOP) // 2)
         self._levels.append(np.sqrt((frames[:, middle] ** 2).mean(axis=1)))
         starts = self._time(windows + (_WINDOW - _HOP) / 2)
@@ -198,9 +146,10 @@ class AudioMarkerDetector:
             self._in_section = True
             steps[0, 0] = self._stamps[0][1]
         self._steps.append(steps)
-        for voice, found in enumerate(self._burst_detector.find(block)):
-            times = self._time(np.array([start for start, _ in found]))
-            self._bursts[voice].extend(zip(times.tolist(), (size for _, size in found), strict=True))
+        for chirps, found in zip((self._rising, self._falling), self._chirp_detector.find(block), strict=True):
+            for voice, ones in enumerate(found):
+                times = self._time(np.array([one.start for one in ones]))
+                chirps[voice].extend(one._replace(start=at) for one, at in zip(ones, times.tolist(), strict=True))
 
     def _time(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return the times of samples in the block, in seconds.
@@ -212,15 +161,10 @@ class AudioMarkerDetector:
         return np.asarray(stamps[which] + (samples - places[which]) / SAMPLE_RATE)
 
 
-def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts that are at least half a second apart.
-
-    If bursts are closer together, keep only the loudest.
-    """
-    kept: list[tuple[float, float]] = []
-    for at, size in sorted(found):
-        if not kept or at - kept[-1][0] >= _BURSTS_APART:
-            kept.append((at, size))
-        elif size > kept[-1][1]:
-            kept[-1] = (at, size)
-    return np.array([at for at, _ in kept])
+def _during_chirps(steps: NDArray[np.float64], starts: list[float]) -> NDArray[np.bool_]:
+    """Return an array that is true for each step whose window contains a part of a chirp."""
+    margin = (_WINDOW - _HOP) / 2 / SAMPLE_RATE
+    change = np.zeros(len(steps) + 1, np.int32)
+    np.add.at(change, np.searchsorted(steps[:, 1], np.array(starts) - margin), 1)
+    np.add.at(change, np.searchsorted(steps[:, 0], np.array(starts) + CHIRP_SECONDS + margin), -1)
+    return np.asarray(np.cumsum(change[:-1]) > 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.verification.markers.content import ContentReader, ContentTrack
 from harness.verification.markers.places import OTHER_SHAPES, WIDE, Place, all_grid_places, fit_into_tile
-from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_BITS, COUNTS_PER_SECOND, Marker, StripSampler
+from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD, COUNTS_PER_SECOND, Marker, StripSampler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,8 +178,8 @@ def _confirmed(marker: int, times: NDArray[np.float64], found: _Found, content: 
     counters, captures = (np.array(values, np.int64) for values in (found.counters, found.captures))
     in_own_tile = np.array(found.in_own_tile)
     elapsed = np.diff(at)
-    counted = _steps(counters, COUNTER_BITS)
-    captured = _steps(captures, CAPTURE_BITS)
+    counted = _steps(counters, COUNTER_PERIOD)
+    captured = _steps(captures, 1 << CAPTURE_BITS)
     fits = (
         (elapsed <= _CONFIRMED_WITHIN)
         & (np.abs(counted - elapsed * COUNTS_PER_SECOND) <= COUNTS_PER_SECOND)
@@ -189,7 +189,7 @@ def _confirmed(marker: int, times: NDArray[np.float64], found: _Found, content: 
     return MarkerTrack(
         marker=marker,
         times=at[kept],
-        counters=np.unwrap(counters[kept], period=1 << COUNTER_BITS).astype(np.int32),
+        counters=np.unwrap(counters[kept], period=COUNTER_PERIOD).astype(np.int32),
         captures_ms=np.unwrap(captures[kept], period=1 << CAPTURE_BITS).astype(np.int32),
         in_own_tile=in_own_tile[kept].astype(bool),
         numbers=numbers[kept],
@@ -197,10 +197,9 @@ def _confirmed(marker: int, times: NDArray[np.float64], found: _Found, content: 
     )
 
 
-def _steps(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
-    """Return the difference between each value and the next, where the values wrap around after ``bits`` bits."""
-    half = 1 << (bits - 1)
-    return (np.diff(values) + half) % (2 * half) - half
+def _steps(values: NDArray[np.int64], period: int) -> NDArray[np.int64]:
+    """Return the difference between each value and the next, where the values start again at 0 after ``period``."""
+    return (np.diff(values) + period // 2) % period - period // 2
 
 
 def _moves(found: MarkerTrack) -> bool:

@@ -9,7 +9,8 @@ The CRC states what the video below the strip is. If the CRC is CRC-16/GENIBUS, 
 camera's, which ``backdrop.py`` describes. If it is CRC-16/CCITT-FALSE, which is the inverse, the strip belongs to a
 video with unknown colors, for example a strip that a program drew over its own video.
 
-The counter advances by 30 per second at any frame rate. The capture time is the time of the room's clock in
+The counter advances by 30 per second at any frame rate, and starts again at 0 after 262,080 counts (2.4 hours), which
+is a multiple of the 16 seconds that the audio marker counts. The capture time is the time of the room's clock in
 milliseconds, modulo 2^22. ``web/src/shared/marker.js`` draws the strips that this module reads.
 """
 
@@ -33,6 +34,7 @@ BRIGHT: Final = 225
 DARK: Final = 30
 COUNTS_PER_SECOND: Final = 30
 COUNTER_BITS: Final = 18
+COUNTER_PERIOD: Final = 262_080
 CAPTURE_BITS: Final = 22
 
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
@@ -58,7 +60,7 @@ class Marker:
 
 def encode_strip(marker: Marker) -> NDArray[np.bool_]:
     """Return the 64 bits of a marker, in the order in which the strip's cells show them."""
-    values = (marker.number, marker.counter % (1 << COUNTER_BITS), marker.capture_ms % (1 << CAPTURE_BITS))
+    values = (marker.number, marker.counter % COUNTER_PERIOD, marker.capture_ms % (1 << CAPTURE_BITS))
     data = [
         bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
     ]

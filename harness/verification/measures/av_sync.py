@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from harness.recording.timeline import VOICES
+from harness.verification.markers.audio_signals import SECONDS
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_PER_SECOND
 from harness.verification.values.models import Spread
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from harness.verification.markers.audio_markers import AudioAnalysis
     from harness.verification.markers.marker_reader import MarkerTrack
     from harness.verification.measures.observations import Observations
+    from harness.verification.values.models import AvOffsetMissing
 
 # The time of a burst in the video is a median over all frames up to this many seconds before and after the burst.
 _AROUND: Final = 0.6
@@ -28,29 +31,64 @@ _SHORTEST_DRIFT: Final = 60.0
 _MOST_BURSTS: Final = 300
 
 
-def av_offsets(
-    track: MarkerTrack | None, audio: AudioAnalysis | None, pauses: Sequence[tuple[float, float]]
-) -> NDArray[np.float64]:
-    """Return (time of the burst, A/V offset) for each burst, in seconds.
+@dataclass(frozen=True, kw_only=True)
+class AvSync:
+    """A participant's A/V offsets.
 
-    A burst is played when the counter in the video marker is a multiple of 30. The offset is the time of the burst
-    minus the time at which the counter reaches the nearest multiple of 30. The counter's time is a median over several
-    frames, so that a single late frame does not change the result. Bursts close to a pause are omitted, because the
-    counter's time is unknown there. Offsets are reduced modulo one second to the range from -0.5 to 0.5 s.
+    ``offsets`` holds (time of the burst, A/V offset) for each burst, in seconds. ``missing`` states why there are no
+    offsets, or is None if there are any.
     """
-    if track is None or audio is None:
-        return np.zeros((0, 2))
+
+    missing: AvOffsetMissing | None = None
+    offsets: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+
+
+def measure_av_sync(
+    track: MarkerTrack | None, audio: AudioAnalysis | None, pauses: Sequence[tuple[float, float]]
+) -> AvSync:
+    """Measure the A/V offset at each burst.
+
+    A burst is played when the counter in the video marker is a multiple of 30. It encodes the counter's second, modulo
+    16. The offset is the time of the burst minus the time at which the counter reaches this second, in the range from
+    -8 to 8 s. The counter's time is a median over several frames, so that a single late frame does not change the
+    result. Bursts close to a pause are omitted, because the counter's time is unknown there.
+
+    A burst whose second is unknown has the offset that is closest to the offset of the nearest burst whose second is
+    known. If no second is known, the offset is ambiguous.
+    """
+    if audio is None:
+        return AvSync(missing="no audio")
+    if track is None:
+        return AvSync(missing="not visible")
     fresh = np.append(True, np.diff(track.captures_ms) != 0)
     shown = track.times[fresh]
     # For each frame, the time at which its counter would have been zero.
     zero = shown - track.counters[fresh] / COUNTS_PER_SECOND
+    bursts = audio.bursts[track.marker % VOICES]
     found = []
-    for at in audio.bursts[track.marker % VOICES]:
+    for at, second in zip(bursts.times, bursts.seconds, strict=True):
         first, last = np.searchsorted(shown, (at - _AROUND, at + _AROUND))
         if last - first >= _FEWEST_FRAMES and all(abs(at - pause) > _AROUND for pause, _ in pauses):
-            since = at - float(np.median(zero[first:last]))
-            found.append((at, since - round(since)))
-    return np.array(found).reshape(-1, 2)
+            found.append((at, at - float(np.median(zero[first:last])), second))
+    if not found:
+        return AvSync(missing="no bursts")
+    times, since, seconds = np.array(found).T
+    known = np.flatnonzero(seconds >= 0)
+    if not known.size:
+        return AvSync(missing="ambiguous")
+    offsets = (since[known] - seconds[known] + SECONDS / 2) % SECONDS - SECONDS / 2
+    # For each burst, the offset of the nearest burst whose second is known.
+    near = _nearest(times, known, offsets)
+    rest = since - near
+    return AvSync(offsets=np.stack((times, near + rest - np.round(rest)), axis=1))
+
+
+def _nearest(times: NDArray[np.float64], known: NDArray[np.int64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, for each time, the offset at the nearest of the times with the indexes ``known``."""
+    after = np.searchsorted(times[known], times).clip(max=known.size - 1)
+    before = (after - 1).clip(min=0)
+    closer = np.abs(times - times[known[before]]) < np.abs(times - times[known[after]])
+    return np.asarray(offsets[np.where(closer, before, after)])
 
 
 def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDArray[np.float64]:

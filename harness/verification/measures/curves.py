@@ -21,7 +21,7 @@ _POINTS: Final = 500
 _QUIETEST: Final = -60.0
 
 
-def curves_of(evidence: Evidence, audio: AudioAnalysis | None, limits: Limits) -> Curves:
+def curves_of(evidence: Evidence, limits: Limits) -> Curves:
     """Return the curves of a file, with at most 500 points each."""
     video = evidence.streams.video
     times = video.times if video else np.zeros(0)
@@ -30,7 +30,7 @@ def curves_of(evidence: Evidence, audio: AudioAnalysis | None, limits: Limits) -
         limits=limits,
         duration=evidence.media.duration,
         rate=evidence.rate,
-        level=_level(audio),
+        level=_level(evidence.audio),
         gaps=thinned(times[:-1], np.diff(times) * 1000, largest=True),
         offsets={
             one.name: thinned(one.offsets[:, 0], one.offsets[:, 1] * 1000)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from harness.recording.manifest import Manifest
     from harness.recording.timeline import Interval
+    from harness.verification.markers.audio_markers import AudioAnalysis
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.probe.probe import Streams
     from harness.verification.values.expectations import Expectation
@@ -27,9 +28,10 @@ class Evidence:
     ``expected_duration`` (seconds), ``expect_complete``, ``expectations`` and ``expected`` come from the caller.
     ``expected`` holds the names of the participants who must be in the call for the whole recording. ``manifest_error``
     is the reason why the manifest next to the file can't be used. ``sha256`` is None if there is no manifest, or if the
-    file is a converted copy of the recording. ``black``, ``silent`` and ``video_gaps`` are the intervals in which the
-    video is completely black, the mixed audio is silent, and frames are missing, respectively. ``still`` and ``blank``
-    are the intervals in which the whole video does not change, and in which a part of it has become blank.
+    file is a converted copy of the recording. ``audio`` is None if the file has no audio. ``black``, ``silent`` and
+    ``video_gaps`` are the intervals in which the video is completely black, the mixed audio is silent, and frames are
+    missing, respectively. ``still`` and ``blank`` are the intervals in which the whole video does not change, and in
+    which a part of it has become blank.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class Evidence:
     streams: Streams
     media: Media
     participants: tuple[MeasuredParticipant, ...]
+    audio: AudioAnalysis | None
     black: tuple[Interval, ...]
     silent: tuple[Interval, ...]
     video_gaps: tuple[Interval, ...]

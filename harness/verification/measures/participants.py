@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.recording.timeline import VOICES
-from harness.verification.measures.av_sync import av_offsets, capture_delays, drift_ppm, spread
+from harness.verification.markers.audio_signals import TONE_LEVEL
+from harness.verification.measures.audio_quality import decibels, echo, median_level, similarity
+from harness.verification.measures.av_sync import AvSync, capture_delays, drift_ppm, measure_av_sync, spread
 from harness.verification.measures.cadence import count_freezes, count_uneven, frozen_intervals
 from harness.verification.measures.content import video_content
 from harness.verification.measures.curves import thinned
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
 # Gaps of up to this many seconds do not count as an absence, because a codec may damage a strip or two, or conceal a
 # lost audio packet.
 _BRIDGE: Final = 0.1
-# A tone starts or ends where its level is about half of its usual level, because at that moment half of the analysis
-# window contains the tone.
+# A tone starts or ends where its level is about half of the level next to it, because at that moment half of the
+# analysis window contains the tone. The window covers up to this many steps to each side.
 _HALF_LEVEL: Final = 0.45
+_WINDOW_STEPS: Final = 2
+# A tone is not audible if it is 26 dB below its usual level, because remnants of a tone may be audible after it ended.
+_FAINT: Final = 0.05
 _SHORTEST_AUDIO: Final = 0.15
 # To count as an unknown participant's marker, a tone must last this many seconds and have bursts one second apart.
 # Otherwise, it may be music.
@@ -136,7 +141,8 @@ def _measured(
     track = observations.marker_tracks.get(marker)
     video = _measure_video(track, observations)
     audible = _audible(observations.audio, marker % VOICES)
-    offsets = av_offsets(track, observations.audio if own_voice else None, observations.pauses)
+    shared = observations.audio is not None and not own_voice
+    sync = AvSync(missing="shared tone") if shared else measure_av_sync(track, observations.audio, observations.pauses)
     delays = capture_delays(track, observations)
     return MeasuredParticipant(
         marker=marker,
@@ -145,17 +151,18 @@ def _measured(
             name=name,
             present=rounded(merged((*video.visible, *audible), bridge=_BRIDGE)),
             video=video.report,
-            audio=_audio_report(audible, observations),
-            av_offset_ms=spread(offsets[:, 1] * 1000),
-            drift_ppm=drift_ppm(offsets),
+            audio=_audio_report(audible, observations, None if shared else marker % VOICES),
+            av_offset_ms=spread(sync.offsets[:, 1] * 1000),
+            av_offset_missing=sync.missing,
+            drift_ppm=drift_ppm(sync.offsets),
             delay_ms=spread(delays[:, 1]),
-            audio_delay_ms=spread(audio_delays(offsets, delays)),
+            audio_delay_ms=spread(audio_delays(sync.offsets, delays)),
         ),
         visible=video.visible,
         in_own_tile=video.in_own_tile,
         audible=tuple(audible),
         uneven=video.uneven,
-        offsets=offsets,
+        offsets=sync.offsets,
         delays=thinned(delays[:, 0], delays[:, 1]),
         own_voice=own_voice,
     )
@@ -197,19 +204,46 @@ def _measure_video(track: MarkerTrack | None, observations: Observations) -> _Me
     return _MeasuredVideo(report=report, visible=visible, in_own_tile=in_own_tile, uneven=repeated + skipped)
 
 
-def _audio_report(audible: list[Interval], observations: Observations) -> ParticipantAudio | None:
-    if observations.audio is None:
+def _audio_report(
+    audible: list[Interval], observations: Observations, own_voice: int | None
+) -> ParticipantAudio | None:
+    """Return the measurements of a participant's audio.
+
+    ``own_voice`` is None if another participant has the same tone.
+    """
+    audio = observations.audio
+    if audio is None:
         return None
     silent = longer(subtract([(0.0, observations.duration)], audible), _BRIDGE)
-    return ParticipantAudio(audible=rounded(audible), silent=rounded(silent))
+    report = ParticipantAudio(audible=rounded(audible), silent=rounded(silent))
+    if own_voice is None or not audible:
+        return report
+    level = median_level(audio, own_voice)
+    bursts = audio.bursts[own_voice]
+    return report.model_copy(
+        update={
+            "level_dbfs": level,
+            "level_db": None if level is None else round(level - decibels(TONE_LEVEL), 1),
+            "similarity": similarity(bursts),
+            "echo": echo(bursts),
+        }
+    )
 
 
 def _audible(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
-    """Return the intervals in which one of the 16 tones is audible."""
+    """Return the intervals in which one of the 16 tones is audible.
+
+    Where a tone starts or ends, only a part of the analysis window contains the tone, so each step is compared with the
+    loudest of the steps around it. A quieter part of a recording is therefore audible as well.
+    """
     if audio is None or not audio.tones[:, voice].any():
         return []
     tone = audio.tones[:, voice]
-    loud = tone > _HALF_LEVEL * np.median(tone[tone > 0])
+    loudest = tone.copy()
+    for away in range(1, _WINDOW_STEPS + 1):
+        loudest[away:] = np.maximum(loudest[away:], tone[:-away])
+        loudest[:-away] = np.maximum(loudest[:-away], tone[away:])
+    loud = (tone > _HALF_LEVEL * loudest) & (tone > _FAINT * np.median(tone[tone > 0]))
     steps = ((float(start), float(end)) for start, end in audio.steps[loud])
     return longer(merged(steps, bridge=_BRIDGE), _SHORTEST_AUDIO)
 
@@ -218,4 +252,4 @@ def _is_voice(audio: AudioAnalysis | None, voice: int) -> bool:
     """Return whether the tone comes from a synthetic participant, and not from music that contains the same pitch."""
     if audio is None or total(_audible(audio, voice)) < _SURE_VOICE:
         return False
-    return bool((np.abs(np.diff(audio.bursts[voice]) - _BURST_EVERY) < _BURST_SLACK).any())
+    return bool((np.abs(np.diff(audio.bursts[voice].times) - _BURST_EVERY) < _BURST_SLACK).any())

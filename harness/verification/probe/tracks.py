@@ -12,6 +12,7 @@ import av
 import av.error
 import numpy as np
 
+from harness.verification.probe.channels import FULL_SCALE, ChannelMeter
 from harness.verification.probe.loudness import LoudnessMeter
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Interval
+    from harness.verification.probe.channels import ChannelLevels
 
 SAMPLE_RATE: Final = 48_000
 
@@ -39,9 +41,6 @@ _LUMA_FIRST: Final = {
 # Minimum length of a gap, in seconds. Timestamps of 60 ms Opus packets are off by several milliseconds, while a lost
 # packet leaves a gap of 60 ms.
 _AUDIO_GAP: Final = 0.045
-# Samples with at least this value count as clipped. A mixer's clipped samples are at full scale or just below it, and a
-# decoder may overshoot a little.
-_FULL_SCALE: Final = 0.999
 # Samples are limited to this value (24 dB above full scale), because floating-point audio may contain any value.
 _LOUDEST: Final = 16.0
 
@@ -105,7 +104,7 @@ class AudioFacts:
 
     ``loudness`` is in LUFS, or None for silence. ``peak`` is the absolute value of the loudest sample of all channels,
     and full scale is 1. ``clipped`` counts the samples at full scale. ``packets`` is the number of packets that contain
-    data.
+    data. ``levels`` are the levels of each channel.
     """
 
     codec: str
@@ -118,6 +117,7 @@ class AudioFacts:
     gaps: tuple[Interval, ...]
     backward: int
     broken: int
+    levels: ChannelLevels
     loudness: float | None = None
     peak: float = 0.0
     clipped: int = 0
@@ -234,6 +234,7 @@ class AudioDecoder:
         self._meter = LoudnessMeter()
         self._peak = 0.0
         self._clipped = 0
+        self._channels = ChannelMeter()
 
     def decode(self, packet: av.Packet[av.AudioStream]) -> Iterator[AudioBlock]:
         """Yield the blocks of audio that a packet completes."""
@@ -264,6 +265,7 @@ class AudioDecoder:
             gaps=tuple(self._gaps),
             backward=sum(later <= earlier for earlier, later in pairwise(self._starts)),
             broken=self._broken,
+            levels=self._channels.levels(),
             loudness=self._meter.loudness(),
             peak=self._peak,
             clipped=self._clipped,
@@ -285,10 +287,13 @@ class AudioDecoder:
         self._end = max(self._end, at + frame.samples / SAMPLE_RATE)
         self._meter.push(frame)
         samples = np.nan_to_num(frame.to_ndarray()).clip(-_LOUDEST, _LOUDEST)
-        size = np.abs(samples)
-        self._peak = max(self._peak, float(size.max(initial=0.0)))
-        self._clipped += int(np.count_nonzero(size >= _FULL_SCALE))
-        return AudioBlock(at, samples.mean(axis=0))
+        peak = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
+        self._peak = max(self._peak, peak)
+        if peak >= FULL_SCALE:
+            self._clipped += int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
+        mixed = samples.mean(axis=0)
+        self._channels.push(samples, mixed, at, at + frame.samples / SAMPLE_RATE)
+        return AudioBlock(at, mixed)
 
 
 def codec_of(stream: av.VideoStream | av.AudioStream) -> str:

@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("present", "fps", "repeated", "skipped", "frozen", "audible", "A/V")
 NOTHING: Final = "-"
+UNKNOWN: Final = "?"
 
 
 def cells(one: ParticipantReport) -> tuple[str, ...]:
     """Return the row of the table for one participant, with one string for each column."""
-    video, audio, offset = one.video, one.audio, one.av_offset_ms
+    video, offset = one.video, one.av_offset_ms
     return (
         _seconds(one.present),
         f"{video.frame_rate:.1f}" if video else NOTHING,
         f"{video.repeated_percent:g} %" if video else NOTHING,
         f"{video.skipped_percent:g} %" if video else NOTHING,
         _seconds(video.frozen) if video else NOTHING,
-        _seconds(audio.audible) if audio else NOTHING,
-        f"{offset.median:+.0f} ms" if offset else NOTHING,
+        _audible(one),
+        f"{offset.median:+.0f} ms" if offset else UNKNOWN if one.av_offset_missing == "ambiguous" else NOTHING,
     )
 
 
@@ -34,6 +35,13 @@ def extra_rows(one: ParticipantReport) -> list[tuple[str, tuple[str, ...]]]:
     """Return a row for each of the participant's extra tracks: its label, and one string for each column."""
     nothing = (NOTHING,) * (len(COLUMNS) - 1)
     return [(f"{one.name}: {track.track}, {track.kind}", (_seconds(track.present), *nothing)) for track in one.tracks]
+
+
+def _audible(one: ParticipantReport) -> str:
+    """Return how long the participant is audible, which is unknown if another participant has the same tone."""
+    if one.audio is None:
+        return NOTHING
+    return UNKNOWN if one.av_offset_missing == "shared tone" else _seconds(one.audio.audible)
 
 
 def _seconds(intervals: Sequence[Interval]) -> str:

@@ -29,6 +29,9 @@ class ReportModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+AvOffsetMissing = Literal["ambiguous", "no bursts", "not visible", "no audio", "shared tone"]
+
+
 class Gaps(ReportModel):
     """Statistics of the time between consecutive frames."""
 
@@ -216,13 +219,32 @@ class ParticipantVideo(ReportModel):
     """Faults in the video below the participant's strip."""
 
 
+class Echo(ReportModel):
+    """A participant's audio that is repeated after a delay."""
+
+    delay_ms: float
+    """Median delay in milliseconds."""
+    level_db: float
+    """Median level of the echo relative to the audio, in decibels."""
+
+
 class ParticipantAudio(ReportModel):
-    """Intervals in which a participant is audible or not audible in the file."""
+    """Measurements of a participant's audio in the file."""
 
     audible: tuple[Interval, ...]
     """Intervals in which the participant is audible, each with start and end in seconds."""
     silent: tuple[Interval, ...]
     """Intervals in which the participant is not audible, each with start and end in seconds."""
+    level_dbfs: float | None = None
+    """Median level of the participant's tone while the tone is audible, in dBFS; a sine at full scale has 0 dBFS. None
+    if the participant is never audible, or if another participant has the same tone."""
+    level_db: float | None = None
+    """``level_dbfs`` minus the level at which the synthetic microphone plays the tone, in decibels."""
+    similarity: float | None = None
+    """Median similarity between the participant's bursts and undistorted bursts, from 0 to 1; None if no burst was
+    found, or if another participant has the same tone."""
+    echo: Echo | None = None
+    """Echo of the participant's bursts; None if there is no echo."""
 
 
 class ExtraTrack(ReportModel):
@@ -251,6 +273,10 @@ class ParticipantReport(ReportModel):
     av_offset_ms: Spread | None
     """Time of the audio minus time of the video, in milliseconds; positive if the audio is late, None if it could not
     be measured."""
+    av_offset_missing: AvOffsetMissing | None = None
+    """Why ``av_offset_ms`` is None: ``ambiguous`` (it is unknown which second the bursts belong to), ``no bursts`` (no
+    burst was found near a frame with a readable marker), ``not visible``, ``no audio`` or ``shared tone`` (another
+    participant has the same tone). None if the A/V offset was measured."""
     drift_ppm: float | None
     """How fast the A/V offset grows, in ppm (microseconds per second); None if the measurement covers less than a
     minute."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.recording.timeline import VOICES
-from harness.verification.markers.audio_markers import TONES, burst
+from harness.verification.markers.audio_signals import CHIRP_LEVEL, SECONDS, SPACINGS, TONE_LEVEL, TONES, chirp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tests.support.media.scene import Scene
 
 SAMPLE_RATE: Final = 48_000
-TONE: Final = 0.04
-BURST: Final = 0.3
 
 
 def mix_audio(scene: Scene) -> NDArray[np.float32]:
@@ -28,14 +26,20 @@ def mix_audio(scene: Scene) -> NDArray[np.float32]:
         if one.marker is None:
             continue
         voice = one.marker % VOICES
-        audio = TONE * np.sin(2 * np.pi * TONES[voice] * at)
-        chirp = BURST * burst(voice).real
-        # The first burst starts when the counter first reaches a multiple of 30.
-        first = -one.counter % 30 / 30
-        for second in range(math.ceil(scene.seconds)):
-            start = round(((first + second) * (1 + one.drift_ppm / 1e6) + one.audio_delay) * SAMPLE_RATE)
-            if 0 <= start < at.size - chirp.size:
-                audio[start : start + chirp.size] += chirp
+        audio = TONE_LEVEL * np.sin(2 * np.pi * TONES[voice] * at)
+        rising, falling = (CHIRP_LEVEL * chirp(voice, falling=direction).real for direction in (False, True))
+        # The counter's next multiple of 30, and the time at which the counter reaches it.
+        next_second = -(-one.counter // 30)
+        first = next_second - one.counter / 30
+        # A burst that began before the recording may end in it, and audio may be early or late by several seconds.
+        earliest = math.floor(-abs(one.audio_delay)) - 1
+        for number in range(earliest, math.ceil(scene.seconds + abs(one.audio_delay)) + 1):
+            spacing = float(SPACINGS[(next_second + number) % SECONDS])
+            for samples, later in ((rising, 0.0), (falling, spacing)):
+                begin = (first + number + later) * (1 + one.drift_ppm / 1e6) + one.audio_delay
+                start = round(begin * SAMPLE_RATE)
+                if 0 <= start < at.size - samples.size:
+                    audio[start : start + samples.size] += samples
         for begin, end in one.muted:
             audio[(at >= begin) & (at < end)] = 0
         mixed += audio

@@ -9,6 +9,7 @@ from harness.recording.manifest import Manifest
 from harness.recording.timeline import Timeline
 from harness.verification import Limits, Report, verify
 from harness.verification.checks.catalogue import CHECKS
+from harness.verification.markers.strip import COUNTER_PERIOD
 from harness.verification.values.expectations import Expectation
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import PlannedParticipant, Scene, participants, with_participant
@@ -32,7 +33,7 @@ SLOW = Scene(participants=participants("alice", "bob", "carol"), frame_rate=15)
         with_participant(CLEAN, "bob", frame_rate=25),
         with_participant(SLOW, "bob", frame_rate=25),
         with_participant(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)),
-        with_participant(CLEAN, "bob", counter=(1 << 18) - 40),
+        with_participant(CLEAN, "bob", counter=COUNTER_PERIOD - 40),
         replace(CLEAN, participants=(*CLEAN.participants, PlannedParticipant(name="sixteen more", marker=18))),
     ],
 )

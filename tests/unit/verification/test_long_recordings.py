@@ -8,6 +8,7 @@ import pytest
 from harness.recording.isolation.child import MEMORY
 from harness.recording.timeline import VOICES, Member, Timeline
 from harness.verification.markers.audio_markers import AudioAnalysis
+from harness.verification.markers.bursts import Bursts
 from harness.verification.markers.marker_reader import MarkerReader
 from harness.verification.measures.observations import Observations
 from harness.verification.measures.participants import measure_participants
@@ -35,11 +36,19 @@ def test_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
             found.captures.frombytes((frames * 100 // 3 % (1 << 22)).astype(np.uint32).tobytes())
             found.in_own_tile.frombytes(np.ones(frames.size, np.int8).tobytes())
         steps = MINUTES * 60 * 20
+        seconds = np.arange(MINUTES * 60)
+        bursts = Bursts(
+            times=seconds.astype(np.float64),
+            seconds=(seconds % 16).astype(np.int8),
+            similarity=np.ones(seconds.size, np.float32),
+            echoes=np.zeros((0, 2), np.float32),
+        )
         audio = AudioAnalysis(
             steps=np.stack((np.arange(steps) / 20, np.arange(1, steps + 1) / 20), axis=1),
             tones=np.full((steps, VOICES), 0.04, np.float32),
             levels=np.full(steps, 0.1, np.float32),
-            bursts=tuple(np.arange(MINUTES * 60.0) for _ in range(VOICES)),
+            noise=np.full(steps, 0.0001, np.float32),
+            bursts=tuple(bursts for _ in range(VOICES)),
         )
 
         measured = measure_participants(

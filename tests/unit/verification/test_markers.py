@@ -10,7 +10,15 @@ from harness.recording.timeline import Timeline
 from harness.verification.markers.audio_markers import AudioAnalysis, AudioMarkerDetector
 from harness.verification.markers.marker_reader import MarkerReader, MarkerTrack
 from harness.verification.markers.places import Place, all_grid_places, fit_into_tile, grid_places
-from harness.verification.markers.strip import BRIGHT, DARK, Marker, StripSampler, decode_strips, encode_strip
+from harness.verification.markers.strip import (
+    BRIGHT,
+    COUNTER_PERIOD,
+    DARK,
+    Marker,
+    StripSampler,
+    decode_strips,
+    encode_strip,
+)
 from harness.verification.probe.probe import probe
 from harness.verification.probe.tracks import AudioBlock, Frame
 from tests.support.media.audio import mix_audio
@@ -67,7 +75,7 @@ def test_any_marker_is_read_back() -> None:
     """Markers with random values for each field, from the field's whole range, are read back correctly."""
     random = np.random.default_rng(1)
     markers = [
-        Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22)), full=bool(number % 2))
+        Marker(*(int(random.integers(size)) for size in (1 << 8, COUNTER_PERIOD, 1 << 22)), full=bool(number % 2))
         for number in range(200)
     ]
     cells = np.where([encode_strip(marker) for marker in markers], BRIGHT, DARK).astype(float)
@@ -167,11 +175,11 @@ def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, i
 
 
 def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
-    """A marker's counter starts over after 2^18 frames (2.4 hours).
+    """A marker's counter starts over after 2.4 hours.
 
     In the track that is read from a file, the marker's counter keeps increasing.
     """
-    someone = PlannedParticipant(name="alice", marker=1, counter=(1 << 18) - 10)
+    someone = PlannedParticipant(name="alice", marker=1, counter=COUNTER_PERIOD - 10)
     write_media(tmp_path / "standup.webm", Scene(participants=(someone,), seconds=1.0, audio=False))
 
     tracks = read_markers(tmp_path / "standup.webm")
@@ -193,7 +201,7 @@ def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
         # A burst at the first sample of a file is not expected, because it can't be distinguished from a cut in the
         # audio.
         expected = [first + second for second in range(4) if first + second > 0]
-        assert expected == pytest.approx(analysis.bursts[one.marker].tolist(), abs=0.001)
+        assert expected == pytest.approx(analysis.bursts[one.marker].times.tolist(), abs=0.001)
 
 
 def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
@@ -204,7 +212,7 @@ def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
     for start in range(0, 4 * 48_000, 960):
         detector.on_audio(AudioBlock(start / 48_000 + (0.2 if start >= 96_000 else 0.0), samples[start : start + 960]))
 
-    found = detector.finish().bursts[4]
+    found = detector.finish().bursts[4].times
 
     assert [0.5, 1.5, 2.7, 3.7] == pytest.approx(found.tolist(), abs=0.001)
 
@@ -250,4 +258,4 @@ def test_noise_and_music_contain_no_burst() -> None:
     detector.on_audio(AudioBlock(0.0, (0.1 * random.standard_normal(at.size)).astype(np.float32)))
     detector.on_audio(AudioBlock(3.0, chord.astype(np.float32)))
 
-    assert [0] * 16 == [found.size for found in detector.finish().bursts]
+    assert [0] * 16 == [found.times.size for found in detector.finish().bursts]

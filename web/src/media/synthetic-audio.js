@@ -1,7 +1,7 @@
-/** SyntheticAudio: a participant's tone with one chirp per second, which together form the marker in the audio. */
+/** SyntheticAudio: a participant's tone with one burst per second, which together form the marker in the audio. */
 
 import { pageNow } from '../shared/clock.js';
-import { chirp, toneOf } from '../shared/marker.js';
+import { TONE_LEVEL, chirp, chirpAt, toneOf } from '../shared/marker.js';
 
 /**
  * How far ahead chirps are scheduled, in ms. A chirp is late if the audio system is suspended after the chirp was
@@ -14,20 +14,20 @@ const AHEAD = 600;
  */
 const READ_EVERY = 100;
 const READINGS = 12;
-/** Gain of the tone; 1 is full scale. */
-const TONE = 0.04;
 /** Gain of the tone while the participant's voice is raised, relative to the normal gain. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
 
-/** A tone, with one chirp per second. The first chirp begins at the time `origin`. */
+/** A tone, with one burst of two chirps per second. The first burst begins at the time `origin`. */
 export class SyntheticAudio {
   #context = new AudioContext({ sampleRate: SAMPLE_RATE });
   /** @type {MediaStreamAudioDestinationNode} */
   #destination;
   #voice = new GainNode(this.#context);
-  #chirp;
-  #nextBurst;
+  #buffers;
+  #origin;
+  /** The number of chirps that have been scheduled or skipped. Each second has two chirps. */
+  #chirps = 0;
   #timer;
   /**
    * The latest differences between the page's clock and the context's clock, in ms. The smallest difference between the
@@ -39,14 +39,15 @@ export class SyntheticAudio {
 
   /** @param {number} marker @param {number} origin page time, ms */
   constructor(marker, origin) {
-    this.#nextBurst = origin;
+    this.#origin = origin;
     this.#destination = this.#connect();
     const tone = new OscillatorNode(this.#context, { frequency: toneOf(marker) });
-    tone.connect(new GainNode(this.#context, { gain: TONE })).connect(this.#voice);
+    tone.connect(new GainNode(this.#context, { gain: TONE_LEVEL })).connect(this.#voice);
     tone.start();
-    const samples = chirp(marker, SAMPLE_RATE);
-    this.#chirp = new AudioBuffer({ length: samples.length, sampleRate: SAMPLE_RATE });
-    this.#chirp.copyToChannel(samples, 0);
+    this.#buffers = {
+      rising: bufferOf(chirp(marker, SAMPLE_RATE, 'rising')),
+      falling: bufferOf(chirp(marker, SAMPLE_RATE, 'falling')),
+    };
     this.#timer = setInterval(() => this.#scheduleChirps(), READ_EVERY);
     this.#scheduleChirps();
   }
@@ -88,14 +89,23 @@ export class SyntheticAudio {
     this.#readings.push(pageNow() - context);
     if (this.#readings.length > READINGS) this.#readings.shift();
     const offset = Math.min(...this.#readings);
-    while (this.#nextBurst < pageNow() + AHEAD) {
-      const when = (this.#nextBurst - offset) / 1000;
+    for (; ; this.#chirps += 1) {
+      const { at, direction } = chirpAt(this.#chirps);
+      const due = this.#origin + at * 1000;
+      if (due >= pageNow() + AHEAD) return;
+      const when = (due - offset) / 1000;
       if (when > this.#context.currentTime) {
-        const source = new AudioBufferSourceNode(this.#context, { buffer: this.#chirp });
+        const source = new AudioBufferSourceNode(this.#context, { buffer: this.#buffers[direction] });
         source.connect(this.#voice);
         source.start(when);
       }
-      this.#nextBurst += 1000;
     }
   }
+}
+
+/** @param {Float32Array<ArrayBuffer>} samples */
+function bufferOf(samples) {
+  const buffer = new AudioBuffer({ length: samples.length, sampleRate: SAMPLE_RATE });
+  buffer.copyToChannel(samples, 0);
+  return buffer;
 }

@@ -4,22 +4,36 @@
  * Video: a strip across the top, one ninth as high as the video, contains two rows of 32 cells. The cells
  * encode the marker number (8 bits), a counter (18 bits), the capture time in ms on the room's clock (22
  * bits) and the CRC-16/GENIBUS of these values (16 bits). The counter increases 30 times per second,
- * independently of the video's frame rate. The CRC also tells `verify` that the whole video is as
- * `synthetic-worker.js` paints it; a strip over another video has the inverse CRC. Audio: each participant has a different tone, and a chirp in a
- * different band. The chirp begins whenever the counter is a multiple of 30.
+ * independently of the video's frame rate, and starts again at 0 after 262,080 counts. The CRC also tells
+ * `verify` that the whole video is as `synthetic-worker.js` paints it; a strip over another video has the
+ * inverse CRC.
+ *
+ * Audio: each participant has a different tone, and a burst of two chirps in a different band. The first chirp
+ * rises, and begins whenever the counter is a multiple of 30. The second chirp falls. The time between the
+ * chirps encodes the second, modulo 16 (harness/verification/markers/audio_signals.py).
  *
  * Participants have the marker numbers 0 to 127. A screen that a participant shares next to the camera has the
  * participant's number plus 128.
  */
 
 export const COUNTS_PER_SECOND = 30;
+/**
+ * The counter starts again at 0 after this many counts. This is the largest 18-bit number of counts that contains a
+ * whole number of cycles of the audio marker, so that the markers in audio and video stay aligned.
+ */
+export const COUNTER_PERIOD = 262_080;
 export const ROWS = 2;
 export const COLUMNS = 32;
 /** The luma of a cell that encodes 0, and of a cell that encodes 1. */
 export const DARK = 30;
 export const BRIGHT = 225;
-/** The duration of the chirp in seconds. */
+/** The duration of a chirp in seconds. */
 export const CHIRP = 0.08;
+/** Amplitudes of the tone and of the chirps; 1 is full scale. `verify` compares the level in the file with these. */
+export const TONE_LEVEL = 0.04;
+export const CHIRP_LEVEL = 0.15;
+/** Number of seconds that the audio marker distinguishes. */
+export const SECONDS = 16;
 /** Number of different tones and chirps. A marker modulo this number is the marker's voice. */
 export const VOICES = 16;
 /**
@@ -35,6 +49,20 @@ export const screenMarker = (marker) => SCREEN_MARKER + (marker % SCREEN_MARKER)
 const isScreen = (marker) => marker >= SCREEN_MARKER;
 
 /**
+ * Returns the marker itself if nobody has it or its voice, otherwise the next marker whose voice is free. If all voices
+ * are taken, the next free marker is returned.
+ *
+ * @param {number} marker 0 to 127
+ * @param {Set<number | null>} taken the markers of the other participants; null for a participant without a marker
+ */
+export function freeMarker(marker, taken) {
+  const voices = new Set([...taken].map((other) => other !== null && other % VOICES));
+  const following = Array.from({ length: SCREEN_MARKER }, (_, step) => (marker + step) % SCREEN_MARKER);
+  const free = following.filter((candidate) => !taken.has(candidate));
+  return free.find((candidate) => !voices.has(candidate % VOICES)) ?? free[0] ?? marker;
+}
+
+/**
  * Returns the frequency of the tone in Hz. The screens' tones are above all participants' tones and chirps. If a screen
  * had its participant's tone, the two tones could cancel each other out in a recording's mixed audio.
  *
@@ -44,8 +72,8 @@ export const toneOf = (marker) =>
   isScreen(marker) ? 6200 + 100 * (marker % VOICES) : 300 + 50 * (marker % VOICES);
 
 /**
- * Returns the center frequency of the chirp in Hz. The chirp sweeps from 120 Hz below this frequency to 120 Hz above
- * it.
+ * Returns the center frequency of the chirps in Hz. A chirp sweeps over the range from 120 Hz below this frequency to
+ * 120 Hz above it.
  *
  * @param {number} marker
  */
@@ -55,7 +83,7 @@ export const bandOf = (marker) => (isScreen(marker) ? 8100 : 1350) + 300 * (mark
  * Writes the strip's cells, row by row. A 1 is a bright cell.
  *
  * @param {number} marker 0 to 255
- * @param {number} counter modulo 2^18
+ * @param {number} counter modulo 262,080
  * @param {number} time the time on the room's clock in ms; stored modulo 2^22
  * @param {Uint8Array} cells 64 cells, which are overwritten
  */
@@ -71,7 +99,7 @@ export function encode(marker, counter, time, cells) {
     }
   };
   put(marker & 0xff, 8, true);
-  put(counter & 0x3ffff, 18, true);
+  put(counter % COUNTER_PERIOD, 18, true);
   put(((Math.round(time) % 0x400000) + 0x400000) % 0x400000, 22, true);
   put(crc ^ 0xffff, 16, false);
 }
@@ -91,20 +119,42 @@ export function decode(cells) {
 }
 
 /**
- * Returns the mono samples of the chirp.
+ * Returns the time between the starts of a burst's two chirps in seconds, which encodes the second.
+ *
+ * @param {number} second
+ */
+export const spacingOf = (second) => 0.16 + 0.04 * (second % SECONDS);
+
+/**
+ * Returns the time in seconds at which a chirp starts, and its direction.
+ *
+ * @param {number} number counts all chirps from the counter's zero; each second has two chirps
+ * @returns {{at: number, direction: 'rising' | 'falling'}}
+ */
+export function chirpAt(number) {
+  const second = Math.floor(number / 2);
+  return number % 2 === 0
+    ? { at: second, direction: 'rising' }
+    : { at: second + spacingOf(second), direction: 'falling' };
+}
+
+/**
+ * Returns the mono samples of a chirp.
  *
  * @param {number} marker
  * @param {number} sampleRate Hz
+ * @param {'rising' | 'falling'} direction
  */
-export function chirp(marker, sampleRate) {
+export function chirp(marker, sampleRate, direction) {
   const length = Math.round(CHIRP * sampleRate);
   const samples = new Float32Array(length);
-  const from = bandOf(marker) - 120;
+  const sweep = direction === 'rising' ? 240 : -240;
+  const from = bandOf(marker) - sweep / 2;
   for (let index = 0; index < length; index += 1) {
     const t = index / sampleRate;
-    const phase = 2 * Math.PI * (from * t + (240 / CHIRP) * 0.5 * t * t);
+    const phase = 2 * Math.PI * (from * t + (sweep / CHIRP) * 0.5 * t * t);
     const hann = 0.5 - 0.5 * Math.cos((2 * Math.PI * index) / (length - 1));
-    samples[index] = 0.3 * hann * Math.sin(phase);
+    samples[index] = CHIRP_LEVEL * hann * Math.sin(phase);
   }
   return samples;
 }

@@ -3,13 +3,20 @@ import { describe, test } from 'node:test';
 
 import {
   CHIRP,
+  CHIRP_LEVEL,
   COLUMNS,
+  COUNTER_PERIOD,
+  COUNTS_PER_SECOND,
   ROWS,
+  SECONDS,
   bandOf,
   chirp,
+  chirpAt,
   decode as markerOf,
   encode,
+  freeMarker,
   screenMarker,
+  spacingOf,
   toneOf,
 } from '../../src/shared/marker.js';
 import { dice } from '../support/dice.js';
@@ -70,7 +77,7 @@ describe('a strip', () => {
     const roll = dice(1);
     for (let round = 0; round < 500; round += 1) {
       const marker = Math.floor(roll() * 256);
-      const counter = Math.floor(roll() * 2 ** 18);
+      const counter = Math.floor(roll() * COUNTER_PERIOD);
       const time = Math.floor(roll() * 2 ** 22);
 
       assert.deepEqual({ marker, counter, time, intact: true }, decode(strip(marker, counter, time)));
@@ -87,9 +94,14 @@ describe('a strip', () => {
   });
 
   test('wraps around if the counter and the time are too large', () => {
-    const { counter, time } = decode(strip(1, 2 ** 18 + 3, 2 ** 22 * 1000 + 4));
+    const { counter, time } = decode(strip(1, COUNTER_PERIOD + 3, 2 ** 22 * 1000 + 4));
 
     assert.deepEqual([3, 4], [counter, time]);
+  });
+
+  test('counts a whole number of cycles of the audio marker', () => {
+    assert.equal(0, COUNTER_PERIOD % (COUNTS_PER_SECOND * SECONDS));
+    assert.ok(COUNTER_PERIOD <= 2 ** 18);
   });
 
   test('accepts negative and fractional times', () => {
@@ -124,6 +136,24 @@ describe('the audio of a participant', () => {
   });
 });
 
+describe('a free marker', () => {
+  test('is the wanted one if nobody has it or its voice', () => {
+    assert.equal(5, freeMarker(5, new Set([4, null, 6])));
+  });
+
+  test('has a voice that nobody has', () => {
+    assert.equal(7, freeMarker(5, new Set([5, 22])));
+    assert.equal(0, freeMarker(127, new Set([127])));
+  });
+
+  test('shares a voice if more than 16 participants are there', () => {
+    const sixteen = new Set(Array.from({ length: 16 }, (_, index) => index));
+
+    assert.equal(16, freeMarker(3, sixteen));
+    assert.equal(3, freeMarker(3, new Set(Array.from({ length: 128 }, (_, index) => index))));
+  });
+});
+
 describe('the audio of a shared screen', () => {
   const participants = Array.from({ length: 128 }, (_, index) => index);
   const screens = participants.map(screenMarker);
@@ -145,12 +175,12 @@ describe('the audio of a shared screen', () => {
 });
 
 describe('a chirp', () => {
-  const samples = chirp(2, 48_000);
+  const samples = chirp(2, 48_000, 'rising');
 
   test('lasts 80 ms', () => {
     assert.equal(0.08, CHIRP);
     assert.equal(3840, samples.length);
-    assert.equal(3528, chirp(2, 44_100).length);
+    assert.equal(3528, chirp(2, 44_100, 'rising').length);
   });
 
   test('begins and ends in silence, and is loudest in the middle', () => {
@@ -159,14 +189,19 @@ describe('a chirp', () => {
 
     assert.ok(Math.abs(/** @type {number} */ (samples[0])) < 1e-6);
     assert.ok(Math.abs(/** @type {number} */ (samples.at(-1))) < 1e-6);
-    assert.ok(loudest > 0.29 && loudest <= 0.3);
+    assert.ok(loudest > 0.97 * CHIRP_LEVEL && loudest <= CHIRP_LEVEL);
     // The envelope is flat near its peak, so the largest sample may be a few periods away from the middle.
     assert.ok(Math.abs(at - 1920) < 100);
   });
 
-  test('sweeps from 120 Hz below its band to 120 above', () => {
-    for (const marker of [0, 2, 15]) {
-      const samples = chirp(marker, 48_000);
+  test('rises from 120 Hz below the center of its band to 120 Hz above it, or falls', () => {
+    for (const [marker, direction, change] of /** @type {const} */ ([
+      [0, 'rising', 84],
+      [2, 'falling', -84],
+      [15, 'rising', 84],
+      [130, 'falling', -84],
+    ])) {
+      const samples = chirp(marker, 48_000, direction);
       // The number of zero crossings equals the number of half periods. Counting over a tenth of the chirp gives
       // the pitch to within 5 %.
       const pitch = (/** @type {number} */ from, /** @type {number} */ to) => {
@@ -178,9 +213,36 @@ describe('a chirp', () => {
       };
 
       const middle = bandOf(marker);
-      assert.ok(Math.abs(pitch(0.05, 0.25) - (middle - 84)) < 70);
+      assert.ok(Math.abs(pitch(0.05, 0.25) - (middle - change)) < 70);
       assert.ok(Math.abs(pitch(0.4, 0.6) - middle) < 70);
-      assert.ok(Math.abs(pitch(0.75, 0.95) - (middle + 84)) < 70);
+      assert.ok(Math.abs(pitch(0.75, 0.95) - (middle + change)) < 70);
     }
+  });
+});
+
+describe('a burst', () => {
+  const spacings = Array.from({ length: SECONDS }, (_, second) => spacingOf(second));
+
+  test('encodes the second, modulo 16, in the time between its chirps', () => {
+    for (let second = 1; second < SECONDS; second += 1)
+      assert.ok(Math.abs(spacingOf(second) - spacingOf(second - 1) - 0.04) < 1e-9);
+    assert.equal(spacingOf(3), spacingOf(3 + 5 * SECONDS));
+  });
+
+  test('starts at the start of its second, with a rising chirp that a falling chirp follows', () => {
+    for (let number = 0; number < 4 * SECONDS; number += 1) {
+      const second = Math.floor(number / 2);
+      const falls = number % 2 === 1;
+
+      const { at, direction } = chirpAt(number);
+
+      assert.equal(second + (falls ? spacingOf(second) : 0), at);
+      assert.equal(falls ? 'falling' : 'rising', direction);
+    }
+  });
+
+  test('has two chirps that do not overlap each other or the next burst', () => {
+    assert.ok(Math.min(...spacings) >= 2 * CHIRP);
+    assert.ok(Math.max(...spacings) + 2 * CHIRP <= 1);
   });
 });

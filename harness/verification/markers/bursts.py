@@ -1,0 +1,177 @@
+"""Find the bursts in synthetic audio, and the second that each burst encodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from harness.recording.timeline import VOICES
+from harness.verification.markers.audio_signals import CENTERS, SECONDS, SPACINGS, chirp
+from harness.verification.probe.tracks import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+BLOCK: Final = 65_536
+# Minimum similarity between a chirp and the signal in its frequency band. An undistorted chirp has a similarity of 1,
+# while noise reaches 0.7 only once every few days.
+_SIMILARITY: Final = 0.7
+_FAINTEST: Final = 0.01
+# Two rising chirps of a participant are a second apart, and two falling chirps at least 0.4 s. Chirps that follow
+# sooner are echoes. The same chirp may also be found in two overlapping blocks.
+_RISING_APART: Final = 0.5
+_FALLING_APART: Final = 0.3
+_SAME: Final = 0.01
+# Maximum error of the time between two chirps, in seconds. The error is below 1 ms unless audio was inserted or
+# removed.
+_SPACING_ERROR: Final = 0.01
+# The two chirps of a burst are equally loud.
+_UNEQUAL: Final = 2.0
+# Bursts within this many seconds confirm each other's seconds, unless their times differ by more than the second value.
+_CONFIRMED_WITHIN: Final = 3.5
+_CONFIRMED_ERROR: Final = 0.3
+
+
+class Chirp(NamedTuple):
+    """A chirp that was found: its start (in samples of the block, or in seconds), its amplitude and its similarity."""
+
+    start: float
+    amplitude: float
+    similarity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bursts:
+    """The bursts of one voice, in order of time.
+
+    ``times`` are the starts of the rising chirps, in seconds. ``seconds`` holds the second modulo 16 that each burst
+    encodes, or -1 if it is unknown. ``similarity`` is the similarity of each rising chirp to an undistorted chirp, from
+    0 to 1. ``echoes`` holds (delay in seconds, amplitude relative to the chirp) of each repetition of a rising chirp.
+    """
+
+    times: NDArray[np.float64]
+    seconds: NDArray[np.int8]
+    similarity: NDArray[np.float32]
+    echoes: NDArray[np.float32]
+
+
+class ChirpDetector:
+    """Finds all chirps in a block of audio.
+
+    One Fourier transform of the block is enough: each of the 16 voices has its own narrow frequency band.
+    """
+
+    _WIDTH: Final = 1024
+    _HALF_BAND: Final = 200.0
+
+    def __init__(self) -> None:
+        resolution = SAMPLE_RATE / BLOCK
+        half = round(self._HALF_BAND / resolution)
+        centers = np.round(CENTERS / resolution).astype(int)
+        self._bins = centers[:, None] + np.arange(-half, half + 1)
+        templates = np.array([[chirp(voice, falling=falling) for voice in range(VOICES)] for falling in (False, True)])
+        spectra = np.fft.fft(templates, BLOCK, axis=2)
+        self._templates = np.take_along_axis(spectra, self._bins[None], axis=2).conj()
+        self._energy = float((np.abs(templates[0, 0]) ** 2).sum())
+        self._stride = BLOCK // self._WIDTH
+        self._span = templates.shape[2] // self._stride
+        self._valid = (BLOCK - templates.shape[2]) // self._stride
+
+    def find(self, block: NDArray[np.float32]) -> tuple[list[list[Chirp]], list[list[Chirp]]]:
+        """Return the rising and the falling chirps in a block: for each direction, a list for each of the 16 voices.
+
+        Only chirps that are completely inside the block are found.
+        """
+        band = np.fft.rfft(block)[self._bins]
+        scale = self._WIDTH / BLOCK
+        signal = np.fft.ifft(band, self._WIDTH, axis=1) * scale
+        running = np.cumsum(np.abs(signal) ** 2, axis=1) * self._stride
+        energy = np.pad(running[:, self._span :] - running[:, : -self._span], ((0, 0), (0, self._span)), mode="edge")
+        rising, falling = (self._matches(band * template, energy) for template in self._templates)
+        return rising, falling
+
+    def _matches(self, product: NDArray[np.complex128], energy: NDArray[np.float64]) -> list[list[Chirp]]:
+        """Return the chirps of each voice, given the product of the block's spectrum and the template's spectrum."""
+        match = np.abs(np.fft.ifft(product, self._WIDTH, axis=1)) * (self._WIDTH / BLOCK)
+        similarity = match / np.sqrt(energy * self._energy + 1e-12)
+        amplitude = 2 * match / self._energy
+        inner = slice(1, self._valid)
+        peaks = (match[:, 1:-1] >= match[:, :-2]) & (match[:, 1:-1] > match[:, 2:])
+        good = peaks[:, : self._valid - 1] & (similarity[:, inner] > _SIMILARITY) & (amplitude[:, inner] > _FAINTEST)
+        found: list[list[Chirp]] = [[] for _ in range(VOICES)]
+        for voice, index in np.argwhere(good):
+            before, at, after = match[voice, index : index + 3]
+            offset = 0.5 * (before - after) / (before - 2 * at + after)
+            start = (index + 1 + offset) * self._stride
+            found[voice].append(Chirp(start, float(amplitude[voice, index + 1]), float(similarity[voice, index + 1])))
+        return found
+
+
+def join_chirps(rising: Sequence[Chirp], falling: Sequence[Chirp]) -> Bursts:
+    """Return the bursts that one voice's chirps form; the chirps' starts are in seconds."""
+    first, echoes = _without_echoes(rising, apart=_RISING_APART)
+    second, _ = _without_echoes(falling, apart=_FALLING_APART)
+    times = np.array([one.start for one in first])
+    starts = np.array([one.start for one in second])
+    seconds = np.array([_second(one, second, starts) for one in first], np.int8)
+    return Bursts(
+        times=times,
+        seconds=_confirmed(times, seconds),
+        similarity=np.array([one.similarity for one in first], np.float32),
+        echoes=np.array(echoes, np.float32).reshape(-1, 2),
+    )
+
+
+def _without_echoes(found: Sequence[Chirp], *, apart: float) -> tuple[list[Chirp], list[tuple[float, float]]]:
+    """Return the loudest of all chirps that are less than ``apart`` seconds apart, and the echoes that follow them."""
+    ordered = sorted(found)
+    kept: list[Chirp] = []
+    for one in ordered:
+        if not kept or one.start - kept[-1].start >= apart:
+            kept.append(one)
+        elif one.amplitude > kept[-1].amplitude:
+            kept[-1] = one
+    starts = np.array([one.start for one in kept])
+    echoes = []
+    for one in ordered:
+        source = kept[max(0, int(np.searchsorted(starts, one.start, side="right")) - 1)]
+        delay = one.start - source.start
+        if _SAME < delay < apart:
+            echoes.append((delay, one.amplitude / source.amplitude))
+    return kept, echoes
+
+
+def _second(rising: Chirp, falling: Sequence[Chirp], starts: NDArray[np.float64]) -> int:
+    """Return the second modulo 16 that a burst encodes, or -1 if no falling chirp matches the rising chirp.
+
+    ``starts`` are the starts of the falling chirps.
+    """
+    first, last = rising.start + SPACINGS[0] - _SPACING_ERROR, rising.start + SPACINGS[-1] + _SPACING_ERROR
+    near = falling[int(np.searchsorted(starts, first)) : int(np.searchsorted(starts, last))]
+    equal = [one for one in near if 1 / _UNEQUAL < one.amplitude / rising.amplitude < _UNEQUAL]
+    if not equal:
+        return -1
+    spacing = max(equal, key=lambda one: one.amplitude).start - rising.start
+    nearest = int(np.abs(SPACINGS - spacing).argmin())
+    return nearest if abs(SPACINGS[nearest] - spacing) <= _SPACING_ERROR else -1
+
+
+def _confirmed(times: NDArray[np.float64], seconds: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return the seconds without those that contradict the bursts around them.
+
+    A second is kept if another burst nearby confirms it, or if no other burst nearby encodes a second.
+    """
+    kept = seconds.copy()
+    known = np.flatnonzero(seconds >= 0)
+    zero = times[known] - seconds[known]
+    for place, index in enumerate(known):
+        first, last = np.searchsorted(times[known], times[index] + np.array([-1, 1]) * _CONFIRMED_WITHIN)
+        others = np.delete(zero[first:last], place - first)
+        apart = np.abs((others - zero[place] + SECONDS / 2) % SECONDS - SECONDS / 2)
+        if others.size and not (apart < _CONFIRMED_ERROR).any():
+            kept[index] = -1
+    return kept
