@@ -18,16 +18,16 @@ ROOT = Path(__file__).parents[3]
 DURATION = 5
 # The page's audio of a participant, from the second FIRST on, as 32-bit floating-point samples.
 SCRIPT = """
-import { TONE_LEVEL, chirp, chirpAt, toneOf } from './web/src/shared/marker.js';
+import { TONE_LEVEL, burstAt, chirp, toneOf } from './web/src/shared/marker.js';
 const [marker, first, duration] = process.argv.slice(1).map(Number);
 const audio = new Float32Array(duration * 48000);
 for (let index = 0; index < audio.length; index += 1)
   audio[index] = TONE_LEVEL * Math.sin((2 * Math.PI * toneOf(marker) * index) / 48000);
-for (let number = 2 * first; number < 2 * (first + duration); number += 1) {
-  const { at, direction } = chirpAt(number);
-  const start = Math.round((at - first) * 48000);
-  chirp(marker, 48000, direction).forEach((sample, index) => (audio[start + index] += sample));
-}
+for (let second = first; second < first + duration; second += 1)
+  for (const { at, direction } of burstAt(second)) {
+    const start = Math.round((at - first) * 48000);
+    chirp(marker, 48000, direction).forEach((sample, index) => (audio[start + index] += sample));
+  }
 process.stdout.write(Buffer.from(audio.buffer));
 """
 

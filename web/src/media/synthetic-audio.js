@@ -1,10 +1,10 @@
 /** SyntheticAudio: a participant's tone with one burst per second, which together form the marker in the audio. */
 
 import { pageNow } from '../shared/clock.js';
-import { TONE_LEVEL, chirp, chirpAt, toneOf } from '../shared/marker.js';
+import { TONE_LEVEL, burstAt, chirp, toneOf } from '../shared/marker.js';
 
 /**
- * How far ahead chirps are scheduled, in ms. A chirp is late if the audio system is suspended after the chirp was
+ * How far ahead bursts are scheduled, in ms. A burst is late if the audio system is suspended after the burst was
  * scheduled.
  */
 const AHEAD = 600;
@@ -26,8 +26,8 @@ export class SyntheticAudio {
   #voice = new GainNode(this.#context);
   #buffers;
   #origin;
-  /** The number of chirps that have been scheduled or skipped. Each second has two chirps. */
-  #chirps = 0;
+  /** The second of the next burst. */
+  #second = 0;
   #timer;
   /**
    * The latest differences between the page's clock and the context's clock, in ms. The smallest difference between the
@@ -48,8 +48,8 @@ export class SyntheticAudio {
       rising: bufferOf(chirp(marker, SAMPLE_RATE, 'rising')),
       falling: bufferOf(chirp(marker, SAMPLE_RATE, 'falling')),
     };
-    this.#timer = setInterval(() => this.#scheduleChirps(), READ_EVERY);
-    this.#scheduleChirps();
+    this.#timer = setInterval(() => this.#scheduleBursts(), READ_EVERY);
+    this.#scheduleBursts();
   }
 
   get track() {
@@ -81,23 +81,26 @@ export class SyntheticAudio {
     return destination;
   }
 
-  /** Schedules the next chirps on the context's clock. */
-  #scheduleChirps() {
+  /** Schedules the next bursts on the context's clock. */
+  #scheduleBursts() {
     if (this.#context.state === 'suspended') void this.#context.resume();
     const context = this.#context.currentTime * 1000;
     if (context === 0) return;
     this.#readings.push(pageNow() - context);
     if (this.#readings.length > READINGS) this.#readings.shift();
     const offset = Math.min(...this.#readings);
-    for (; ; this.#chirps += 1) {
-      const { at, direction } = chirpAt(this.#chirps);
-      const due = this.#origin + at * 1000;
-      if (due >= pageNow() + AHEAD) return;
-      const when = (due - offset) / 1000;
-      if (when > this.#context.currentTime) {
-        const source = new AudioBufferSourceNode(this.#context, { buffer: this.#buffers[direction] });
-        source.connect(this.#voice);
-        source.start(when);
+    for (; this.#origin + this.#second * 1000 < pageNow() + AHEAD; this.#second += 1) {
+      // Both chirps are scheduled at once, so that the time between them is exact even if the clocks' difference changes.
+      const chirps = burstAt(this.#second).map(({ at, direction }) => ({
+        when: (this.#origin + at * 1000 - offset) / 1000,
+        buffer: this.#buffers[direction],
+      }));
+      if (chirps.every(({ when }) => when > this.#context.currentTime)) {
+        for (const { when, buffer } of chirps) {
+          const source = new AudioBufferSourceNode(this.#context, { buffer });
+          source.connect(this.#voice);
+          source.start(when);
+        }
       }
     }
   }

@@ -126,17 +126,15 @@ export function decode(cells) {
 export const spacingOf = (second) => 0.16 + 0.04 * (second % SECONDS);
 
 /**
- * Returns the time in seconds at which a chirp starts, and its direction.
+ * Returns the chirps of a burst, each with its direction and the time in seconds at which it starts.
  *
- * @param {number} number counts all chirps from the counter's zero; each second has two chirps
- * @returns {{at: number, direction: 'rising' | 'falling'}}
+ * @param {number} second the counter's second, which the burst encodes modulo 16
+ * @returns {{at: number, direction: 'rising' | 'falling'}[]}
  */
-export function chirpAt(number) {
-  const second = Math.floor(number / 2);
-  return number % 2 === 0
-    ? { at: second, direction: 'rising' }
-    : { at: second + spacingOf(second), direction: 'falling' };
-}
+export const burstAt = (second) => [
+  { at: second, direction: 'rising' },
+  { at: second + spacingOf(second), direction: 'falling' },
+];
 
 /**
  * Returns the mono samples of a chirp.

@@ -10,8 +10,8 @@ import {
   ROWS,
   SECONDS,
   bandOf,
+  burstAt,
   chirp,
-  chirpAt,
   decode as markerOf,
   encode,
   freeMarker,
@@ -230,14 +230,14 @@ describe('a burst', () => {
   });
 
   test('starts at the start of its second, with a rising chirp that a falling chirp follows', () => {
-    for (let number = 0; number < 4 * SECONDS; number += 1) {
-      const second = Math.floor(number / 2);
-      const falls = number % 2 === 1;
-
-      const { at, direction } = chirpAt(number);
-
-      assert.equal(second + (falls ? spacingOf(second) : 0), at);
-      assert.equal(falls ? 'falling' : 'rising', direction);
+    for (const second of [0, 1, 15, 16, 1000]) {
+      assert.deepEqual(
+        [
+          { at: second, direction: 'rising' },
+          { at: second + spacingOf(second), direction: 'falling' },
+        ],
+        burstAt(second),
+      );
     }
   });
 
