@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.checks import call, container, content, continuity, file, presence, smoothness, timing
+from harness.verification.checks import (
+    audio,
+    call,
+    container,
+    content,
+    continuity,
+    file,
+    presence,
+    smoothness,
+    timing,
+)
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
@@ -35,6 +45,9 @@ CHECKS: Final = (
     Check("gap", "Are the frames evenly spaced, and is the audio free of gaps?", continuity.gap),
     Check("black", "Is the video free of black intervals while a participant should be visible?", continuity.black),
     Check("silent", "Is the audio free of silence while a participant should be audible?", continuity.silent),
+    Check("clipping", "Is the audio free of clipping?", audio.clipping),
+    Check("noise", "Is synthetic audio free of noise, distortion, clicks and echo?", audio.noise),
+    Check("channels", "Do all channels contain audio that can be mixed?", audio.channels),
     Check(
         "presence",
         "Is every participant visible in the right tile, and audible, exactly when expected?",
@@ -48,6 +61,7 @@ CHECKS: Final = (
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
     Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),
     Check("delay", "Are every participant's video and audio in the file soon after their capture?", timing.delay),
+    Check("level", "Is every participant as loud as expected?", audio.level),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
     Check("hash", "Is the file identical to the one that was recorded?", file.hash_),

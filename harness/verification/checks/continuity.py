@@ -132,7 +132,25 @@ def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         audible = {member: timeline.audible(member.name, duration) for member in timeline.members}
         synthetic = [interval for member, spans in audible.items() if member.marker is not None for interval in spans]
         wanted = synthetic if synthetic or not any(audible.values()) else None
-    yield from _check_intervals("silent", evidence, evidence.silent, wanted, limits)
+    findings = [*_check_intervals("silent", evidence, evidence.silent, wanted, limits)]
+    if (
+        wanted is None
+        and (at := _longest_silence(evidence, limits))
+        and all(finding.result == "passed" for finding in findings)
+    ):
+        text = (
+            f"The audio is silent for {at[1] - at[0]:.1f} s {span(at)}. Without a synthetic participant, it is unknown "
+            "whether somebody should be audible."
+        )
+        yield Finding(check="silent", result="warning", at=milliseconds(at), message=text)
+        return
+    yield from findings
+
+
+def _longest_silence(evidence: Evidence, limits: Limits) -> Interval | None:
+    """Return the longest silent interval if it is longer than the limit."""
+    too_long = longer(evidence.silent, limits.long_silence)
+    return max(too_long, key=lambda at: at[1] - at[0]) if too_long else None
 
 
 def _check_intervals(

@@ -135,9 +135,50 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "the recording is silent. Shorter silence is allowed, because speech has pauses."
             ),
         ),
-        limits=("silent", "edge"),
+        warns=("In audio without synthetic participants: the longest silent interval is longer than `long_silence`.",),
+        limits=("silent", "edge", "long_silence"),
         needs="The check needs an audio track. The check has no result if no participant is expected to be audible "
         "long enough for a check.",
+    ),
+    "clipping": CheckDescription(
+        measures="The check finds samples at full scale in every channel, in steps of 0.1 s.",
+        fails=(
+            "In audio with markers: more than `clipped_percent` of a channel's samples in a step are at full scale.",
+        ),
+        warns=("In audio without markers: the same.",),
+        limits=("clipped_percent",),
+        needs="The check needs an audio track.",
+    ),
+    "noise": CheckDescription(
+        measures="The check measures the level of everything except the tones below 6 kHz, whenever no burst is "
+        "played. It also searches for repetitions of the bursts.",
+        fails=(
+            (
+                "According to the manifest, all audio is synthetic, and anything except the markers is louder than "
+                "`noise_dbfs` for longer than `noise`."
+            ),
+            "Most bursts of a participant are repeated after the same delay, and the echo is louder than `echo_db`.",
+        ),
+        warns=(
+            "Anything except the markers is louder than `noise_dbfs` for at most `noise`, for example a click.",
+            (
+                "The audio may contain real microphones, or there is no manifest, and anything except the markers is "
+                "louder than `noise_dbfs`."
+            ),
+        ),
+        unverified=("Bursts are played all the time, so nothing can be measured between them.",),
+        limits=("noise_dbfs", "noise", "echo_db"),
+        needs="The check needs markers in the audio, and pauses between the bursts of all participants.",
+    ),
+    "channels": CheckDescription(
+        measures="The check compares the channels of the audio track before they are mixed.",
+        fails=(),
+        warns=(
+            "One channel is silent for longer than `channel` while another channel is not.",
+            "The channels cancel each other out for longer than `channel`, because they have opposite phase.",
+        ),
+        limits=("channel",),
+        needs="The check needs an audio track. A track with one channel passes.",
     ),
     "presence": CheckDescription(
         measures="The check determines when each participant is visible and audible, and whether the participant's "
@@ -278,8 +319,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         ),
         unverified=(
             (
-                "A participant was visible and audible at the same time for more than 3 s, but the offset "
-                "could not be measured."
+                "A participant was visible and audible at the same time for more than 2 s, but the offset "
+                "could not be measured, for example because no burst shows which second it belongs to."
             ),
         ),
         limits=(
@@ -318,6 +359,19 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         limits=("delay_ms", "delay_p95_ms"),
         needs="The check needs markers, and a manifest with the time at which the file starts. The delay of the audio "
         "also needs a measured A/V offset.",
+    ),
+    "level": CheckDescription(
+        measures="The check compares the level of each participant's tone with the level that the synthetic microphone "
+        "plays, in dB.",
+        fails=(
+            (
+                "A participant is more than `level_db` quieter than normal, or more than `level_db` louder than while "
+                "speaking, for longer than `absence`."
+            ),
+        ),
+        unverified=("Another participant has the same audio marker.",),
+        limits=("level_db", "absence"),
+        needs="The check needs markers in the audio.",
     ),
     "duration": CheckDescription(
         measures="The check measures the times at which the last frame and the audio end, in seconds.",

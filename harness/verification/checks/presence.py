@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from harness.verification.checks.audio import shared_tone
 from harness.verification.measures.participants import SCREEN_MARKER
 from harness.verification.values.expectations import is_long_enough, without_edges
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
@@ -58,7 +59,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             wrong += [_state_finding(one.name, at, "audible", wanted=True) for at in missing]
             wrong += _unwanted(one.name, "audible", subtract(one.audible, widened(wanted, limits.edge)), limits)
         elif evidence.media.audio and longer(manifest.timeline.audible(one.name, duration), limits.absence):
-            yield _shared_voice(one.name)
+            yield shared_tone("presence", one)
         yield from limited(wrong)
         if not checked:
             text = (
@@ -70,14 +71,6 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         elif not wrong:
             examined = evidence.examined_media.model_copy(update={"participants": 1})
             yield passed("presence", _summary(one, evidence), examined, participant=one.name)
-
-
-def _shared_voice(name: str) -> Finding:
-    text = (
-        f"{name}'s audio could not be examined, because another participant has the same audio marker. Use at most 16 "
-        "synthetic participants."
-    )
-    return Finding(check="presence", result="unverified", participant=name, message=text)
 
 
 def _extra_tracks(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.values.limits import Limits
 
-# A participant who is visible and audible for this many seconds sends at least two bursts of the audio marker.
-_UNMEASURED: Final = 3.0
+# A participant who is visible and audible for this many seconds sends at least one complete burst.
+_UNMEASURED: Final = 2.0
+_MISSING: Final = {
+    "ambiguous": "no burst of the audio marker shows which second it belongs to",
+    "no bursts": "no usable burst of the audio marker was found",
+    "shared tone": "another participant has the same audio marker",
+    "not visible": "no video marker was found",
+    "no audio": "the file has no audio",
+}
+_REMEDY: Final = "Listen to the recording, or record again for longer."
 # Times that differ by at most this many seconds count as equal, because the last frame is visible until the next tick,
 # and the manifest's times are accurate only to a few ticks.
 _SAME_TIME: Final = 0.15
@@ -91,11 +99,10 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     for one in evidence.visible_participants:
         offset = one.report.av_offset_ms
         if offset is None:
-            if one.own_voice and total(intersection(one.visible, one.audible)) > _UNMEASURED:
-                text = (
-                    f"The A/V offset of {one.name}, who is visible and audible, can't be measured: no usable burst of "
-                    "the marker's tone was found in the audio. Listen to the recording, or record for longer."
-                )
+            together = total(intersection(one.visible, one.audible))
+            if not one.is_screen and together > _UNMEASURED and one.report.av_offset_missing:
+                reason = _MISSING[one.report.av_offset_missing]
+                text = f"{one.name} is visible and audible, but the A/V offset is unknown: {reason}. {_REMEDY}"
                 yield Finding(check="av-offset", result="unverified", participant=one.name, message=text)
             continue
         limit, warning_limit = _offset_limits(one, offset.median, evidence, limits)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,6 +31,10 @@ _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is present if it is 12 dB above the noise between the tones, and above -60 dBFS.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.001
+# Number of steps for which a tone is present before it ends, or absent before it starts, and number of steps before and
+# after this that may contain a part of a chirp.
+_MUTED: Final = 4
+_EDGE: Final = 3
 # Noise is measured in these frequency ranges, in Hz: below and above the participants' tones. The markers of shared
 # screens are above 6 kHz.
 _NOISE_RANGES: Final = ((50.0, 250.0), (1100.0, 6000.0))
@@ -106,16 +111,21 @@ class AudioMarkerDetector:
         steps = np.concatenate([np.zeros((0, 2)), *self._steps])
         noise = np.concatenate([np.zeros(0, np.float32), *self._noise])
         starts = [one.start for chirps in (*self._rising, *self._falling) for one in chirps]
-        noise[_during_chirps(steps, starts)] = np.nan
-        tones, levels = self._tones, self._levels
+        tones = np.concatenate([np.zeros((0, VOICES), np.float32), *self._tones])
+        noise[_during_chirps(steps, starts) | _around_edges(steps, tones)] = np.nan
+        levels = np.concatenate([np.zeros(0, np.float32), *self._levels])
+        bursts = tuple(
+            join_chirps(self._rising[voice], self._falling[voice], partial(_loudest_at, steps, tones[:, voice]))
+            for voice in range(VOICES)
+        )
         # Free the arrays, which take 160 MB per day of audio, because the result replaces them.
         self._steps, self._tones, self._levels, self._noise = [], [], [], []
         return AudioAnalysis(
             steps=steps,
-            tones=np.concatenate([np.zeros((0, VOICES), np.float32), *tones]),
-            levels=np.concatenate([np.zeros(0, np.float32), *levels]),
+            tones=tones,
+            levels=levels,
             noise=noise,
-            bursts=tuple(join_chirps(*chirps) for chirps in zip(self._rising, self._falling, strict=True)),
+            bursts=bursts,
         )
 
     def _end_section(self) -> None:
@@ -159,6 +169,38 @@ class AudioMarkerDetector:
         places, stamps = np.array(self._stamps).T
         which = np.maximum(np.searchsorted(places, samples, side="right") - 1, 0)
         return np.asarray(stamps[which] + (samples - places[which]) / SAMPLE_RATE)
+
+
+def _loudest_at(
+    steps: NDArray[np.float64], tone: NDArray[np.float32], times: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the largest amplitude of a tone during the chirps that start at ``times``."""
+    if not tone.size:
+        return np.zeros(times.size, np.float32)
+    first = np.searchsorted(steps[:, 1], times)
+    near = [tone[(first + away).clip(max=tone.size - 1)] for away in range(round(CHIRP_SECONDS / HOP) + 1)]
+    return np.asarray(np.max(near, axis=0))
+
+
+def _around_edges(steps: NDArray[np.float64], tones: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return an array that is true for each step in which a part of a chirp may have been cut off.
+
+    Chirps are cut off at the start and the end of the audio, at gaps, and where a participant is muted or unmuted.
+    """
+    edges = np.zeros(len(steps) + 1, bool)
+    edges[[0, -1]] = True
+    edges[1:-1] = np.diff(steps[:, 0]) > 1.5 * HOP
+    present = tones > 0
+    for last, voice in np.argwhere(present[1:] != present[:-1]):
+        edge = last + 1
+        before, after = present[max(0, edge - _MUTED) : edge, voice], present[edge : edge + _MUTED, voice]
+        # Noise may hide a tone for a moment, but a mute lasts longer.
+        if before.all() != after.all() and before.any() != after.any():
+            edges[edge] = True
+    near = np.zeros(len(steps) + 1, bool)
+    for away in range(-_EDGE, _EDGE + 1):
+        near |= np.roll(edges, away)
+    return near[:-1]
 
 
 def _during_chirps(steps: NDArray[np.float64], starts: list[float]) -> NDArray[np.bool_]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from harness.recording.timeline import VOICES
-from harness.verification.markers.audio_signals import CENTERS, SECONDS, SPACINGS, chirp
+from harness.verification.markers.audio_signals import CENTERS, CHIRP_LEVEL, SECONDS, SPACINGS, TONE_LEVEL, chirp
 from harness.verification.probe.tracks import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,8 +29,9 @@ _SAME: Final = 0.01
 # Maximum error of the time between two chirps, in seconds. The error is below 1 ms unless audio was inserted or
 # removed.
 _SPACING_ERROR: Final = 0.01
-# The two chirps of a burst are equally loud.
+# The two chirps of a burst are equally loud, and the tone has a fixed relation to them, up to this factor.
 _UNEQUAL: Final = 2.0
+_FAINTEST_TONE: Final = 1e-6
 # Bursts within this many seconds confirm each other's seconds, unless their times differ by more than the second value.
 _CONFIRMED_WITHIN: Final = 3.5
 _CONFIRMED_ERROR: Final = 0.3
@@ -111,13 +112,24 @@ class ChirpDetector:
         return found
 
 
-def join_chirps(rising: Sequence[Chirp], falling: Sequence[Chirp]) -> Bursts:
-    """Return the bursts that one voice's chirps form; the chirps' starts are in seconds."""
+def join_chirps(
+    rising: Sequence[Chirp],
+    falling: Sequence[Chirp],
+    tone_at: Callable[[NDArray[np.float64]], NDArray[np.float32]],
+) -> Bursts:
+    """Return the bursts that one voice's chirps form; the chirps' starts are in seconds.
+
+    ``tone_at`` returns the amplitude of the voice's tone at the given times. In speech and music, glides may resemble a
+    burst, but they are not as loud in relation to the tone as a burst.
+    """
     first, echoes = _without_echoes(rising, apart=_RISING_APART)
     second, _ = _without_echoes(falling, apart=_FALLING_APART)
     times = np.array([one.start for one in first])
     starts = np.array([one.start for one in second])
     seconds = np.array([_second(one, second, starts) for one in first], np.int8)
+    louder = np.array([one.amplitude for one in first]) / np.maximum(tone_at(times), _FAINTEST_TONE)
+    expected = CHIRP_LEVEL / TONE_LEVEL
+    seconds[(louder < expected / _UNEQUAL) | (louder > expected * _UNEQUAL)] = -1
     return Bursts(
         times=times,
         seconds=_confirmed(times, seconds),

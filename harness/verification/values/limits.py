@@ -158,6 +158,53 @@ class Limits(ReportModel):
         description="Maximum drift between a participant's audio and video, in ppm. The clocks of two machines stay "
         "within 20 ppm of each other. A drift of 100 ppm is 0.36 s per hour.",
     )
+    level_db: float = Field(
+        default=6.0,
+        gt=0,
+        description="Maximum deviation of a participant's level from the level of the synthetic microphone, in dB. The "
+        "synthetic microphone of a participant who is speaking is 6 dB louder, which does not count as a deviation. "
+        "RFC 7874 (section 4) allows WebRTC endpoints a deviation of 6 dB from the usual level of speech. Neither Opus "
+        "nor our mixer changed the level by more than 1 dB in our measurements.",
+    )
+    clipped_percent: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="Maximum share of samples at full scale within 0.1 s, in percent. If many synthetic participants' "
+        "bursts coincide, single samples may reach full scale, which is not audible.",
+    )
+    noise_dbfs: float = Field(
+        default=-45.0,
+        le=0,
+        description="Maximum level of anything except the markers in synthetic audio, in dBFS (RMS). At 24 kbps and "
+        "more, the noise that Opus adds stayed below -50 dBFS in our measurements, while speech has about -22 "
+        "dBFS (RFC 7874).",
+    )
+    noise: float = Field(
+        default=0.2,
+        ge=0,
+        description="Maximum duration of noise in synthetic audio, in seconds. Shorter noise counts as a click and "
+        "causes only a warning: on overloaded machines, lost packets caused up to 0.15 s of noise in our measurements.",
+    )
+    echo_db: float = Field(
+        default=-30.0,
+        le=0,
+        description="Maximum level of an echo relative to the audio, in dB. If the delay is long, listeners object "
+        "even to quieter echoes (ITU-T G.131), but the measurement detects an echo only down to about -23 dB.",
+    )
+    long_silence: float = Field(
+        default=1.5,
+        gt=0,
+        description="Maximum duration of complete silence in audio without markers, in seconds. Longer silence causes "
+        "only a warning. In conversations, nobody speaks for 0.5 s on average (ITU-T P.59), and a microphone still "
+        "records the quiet room.",
+    )
+    channel: float = Field(
+        default=0.5,
+        ge=0,
+        description="Maximum time that one channel may be silent while another is not, or that the channels may cancel "
+        "each other out, in seconds. Shorter differences may be part of stereo content.",
+    )
     duration: float = Field(
         default=0.2,
         ge=0,
