@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.strip import COUNTER_BITS, COUNTS_PER_SECOND
+from harness.verification.markers.strip import COUNTER_PERIOD, COUNTS_PER_SECOND
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class Ball:
 
 def ball_at(marker: int, counter: int, aspect: float) -> Ball:
     """Return the ball in the frame with this counter. ``aspect`` is the video's width divided by its height."""
-    count = counter % (1 << COUNTER_BITS)
+    count = counter % COUNTER_PERIOD
     phase = count + _PHASE_COUNTS * marker
     width = _BALL_HEIGHT / aspect
     swing = 0.5 - 0.5 * math.cos(2 * math.pi * phase / SWING_COUNTS)

@@ -151,13 +151,13 @@ def _with_distortion(audio: Audio) -> Audio:
     return np.where(MIDDLE, 0.5 * np.clip(audio * 10, -0.1, 0.1), audio)
 
 
-def _with_another_sound(audio: Audio) -> Audio:
+def _with_another_tone(audio: Audio) -> Audio:
     return audio + np.where(MIDDLE, 0.05 * np.sin(2 * np.pi * 2222 * AT), 0)
 
 
-@pytest.mark.parametrize("change", [_with_noise, _with_distortion, _with_another_sound])
+@pytest.mark.parametrize("change", [_with_noise, _with_distortion, _with_another_tone])
 def test_noise_is_found_where_it_is(tmp_path: Path, change: Callable[[Audio], Audio]) -> None:
-    """Noise, distortion and another sound between the markers fail the check in the two seconds that contain them."""
+    """Noise, distortion and another tone between the markers fail the check in the two seconds that contain them."""
     report = verify(write(tmp_path / "noise.webm", change(mixed(SCENE))))
 
     assert "noise" in {one.check for one in report.failures}

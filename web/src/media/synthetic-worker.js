@@ -5,14 +5,13 @@
 
 import { keepCollecting } from '../shared/memory.js';
 import { GRAY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
-import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
+import { BRIGHT, COLUMNS, COUNTER_PERIOD, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';
 
 /** How long the ball flashes after a chirp begins, in steps of the marker's counter. */
 const FLASH = 4;
-/** The ball's position repeats after this many steps of the counter, and the counter in the strip after this many. */
+/** The ball's position repeats after this many steps of the counter. */
 const SWING = 3 * COUNTS_PER_SECOND;
-const COUNTER_RANGE = 2 ** 18;
 /** The balls of two participants are this many steps apart for each difference of 1 between their markers. */
 const PHASE = 61;
 
@@ -95,7 +94,7 @@ class Painter {
     blit(this.#memory, this.#backdrop, this.#image, this.#ball.x, this.#ball.y, this.#ball);
     const size = even(height / 9);
     // `verify` computes the ball's position from the strip (harness/verification/markers/backdrop.py).
-    const phase = (counter % COUNTER_RANGE) + PHASE * this.marker;
+    const phase = (counter % COUNTER_PERIOD) + PHASE * this.marker;
     const swing = 0.5 - 0.5 * Math.cos((2 * Math.PI * phase) / SWING);
     const bounce = Math.abs(Math.sin((2 * Math.PI * phase) / (2 * COUNTS_PER_SECOND)));
     this.#ball = {
