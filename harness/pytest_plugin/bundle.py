@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +11,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from harness.errors import HarnessError
 from harness.recording.files.names import numbered, safe_stem, statistics_of
+from harness.recording.files.placement import link_or_copy
 from harness.recording.files.text import json_text, shown
 from harness.recording.manifest import Manifest
 from harness.verification.measures.connections import read_statistics
@@ -77,7 +76,7 @@ class Bundle:
         copy = self.folder / recording.path.name
         for path in recording.files:
             if path.exists():
-                _link(path, self.folder / path.name)
+                link_or_copy(path, self.folder / path.name)
         try:
             self._describe(recording, copy)
         except (HarnessError, OSError) as error:
@@ -101,9 +100,13 @@ class Bundle:
         ]
 
     def add_file(self, path: Path) -> None:
-        """Add another file, for example a trace, to the folder."""
-        if path.is_file():
-            _link(path, self.folder / path.name)
+        """Add another file, for example a trace, to the folder; a number is added to the name if it is taken."""
+        if not path.is_file():
+            return
+        for name in numbered(path.stem):
+            with contextlib.suppress(FileExistsError):
+                link_or_copy(path, self.folder / f"{name}{path.suffix}")
+                return
 
     def write_timeline(self) -> None:
         """Write all events collected so far to ``timeline.jsonl``."""
@@ -123,14 +126,6 @@ def _make_folder(path: Path) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _link(source: Path, target: Path) -> None:
-    """Create a hard link to a file, or copy the file if the disk does not support links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 class _Clock:

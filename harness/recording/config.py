@@ -13,7 +13,7 @@ Quality = Literal["360p", "480p", "720p"]
 FrameRate = Literal[15, 30]
 Codec = Literal["vp8", "vp9", "av1"]
 # Formats to which a recording can be converted.
-Target = Literal["mp4", "mkv", "wav"]
+Target = Literal["mp4", "mov", "m4a", "mkv", "wav"]
 Layout = Literal["grid", "speaker"]
 
 SIZES: Final[dict[Quality, tuple[int, int]]] = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}

@@ -1,4 +1,4 @@
-"""Implement ``harness convert``, which converts a recording to MP4, Matroska or WAV and verifies the result."""
+"""Implement ``harness convert``, which converts a recording to another format and verifies the result."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def convert(
     ],
     *,
     to: Annotated[
-        Target,
+        Target | None,
         typer.Option(
             envvar="HARNESS_TO",
             help=(
-                "Format of the new file: H.264 and AAC (mp4), the same packets in Matroska (mkv), or only the audio "
-                "(wav)."
+                "Format of the new file: H.264 and AAC (mp4, mov), the same packets in Matroska (mkv), or only the audio "
+                "(m4a, wav). By default, the suffix of --output decides, or else mp4."
             ),
         ),
-    ] = "mp4",
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -53,22 +53,25 @@ def convert(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Convert a recording to MP4, Matroska or WAV, and verify the result.
+    """Convert a recording to MP4, QuickTime, Matroska, M4A or WAV, and verify the result.
+
+    Everything that the new file can't keep is reported.
 
     For example:
 
     - harness convert recordings/standup.webm
     - harness convert recordings/standup.webm --to mkv
-    - harness convert recordings/standup.webm --to wav --output standup-audio.wav
+    - harness convert recordings/standup.webm --output standup-audio.wav
     """
     if debug:
         debugging(on=True)
-    from harness.recording.convert import Silence
-    from harness.recording.convert import convert as write
+    from harness.recording.conversion.convert import convert as write
+    from harness.recording.conversion.formats import target_of
     from harness.recording.files.names import manifest_of
     from harness.verification import verify
 
-    silence: list[Silence] = []
+    to = to or target_of(output)
+    warnings: list[str] = []
     with progress() as shown:
         task = shown.add_task(f"Converting to {to}", total=None)
         path = write(
@@ -77,9 +80,8 @@ def convert(
             output,
             on_length=lambda seconds: shown.update(task, total=seconds),
             on_progress=lambda seconds: shown.update(task, completed=seconds),
-            on_silence=silence.append,
+            on_warning=warnings.append,
         )
-    warnings = [str(one) for one in silence]
     for warning in _first(warnings):
         print_message(warning)
     report = verify(path, manifest=manifest_of(file))
@@ -106,5 +108,5 @@ def _first(warnings: list[str]) -> list[str]:
     more = len(warnings) - _SHOWN
     return [
         *warnings[:_SHOWN],
-        *([f"There are {more} more gaps in the audio; --json lists all of them."] if more > 0 else []),
+        *([f"There are {more} more warnings; --json lists all of them."] if more > 0 else []),
     ]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _FILES: Final = 64
 # CPU time that the process can use between two messages, in seconds.
 _SILENT_FOR: Final = 60.0
+# Maximum length of a warning, in characters.
+LONGEST_WARNING: Final = 1000
 # Maximum length of a message, in bytes.
 _LONGEST_MESSAGE: Final = 65_536
 _CRASHED: Final = "the file crashes the decoder"
@@ -49,15 +51,16 @@ class Failure(BaseModel):
 class Message(BaseModel):
     """A message from the process.
 
-    A ``length`` message reports the length of the file in ``seconds``, and an ``at`` message reports the progress. A
-    ``silence`` message reports that ``seconds`` of silence were inserted at the time ``at``.
+    A ``length`` message reports the length of the file in ``seconds``, and an ``at`` message reports the progress. The
+    ``text`` of a ``warning`` message reports what the new file does not keep.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["ready", "length", "at", "silence", "done", "failed"]
+    kind: Literal["ready", "length", "at", "warning", "done", "failed"]
     at: Moment = 0.0
     seconds: Moment = 0.0
+    text: Annotated[Words, Field(max_length=LONGEST_WARNING)] = ""
     failure: Failure | None = None
 
 

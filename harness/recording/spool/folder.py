@@ -24,6 +24,7 @@ from harness.recording.config import Recorder
 from harness.recording.files.disk import room_for
 from harness.recording.files.formats import open_media
 from harness.recording.files.names import SUFFIX, manifest_of, safe_stem, statistics_of
+from harness.recording.files.placement import link
 from harness.recording.finalize.tick_log import RecorderLine, TicksLine, WholeLines, parse_line
 from harness.recording.manifest import finite
 from harness.recording.timeline import Moment, Name, Pixels, Text
@@ -166,9 +167,7 @@ class Folder:
     def copy(self, finished: Path) -> Path:
         """Return the path of a hard link to the finished file, or of a copy if hard links are not supported."""
         self.copied.unlink(missing_ok=True)
-        try:
-            self.copied.hardlink_to(finished)
-        except OSError:
+        if not link(finished, self.copied):
             try:
                 with room_for("a copy of the recording", self.copied):
                     shutil.copyfile(finished, self.copied)

@@ -9,7 +9,8 @@ import pytest
 
 from harness import ConfigError, verify
 from harness.recording.config import Target
-from harness.recording.convert import convert, length
+from harness.recording.conversion.convert import convert
+from harness.recording.conversion.task import length
 from harness.recording.files.names import manifest_of
 from tests.support.media.recording_file import write_media, write_recording
 from tests.support.media.scene import Scene, participants, with_participant

@@ -14,8 +14,8 @@ import pytest
 
 from harness import ConfigError
 from harness.cli.main import run
-from harness.recording import convert as conversion
-from harness.recording.convert import Silence, convert
+
+from harness.recording.conversion.convert import convert
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import Scene, participants
 
@@ -73,9 +73,9 @@ def audio_seconds(path: Path) -> float:
 @pytest.mark.parametrize("to", ["mp4", "wav"])
 def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
     """Conversion reports a gap's time and length, and the converted file still has the recording's duration."""
-    found: list[Silence] = []
+    found: list[str] = []
 
-    path = convert(with_gap(source, seconds=0.3), to, on_silence=found.append)
+    path = convert(with_gap(source, seconds=0.3), to, on_warning=found.append)
 
     (one,) = found
     assert one.at == pytest.approx(1.0, abs=0.05)
@@ -86,16 +86,16 @@ def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
 
 def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
     """Audio without gaps is converted without a warning."""
-    found: list[Silence] = []
+    found: list[str] = []
 
-    convert(source, "wav", on_silence=found.append)
+    convert(source, "wav", on_warning=found.append)
 
     assert [] == found
 
 
 def test_late_audio_is_reported(source: Path) -> None:
     """If audio begins late, the silence that is inserted before the audio is reported."""
-    found: list[Silence] = []
+    found: list[str] = []
     with_late_audio = with_gap(source, seconds=0)
     with av.open(str(source)) as media, av.open(str(with_late_audio), "w", format="matroska") as output:
         streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
@@ -106,7 +106,7 @@ def test_late_audio_is_reported(source: Path) -> None:
                 packet.stream = streams[packet.stream.index]
                 output.mux_one(packet)
 
-    convert(with_late_audio, "mp4", on_silence=found.append)
+    convert(with_late_audio, "mp4", on_warning=found.append)
 
     (one,) = found
     assert 0.0 == one.at
@@ -143,9 +143,9 @@ def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, k
 
 def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
     """Conversion to Matroska changes neither the packets nor their times."""
-    found: list[Silence] = []
+    found: list[str] = []
 
-    path = convert(with_gap(source, seconds=3_600), "mkv", source.with_name("copy.mkv"), on_silence=found.append)
+    path = convert(with_gap(source, seconds=3_600), "mkv", source.with_name("copy.mkv"), on_warning=found.append)
 
     assert [] == found
     assert audio_seconds(path) == pytest.approx(3.0, abs=0.1)

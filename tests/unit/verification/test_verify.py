@@ -12,7 +12,8 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.recording.config import Target
-from harness.recording.convert import convert, length
+from harness.recording.conversion.convert import convert
+from harness.recording.conversion.task import length
 from harness.recording.files.names import statistics_of
 from harness.recording.recording import Recording
 from harness.verification import verify

@@ -1,0 +1,140 @@
+"""Compare a recording's tracks, orientation, chapters and metadata with those of the new file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from harness.recording.conversion.video import Geometry
+from harness.recording.files.formats import open_media
+from harness.recording.files.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# Metadata that describes the file itself, and that every muxer writes anew.
+_OF_THE_FILE: Final = frozenset(
+    {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name", "vendor_id"}
+    | {"bps", "number_of_bytes", "number_of_frames", "alpha_mode", "rotate"}
+)
+_STATISTICS: Final = "_statistics_"
+# Values that mean that something is not known.
+_UNKNOWN: Final = {"", "und"}
+_MOST_NAMES: Final = 10
+_LONGEST_NAME: Final = 40
+
+
+def is_cover(stream: Stream) -> bool:
+    """Return whether a video stream is a still cover image."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def videos(container: InputContainer) -> list[VideoStream]:
+    """Return a file's video streams without cover images."""
+    return [stream for stream in container.streams.video if not is_cover(stream)]
+
+
+def first_frame(source: Path, index: int) -> VideoFrame | AudioFrame | None:
+    """Return the first frame of a stream that can be decoded, or None."""
+    with open_media(source) as container:
+        for packet in container.demux(container.streams[index]):
+            try:
+                frames = packet.decode()
+            except MemoryError:
+                raise
+            except FFmpegError:
+                continue
+            if frames:
+                return frames[0]  # type: ignore[return-value]
+    return None
+
+
+def tracks_left_out(container: InputContainer, kept: Collection[int], *, video: bool) -> Iterator[str]:
+    """Yield a sentence for each kind of track that the new file does not have.
+
+    ``kept`` are the indexes of the streams in the new file. Without ``video``, a missing video track is intended.
+    """
+    for kind, streams in (("video", videos(container)), ("audio", [*container.streams.audio])):
+        left_out = [one for one in streams if one.index not in kept]
+        if left_out and len(left_out) < len(streams):
+            yield f"The recording has {len(streams)} {kind} tracks; the new file has only the first one."
+        elif left_out and (video or kind == "audio"):
+            yield f"The {kind} track has no data that can be decoded; the new file has no {kind}."
+    others = {
+        "cover image": [one for one in container.streams.video if is_cover(one) and one.index not in kept],
+        "subtitle track": container.streams.subtitles,
+        "data track": container.streams.data,
+        "attachment": container.streams.attachments,
+    }
+    for kind, found in others.items():
+        if found:
+            what = f"a {kind}" if len(found) == 1 else f"{len(found)} {kind}s"
+            yield f"The recording has {what}{_named(found)}; the new file does not."
+
+
+def _named(streams: Collection[Stream]) -> str:
+    names = [name for one in streams if (name := one.metadata.get("filename") or one.metadata.get("title"))]
+    return f" ({_listed(names)})" if names else ""
+
+
+def properties_left_out(source: Path, finished: Path) -> Iterator[str]:
+    """Yield a sentence for each property of the recording that the new file does not have, by reading both files."""
+    with open_media(source) as before, open_media(finished) as after:
+        if missing := _missing(before.metadata, after.metadata):
+            yield f"The new file does not have this metadata of the recording: {_listed(missing)}."
+        if len(before.chapters()) != len(after.chapters()):
+            yield f"The recording has {len(before.chapters())} chapters; the new file has {len(after.chapters())}."
+        for kind in ("video", "audio"):
+            old, new = (_first(container, kind) for container in (before, after))
+            if old and new and (missing := _missing(old.metadata, new.metadata)):
+                yield f"The new file's {kind} track does not have this metadata: {_listed(missing)}."
+        shapes = [_geometry(container, path) for container, path in ((before, source), (after, finished))]
+    if None not in shapes and shapes[0] != shapes[1]:
+        yield "The format can't store the video's rotation, flip or aspect ratio, so the video looks different."
+
+
+def _first(container: InputContainer, kind: str) -> VideoStream | AudioStream | None:
+    streams: list[Any] = videos(container) if kind == "video" else [*container.streams.audio]
+    return streams[0] if streams else None
+
+
+def _geometry(container: InputContainer, path: Path) -> tuple[Any, ...] | None:
+    """Return how the video is shown, as the new file's even size does not change it noticeably."""
+    stream = next(iter(videos(container)), None)
+    frame: Any = first_frame(path, stream.index) if stream else None
+    if stream is None or frame is None:
+        return None
+    geometry = Geometry.of(frame, stream)
+    return geometry.turn or (), geometry.aspect
+
+
+def own_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    """Return the metadata without the entries that describe the file itself."""
+    return {
+        name: value
+        for name, value in metadata.items()
+        if value not in _UNKNOWN
+        and name.lower().split("-")[0] not in _OF_THE_FILE
+        and not name.lower().startswith(_STATISTICS)
+    }
+
+
+def _missing(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    found = {name.lower(): value for name, value in after.items()}
+    return [name for name, value in own_metadata(before).items() if found.get(name.lower()) != value]
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(printable(name)[:_LONGEST_NAME] for name in names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,73 @@
+"""Give files their final names without overwriting anything, on file systems with and without hard links."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def partial_path(folder: Path) -> Path:
+    """Return the path of a new hidden file in ``folder``, for content that is not complete yet.
+
+    The name does not contain the final name, which may already have the maximum length.
+    """
+    return folder / f".harness-{secrets.token_hex(4)}.partial"
+
+
+def link(source: Path, target: Path) -> bool:
+    """Create a hard link, and return whether that was possible.
+
+    FAT, some network disks and some containers do not support hard links, and they report this with different errors.
+
+    Raises FileExistsError if the target exists.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def move(partial: Path, target: Path) -> None:
+    """Give a complete file its final name; both paths must be on the same file system.
+
+    The target never contains only a part of the file. Without hard links, it is empty for a moment.
+
+    Raises FileExistsError if the target exists, even if it was created a moment ago, and OSError if the file can't be
+    renamed.
+    """
+    if link(partial, target):
+        partial.unlink()
+        return
+    # Of two processes that create the same file, O_EXCL lets only one succeed. It does not follow links.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+    try:
+        partial.replace(target)
+    except BaseException:
+        # An interrupt can arrive after the file has been renamed.
+        if os.path.lexists(partial):
+            target.unlink()
+        raise
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Create a hard link to a file, or a copy if the disk does not support hard links.
+
+    Raises FileExistsError if the target exists, and OSError if the file can't be copied. In both cases, nothing is left
+    behind.
+    """
+    if link(source, target):
+        return
+    partial = partial_path(target.parent)
+    try:
+        shutil.copyfile(source, partial)
+        move(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
