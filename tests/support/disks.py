@@ -1,8 +1,9 @@
-"""Small in-memory disks that tests can safely fill up; only root can mount them."""
+"""Small disks that tests can safely fill up, and one without hard links; only root can mount them."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from itertools import count
 from typing import TYPE_CHECKING
@@ -27,6 +28,30 @@ def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextlib.contextmanager
+def exfat_disk(folder: Path) -> Iterator[Path]:
+    """Mount a disk without hard links at ``folder / "disk"``, and unmount it afterwards."""
+    if not (shutil.which("mkfs.exfat") and shutil.which("mount.exfat-fuse")):
+        pytest.skip("A disk without hard links needs mkfs.exfat and mount.exfat-fuse.")
+    image, disk = folder / "image", folder / "disk"
+    with image.open("wb") as file:
+        file.truncate(16_000_000)
+    disk.mkdir()
+    subprocess.run(["mkfs.exfat", image], check=True, capture_output=True)
+    loop = subprocess.run(["losetup", "--find", "--show", image], check=False, capture_output=True, text=True)
+    if loop.returncode:
+        pytest.skip(f"Mounting a disk needs root: {loop.stderr.strip()}")
+    device = loop.stdout.strip()
+    try:
+        subprocess.run(["mount.exfat-fuse", device, disk], check=True, capture_output=True)
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", "--lazy", disk], check=True)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def use_up_inodes(disk: Path, *, leave: int) -> Path:

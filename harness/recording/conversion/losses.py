@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Metadata that describes the file itself, and that every muxer writes anew.
 _OF_THE_FILE: Final = frozenset(
     {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name", "vendor_id"}
-    | {"bps", "number_of_bytes", "number_of_frames", "alpha_mode", "rotate"}
+    | {"bps", "number_of_bytes", "number_of_frames", "alpha_mode", "rotate", "software"}
 )
 _STATISTICS: Final = "_statistics_"
 # Values that mean that something is not known.
@@ -78,8 +78,8 @@ def tracks_left_out(container: InputContainer, kept: Collection[int], *, video: 
     }
     for kind, found in others.items():
         if found:
-            what = f"a {kind}" if len(found) == 1 else f"{len(found)} {kind}s"
-            yield f"The recording has {what}{_named(found)}; the new file does not."
+            what = f"one {kind}" if len(found) == 1 else f"{len(found)} {kind}s"
+            yield f"The recording has {what}{_named(found)}; the new file has none."
 
 
 def _named(streams: Collection[Stream]) -> str:
@@ -87,8 +87,11 @@ def _named(streams: Collection[Stream]) -> str:
     return f" ({_listed(names)})" if names else ""
 
 
-def properties_left_out(source: Path, finished: Path) -> Iterator[str]:
-    """Yield a sentence for each property of the recording that the new file does not have, by reading both files."""
+def properties_left_out(source: Path, finished: Path, *, copied: bool) -> Iterator[str]:
+    """Yield a sentence for each property of the recording that the new file does not have, by reading both files.
+
+    ``copied`` means that the frames were not turned, so both files must store how they are shown.
+    """
     with open_media(source) as before, open_media(finished) as after:
         if missing := _missing(before.metadata, after.metadata):
             yield f"The new file does not have this metadata of the recording: {_listed(missing)}."
@@ -98,9 +101,12 @@ def properties_left_out(source: Path, finished: Path) -> Iterator[str]:
             old, new = (_first(container, kind) for container in (before, after))
             if old and new and (missing := _missing(old.metadata, new.metadata)):
                 yield f"The new file's {kind} track does not have this metadata: {_listed(missing)}."
-        shapes = [_geometry(container, path) for container, path in ((before, source), (after, finished))]
-    if None not in shapes and shapes[0] != shapes[1]:
-        yield "The format can't store the video's rotation, flip or aspect ratio, so the video looks different."
+        shapes = [_shape(container, path) for container, path in ((before, source), (after, finished)) if copied]
+    if shapes and shapes[0] != shapes[1]:
+        yield (
+            "The new file does not store the video's rotation, flip or aspect ratio, so players show it differently; "
+            "--to mp4 keeps them."
+        )
 
 
 def _first(container: InputContainer, kind: str) -> VideoStream | AudioStream | None:
@@ -108,14 +114,14 @@ def _first(container: InputContainer, kind: str) -> VideoStream | AudioStream | 
     return streams[0] if streams else None
 
 
-def _geometry(container: InputContainer, path: Path) -> tuple[Any, ...] | None:
-    """Return how the video is shown, as the new file's even size does not change it noticeably."""
+def _shape(container: InputContainer, path: Path) -> tuple[Any, ...] | None:
+    """Return how a file's video is turned, and the aspect ratio of its pixels."""
     stream = next(iter(videos(container)), None)
     frame: Any = first_frame(path, stream.index) if stream else None
     if stream is None or frame is None:
         return None
     geometry = Geometry.of(frame, stream)
-    return geometry.turn or (), geometry.aspect
+    return geometry.turn, geometry.aspect
 
 
 def own_metadata(metadata: dict[str, str]) -> dict[str, str]:

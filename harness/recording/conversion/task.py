@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
 from harness.recording.conversion.audio import AudioEncoder
 from harness.recording.conversion.formats import FORMATS, Format
@@ -19,7 +20,7 @@ from harness.recording.conversion.losses import (
     tracks_left_out,
     videos,
 )
-from harness.recording.conversion.video import VideoEncoder
+from harness.recording.conversion.video import ALPHA, VideoEncoder
 from harness.recording.files.formats import open_media
 from harness.recording.isolation.task_process import LONGEST_WARNING, Message
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
-    from av.video.stream import VideoStream
 
 _MILLISECOND: Final = Fraction(1, 1000)
 # Largest absolute value of the time in a progress message, in seconds.
@@ -48,7 +48,7 @@ def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
         av.open(str(partial), mode="w", format=to.muxer, options=to.options) as output,
     ):
         conversion.write(container, output)
-    for warning in properties_left_out(source, partial):
+    for warning in properties_left_out(source, partial, copied=to.copies):
         conversion.warn(warning)
 
 
@@ -89,8 +89,13 @@ class _Conversion:
         """Copy the packets into a different container."""
         streams = {}
         for stream in (*videos(container), *container.streams.audio):
-            streams[stream.index] = output.add_stream_from_template(stream, opaque=True)
-            streams[stream.index].metadata.update(own_metadata(stream.metadata))
+            new = streams[stream.index] = output.add_stream_from_template(stream, opaque=True)
+            new.metadata.update(own_metadata(stream.metadata))
+            if isinstance(stream, VideoStream):
+                # The aspect ratio in the container's header is not a property of the codec.
+                new.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
+                if transparent := stream.metadata.get(ALPHA):
+                    new.metadata[ALPHA] = transparent
         for warning in tracks_left_out(container, streams, video=True):
             self.warn(warning)
         untimed = 0

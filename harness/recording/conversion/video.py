@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # These settings combine good quality and high speed. Synthetic participants' markers survive at much lower quality.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
 _PIXELS: Final = "yuv420p"
+# Name of the stream's metadata that is "1" if the packets have transparency as additional data.
+ALPHA: Final = "alpha_mode"
 _DEFAULT_RATE: Final = Fraction(30)
 # The finest time base that the encoder and the MP4 track use, in units per second.
 _FINEST: Final = 1_000_000
@@ -137,15 +139,13 @@ class VideoEncoder:
 
     def _report_losses(self, first: VideoFrame) -> None:
         components = first.format.components
-        if any(one.is_alpha for one in components) or self._source.metadata.get("alpha_mode") == "1":
+        if any(one.is_alpha for one in components) or self._source.metadata.get(ALPHA) == "1":
             self._warn("The video is transparent; the new file has no transparency.")
-        bits = max(one.bits for one in components)
+        if (bits := max(one.bits for one in components)) > _BITS:
+            self._warn(f"The video has {bits} bits per color component; the new file has {_BITS}.")
         chroma = max(first.format.chroma_width(_LUMA), first.format.chroma_height(_LUMA))
-        if bits > _BITS or (len(components) >= _COLORS and chroma > _LUMA // 2):
-            self._warn(
-                f"The video's pixel format is {first.format.name}; the new file's is {_PIXELS}, with 8 bits per "
-                "component and half the color resolution in both directions."
-            )
+        if len(components) >= _COLORS and chroma > _LUMA // 2:
+            self._warn(f"The video's pixel format is {first.format.name}; the new file has half the color resolution.")
         width, height, _ = self._geometry.upright
         if self._size != (width, height):
             self._warn(
