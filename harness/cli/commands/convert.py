@@ -34,8 +34,8 @@ def convert(
         typer.Option(
             envvar="HARNESS_TO",
             help=(
-                "Format of the new file: H.264 and AAC (mp4, mov), the same packets in Matroska (mkv), or only the audio "
-                "(m4a, wav). By default, the suffix of --output decides, or else mp4."
+                "Format of the new file: H.264 and AAC (mp4, mov), the same packets in Matroska (mkv), or only the "
+                "audio (m4a, wav). By default, the suffix of --output decides, or else mp4."
             ),
         ),
     ] = None,

@@ -64,9 +64,7 @@ class AudioEncoder:
         self._broken = 0
         self._output = output
         self._layout = first.layout.name
-        self._stream = cast(
-            "AudioStream", output.add_stream(to.audio_codec, rate=_SAMPLE_RATE, layout=self._layout)
-        )
+        self._stream = cast("AudioStream", output.add_stream(to.audio_codec, rate=_SAMPLE_RATE, layout=self._layout))
         if to.audio_codec == "aac":
             self._stream.bit_rate = _BITRATE
         self._parameters = _parameters(first)
@@ -201,8 +199,8 @@ def _silence(start: float, end: float, pauses: Sequence[Interval]) -> str:
     )
     if paused:
         return (
-            f"The recording pauses for {end - start:.2f} s at {start:.2f} s; the new file has silence, and shows the last "
-            "frame."
+            f"The recording pauses for {end - start:.2f} s at {start:.2f} s; the new file has silence, and the last "
+            "frame is shown."
         )
     return f"The audio has a gap of {end - start:.2f} s at {start:.2f} s; it was filled with silence."
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from harness.errors import ConfigError
 from harness.recording.config import Target
@@ -45,7 +45,7 @@ FORMATS: Final[dict[Target, Format]] = {
 def target_of(output: Path | None) -> Target:
     """Return the format that a file's suffix stands for; other suffixes, and None, stand for MP4."""
     suffix = output.suffix.lower().removeprefix(".") if output else ""
-    return cast("Target", suffix) if suffix in FORMATS else DEFAULT
+    return next((to for to in FORMATS if to == suffix), DEFAULT)
 
 
 def check_suffix(output: Path, to: Target) -> None:

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.stream import Stream
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 # Metadata that describes the file itself, and that every muxer writes anew.
@@ -44,8 +42,8 @@ def videos(container: InputContainer) -> list[VideoStream]:
     return [stream for stream in container.streams.video if not is_cover(stream)]
 
 
-def first_frame(source: Path, index: int) -> VideoFrame | AudioFrame | None:
-    """Return the first frame of a stream that can be decoded, or None."""
+def first_frame(source: Path, index: int) -> Any:
+    """Return the first video or audio frame of a stream that can be decoded, or None."""
     with open_media(source) as container:
         for packet in container.demux(container.streams[index]):
             try:
@@ -55,7 +53,7 @@ def first_frame(source: Path, index: int) -> VideoFrame | AudioFrame | None:
             except FFmpegError:
                 continue
             if frames:
-                return frames[0]  # type: ignore[return-value]
+                return frames[0]
     return None
 
 
@@ -117,7 +115,7 @@ def _first(container: InputContainer, kind: str) -> VideoStream | AudioStream | 
 def _shape(container: InputContainer, path: Path) -> tuple[Any, ...] | None:
     """Return how a file's video is turned, and the aspect ratio of its pixels."""
     stream = next(iter(videos(container)), None)
-    frame: Any = first_frame(path, stream.index) if stream else None
+    frame = first_frame(path, stream.index) if stream else None
     if stream is None or frame is None:
         return None
     geometry = Geometry.of(frame, stream)

@@ -20,12 +20,12 @@ from harness.recording.conversion.losses import (
     tracks_left_out,
     videos,
 )
-from harness.recording.conversion.video import ALPHA, VideoEncoder
+from harness.recording.conversion.video import VideoEncoder, alpha_mode
 from harness.recording.files.formats import open_media
 from harness.recording.isolation.task_process import LONGEST_WARNING, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _MILLISECOND: Final = Fraction(1, 1000)
 # Largest absolute value of the time in a progress message, in seconds.
 _LARGEST_TIME: Final = 1e12
+_TRANSPORT_STREAM: Final = "mpegts"
 
 
 def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
@@ -87,21 +88,14 @@ class _Conversion:
 
     def _copy(self, container: InputContainer, output: OutputContainer) -> None:
         """Copy the packets into a different container."""
-        streams = {}
-        for stream in (*videos(container), *container.streams.audio):
-            new = streams[stream.index] = output.add_stream_from_template(stream, opaque=True)
-            new.metadata.update(own_metadata(stream.metadata))
-            if isinstance(stream, VideoStream):
-                # The aspect ratio in the container's header is not a property of the codec.
-                new.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
-                if transparent := stream.metadata.get(ALPHA):
-                    new.metadata[ALPHA] = transparent
+        tracks: list[VideoStream | AudioStream] = [*videos(container), *container.streams.audio]
+        streams = {one.index: _copied_stream(one, output) for one in tracks}
         for warning in tracks_left_out(container, streams, video=True):
             self.warn(warning)
         untimed = 0
         hidden = 0.0
-        for packet in container.demux():
-            if packet.stream.index not in streams or not packet.size:
+        for packet in _packets(container, list(streams)):
+            if not packet.size:
                 continue
             if packet.pts is None:
                 untimed += 1
@@ -134,7 +128,7 @@ class _Conversion:
         audio_encoder = AudioEncoder(audio, samples, output, self._to, self.warn) if audio and samples else None
         for old, new in zip(kept, output.streams, strict=True):
             new.metadata.update(own_metadata(container.streams[old].metadata))
-        for packet in container.demux([container.streams[index] for index in kept]):
+        for packet in _packets(container, kept):
             if packet.pts is not None:
                 self._report_progress(packet)
             if video_encoder and packet.stream is video:
@@ -149,3 +143,27 @@ class _Conversion:
     def _report_progress(self, packet: Packet[Any]) -> None:
         at = float((packet.pts or 0) * (packet.time_base or _MILLISECOND))
         self._send(Message(kind="at", at=max(-_LARGEST_TIME, min(_LARGEST_TIME, at))))
+
+
+def _copied_stream(stream: VideoStream | AudioStream, output: OutputContainer) -> VideoStream | AudioStream:
+    """Add a stream for the same packets to the new file."""
+    new = output.add_stream_from_template(stream, opaque=True)
+    new.metadata.update(own_metadata(stream.metadata))
+    if isinstance(stream, VideoStream):
+        new.metadata.update(alpha_mode(stream))
+    return new
+
+
+def _packets(container: InputContainer, kept: list[int]) -> Iterator[Packet[Any]]:
+    """Yield the packets of the streams with these indexes; the times of a transport stream begin at zero.
+
+    The clock of a transport stream can begin anywhere. In all other formats, a recording that begins late is kept as it
+    is.
+    """
+    origin = Fraction(container.start_time or 0, 1_000_000) if container.format.name == _TRANSPORT_STREAM else 0
+    for packet in container.demux([container.streams[index] for index in kept]):
+        if origin and packet.time_base:
+            shift = round(origin / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+        yield packet

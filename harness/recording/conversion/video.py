@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 from av.error import FFmpegError
@@ -14,7 +14,6 @@ from av.filter import Graph
 from av.sidedata.sidedata import Type as SideData
 
 from harness.recording.files.formats import decoder_threads
-from harness.recording.timeline import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,11 +23,13 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+    from harness.recording.timeline import Interval
+
 # These settings combine good quality and high speed. Synthetic participants' markers survive at much lower quality.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
 _PIXELS: Final = "yuv420p"
 # Name of the stream's metadata that is "1" if the packets have transparency as additional data.
-ALPHA: Final = "alpha_mode"
+_ALPHA: Final = "alpha_mode"
 _DEFAULT_RATE: Final = Fraction(30)
 # The finest time base that the encoder and the MP4 track use, in units per second.
 _FINEST: Final = 1_000_000
@@ -55,7 +56,7 @@ _TURNS: Final[dict[tuple[int, int, int, int], tuple[str, ...]]] = {
     (0, -1, 1, 0): ("transpose", "vflip"),
     (0, -1, -1, 0): ("transpose", "hflip", "vflip"),
 }
-_TRANSPOSE: Final = "cclock_flip"
+_TURN_OPTIONS: Final = {"transpose": "cclock_flip"}
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,19 @@ class Geometry:
 
 
 def _turn(frame: VideoFrame) -> tuple[str, ...] | None:
-    matrix = next((bytes(one) for one in frame.side_data if one.type is SideData.DISPLAYMATRIX), None)
+    found: list[Any] = list(frame.side_data)
+    matrix = next((bytes(one) for one in found if one.type is SideData.DISPLAYMATRIX), None)
     if matrix is None or len(matrix) < _MATRIX.size:
         return ()
     a, b, _, c, d, *_ = _MATRIX.unpack_from(matrix)
     if any(value % _ONE for value in (a, b, c, d)):
         return None
     return _TURNS.get((a // _ONE, b // _ONE, c // _ONE, d // _ONE))
+
+
+def alpha_mode(stream: VideoStream) -> dict[str, str]:
+    """Return the metadata of a stream whose packets have transparency as additional data; empty for other streams."""
+    return {name.lower(): value for name, value in stream.metadata.items() if name.lower() == _ALPHA and value == "1"}
 
 
 class VideoEncoder:
@@ -139,7 +146,7 @@ class VideoEncoder:
 
     def _report_losses(self, first: VideoFrame) -> None:
         components = first.format.components
-        if any(one.is_alpha for one in components) or self._source.metadata.get(ALPHA) == "1":
+        if any(one.is_alpha for one in components) or alpha_mode(self._source):
             self._warn("The video is transparent; the new file has no transparency.")
         if (bits := max(one.bits for one in components)) > _BITS:
             self._warn(f"The video has {bits} bits per color component; the new file has {_BITS}.")
@@ -150,7 +157,7 @@ class VideoEncoder:
         if self._size != (width, height):
             self._warn(
                 f"The frames have {width}x{height} pixels; H.264 needs even sizes, so the new file has "
-                f"{self._size[0]}x{self._size[1]}, with the last column or row repeated."
+                f"{self._size[0]}x{self._size[1]}, with one column or row repeated."
             )
         if self._geometry.turn is None:
             self._warn("The display matrix is not a multiple of a right angle; the frames were not turned.")
@@ -184,7 +191,9 @@ class VideoEncoder:
         """Encode the frames that the encoder still holds, and report what was left out."""
         self._mux(None)
         if self._broken:
-            self._warn(f"{_packets(self._broken)} of the video can't be decoded; the new file does not have their frames.")
+            self._warn(
+                f"{_packets(self._broken)} of the video can't be decoded; the new file does not have their frames."
+            )
         if self._out_of_order:
             self._warn(
                 f"{self._out_of_order} frames were left out, because they are not later than the frames before them."
@@ -217,7 +226,7 @@ class VideoEncoder:
             # Let the encoder choose the keyframes.
             frame.pict_type = av.video.frame.PictureType.NONE
             if frame.pts is not None and frame.time_base not in {None, self._time_base}:
-                frame.pts = round(frame.pts * cast("Fraction", frame.time_base) / self._time_base)
+                frame.pts = round(frame.pts * frame.time_base / self._time_base)
             frame.time_base = self._time_base
         for packet in self._stream.encode(frame):
             packet.duration = packet.duration or self._step
@@ -236,10 +245,8 @@ class VideoEncoder:
                 f"range={int(frame.color_range)}",
             )
         ]
-        for name in self._geometry.turn or ():
-            chain.append(graph.add(name, _TRANSPOSE if name == "transpose" else None))
-        for name, options in self._fitting(frame):
-            chain.append(graph.add(name, options))
+        chain += [graph.add(name, _TURN_OPTIONS.get(name)) for name in self._geometry.turn or ()]
+        chain += [graph.add(name, options) for name, options in self._fitting(frame)]
         chain += [graph.add("format", f"pix_fmts={_PIXELS}"), graph.add("buffersink")]
         for left, right in pairwise(chain):
             left.link_to(right)
@@ -254,8 +261,8 @@ class VideoEncoder:
             yield "scale", "out_color_matrix=bt709:out_range=tv"
         if aspect == self._aspect and (width + width % 2, height + height % 2) == self._size:
             if (width, height) != self._size:
-                yield "pad", f"{wide}:{high}:0:0"
-                yield "fillborders", f"right={wide - width}:bottom={high - height}:mode=smear"
+                yield "scale", f"{wide}:{high}:flags=neighbor"
+                yield "setsar", str(self._aspect)
             return
         # A frame with a different size or shape is shown completely, with black borders.
         shape = Fraction(width, height) * aspect / self._aspect

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 _COLORS: Final = {"R": (255, 0, 0), "G": (0, 255, 0), "B": (0, 0, 255), "Y": (255, 255, 0)}
 # The two-by-two matrices of MP4 track headers, by rotation (clockwise, in degrees) and flip.
 _MATRICES: Final = {
+    (0, False): (1, 0, 0, 1),
+    (0, True): (-1, 0, 0, 1),
     (90, False): (0, 1, -1, 0),
+    (90, True): (0, 1, 1, 0),
     (180, False): (-1, 0, 0, -1),
+    (180, True): (1, 0, 0, -1),
+    (270, False): (0, -1, 1, 0),
     (270, True): (0, -1, -1, 0),
 }
 

@@ -1,19 +1,27 @@
 """Converting a recording to MP4, Matroska or WAV preserves its content."""
 
 import os
+import signal
+import struct
 from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 
-from harness import ConfigError, verify
+from harness import ConfigError, DiskFullError, verify
 from harness.recording.config import Target
 from harness.recording.conversion.convert import convert
+from harness.recording.conversion.formats import target_of
 from harness.recording.conversion.task import length
 from harness.recording.files.names import manifest_of
+from tests.support.disks import mounted_disk
 from tests.support.media.recording_file import write_media, write_recording
 from tests.support.media.scene import Scene, participants, with_participant
+from tests.support.media.tracks import AudioTrack, VideoTrack, write_tracks
+from tests.support.processes import still_running
+from tests.support.program import running_harness, wait_until
 
 pytestmark = pytest.mark.parallel
 
@@ -226,3 +234,102 @@ def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: Ta
     converted = convert(path, to)
 
     assert 1.0 == pytest.approx(length(converted), abs=0.1)
+
+
+def atoms(path: Path) -> list[str]:
+    """Return the types of an MP4 file's top-level atoms, in the file's order."""
+    found = []
+    with path.open("rb") as file:
+        while header := file.read(8):
+            size, kind = struct.unpack(">I4s", header)
+            if size == 1:
+                (size,) = struct.unpack(">Q", file.read(8))
+                file.seek(-8, os.SEEK_CUR)
+            found.append(kind.decode())
+            file.seek(size - 8, os.SEEK_CUR)
+    return found
+
+
+@pytest.mark.parametrize("to", ["mp4", "mov", "m4a"])
+def test_index_is_at_the_beginning(tmp_path: Path, to: Target) -> None:
+    """The index ("moov") precedes the media data ("mdat"), so a player can begin before it has the whole file."""
+    source = write_tracks(tmp_path / "take.webm", VideoTrack(), AudioTrack())
+
+    found = atoms(convert(source, to))
+
+    assert found.index("moov") < found.index("mdat")
+    assert 1 == found.count("mdat")
+
+
+@pytest.mark.parametrize(
+    ("to", "name", "advice"),
+    [
+        ("mp4", "take.wav", "use --to wav, or a name that ends with .mp4"),
+        ("wav", "take.MP4", "use --to mp4, or a name that ends with .wav"),
+        ("mkv", "copy.webm", "use the suffix .mkv"),
+    ],
+)
+def test_name_for_another_format_is_refused(tmp_path: Path, to: Target, name: str, advice: str) -> None:
+    """If the new file's suffix stands for another format, the error explains what to do."""
+    source = write_tracks(tmp_path / "source.webm", AudioTrack())
+
+    with pytest.raises(ConfigError, match=advice):
+        convert(source, to, tmp_path / name)
+
+    assert [source] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "to"), [("a.wav", "wav"), ("a.M4A", "m4a"), ("a.video", "mp4"), (None, "mp4")])
+def test_format_follows_from_the_name(name: str | None, to: Target) -> None:
+    """Without an explicit format, the suffix of the new file decides, or else the format is MP4."""
+    assert to == target_of(Path(name) if name else None)
+
+
+def test_longest_possible_name_is_accepted(tmp_path: Path) -> None:
+    """The temporary file does not need a longer name than the new file."""
+    source = write_tracks(tmp_path / "source.webm", AudioTrack())
+
+    path = convert(source, "wav", tmp_path / f"{'a' * 251}.wav")
+
+    assert path.stat().st_size > 90_000
+
+
+def test_file_that_appears_during_the_conversion_is_not_overwritten(tmp_path: Path) -> None:
+    """If another program creates the output file in the meantime, that file stays as it is."""
+    source, target = write_tracks(tmp_path / "source.webm", AudioTrack()), tmp_path / "source.wav"
+
+    with pytest.raises(ConfigError, match="already exists and will not be overwritten"):
+        convert(source, "wav", on_progress=lambda _: target.write_text("mine"))
+
+    assert "mine" == target.read_text()
+    assert {source, target} == set(tmp_path.iterdir())
+
+
+def test_full_disk_gives_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """If the disk becomes full, the error names the new file, and the partial file is removed."""
+    source = write_tracks(tmp_path / "source.webm", AudioTrack(seconds=20))
+
+    with mounted_disk(tmp_path / "disk", "size=1M") as disk:
+        with pytest.raises(DiskFullError, match=r"No space for .*new.wav: the disk is full") as caught:
+            convert(source, "wav", disk / "new.wav")
+        assert [] == list(disk.iterdir())
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_command_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    """If a signal ends the command, neither the new file nor a partial file remains."""
+    source = write_tracks(tmp_path / "source.webm", AudioTrack(seconds=600))
+
+    with running_harness("convert", str(source), "--to", "m4a", folder=tmp_path) as process:
+        wait_until(lambda: any(path.stat().st_size > 10_000 for path in tmp_path.glob(".*.partial")), process)
+        children = psutil.Process(process.pid).children()
+        process.send_signal(number)
+        process.wait(60)
+        complaints = process.stderr.read() if process.stderr else ""
+
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in complaints
+    assert [] == still_running(children, within=30)
+    assert [source] == list(tmp_path.iterdir())
