@@ -15,7 +15,10 @@ FOLDER = ROOT / "build" / "coverage"
 PAGE = FOLDER / "page.lcov"
 # Files whose code mostly runs in confined processes, which can't write coverage data (see tests/README.md).
 CONFINED = (
-    "recording/convert.py",
+    "recording/conversion/audio.py",
+    "recording/conversion/losses.py",
+    "recording/conversion/task.py",
+    "recording/conversion/video.py",
     "recording/isolation/child.py",
     "recording/isolation/task_process.py",
     "verification/isolation/worker.py",

@@ -127,7 +127,7 @@ class AudioEncoder:
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (
-                f"its audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s of "
+                f"the audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s of "
                 "silence can be inserted; use --to mkv, which keeps all timestamps"
             )
             raise ValueError(message)

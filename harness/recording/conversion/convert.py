@@ -95,7 +95,7 @@ def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> 
         case Failure(kind="system", number=int() as number, message=refusal):
             return _not_written(target, OSError(number, refusal))
         case Failure(kind="memory"):
-            reason = f"it needs more than {MEMORY / 1e9:g} GB of memory"
+            reason = f"the conversion needs more than {MEMORY / 1e9:g} GB of memory"
         case Failure(kind="fault", message=fault):
             reason = f"this is a bug in the harness ({fault})"
     return ConfigError(f"{source} can't be converted to {to}: {reason}.")

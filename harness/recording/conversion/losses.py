@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-# Metadata that describes the file itself, and that every muxer writes anew.
+# Metadata that describes the file itself, and that every muxer writes itself.
 _OF_THE_FILE: Final = frozenset(
     {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name", "vendor_id"}
     | {"bps", "number_of_bytes", "number_of_frames", "alpha_mode", "rotate", "software"}

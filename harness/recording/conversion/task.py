@@ -120,7 +120,8 @@ class _Conversion:
         pictures = first_frame(self._source, video.index) if video else None
         samples = first_frame(self._source, audio.index) if audio else None
         if pictures is None and samples is None:
-            raise ValueError("it has no audio and no video" if self._to.video else "it has no audio")
+            message = "the recording has no audio and no video" if self._to.video else "the recording has no audio"
+            raise ValueError(message)
         kept = [one.index for one, first in ((video, pictures), (audio, samples)) if one and first]
         for warning in tracks_left_out(container, kept, video=self._to.video):
             self.warn(warning)

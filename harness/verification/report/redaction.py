@@ -24,7 +24,7 @@ _NAMES: Final = frozenset({"participant", "name"})
 # Manifest keys whose values are strings that may contain participants' names.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
-_SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
+_SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mov", ".mkv", ".wav", ".json"})
 # Matches network addresses and absolute paths, in which folder names may contain spaces.
 _LOCATIONS: Final = re.compile(
     r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",

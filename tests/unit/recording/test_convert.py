@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parallel
 SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, seconds=4.0)
 
 
-@pytest.mark.parametrize("to", ["mp4", "mkv"])
+@pytest.mark.parametrize("to", ["mp4", "mov", "mkv"])
 def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
     """A converted file passes the participant, timing and smoothness checks against the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
@@ -81,6 +81,14 @@ def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
     converted = convert(tmp_path / "take.webm", "mkv")
 
     assert packets(tmp_path / "take.webm") == packets(converted)
+
+
+@pytest.mark.parametrize("to", ["m4a", "wav"])
+def test_audio_file_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
+    """A file with only the audio does not fail because the recording also has video."""
+    recording = write_recording(tmp_path / "take.webm", SCENE)
+
+    verify(convert(recording.path, to)).raise_for_failures()
 
 
 def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
