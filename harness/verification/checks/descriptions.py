@@ -53,8 +53,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             (
                 "The file does not match the manifest: a track is missing, the codec is wrong, or an audio-only "
-                "recording contains video. A converted file may have different codecs, and a `.wav` or `.m4a` file has no "
-                "video."
+                "recording contains video. A converted file may have different codecs, and a `.wav` or `.m4a` file has "
+                "no video."
             ),
         ),
         warns=(
