@@ -122,7 +122,7 @@ def _required_tracks(evidence: Evidence) -> Iterator[_Problem]:
     if evidence.manifest is None:
         return
     recording = evidence.manifest.recording
-    audio_only = evidence.converted and evidence.path.suffix.lower() == ".wav"
+    audio_only = evidence.converted and evidence.path.suffix.lower() in {".wav", ".m4a"}
     if recording.type == "video" and video is None and not audio_only:
         yield _Problem("video", "none", f"{name} contains no video, although video was recorded.")
     if recording.type == "audio" and video is not None:
