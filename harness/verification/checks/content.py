@@ -30,8 +30,8 @@ def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield from limited(sorted(wrong, key=lambda finding: finding.at or (0.0, 0.0)))
         if not measured.samples:
             text = (
-                f"The video below {one.name}'s strip could not be compared with the synthetic video. Watch the recording "
-                "yourself, or record for longer."
+                f"The video below {one.name}'s strip could not be compared with the synthetic video. Watch the "
+                "recording yourself, or record for longer."
             )
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
         elif not wrong:

@@ -266,14 +266,14 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         needs="The check needs markers in the video.",
     ),
     "content": CheckDescription(
-        measures="The check compares the video below each participant's strip with what the synthetic camera paints for "
-        "this marker and counter, up to ten times per second. In video without markers, the check looks for intervals "
-        "in which the video is still, black or partly blank.",
+        measures="The check compares the video below each participant's strip with what the synthetic camera paints "
+        "for this marker and counter, up to ten times per second. In video without markers, the check looks for "
+        "intervals in which the video is still, black or partly blank.",
         fails=(
             (
-                "For longer than `content`, a part of a participant's video is black, has the wrong colors, shows noise "
-                "or another video, or is frozen while the strip continues. The check ignores intervals in which the "
-                "whole video is black or missing."
+                "For longer than `content`, a part of a participant's video is black, has the wrong colors, shows "
+                "noise or another video, or is frozen while the strip continues. The check ignores intervals in which "
+                "the whole video is black or missing."
             ),
         ),
         warns=(

@@ -25,16 +25,19 @@ GRAY: Final = 128
 NAME_ROWS: Final = (0.27, 0.5)
 _BALL_HEIGHT: Final = 1 / 9
 _BALL_LUMA: Final = 170
+# A shared screen is bright, so its ball is dark.
+_SCREEN_BALL_LUMA: Final = 90
 _FLASH_LUMA: Final = 235
 # The ball flashes for this many counts after each chirp of the audio marker begins.
 _FLASH_COUNTS: Final = 4
 # The ball swings from left to right and back in 90 counts, and bounces every 30 counts. With 61 counts per marker, the
-# balls of markers with similar colors are always at least 14 counts apart, as long as the markers differ by less than 32.
+# balls of markers with similar colors are at least 14 counts apart, as long as the markers differ by less than 32.
 SWING_COUNTS: Final = 3 * COUNTS_PER_SECOND
 _BOUNCE_COUNTS: Final = COUNTS_PER_SECOND
 _PHASE_COUNTS: Final = 61
 _WINDOW: Final = (0.06, 0.17, 0.94, 0.92)
 _LINES: Final = 6
+_LINES_LEFT: Final = 0.1
 _TO_YUV: Final = np.array([[66, 129, 25], [-38, -74, 112], [112, -94, -18]]) / 256
 _BLACK_YUV: Final = np.array([16.5, 128.5, 128.5])
 
@@ -57,12 +60,13 @@ def ball_at(marker: int, counter: int, aspect: float) -> Ball:
     width = _BALL_HEIGHT / aspect
     swing = 0.5 - 0.5 * math.cos(2 * math.pi * phase / SWING_COUNTS)
     bounce = abs(math.sin(math.pi * phase / _BOUNCE_COUNTS))
+    luma = _SCREEN_BALL_LUMA if marker >= FIRST_SCREEN else _BALL_LUMA
     return Ball(
         x=0.08 + swing * (0.84 - width) + width / 2,
         y=0.72 - bounce * 0.12 + _BALL_HEIGHT / 2,
         width=width,
         height=_BALL_HEIGHT,
-        luma=_FLASH_LUMA if count % COUNTS_PER_SECOND < _FLASH_COUNTS else _BALL_LUMA,
+        luma=_FLASH_LUMA if count % COUNTS_PER_SECOND < _FLASH_COUNTS else luma,
     )
 
 
@@ -86,8 +90,8 @@ def _desktop(hue: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDAr
     left, top, right, bottom = _WINDOW
     rgb[(x >= left) & (x < right) & (y >= top) & (y < bottom)] = _rgb(0, 0, 97)
     for line in range(_LINES):
-        end, start = 0.1 + 0.5 + 0.3 * abs(math.sin(line * 2.4)), 0.53 + line * 0.06
-        rgb[(x >= 0.1) & (x < end) & (y >= start) & (y < start + 0.02)] = _rgb(hue, 20, 70)
+        end, start = _LINES_LEFT + 0.5 + 0.3 * abs(math.sin(line * 2.4)), 0.53 + line * 0.06
+        rgb[(x >= _LINES_LEFT) & (x < end) & (y >= start) & (y < start + 0.02)] = _rgb(hue, 20, 82)
     return rgb
 
 

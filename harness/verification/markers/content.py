@@ -37,10 +37,12 @@ _CHROMA_ACROSS: Final = np.array([1, 3]) / 4
 # The mixer writes the name into the tile's lower left corner: up to 0.7 of the width, and 14 pixels or 1/11 high.
 _LABEL_WIDTH: Final = 0.74
 _LABEL_PIXELS: Final = 16
+# A codec's blocks are at least this many pixels high, so the strip's bottom block blurs what is below the strip.
+_CODEC_BLOCK: Final = 16
 _LABEL_HEIGHT: Final = 0.12
 # Black has luma 16; the darkest backdrop of all markers has luma 42.
 _DARK: Final = 27
-# Chroma is compared in regions of this many by this many blocks, because a codec may be off by several steps in a block.
+# Chroma is compared in regions of this many by this many blocks, because a codec may be off by several steps in one.
 _REGION: Final = 4
 _FEWEST_BLOCKS: Final = 5
 # Largest differences that are tolerated. At 150 kbps, luma is off by up to 12 and chroma by up to 6. An interpretation
@@ -169,7 +171,8 @@ class _TileSampler:
         self._x, self._y = x.mean(axis=0), y.mean(axis=0)
         self._label_top = 1 - max(_LABEL_HEIGHT, _LABEL_PIXELS / place.height)
         self._label = (self._x < _LABEL_WIDTH) & (self._y + _HIGH / 2 > self._label_top)
-        self._plain = ~self._label & ((self._y < NAME_ROWS[0]) | (self._y > NAME_ROWS[1]))
+        named = (self._y > NAME_ROWS[0]) & (self._y < NAME_ROWS[1])
+        self._plain = ~self._label & ~named & (self._y > 1 / 9 + _CODEC_BLOCK / place.height)
         self._expected: NDArray[np.float32] | None = None
         if marker.full:
             self._expected = backdrop(marker.number, x, y, self._aspect).astype(np.float32)

@@ -85,8 +85,8 @@ class Limits(ReportModel):
     content: float = Field(
         default=0.3,
         ge=0,
-        description="Maximum time that a part of a participant's video may be black, frozen, or have the wrong colors or "
-        "content, in seconds. A shorter fault looks like a flicker, and can result from a single damaged frame.",
+        description="Maximum time that a part of a participant's video may be black, frozen, or have the wrong colors "
+        "or content, in seconds. A shorter fault looks like a flicker, and can result from a single damaged frame.",
     )
     still: float = Field(
         default=2.0,

@@ -81,7 +81,7 @@ def test_markers_from_128_on_are_never_assigned_to_participants(server: Signalin
 
 
 def test_markers_of_members_have_different_tones_while_people_come_and_go(server: SignalingServer) -> None:
-    """Of the markers of up to 16 members, no two are equal modulo 16, although participants join and leave all the time."""
+    """The markers of up to 16 members are different modulo 16, although participants join and leave all the time."""
     random = Random(1)  # noqa: S311 - not a secret
     present: dict[int, int] = {}
     for connection in range(1, 600):

@@ -103,7 +103,8 @@ class Painter {
       width: size,
       height: size,
     };
-    const luma = counter % COUNTS_PER_SECOND < FLASH ? 235 : 170;
+    const usual = this.screen ? 90 : 170;
+    const luma = counter % COUNTS_PER_SECOND < FLASH ? 235 : usual;
     for (let y = 0; y < size; y += 2) {
       const half = Math.sqrt(Math.max(0, (size / 2) ** 2 - (y + 1 - size / 2) ** 2));
       const x = even(size / 2 - half);
@@ -161,7 +162,7 @@ function drawDesktop(context, hue) {
   context.fillRect(0, 0, width, height);
   context.fillStyle = 'hsl(0 0% 97%)';
   context.fillRect(width * 0.06, height * 0.17, width * 0.88, height * 0.75);
-  context.fillStyle = `hsl(${hue} 20% 70%)`;
+  context.fillStyle = `hsl(${hue} 20% 82%)`;
   for (let line = 0; line < 6; line += 1) {
     const wide = 0.5 + 0.3 * Math.abs(Math.sin(line * 2.4));
     context.fillRect(width * 0.1, height * (0.53 + line * 0.06), width * wide, height * 0.02);
