@@ -235,7 +235,7 @@ class _TileSampler:
             squares += (_by_region(error * blocks) / np.maximum(count, 1)) ** 2
         usable = count >= _FEWEST_BLOCKS
         wrong = np.count_nonzero(usable & (squares > _CHROMA_TOLERANCE**2))
-        return wrong > 0 and wrong >= _REGION_SHARE * np.count_nonzero(usable)
+        return bool(wrong > 0 and wrong >= _REGION_SHARE * np.count_nonzero(usable))
 
     def _ball_is_seen(self, flat: NDArray[np.uint8], place: _BallPlace, counter: int) -> bool | None:
         if place.behind is None:
@@ -288,7 +288,7 @@ def _indices(
     rows, stride = plane.shape
     columns = np.clip(((place.x + x * place.width) / shrunk[0]).astype(np.intp), 0, stride - 1)
     lines = np.clip(((place.y + y * place.height) / shrunk[1]).astype(np.intp), 0, rows - 1)
-    return lines * stride + columns
+    return np.asarray(lines * stride + columns)
 
 
 def _mean(points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -298,4 +298,4 @@ def _mean(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _by_region(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     regions = _BLOCKS // _REGION
-    return blocks.reshape(regions, _REGION, regions, _REGION).sum(axis=(1, 3))
+    return np.asarray(blocks.reshape(regions, _REGION, regions, _REGION).sum(axis=(1, 3)))

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from harness.verification.markers.audio_markers import AudioAnalysis
 from harness.verification.markers.audio_signals import CHIRP_LEVEL, SECONDS, SPACINGS, chirp
+from harness.verification.markers.content import ContentTrack
 from harness.verification.markers.marker_reader import MarkerTrack
 from harness.verification.markers.strip import COUNTER_PERIOD
 from harness.verification.measures.av_sync import measure_av_sync
@@ -25,6 +26,8 @@ def track_of(one: PlannedParticipant, seconds: float) -> MarkerTrack:
         counters=(one.counter + frames).astype(np.int32),
         captures_ms=np.round(frames * 1000 / 30).astype(np.int32),
         in_own_tile=np.ones(frames.size, bool),
+        numbers=frames.astype(np.uint32),
+        content=ContentTrack(times=np.zeros(0), faults=np.zeros(0, np.uint8), colors_known=0),
     )
 
 

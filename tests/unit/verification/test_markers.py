@@ -75,7 +75,12 @@ def test_any_marker_is_read_back() -> None:
     """Markers with random values for each field, from the field's whole range, are read back correctly."""
     random = np.random.default_rng(1)
     markers = [
-        Marker(*(int(random.integers(size)) for size in (1 << 8, COUNTER_PERIOD, 1 << 22)), full=bool(number % 2))
+        Marker(
+            number=int(random.integers(1 << 8)),
+            counter=int(random.integers(COUNTER_PERIOD)),
+            capture_ms=int(random.integers(1 << 22)),
+            full=bool(number % 2),
+        )
         for number in range(200)
     ]
     cells = np.where([encode_strip(marker) for marker in markers], BRIGHT, DARK).astype(float)

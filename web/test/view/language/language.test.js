@@ -23,6 +23,7 @@ const NOT_SHOWN = new Set([
   'body, button:disabled',
   'verified passed',
   'verified failed',
+  'verified unverified',
 ]);
 
 /** Returns all text in the view: the strings that are passed to `t`, and all strings that look like sentences. */
