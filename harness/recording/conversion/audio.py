@@ -37,6 +37,10 @@ _TOLERANCE: Final = 0.25
 # Names of lossless codecs begin like this; the samples of other codecs have no fixed number of bits.
 _LOSSLESS: Final = ("pcm_", "flac", "alac", "wavpack")
 _BITS: Final = 16
+# FFmpeg's name for channels without positions is, for example, "2 channels".
+_UNNAMED: Final = " channels"
+# FFmpeg's names for the usual channels, by their number.
+_LAYOUTS: Final = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 class AudioEncoder:
@@ -63,7 +67,7 @@ class AudioEncoder:
         self._gaps: list[Interval] = []
         self._broken = 0
         self._output = output
-        self._layout = first.layout.name
+        self._layout = _named_layout(first)
         self._stream = cast("AudioStream", output.add_stream(to.audio_codec, rate=_SAMPLE_RATE, layout=self._layout))
         if to.audio_codec == "aac":
             self._stream.bit_rate = _BITRATE
@@ -186,6 +190,13 @@ class AudioEncoder:
             left.link_to(right)
         graph.configure()
         return graph
+
+
+def _named_layout(frame: AudioFrame) -> str:
+    """Return FFmpeg's name for a frame's channels; plain WAV files store only the number of channels."""
+    if frame.layout.name.endswith(_UNNAMED):
+        return _LAYOUTS.get(frame.layout.nb_channels, frame.layout.name)
+    return frame.layout.name
 
 
 def _parameters(frame: AudioFrame) -> tuple[str, str, int]:
