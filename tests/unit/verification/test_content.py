@@ -93,7 +93,8 @@ def test_clean_layouts_cause_no_finding(tmp_path: Path, number: int) -> None:
     """Random numbers of participants, markers, counters, sizes, frame rates, codecs and bitrates."""
     random = np.random.default_rng(number)
     count = int(random.integers(1, 10))
-    markers = random.choice(256, count, replace=False)
+    # A participant's marker plus 128 is the marker of the participant's own screen.
+    markers = random.choice(128, count, replace=False) + 128 * random.integers(0, 2, count)
     width, height = [(320, 180), (480, 270), (640, 360), (320, 240), (360, 640)][int(random.integers(5))]
     if count > 4 and width < 480:
         width, height = 480, 270
