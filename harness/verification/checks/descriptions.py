@@ -384,7 +384,6 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             "The video and the audio end more than `duration` apart.",
         ),
-        unverified=("The file has only one track, and nothing states how long it should last.",),
         limits=("duration",),
         needs="The check needs only the file. If there is a manifest, or the caller specifies an expected duration "
         "(`duration`, `--duration`), the check also compares the file's duration with these values.",

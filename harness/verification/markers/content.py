@@ -89,6 +89,9 @@ class ContentTrack:
     colors_known: int
 
 
+NO_CONTENT: Final = ContentTrack(times=np.zeros(0), faults=np.zeros(0, np.uint8), colors_known=0)
+
+
 class ContentReader:
     """Samples the video below the strips that were read."""
 

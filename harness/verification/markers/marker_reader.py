@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.content import ContentReader, ContentTrack
+from harness.verification.markers.content import NO_CONTENT, ContentReader, ContentTrack
 from harness.verification.markers.places import OTHER_SHAPES, WIDE, Place, all_grid_places, fit_into_tile
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD, COUNTS_PER_SECOND, Marker, StripSampler
 
@@ -109,7 +109,8 @@ class MarkerReader:
         times = np.array(self._times)
         content = self._content.finish()
         confirmed = (
-            _confirmed(marker, times, self._found.pop(marker), content[marker]) for marker in sorted(self._found)
+            _confirmed(marker, times, self._found.pop(marker), content.get(marker, NO_CONTENT))
+            for marker in sorted(self._found)
         )
         return {
             found.marker: found

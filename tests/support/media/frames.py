@@ -53,7 +53,7 @@ class FrameRenderer:
             if not within(one.hidden, at):
                 x, y, width, height = self._tiles[index if one.tile is None else one.tile]
                 left, top, wide, high = _fitted(x, y, width, height, one.shape)
-                half = (slice(top // 2, (top + high) // 2), slice(left // 2, (left + wide) // 2))
+                half = (slice(top // 2, top // 2 + high // 2), slice(left // 2, left // 2 + wide // 2))
                 tile = Tile(luma[top : top + high, left : left + wide], chroma[0][half], chroma[1][half])
                 shown = next((start for start, end in one.frozen if start <= at < end), at)
                 self._draw_participant(tile, one, shown)
@@ -119,10 +119,10 @@ def _backdrop_planes(marker: int, width: int, height: int) -> tuple[NDArray[np.u
 
 
 def _fitted(x: int, y: int, width: int, height: int, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return the place of a video with this aspect ratio in a tile: left, top, width and height."""
+    """Return the place of a video with this aspect ratio in a tile: left, top, and an even width and height."""
     across, down = shape
-    fits = width * down <= height * across
-    wide, high = (width, width * down // across) if fits else (height * across // down, height)
+    scale = min(width / across, height / down)
+    wide, high = min(2 * round(scale * across / 2), width), min(2 * round(scale * down / 2), height)
     return x + (width - wide) // 2, y + (height - high) // 2, wide, high
 
 

@@ -210,10 +210,10 @@ def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -
     both = bad.model_copy(update={"findings": (failure, everybody)}).write_html(bad.path.with_name("both.html"))
 
     lanes = re.findall(r'<svg class="lane".*?</svg>', page, re.DOTALL)
-    assert [0, 1] == [lane.count('class="wrong"') for lane in lanes]
+    assert [0, 1] == [lane.count('class="failed"') for lane in lanes]
     shared = re.search(r'<g id="everybody">.*?</g>', both.read_text(), re.DOTALL)
     assert shared
-    assert 1 == shared[0].count('class="wrong"')
+    assert 1 == shared[0].count('class="failed"')
 
 
 @pytest.mark.parametrize("fault", ["hangs", "crashes"])

@@ -161,10 +161,10 @@ def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) ->
     ("data", "message"),
     [
         (b"", "empty"),
-        (b"# A readme\n" * 200, "not a media file"),
-        (bytes(5000), "not a media file"),
-        (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 20, "not a media file"),
-        (b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff", "not a media file"),
+        (b"# A readme\n" * 200, "not a readable media file"),
+        (bytes(5000), "not a readable media file"),
+        (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 20, "not a readable media file"),
+        (b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff", "not a readable media file"),
     ],
 )
 def test_file_that_is_not_media_is_refused_in_one_line(tmp_path: Path, data: bytes, message: str) -> None:

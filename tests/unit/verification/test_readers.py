@@ -297,7 +297,9 @@ def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
     recording.manifest.unlink()
     manifest.write(recording.manifest)
     limits = Limits(frozen=0.5)
-    request = VerifyRequest(path=path, manifest_path=recording.manifest, duration=None, limits=limits, expect=())
+    request = VerifyRequest(
+        path=path, manifest_path=recording.manifest, duration=None, limits=limits, expect=(), profile="custom"
+    )
 
     here = analyze(request, lambda _: None)
     report = verify(path, manifest=recording.manifest, limits=limits)

@@ -40,49 +40,26 @@ def test_json_has_the_documented_keys(good: Report) -> None:
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
     assert list(report) == ["result", "ok", "path", "profile", "media", "participants", "findings"]
-    assert list(report["media"]) == ["container", "duration", "seekable", "size", "bitrate", "video", "audio"]
+    assert list(report["media"]) == [
+        *("container", "duration", "seekable", "size", "bitrate", "video", "audio", "tracks")
+    ]
     assert list(report["media"]["video"]) == [
-        *(
-            "codec",
-            "width",
-            "height",
-            "frames",
-            "frame_rate",
-            "gap_ms",
-            "missed",
-            "repeated",
-            "start_ms",
-            "keyframe_gap",
-        )
+        *("codec", "width", "height", "display_width", "display_height", "rotation", "frames", "frame_rate"),
+        *("gap_ms", "missed", "repeated", "start_ms", "keyframe_gap"),
     ]
     assert list(report["media"]["video"]["gap_ms"]) == ["p50", "p95", "max"]
     assert list(report["media"]["audio"]) == [
-        "codec",
-        "sample_rate",
-        "channels",
-        "start_ms",
-        "duration",
-        "gaps",
-        "loudness",
-        "peak_dbfs",
-        "clipped",
+        *("codec", "sample_rate", "channels", "start_ms", "duration", "gaps", "loudness", "peak_dbfs", "clipped")
     ]
     alice = report["participants"][0]
     assert list(alice) == [
-        "name",
-        "present",
-        "video",
-        "audio",
-        "av_offset_ms",
-        "drift_ppm",
-        "delay_ms",
-        "audio_delay_ms",
-        "first_video_ms",
-        "first_audio_ms",
-        "tracks",
+        *("name", "present", "video", "audio", "av_offset_ms", "av_offset_missing", "drift_ppm", "delay_ms"),
+        *("audio_delay_ms", "first_video_ms", "first_audio_ms", "tracks"),
     ]
-    assert list(alice["video"]) == ["visible", "frames", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]
-    assert list(alice["audio"]) == ["audible", "silent"]
+    assert list(alice["video"]) == [
+        *("visible", "frames", "frame_rate", "repeated_percent", "skipped_percent", "frozen", "freezes", "content")
+    ]
+    assert list(alice["audio"]) == ["audible", "silent", "level_dbfs", "level_db", "similarity", "echo"]
     assert list(alice["av_offset_ms"]) == ["median", "p95"]
     assert list(report["findings"][0]) == [
         *("check", "result", "participant", "at", "expected", "got", "message", "examined")
@@ -102,6 +79,9 @@ def test_json_contains_the_measures(good: Report) -> None:
         "codec": "vp8",
         "width": 320,
         "height": 180,
+        "display_width": 320,
+        "display_height": 180,
+        "rotation": 0,
         "frames": 90,
         "frame_rate": pytest.approx(30, abs=0.05),
         "gap_ms": None,
