@@ -190,7 +190,7 @@ class _TileSampler:
     def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32], Fault, bool | None]:
         """Return the mean luma of each block, the faults, and whether the ball is in the right place.
 
-        The last value is None if it is unknown where the ball must be, or whether it can be told from its backdrop.
+        The last value is None if the ball's place is unknown, or if the ball has nearly the same color as the backdrop.
         """
         flat = frame.luma.reshape(-1)
         points = flat.take(self._luma).astype(np.float32)

@@ -52,7 +52,7 @@ def scene_of(form: str, **changes: object) -> Scene:
 
 
 def failed_content(report: Report) -> set[str | None]:
-    """Return the participants for whom the check failed."""
+    """Return the participants whose check failed."""
     return {finding.participant for finding in report.failures if finding.check == "content"}
 
 

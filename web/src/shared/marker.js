@@ -4,9 +4,8 @@
  * Video: a strip across the top, one ninth as high as the video, contains two rows of 32 cells. The cells
  * encode the marker number (8 bits), a counter (18 bits), the capture time in ms on the room's clock (22
  * bits) and the CRC-16/GENIBUS of these values (16 bits). The counter increases 30 times per second,
- * independently of the video's frame rate, and starts again at 0 after 262,080 counts. The CRC also tells
- * `verify` that the whole video is as `synthetic-worker.js` paints it; a strip over another video has the
- * inverse CRC.
+ * independently of the video's frame rate, and starts again at 0 after 262,080 counts. If the whole video is as
+ * `synthetic-worker.js` paints it, the CRC is inverted; a strip over another video has the plain CRC.
  *
  * Audio: each participant has a different tone, and a burst of two chirps in a different band. The first chirp
  * rises, and begins whenever the counter is a multiple of 30. The second chirp falls. The time between the
