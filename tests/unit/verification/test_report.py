@@ -179,7 +179,7 @@ def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
 
     assert "\x1b[" in text
     plain = str(bad).splitlines()
-    assert plain[0] == "✗ bad.webm  failed 2 checks  default"
+    assert plain[0] == "✗ bad.webm  failed 2 checks  default limits"
     assert [line.split()[0] for line in plain[3:5]] == ["alice", "bob"]
     assert [line.split()[:2] for line in plain[5:]] == [["✗", "presence"]] * 2
 
