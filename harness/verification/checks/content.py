@@ -29,16 +29,19 @@ def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         ]
         yield from limited(sorted(wrong, key=lambda finding: finding.at or (0.0, 0.0)))
         if not measured.samples:
-            text = (
-                f"The video below {one.name}'s strip could not be compared with the synthetic video. Watch the "
-                "recording yourself, or record for longer."
-            )
+            text = f"No frame of {one.name}'s video could be compared. Record again for longer than 0.1 s."
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
-        elif not wrong:
-            colors = "" if measured.colors_known else ", except for its colors, which are unknown"
-            text = f"{one.name}'s whole video is right in all {measured.samples} frames that were compared{colors}."
+            continue
+        if not wrong:
+            text = f"{one.name}'s whole video is right in all {measured.samples} frames that were compared."
             examined = Examined(frames=measured.samples, seconds=total(one.visible), participants=1)
             yield passed("content", text, examined, participant=one.name)
+        if not (measured.colors_known or measured.wrong_colors):
+            text = (
+                f"The colors of {one.name}'s video are unknown, so only the strip's were checked. Record with the "
+                "harness's synthetic camera."
+            )
+            yield Finding(check="content", result="unverified", participant=one.name, message=text)
     if evidence.media.video and not evidence.has_markers:
         yield from _unmarked(evidence, limits)
 
@@ -78,7 +81,8 @@ def _unmarked(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             warned = True
     if not warned:
         text = f"The video is not still, black or partly blank for longer than {limits.still:g} s."
-        yield passed("content", text, evidence.examined_media)
+        frames = evidence.media.video.frames if evidence.media.video else 0
+        yield passed("content", text, Examined(frames=frames, seconds=evidence.media.duration))
 
 
 def _longest(text: str, found: Sequence[Interval]) -> Finding:

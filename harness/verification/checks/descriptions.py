@@ -283,7 +283,10 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "warning gives the longest interval."
             ),
         ),
-        unverified=("No frame of a participant's video could be compared.",),
+        unverified=(
+            "No frame of a participant's video could be compared.",
+            "The colors of a participant's video are unknown, because the strip is over another video.",
+        ),
         limits=("content", "still"),
         needs="The check needs a video track. Without a synthetic participant, the check can only warn.",
     ),

@@ -34,6 +34,9 @@ _FLASH_COUNTS: Final = 4
 # balls of markers with similar colors are at least 14 counts apart, as long as the markers differ by less than 32.
 SWING_COUNTS: Final = 3 * COUNTS_PER_SECOND
 _BOUNCE_COUNTS: Final = COUNTS_PER_SECOND
+# The ball bounces this many counts later than it turns. Otherwise it would return on the same path, and a frozen ball
+# would be in the right place again after a moment.
+_BOUNCE_SHIFT: Final = 7
 _PHASE_COUNTS: Final = 61
 _WINDOW: Final = (0.06, 0.17, 0.94, 0.92)
 _LINES: Final = 6
@@ -59,7 +62,7 @@ def ball_at(marker: int, counter: int, aspect: float) -> Ball:
     phase = count + _PHASE_COUNTS * marker
     width = _BALL_HEIGHT / aspect
     swing = 0.5 - 0.5 * math.cos(2 * math.pi * phase / SWING_COUNTS)
-    bounce = abs(math.sin(math.pi * phase / _BOUNCE_COUNTS))
+    bounce = abs(math.sin(math.pi * (phase + _BOUNCE_SHIFT) / _BOUNCE_COUNTS))
     luma = _SCREEN_BALL_LUMA if marker >= FIRST_SCREEN else _BALL_LUMA
     return Ball(
         x=0.08 + swing * (0.84 - width) + width / 2,

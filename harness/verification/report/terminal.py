@@ -106,7 +106,8 @@ def _result(report: Report) -> Text:
         "failed": f"failed {count_of(report.failures)}",
     }[report.result]
     sign = (f"{SIGNS[report.result]} ", f"bold {STYLES[report.result]}")
-    return Text.assemble(sign, (printable(report.path.name), "bold"), f"  {text}  ", (f"{report.profile} limits", "dim"))
+    limits = (f"{report.profile} limits", "dim")
+    return Text.assemble(sign, (printable(report.path.name), "bold"), f"  {text}  ", limits)
 
 
 def _problems(report: Report) -> Table:

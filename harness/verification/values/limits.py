@@ -83,10 +83,10 @@ class Limits(ReportModel):
         "and 217 ms at 15 fps. The default tolerates one more frame at 15 fps.",
     )
     content: float = Field(
-        default=0.3,
+        default=0.5,
         ge=0,
         description="Maximum time that a part of a participant's video may be black, frozen, or have the wrong colors "
-        "or content, in seconds. A shorter fault looks like a flicker, and can result from a single damaged frame.",
+        "or content, in seconds. A codec can need this long to draw a small moving part at a low bitrate.",
     )
     still: float = Field(
         default=2.0,

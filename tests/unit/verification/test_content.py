@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
-AT = (0.5, 1.2)
+AT = (0.5, 1.5)
 FAULTS: dict[str, tuple[Callable[[Tile, float], None], str]] = {
     "black": (content_faults.during(AT, content_faults.black), "black"),
     "green": (content_faults.during(AT, content_faults.green), "black"),
@@ -48,7 +48,7 @@ def scene_of(form: str, **changes: object) -> Scene:
     width, height, count, bitrate, codec = FORMS[form]
     names = [f"p{number}" for number in range(1, count + 1)]
     scene = Scene(participants=participants(*names), width=width, height=height, bitrate=bitrate, codec=codec)
-    return with_participant(replace(scene, audio=False, seconds=1.6, frame_rate=15), names[-1], **changes)
+    return with_participant(replace(scene, audio=False, seconds=1.9, frame_rate=15), names[-1], **changes)
 
 
 def failed_content(report: Report) -> set[str | None]:
@@ -145,7 +145,7 @@ def test_video_that_is_not_wide_is_found_in_its_tile(tmp_path: Path, shape: tupl
 
     report = verify(write_recording(tmp_path / "standup.webm", two))
 
-    assert [24, 24] == [one.video.frames for one in report.participants if one.video]
+    assert [28, 28] == [one.video.frames for one in report.participants if one.video]
     assert {"container"} == {finding.check for finding in report.failures}  # The file has no audio.
 
 

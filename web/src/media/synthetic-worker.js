@@ -12,6 +12,8 @@ import { Ticker } from '../shared/ticker.js';
 const FLASH = 4;
 /** The ball's position repeats after this many steps of the counter. */
 const SWING = 3 * COUNTS_PER_SECOND;
+/** The ball bounces this many steps later than it turns, so that it does not return on the same path. */
+const BOUNCE = 7;
 /** The balls of two participants are this many steps apart for each difference of 1 between their markers. */
 const PHASE = 61;
 
@@ -96,7 +98,7 @@ class Painter {
     // `verify` computes the ball's position from the strip (harness/verification/markers/backdrop.py).
     const phase = (counter % COUNTER_PERIOD) + PHASE * this.marker;
     const swing = 0.5 - 0.5 * Math.cos((2 * Math.PI * phase) / SWING);
-    const bounce = Math.abs(Math.sin((2 * Math.PI * phase) / (2 * COUNTS_PER_SECOND)));
+    const bounce = Math.abs(Math.sin((Math.PI * (phase + BOUNCE)) / COUNTS_PER_SECOND));
     this.#ball = {
       x: even(width * 0.08 + swing * (width * 0.84 - size)),
       y: even(height * 0.72 - bounce * height * 0.12),
