@@ -36,7 +36,7 @@ def test_report_states_its_profile(tmp_path: Path, options: dict[str, object], p
     report = verify(write_recording(tmp_path / "standup.webm", SCENE), **options)  # type: ignore[arg-type]
 
     assert profile == report.profile == report.as_json()["profile"]
-    assert str(report).splitlines()[0].endswith(f"  {profile}")
+    assert str(report).splitlines()[0].endswith(f"  {profile} limits")
     assert f"Limits: {profile}" in as_html(report, tmp_path / "report.html")
 
 
