@@ -24,8 +24,8 @@ from harness import RecordConfig, open_room, verify
 from harness.recording.manifest import Manifest
 from harness.server.spool.spool import Spool
 from tests.faults.soak import slope
-from tests.support.media.long_recording import EndlessRecording, begin_recording, feed_recording, finish_time
 from tests.support.processes import memory_by_process
+from tests.support.recordings.long_recording import EndlessRecording, begin_recording, feed_recording, finish_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

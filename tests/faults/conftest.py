@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext
 from harness import Recording, Report, Room
 from harness.server.room_server import RoomServer
 from tests.support.goals import Goals, Row
-from tests.support.media.second_opinions import disagreements
 from tests.support.network.proxy import Network
+from tests.support.recordings.second_opinions import disagreements
 from tests.support.reports import check_recording
 
 # All files that were checked, and all differences between our probe's results and those of other programs.

@@ -23,8 +23,8 @@ import numpy as np
 from harness import Participant, RecordConfig, Recording, Room, open_room, verify
 from harness.server.clock import room_time
 from tests.support.goals import Goals
-from tests.support.media.second_opinions import disagreements
 from tests.support.processes import memory_by_process
+from tests.support.recordings.second_opinions import disagreements
 from tests.support.servers.application_site import Site
 
 SAMPLE_EVERY = 5.0

@@ -14,9 +14,9 @@ from harness.recording.manifest import Manifest
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
 from tests.support.goals import FULL, Goals, percentile
-from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome_processes, still_running
 from tests.support.program import run_harness, running_harness, wait_until
+from tests.support.recordings.second_opinions import disagreements
 from tests.support.reports import check_recording
 
 KILLS = 50 if FULL else 1

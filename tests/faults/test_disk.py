@@ -18,7 +18,7 @@ from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
 from tests.support.disks import mounted_disk
 from tests.support.goals import Goals
-from tests.support.media.long_recording import EndlessRecording, begin_recording
+from tests.support.recordings.long_recording import EndlessRecording, begin_recording
 from tests.support.reports import check_recording
 
 MB = 1_000_000

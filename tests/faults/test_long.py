@@ -11,7 +11,7 @@ from harness.recording.manifest import Manifest
 from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
 from tests.support.goals import FULL, Goals
-from tests.support.media.long_recording import (
+from tests.support.recordings.long_recording import (
     KEYFRAME_EVERY,
     EndlessRecording,
     begin_recording,

@@ -7,8 +7,8 @@ import pytest
 from harness import RecordConfig, Recording, Report, open_room, verify
 from harness.recording.manifest import Manifest
 from tests.support.goals import FULL, Goals
-from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome_processes
+from tests.support.recordings.second_opinions import disagreements
 
 KILLS = 10 if FULL else 1
 # Maximum time until an alarm is raised, in seconds. Shorter stalls end before an alarm would be useful.

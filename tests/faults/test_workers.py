@@ -10,7 +10,7 @@ import pytest
 from harness.recording.spool.recover import recover
 from harness.server.spool.spool import Spool
 from tests.support.goals import FULL, Goals
-from tests.support.media.long_recording import EndlessRecording, Slice, begin_recording
+from tests.support.recordings.long_recording import EndlessRecording, Slice, begin_recording
 
 ABANDONED = 24 if FULL else 6
 WORKERS = 4

@@ -11,7 +11,7 @@ from harness.batch.job import ScenarioJob
 from harness.errors import SetupError
 from harness.scenario import Outcome, Progress
 from harness.server.spool.spool import Spool
-from tests.support.media.long_recording import EndlessRecording, begin_recording
+from tests.support.recordings.long_recording import EndlessRecording, begin_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.media.raw_recording import make_raw
+from tests.support.recordings.raw_recording import make_raw
 
 if TYPE_CHECKING:
-    from tests.support.media.raw_recording import Raw
+    from tests.support.recordings.raw_recording import Raw
 
 
 @pytest.fixture(scope="session")

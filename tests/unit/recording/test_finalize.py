@@ -11,7 +11,7 @@ import pytest
 
 from harness.recording.finalize.copy import RECORDER_AUDIO_DELAY
 from harness.verification.probe.container import read_structure
-from tests.support.media.raw_recording import (
+from tests.support.recordings.raw_recording import (
     AUDIO_PACKET,
     CLUSTER,
     FIRST_TICK,
@@ -27,7 +27,7 @@ from tests.support.media.raw_recording import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.media.raw_recording import AnyPacket, Raw
+    from tests.support.recordings.raw_recording import AnyPacket, Raw
 
 pytestmark = pytest.mark.parallel
 

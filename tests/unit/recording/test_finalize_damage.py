@@ -13,7 +13,7 @@ from harness.errors import RecordingError
 from harness.recording.finalize.copy import finalize
 from harness.recording.finalize.growing_file import GrowingFile
 from harness.verification.probe.container import read_structure
-from tests.support.media.raw_recording import (
+from tests.support.recordings.raw_recording import (
     CLUSTER,
     FIRST_TICK,
     FRAMES,
@@ -27,7 +27,7 @@ from tests.support.media.raw_recording import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.media.raw_recording import AnyPacket, Raw
+    from tests.support.recordings.raw_recording import AnyPacket, Raw
 
 pytestmark = pytest.mark.parallel
 

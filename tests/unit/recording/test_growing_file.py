@@ -10,12 +10,12 @@ import pytest
 
 from harness.recording.finalize.copy import Finished, Progress, finalize
 from harness.recording.finalize.growing_file import GrowingFile, TailReader
-from tests.support.media.raw_recording import FIRST_TICK, FRAMES, finish, packets_of
+from tests.support.recordings.raw_recording import FIRST_TICK, FRAMES, finish, packets_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.media.raw_recording import Raw
+    from tests.support.recordings.raw_recording import Raw
 
 pytestmark = pytest.mark.parallel
 

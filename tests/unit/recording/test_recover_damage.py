@@ -16,8 +16,8 @@ from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
 from harness.server.spool.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool
-from tests.support.media.long_recording import EndlessRecording
-from tests.support.media.long_recording import begin_recording as begin_footage
+from tests.support.recordings.long_recording import EndlessRecording
+from tests.support.recordings.long_recording import begin_recording as begin_footage
 from tests.support.spooling import OFFSET, STARTED, VERSIONS, recorded
 
 if TYPE_CHECKING:
