@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.verification.probe.container import read_structure
+from tests.support.media.streams import add_audio_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,7 @@ def test_changed_structure_never_raises_an_error(tmp_path: Path, container: str)
     """A file in which some bytes were changed or removed at random is read without an error."""
     path = tmp_path / "some"
     with av.open(str(path), "w", format=container) as media:
-        stream = media.add_stream(FORMATS[container], rate=48_000, layout="mono")
+        stream = add_audio_stream(media, FORMATS[container], 48_000)
         for start in range(0, 48_000, 960):
             samples = np.sin(np.arange(start, start + 960) / 20).astype(np.float32)[None]
             frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
