@@ -183,8 +183,9 @@ def _summarize(path: Path) -> ReportSummary:
 def room_profile(venue: Venue, *, synthetic: bool, busy: bool) -> Profile:
     """Return the limits for recordings of our own room.
 
-    The strict limits describe synthetic media that does not leave the machine. A ``busy`` machine, on which other
-    programs leave too little CPU time for the recording, can't keep them, so the default limits apply there.
+    The strict limits are for synthetic media that does not leave the machine. A ``busy`` machine, on which other
+    programs leave too little CPU time for the recording, can't meet the strict limits, so the default limits apply
+    there.
     """
     from harness.verification.values.profiles import DEFAULT_PROFILE, STRICT_PROFILE
 

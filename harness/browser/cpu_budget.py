@@ -67,7 +67,7 @@ class CpuBudget:
         )
 
     def was_short(self, needs: float) -> bool:
-        """Return whether other programs left too little CPU time since the object was created.
+        """Return whether other programs have left too little CPU time since the object was created.
 
         ``needs`` is how many processors of the reference machine the recording and its browsers use.
         """

@@ -55,7 +55,7 @@ class RecordOrder:
 
     @property
     def without_markers(self) -> tuple[str, ...]:
-        """The participants whose media has no markers by the user's choice: cameras and video files."""
+        """The participants whose media has no markers because the user chose a camera or a video file."""
         return () if self.media == "synthetic" else self.names
 
     def warn_of_unsafe_name(self) -> None:
@@ -78,13 +78,13 @@ class RecordResult:
 
     @property
     def result(self) -> Result:
-        """The result of all reports; ``"failed"`` if nothing was recorded."""
+        """The combined result of all reports; ``"failed"`` if nothing was recorded."""
         from harness.verification.values.findings import combined
 
         return combined(report.result for report in self.reports) if self.reports else "failed"
 
     def is_unverified_only_for(self, names: Collection[str]) -> bool:
-        """Return whether all that could not be examined are the participants with the given names."""
+        """Return whether the participants with the given names are the only ones that could not be examined."""
         unverified = [finding for report in self.reports for finding in report.unverified]
         return self.result == "unverified" and all(finding.participant in names for finding in unverified)
 

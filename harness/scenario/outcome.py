@@ -58,7 +58,7 @@ class Outcome:
 
     @property
     def result(self) -> Result:
-        """The result of all reports; ``"failed"`` if a step failed or nothing was recorded."""
+        """The combined result of all reports; ``"failed"`` if a step failed or nothing was recorded."""
         if self.error is not None or not self.reports:
             return "failed"
         return combined(report.result for report in self.reports)

@@ -316,8 +316,9 @@ class Scenario(ReportModel):
     profiles: Profiles = Field(default={}, description="Named sets of limits, in addition to default and strict.")
     profile: ProfileChoice | None = Field(
         default=None,
-        description="Name of the limits for every recording. The default is strict if all media is synthetic and does "
-        "not leave the machine, the network is not emulated, and the machine is not too busy, and otherwise default.",
+        description="Name of the limits for every recording. If all media is synthetic and does not leave the machine, "
+        "the network is not emulated, and the machine is not too busy, the limits are strict by default; otherwise, "
+        "the default limits apply.",
     )
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
 
@@ -330,7 +331,7 @@ class Scenario(ReportModel):
         return self.model_copy(update={"steps": steps})
 
     def limits_of(self, download: Limits | None, otherwise: Profile = DEFAULT_PROFILE) -> Profile:
-        """Return the scenario's profile, or else ``otherwise``, with the limits of a ``download`` step."""
+        """Return the scenario's profile, or ``otherwise`` if it has none, with a ``download`` step's limits applied."""
         base = profile_named(self.profile, self.profiles) if self.profile else otherwise
         return base.changed(download)
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class VerifyRequest:
     """The file to verify, and the options of ``verify``. There may be no manifest at ``manifest_path``.
 
-    ``profile`` is the name of the limits. ``track`` is the index of the track to examine instead of the default one, or
-    None. ``redact`` is the name of the file in a redacted report, without its suffix. A redacted report contains no
-    names of participants or files.
+    ``profile`` is the name of the limits to use. ``track`` is the index of the track to examine instead of the default
+    one, or None. ``redact`` is the name of the file in a redacted report, without its suffix. A redacted report
+    contains no names of participants or files.
     """
 
     path: Path

@@ -34,7 +34,7 @@ class VerifyOptions(TypedDict, total=False):
     """Limits of the checks. The default is ``Limits()``."""
     profile: str | None
     """Name of the limits. Without ``limits``, the name selects the limits: ``"default"`` or ``"strict"``. With
-    ``limits``, the report shows the name for them."""
+    ``limits``, the report shows this name for the given limits."""
     expect: Sequence[Expectation]
     """Expectations about which participants are visible or audible, and when, in addition to the manifest."""
     expected: Sequence[str]
@@ -44,8 +44,8 @@ class VerifyOptions(TypedDict, total=False):
     """Whether the report fails if the recording was not stopped normally or an alarm was raised during the recording.
     By default, an abnormal stop or an alarm is only reported as a warning."""
     track: int | None
-    """Number of the video or audio track to examine, from 0, as the report lists the tracks. By default, the checks
-    examine the file's default tracks, or the first ones."""
+    """Number of the video or audio track to examine, counting from 0, as in the report's list of tracks. By default,
+    the checks examine the file's default tracks, or the first ones."""
     redact: bool | str
     """Whether the report leaves out all names of participants and files, and all of the recording's video, so that the
     report can be shared. A string specifies the name of the file in the report. The default is False."""
@@ -74,7 +74,7 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         raise ConfigError(message)
     check_options(request.duration, request.limits, request.expect)
     if request.track is not None and request.track < 0:
-        message = f"track: {request.track!r} is not valid; give the number of a track, from 0."
+        message = f"track: {request.track!r} is not valid; give the number of a track, counting from 0."
         raise ConfigError(message)
     check_file(request.path)
     try:

@@ -35,7 +35,8 @@ def convert(
             envvar="HARNESS_TO",
             help=(
                 "Format of the new file: H.264 and AAC (mp4, mov), the same packets in Matroska (mkv), or only the "
-                "audio (m4a, wav). By default, the suffix of --output decides, or else mp4."
+                "audio (m4a, wav). By default, the suffix of --output determines the format; without such a suffix, "
+                "the format is mp4."
             ),
         ),
     ] = None,
@@ -55,7 +56,7 @@ def convert(
 ) -> None:
     """Convert a recording to MP4, QuickTime, Matroska, M4A or WAV, and verify the result.
 
-    Everything that the new file can't keep is reported.
+    Everything that the new file can't preserve is reported.
 
     For example:
 

@@ -210,7 +210,7 @@ def record(
     participant opens the address in a separate page, with synthetic video as the camera and a tone as the microphone.
 
     The exit code is 4 if no check failed, but something could not be examined. Participants whose media you chose with
-    --media camera or --media FILE can't be examined, which does not change the exit code.
+    --media camera or --media FILE can't be examined; this does not change the exit code.
 
     For example:
 

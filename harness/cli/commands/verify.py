@@ -70,7 +70,10 @@ def verify(
         int | None,
         typer.Option(
             envvar="HARNESS_TRACK",
-            help="Number of the video or audio track to examine, from 0. By default, the default tracks are examined.",
+            help=(
+                "Number of the video or audio track to examine, counting from 0. By default, the file's default tracks "
+                "are examined."
+            ),
             metavar="N",
             min=0,
         ),
@@ -166,8 +169,8 @@ def _report_on_each(
 ) -> list[Report]:
     """Return a report on every file; the report on a file that can't be read has the result "failed".
 
-    ``profile`` is the name of the limits. Raises SetupError if no file could be read because something is missing on
-    this machine.
+    ``profile`` is the name of the limits to use. Raises SetupError if no file could be read because something is
+    missing on this machine.
     """
     from harness.verification.report.failure import failed_report
     from harness.verification.report.redaction import STEM

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _SAMPLE_RATE: Final = 48_000
 _BITRATE: Final = 160_000
 _MILLISECOND: Final = Fraction(1, 1000)
-# Minimum length of the gaps that are filled and reported, in seconds. Timestamps are off by several milliseconds, while
-# one lost Opus packet leaves a gap of up to 60 ms.
+# Minimum length of the gaps that are filled and reported, in seconds. Timestamps can be off by several milliseconds,
+# while one lost Opus packet leaves a gap of up to 60 ms.
 _GAP: Final = 0.045
 # Maximum total silence to insert, in seconds. Without a limit, a jump in the timestamps could make the output endless.
 _MOST_SILENCE: Final = 600.0
@@ -37,17 +37,17 @@ _TOLERANCE: Final = 0.25
 # Names of lossless codecs begin like this; the samples of other codecs have no fixed number of bits.
 _LOSSLESS: Final = ("pcm_", "flac", "alac", "wavpack")
 _BITS: Final = 16
-# FFmpeg's name for channels without positions is, for example, "2 channels".
+# FFmpeg's names for layouts whose channels have no positions end like this, for example "2 channels".
 _UNNAMED: Final = " channels"
-# FFmpeg's names for the usual channels, by their number.
+# FFmpeg's names for the usual channel layouts, by the number of channels.
 _LAYOUTS: Final = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 class AudioEncoder:
     """Encodes audio from time zero on, and fills its gaps with silence.
 
-    ``first`` is the first frame of the stream. ``warn`` receives a sentence about everything that the new file does not
-    keep.
+    ``first`` is the first frame of the stream. ``warn`` receives one sentence about each thing that the new file does
+    not preserve.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class AudioEncoder:
             self._warn(f"The audio's samples have more than {_BITS} bits; the new file's have {_BITS}.")
 
     def encode(self, packet: Packet[AudioStream]) -> None:
-        """Encode the audio that a packet completes."""
+        """Decode a packet, and encode the resulting audio."""
         try:
             frames = packet.decode()
         except MemoryError:
@@ -124,7 +124,10 @@ class AudioEncoder:
             self._warn(f"The audio begins {-at:.2f} s before time zero; the new file begins at time zero.")
         else:
             seconds = self._previous_end - at
-            self._warn(f"The audio overlaps itself by {seconds:.2f} s at {at:.2f} s; the new file has this part once.")
+            self._warn(
+                f"The audio overlaps itself by {seconds:.2f} s at {at:.2f} s; the new file contains this part only "
+                "once."
+            )
 
     def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
         """Insert silence before a frame, in short pieces because long ones make the resampler use too much memory."""
@@ -154,7 +157,7 @@ class AudioEncoder:
         if frame.layout.name != self._layout:
             self._warn(
                 f"The audio's channels change to {frame.layout.name!r} at {self._end:.2f} s; they were mixed to "
-                f"{self._layout!r}, as at the beginning."
+                f"{self._layout!r}, the layout at the beginning."
             )
 
     def _mux(self) -> None:
@@ -170,7 +173,7 @@ class AudioEncoder:
                 return
 
     def _new_graph(self, frame: AudioFrame, start: float = 0.0) -> Graph:
-        """Return a resampler for frames with the same parameters; its output begins at ``start`` seconds."""
+        """Return a resampler for frames like ``frame``; the resampler's output begins at ``start`` seconds."""
         graph = Graph()
         first = graph.add_abuffer(
             sample_rate=frame.sample_rate,
@@ -193,7 +196,7 @@ class AudioEncoder:
 
 
 def _named_layout(frame: AudioFrame) -> str:
-    """Return FFmpeg's name for a frame's channels; plain WAV files store only the number of channels."""
+    """Return FFmpeg's name for a frame's channel layout; plain WAV files store only the number of channels."""
     if frame.layout.name.endswith(_UNNAMED):
         return _LAYOUTS.get(frame.layout.nb_channels, frame.layout.name)
     return frame.layout.name
@@ -210,8 +213,8 @@ def _silence(start: float, end: float, pauses: Sequence[Interval]) -> str:
     )
     if paused:
         return (
-            f"The recording pauses for {end - start:.2f} s at {start:.2f} s; the new file has silence, and the last "
-            "frame is shown."
+            f"The recording pauses for {end - start:.2f} s at {start:.2f} s; the new file has silence there, and "
+            "the last frame is shown."
         )
     return f"The audio has a gap of {end - start:.2f} s at {start:.2f} s; it was filled with silence."
 

@@ -39,8 +39,8 @@ def convert(
     one sentence about each part or property of the recording that the new file does not have. The recording is decoded
     in a confined process, and is not modified.
 
-    Raises ConfigError if the recording can't be read, if ``target`` exists or is a name for a different format, or if
-    the gaps in the audio exceed ten minutes in total. Raises DiskFullError if the disk is full.
+    Raises ConfigError if the recording can't be read, if ``target`` exists or has the suffix of a different format, or
+    if the gaps in the audio exceed ten minutes in total. Raises DiskFullError if the disk is full.
     """
     source = source.absolute()
     target = (target or source.with_suffix(f".{to}")).absolute()

@@ -43,7 +43,7 @@ FORMATS: Final[dict[Target, Format]] = {
 
 
 def target_of(output: Path | None) -> Target:
-    """Return the format that a file's suffix stands for; other suffixes, and None, stand for MP4."""
+    """Return the format that a file's suffix stands for, or MP4 if the suffix is unknown or ``output`` is None."""
     suffix = output.suffix.lower().removeprefix(".") if output else ""
     return next((to for to in FORMATS if to == suffix), DEFAULT)
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-# Metadata that describes the file itself, and that every muxer writes itself.
+# Metadata that describes the file rather than its content, and that every muxer writes on its own.
 _OF_THE_FILE: Final = frozenset(
     {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name", "vendor_id"}
     | {"bps", "number_of_bytes", "number_of_frames", "alpha_mode", "rotate", "software"}
 )
 _STATISTICS: Final = "_statistics_"
-# Values that mean that something is not known.
+# Metadata values that mean "unknown".
 _UNKNOWN: Final = {"", "und"}
 _MOST_NAMES: Final = 10
 _LONGEST_NAME: Final = 40
@@ -60,7 +60,7 @@ def first_frame(source: Path, index: int) -> Any:
 def tracks_left_out(container: InputContainer, kept: Collection[int], *, video: bool) -> Iterator[str]:
     """Yield a sentence for each kind of track that the new file does not have.
 
-    ``kept`` are the indexes of the streams in the new file. Without ``video``, a missing video track is intended.
+    ``kept`` are the indexes of the streams in the new file. If ``video`` is false, a missing video track is intended.
     """
     for kind, streams in (("video", videos(container)), ("audio", [*container.streams.audio])):
         left_out = [one for one in streams if one.index not in kept]
@@ -88,7 +88,7 @@ def _named(streams: Collection[Stream]) -> str:
 def properties_left_out(source: Path, finished: Path, *, copied: bool) -> Iterator[str]:
     """Yield a sentence for each property of the recording that the new file does not have, by reading both files.
 
-    ``copied`` means that the frames were not turned, so both files must store how they are shown.
+    ``copied`` means that the frames were not turned, so the new file must store the same orientation as the recording.
     """
     with open_media(source) as before, open_media(finished) as after:
         if missing := _missing(before.metadata, after.metadata):
@@ -113,7 +113,7 @@ def _first(container: InputContainer, kind: str) -> VideoStream | AudioStream | 
 
 
 def _shape(container: InputContainer, path: Path) -> tuple[Any, ...] | None:
-    """Return how a file's video is turned, and the aspect ratio of its pixels."""
+    """Return how a file's video is rotated or flipped, and the aspect ratio of its pixels."""
     stream = next(iter(videos(container)), None)
     frame = first_frame(path, stream.index) if stream else None
     if stream is None or frame is None:

@@ -109,7 +109,7 @@ class _Conversion:
             packet.stream = streams[packet.stream.index]
             output.mux(packet)
         if untimed:
-            self.warn(f"{untimed} packets were left out, because they have no time.")
+            self.warn(f"{untimed} packets were left out, because they have no timestamp.")
         if hidden:
             self.warn(f"{hidden:.2f} s of video that the recording's edit list hides are visible in the new file.")
 
@@ -156,10 +156,10 @@ def _copied_stream(stream: VideoStream | AudioStream, output: OutputContainer) -
 
 
 def _packets(container: InputContainer, kept: list[int]) -> Iterator[Packet[Any]]:
-    """Yield the packets of the streams with these indexes; the times of a transport stream begin at zero.
+    """Yield the packets of the streams with these indexes, and shift the times of a transport stream to begin at zero.
 
-    The clock of a transport stream can begin anywhere. In all other formats, a recording that begins late is kept as it
-    is.
+    The clock of a transport stream can begin at any time. In all other formats, the times are not changed, even if the
+    recording begins late.
     """
     origin = Fraction(container.start_time or 0, 1_000_000) if container.format.name == _TRANSPORT_STREAM else 0
     for packet in container.demux([container.streams[index] for index in kept]):

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from harness.recording.timeline import Interval
 
-# These settings combine good quality and high speed. Synthetic participants' markers survive at much lower quality.
+# These settings combine good quality and high speed. Synthetic participants' markers survive even at much lower
+# quality.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
 _PIXELS: Final = "yuv420p"
-# Name of the stream's metadata that is "1" if the packets have transparency as additional data.
+# Name of the stream's metadata entry that is "1" if the packets contain transparency as additional data.
 _ALPHA: Final = "alpha_mode"
 _DEFAULT_RATE: Final = Fraction(30)
 # The finest time base that the encoder and the MP4 track use, in units per second.
@@ -36,16 +37,16 @@ _FINEST: Final = 1_000_000
 _FALLBACK_TIME_BASE: Final = Fraction(1, 90_000)
 # Minimum length of the pauses that are remembered, in seconds.
 _PAUSE: Final = 0.25
-# The new file's bits per component, and the number of components of a frame with colors.
+# The new file's bits per component, and the number of components of a color frame.
 _BITS: Final = 8
 _COLORS: Final = 3
-# A width in pixels, for calculating how much smaller the chroma is.
+# An example size of the luma plane in pixels, for calculating how much smaller the chroma planes are.
 _LUMA: Final = 16
 # Of the nine numbers in a display matrix, these four describe rotations and flips; they are 16.16 fixed-point numbers.
 _MATRIX: Final = struct.Struct("=9i")
 _ONE: Final = 1 << 16
-# FFmpeg's names for the filters that turn a frame upright, by the matrix (a, b, c, d): the pixel at (x, y) is shown at
-# (a * x + c * y, b * x + d * y).
+# FFmpeg's names for the filters that turn a frame upright, for each matrix (a, b, c, d): the pixel at (x, y) is shown
+# at (a * x + c * y, b * x + d * y).
 _TURNS: Final[dict[tuple[int, int, int, int], tuple[str, ...]]] = {
     (1, 0, 0, 1): (),
     (-1, 0, 0, 1): ("hflip",),
@@ -63,7 +64,8 @@ _TURN_OPTIONS: Final = {"transpose": "cclock_flip"}
 class Geometry:
     """How a frame is stored and shown: its size in pixels, the pixels' aspect ratio, and the filters that turn it.
 
-    ``turn`` is None if the display matrix is not a multiple of a right angle. Browsers ignore such a matrix.
+    ``turn`` is None if the display matrix does not rotate the frame by a multiple of 90 degrees. Browsers ignore such a
+    matrix.
     """
 
     width: int
@@ -96,15 +98,15 @@ def _turn(frame: VideoFrame) -> tuple[str, ...] | None:
 
 
 def alpha_mode(stream: VideoStream) -> dict[str, str]:
-    """Return the metadata of a stream whose packets have transparency as additional data; empty for other streams."""
+    """Return the metadata entry of a stream whose packets contain transparency; empty for other streams."""
     return {name.lower(): value for name, value in stream.metadata.items() if name.lower() == _ALPHA and value == "1"}
 
 
 class VideoEncoder:
     """Encodes every frame at its original time in the recording.
 
-    ``first`` is the first frame of the stream. ``warn`` receives a sentence about everything that the new file does not
-    keep.
+    ``first`` is the first frame of the stream. ``warn`` receives one sentence about each thing that the new file does
+    not preserve.
     """
 
     def __init__(
@@ -160,10 +162,10 @@ class VideoEncoder:
                 f"{self._size[0]}x{self._size[1]}, with one column or row repeated."
             )
         if self._geometry.turn is None:
-            self._warn("The display matrix is not a multiple of a right angle; the frames were not turned.")
+            self._warn("The display matrix does not rotate by a multiple of 90 degrees; the frames were not turned.")
 
     def encode(self, packet: Packet[VideoStream]) -> None:
-        """Encode the frames that a packet completes."""
+        """Decode a packet, and encode the resulting frames."""
         try:
             frames = packet.decode()
         except MemoryError:

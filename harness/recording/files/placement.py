@@ -38,7 +38,7 @@ def link(source: Path, target: Path) -> bool:
 def move(partial: Path, target: Path) -> None:
     """Give a complete file its final name; both paths must be on the same file system.
 
-    The target never contains only a part of the file. Without hard links, it is empty for a moment.
+    The target never contains only a part of the file. Without hard links, the target is empty for a moment.
 
     Raises FileExistsError if the target exists, even if it was created a moment ago, and OSError if the file can't be
     renamed.
@@ -46,7 +46,7 @@ def move(partial: Path, target: Path) -> None:
     if link(partial, target):
         partial.unlink()
         return
-    # Of two processes that create the same file, O_EXCL lets only one succeed. It does not follow links.
+    # If two processes create the same file, O_EXCL lets only one of them succeed. O_EXCL does not follow links.
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
     try:
         partial.replace(target)
@@ -60,8 +60,8 @@ def move(partial: Path, target: Path) -> None:
 def link_or_copy(source: Path, target: Path) -> None:
     """Create a hard link to a file, or a copy if the disk does not support hard links.
 
-    Raises FileExistsError if the target exists, and OSError if the file can't be copied. In both cases, nothing is left
-    behind.
+    Raises FileExistsError if the target exists, and OSError if the file can't be copied. If either error is raised, no
+    partial file is left behind.
     """
     if link(source, target):
         return

@@ -125,10 +125,10 @@ class Room:
     def choose_marker(self, name: str) -> int:
         """Return a marker that no other member has; a returning participant gets the same marker again if possible.
 
-        Markers that are equal modulo 16 have the same tone. Of two participants with the same tone, it is unknown which
+        Markers that are equal modulo 16 have the same tone. If two participants have the same tone, it is unknown which
         one is audible. The new marker's tone is therefore one that no present member has, unless there are more than 16
-        synthetic members, and the one that has not been used for the longest time, because a recording may also contain
-        participants who have left.
+        synthetic members. Of these tones, the one that has been unused for the longest time is chosen, because a
+        recording may also contain participants who have left.
         """
         used = {member.marker for member in self.members.values()}
         tones = {member.marker % VOICES for member in self.members.values() if member.synthetic}

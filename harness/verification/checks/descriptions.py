@@ -40,8 +40,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Another recording follows the first one in the same file. Only the first one is examined.",
             "The file is truncated, or the sizes in the file do not match its bytes.",
             (
-                "A WebM or Matroska file has no Duration or no Cues, its Cues lead to a wrong place, or seeking to the "
-                "middle of a file with an index ends up in the wrong place."
+                "A WebM or Matroska file has no Duration or no Cues, its Cues point to a wrong place, or seeking to "
+                "the middle of a file with an index ends up in the wrong place."
             ),
             "A track is declared but contains no packets, or a packet can't be decoded.",
             "Timestamps do not increase.",

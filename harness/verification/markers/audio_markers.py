@@ -31,8 +31,8 @@ _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is present if it is 12 dB above the noise between the tones, and above -60 dBFS.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.001
-# Number of steps for which a tone is present before it ends, or absent before it starts, and number of steps before and
-# after this that may contain a part of a chirp.
+# A tone starts or ends if it is absent for this many steps and then present for as many, or the other way around. The
+# second value is the number of steps before and after this moment that may contain a part of a chirp.
 _MUTED: Final = 4
 _EDGE: Final = 3
 # Noise is measured in these frequency ranges, in Hz: below and above the participants' tones. The markers of shared
@@ -194,7 +194,7 @@ def _around_edges(steps: NDArray[np.float64], tones: NDArray[np.float32]) -> NDA
     for last, voice in np.argwhere(present[1:] != present[:-1]):
         edge = last + 1
         before, after = present[max(0, edge - _MUTED) : edge, voice], present[edge : edge + _MUTED, voice]
-        # Noise may hide a tone for a moment, but a mute lasts longer.
+        # Noise can hide a tone for a moment, but a mute lasts longer.
         if before.all() != after.all() and before.any() != after.any():
             edges[edge] = True
     near = np.zeros(len(steps) + 1, bool)

@@ -1,4 +1,4 @@
-"""The signals in synthetic audio: a tone for each participant, and a burst that encodes the second, every second.
+"""The signals in synthetic audio: a tone for each participant and, once per second, a burst that encodes the second.
 
 Marker ``m`` has a continuous tone of ``300 + 50 (m mod 16)`` Hz. The participant is audible while this tone is in the
 file. A burst consists of two chirps of 80 ms, which are faded in and out and centered on ``1350 + 300 (m mod 16)`` Hz.
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 TONES: Final = 300.0 + 50.0 * np.arange(VOICES)
 CENTERS: Final = 1350.0 + 300.0 * np.arange(VOICES)
 CHIRP_SECONDS: Final = 0.08
-# Amplitudes at the normal level; 1 is full scale. While a participant speaks, both are twice as high.
+# Amplitudes at the normal level; 1 is full scale. While a participant speaks, both amplitudes are twice as high.
 TONE_LEVEL: Final = 0.04
 CHIRP_LEVEL: Final = 0.15
 SPEAKING: Final = 2.0
-# Number of different seconds that bursts encode.
+# Number of different seconds that a burst can encode.
 SECONDS: Final = 16
 # Time between the starts of a burst's chirps, in seconds, for each second modulo 16. Neighboring values are 40 ms
 # apart, because a jitter buffer may insert or remove up to about 15 ms of audio between the chirps.

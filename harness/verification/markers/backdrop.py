@@ -1,7 +1,7 @@
 """The synthetic camera's video below the strip: a backdrop whose colors depend on the marker, and a moving ball.
 
-``web/src/media/synthetic-worker.js`` paints what this module describes. Coordinates are shares of the video's width and
-height. Colors are BT.601 in limited range: luma from 16 to 235, and chroma with 128 for gray.
+``web/src/media/synthetic-worker.js`` paints what this module describes. Coordinates are fractions of the video's width
+and height. Colors are BT.601 in limited range: luma from 16 to 235, and chroma with 128 for gray.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Markers from this number upward belong to shared screens, which show a window instead of a gradient.
 FIRST_SCREEN: Final = 128
 GRAY: Final = 128
-# The rows in which the participant's name is written: from top to bottom.
+# The top and bottom of the area that contains the participant's name.
 NAME_ROWS: Final = (0.27, 0.5)
 _BALL_HEIGHT: Final = 1 / 9
 _BALL_LUMA: Final = 170
@@ -30,12 +30,13 @@ _SCREEN_BALL_LUMA: Final = 90
 _FLASH_LUMA: Final = 235
 # The ball flashes for this many counts after each chirp of the audio marker begins.
 _FLASH_COUNTS: Final = 4
-# The ball swings from left to right and back in 90 counts, and bounces every 30 counts. With 61 counts per marker, the
-# balls of markers with similar colors are at least 14 counts apart, as long as the markers differ by less than 32.
+# The ball swings from left to right and back in 90 counts, and bounces every 30 counts. With a shift of 61 counts per
+# marker, the balls of markers with similar colors are at least 14 counts apart, as long as the markers differ by less
+# than 32.
 SWING_COUNTS: Final = 3 * COUNTS_PER_SECOND
 _BOUNCE_COUNTS: Final = COUNTS_PER_SECOND
-# The ball bounces this many counts later than it turns. Otherwise it would return on the same path, and a frozen ball
-# would be in the right place again after a moment.
+# The bounces are shifted against the swing by this many counts. Otherwise, the ball would return on the same path, and
+# a frozen ball would be in the right place again after a moment.
 _BOUNCE_SHIFT: Final = 7
 _PHASE_COUNTS: Final = 61
 _WINDOW: Final = (0.06, 0.17, 0.94, 0.92)
@@ -47,7 +48,7 @@ _BLACK_YUV: Final = np.array([16.5, 128.5, 128.5])
 
 @dataclass(frozen=True, slots=True)
 class Ball:
-    """The ball's center and size, as shares of the video's width and height, and its luma."""
+    """The ball's center and size, as fractions of the video's width and height, and its luma."""
 
     x: float
     y: float
@@ -99,5 +100,5 @@ def _desktop(hue: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDAr
 
 
 def _rgb(hue: float, saturation: float, lightness: float) -> NDArray[np.float64]:
-    """Return red, green and blue from 0 to 255 of CSS's color ``hsl(hue saturation% lightness%)``."""
+    """Return the red, green and blue values, from 0 to 255, of the CSS color ``hsl(hue saturation% lightness%)``."""
     return np.array(hls_to_rgb(hue % 360 / 360, lightness / 100, saturation / 100)) * 255

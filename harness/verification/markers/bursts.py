@@ -21,18 +21,19 @@ BLOCK: Final = 65_536
 # while noise reaches 0.7 only once every few days.
 _SIMILARITY: Final = 0.7
 _FAINTEST: Final = 0.01
-# Two rising chirps of a participant are a second apart, and two falling chirps at least 0.4 s. Chirps that follow
-# sooner are echoes. The same chirp may also be found in two overlapping blocks.
+# Two rising chirps of a participant are one second apart, and two falling chirps are at least 0.4 s apart. Chirps that
+# follow sooner are echoes. The same chirp can also be found in two overlapping blocks.
 _RISING_APART: Final = 0.5
 _FALLING_APART: Final = 0.3
 _SAME: Final = 0.01
 # Maximum error of the time between two chirps, in seconds. The error is below 1 ms unless audio was inserted or
 # removed.
 _SPACING_ERROR: Final = 0.01
-# The two chirps of a burst are equally loud, and the tone has a fixed relation to them, up to this factor.
+# The two chirps of a burst are equally loud, and their level relative to the tone is fixed, both within this factor.
 _UNEQUAL: Final = 2.0
 _FAINTEST_TONE: Final = 1e-6
-# Bursts within this many seconds confirm each other's seconds, unless their times differ by more than the second value.
+# Bursts that are at most this far apart confirm each other if the seconds that they encode match the time between them.
+# The second value is the tolerance; both are in seconds.
 _CONFIRMED_WITHIN: Final = 3.5
 _CONFIRMED_ERROR: Final = 0.3
 
@@ -51,7 +52,7 @@ class Bursts:
 
     ``times`` are the starts of the rising chirps, in seconds. ``seconds`` holds the second modulo 16 that each burst
     encodes, or -1 if it is unknown. ``similarity`` is the similarity of each rising chirp to an undistorted chirp, from
-    0 to 1. ``echoes`` holds (delay in seconds, amplitude relative to the chirp) of each repetition of a rising chirp.
+    0 to 1. ``echoes`` holds (delay in seconds, amplitude relative to the chirp) for each repetition of a rising chirp.
     """
 
     times: NDArray[np.float64]
@@ -119,8 +120,8 @@ def join_chirps(
 ) -> Bursts:
     """Return the bursts that one voice's chirps form; the chirps' starts are in seconds.
 
-    ``tone_at`` returns the amplitude of the voice's tone at the given times. In speech and music, glides may resemble a
-    burst, but they are not as loud in relation to the tone as a burst.
+    ``tone_at`` returns the amplitude of the voice's tone at the given times. Glides in speech and music can resemble a
+    burst, but their level relative to the tone differs from a burst's.
     """
     first, echoes = _without_echoes(rising, apart=_RISING_APART)
     second, _ = _without_echoes(falling, apart=_FALLING_APART)

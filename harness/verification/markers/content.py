@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from harness.verification.markers.strip import Marker
     from harness.verification.probe.tracks import Frame
 
-# A participant's video is sampled ten times per second, because the markers already show how every frame is timed.
+# A participant's video is sampled only ten times per second, because the markers already give the timing of every
+# frame.
 SAMPLED_EVERY: Final = 0.1
 _EARLY: Final = 0.01
-# The video below the strip is divided into this many blocks in each direction. Blocks that touch the strip or the edges
-# of the tile are not sampled there, because scaling blurs them.
+# The video below the strip is divided into this many blocks in each direction. The blocks leave out the area next to
+# the strip and the edges of the tile, because scaling blurs the video there.
 _BLOCKS: Final = 16
 _LEFT: Final = 0.01
 _TOP: Final = 0.135
 _WIDE: Final = (0.99 - _LEFT) / _BLOCKS
 _HIGH: Final = (0.99 - _TOP) / _BLOCKS
-# Offsets of the sampled points within a block, as shares of the block.
+# Offsets of the sampled points within a block, as fractions of the block's width and height.
 _LUMA_ACROSS: Final = np.array([1, 3, 5]) / 6
 _LUMA_DOWN: Final = np.array([1, 3]) / 4
 _CHROMA_ACROSS: Final = np.array([1, 3]) / 4
@@ -42,22 +43,23 @@ _CODEC_BLOCK: Final = 16
 _LABEL_HEIGHT: Final = 0.12
 # Black has luma 16; the darkest backdrop of all markers has luma 42.
 _DARK: Final = 27
-# Chroma is compared in regions of this many by this many blocks, because a codec may be off by several steps in one.
+# Chroma is compared in regions of this many by this many blocks, because a codec may be off by several steps in a
+# single block.
 _REGION: Final = 4
 _FEWEST_BLOCKS: Final = 5
-# Largest differences that are tolerated. At 150 kbps, luma is off by up to 12 and chroma by up to 6. An interpretation
-# as BT.709 or as full range shifts luma by 16 and chroma by 5. Video without colors is off by at least 14.
+# Largest differences that are tolerated. At 150 kbps, luma is off by up to 12 and chroma by up to 6. Interpreting the
+# video as BT.709 or as full range shifts luma by 16 and chroma by 5. Video without colors is off by at least 14.
 _LUMA_TOLERANCE: Final = 26
 _CHROMA_TOLERANCE: Final = 9
 _ROUGHNESS: Final = 14
-# Smallest shares of the blocks, and of the regions, that make a part of the video.
+# Smallest fractions of the blocks, and of the regions, that count as a part of the video.
 _DARK_SHARE: Final = 0.08
 _OFF_SHARE: Final = 0.12
 _REGION_SHARE: Final = 0.2
-# Without a known backdrop, dark or rough blocks may be part of the video, so the part must be larger.
+# Without a known backdrop, dark or rough blocks may be intended, so the part must be larger to count as a fault.
 _UNKNOWN_SHARE: Final = 0.3
 _FLAT: Final = 3
-# A block's mean luma differs by at least this much if something in the block moves.
+# A block's mean luma changes by at least this much if something in the block moves.
 _MOVED: Final = 10
 _LEAST_CONTRAST: Final = 30
 _BALL_SEEN: Final = 0.45
@@ -70,7 +72,7 @@ class Fault(IntFlag):
     BLACK = 1
     """A part of the video is black."""
     COLOR = 2
-    """A part of the video has other colors than the participant's."""
+    """A part of the video does not have the participant's colors."""
     STILL = 4
     """The video does not move although the strip's counter advances."""
     OTHER = 8
@@ -79,9 +81,9 @@ class Fault(IntFlag):
 
 @dataclass(frozen=True, kw_only=True)
 class ContentTrack:
-    """The samples of one participant's video: the time of each, in seconds, and its faults, as a sum of ``Fault``.
+    """The samples of one participant's video: the time of each, in seconds, and its faults, as ``Fault`` flags.
 
-    ``colors_known`` is the number of samples in which the strip says which colors the video below it has.
+    ``colors_known`` is the number of samples in which the strip identifies the colors of the video below it.
     """
 
     times: NDArray[np.float64]
@@ -141,7 +143,7 @@ class _Samples:
         if ball is None:
             faults |= Fault.STILL if still else 0
         elif not ball and advanced and not faults & Fault.BLACK:
-            # A ball in the wrong place that does not move has been frozen. One that moves belongs to another video.
+            # A ball in the wrong place that does not move is frozen; one that moves belongs to another video.
             faults |= Fault.STILL if still else Fault.OTHER
         self.times.append(frame.at)
         self.faults.append(int(faults))
@@ -152,8 +154,8 @@ class _Samples:
 class _BallPlace:
     """The ball at one phase of its movement.
 
-    ``points`` are indices of points in the ball. ``behind`` is the backdrop's luma there, or None if the mixer's label
-    may cover the ball. ``checked`` are the blocks that show only the backdrop.
+    ``points`` are indices of points in the ball. ``behind`` is the luma of the backdrop behind the ball, or None if the
+    mixer's label may cover the ball. ``checked`` are the blocks that show only the backdrop.
     """
 
     points: NDArray[np.intp]
@@ -228,7 +230,7 @@ class _TileSampler:
         return faults
 
     def _colors_differ(self, frame: Frame, blocks: NDArray[np.bool_]) -> bool:
-        """Return whether the mean chroma of several regions differs from the backdrop's; count only these blocks."""
+        """Return whether the mean chroma of the given blocks differs from the backdrop's in several regions."""
         if self._chroma is None or frame.chroma is None or self._expected is None:
             return False
         count = _by_region(blocks.astype(np.float32))

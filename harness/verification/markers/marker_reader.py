@@ -132,7 +132,7 @@ class MarkerReader:
                 tile = (x * across, y * down, width * across, height * down)
                 for shape in shapes:
                     owners[fit_into_tile(*tile, shape)].add(owner)
-        # The places of other shapes in all grids would be many, so they are searched only if there is no layout.
+        # Other shapes have very many possible places in all grids, so these are searched only if there is no layout.
         if WIDE in shapes or not owners:
             for place in all_grid_places(frame.width, frame.height, shapes[0]):
                 owners[place].update()

@@ -5,9 +5,9 @@ cell is width/32 wide and height/18 high. Row by row, the cells encode 64 bits, 
 cell is 1, and a dark cell is 0. The fields are, in order, the marker (8 bits), the counter (18 bits), the capture time
 (22 bits), and a CRC of the first 48 bits (16 bits).
 
-The CRC states what the video below the strip is. If the CRC is CRC-16/GENIBUS, the whole video is the synthetic
-camera's, which ``backdrop.py`` describes. If it is CRC-16/CCITT-FALSE, which is the inverse, the strip belongs to a
-video with unknown colors, for example a strip that a program drew over its own video.
+The type of CRC states what kind of video is below the strip. If the CRC is CRC-16/GENIBUS, the whole video is the
+synthetic camera's, which ``backdrop.py`` describes. If the CRC is CRC-16/CCITT-FALSE, which is the inverse, the colors
+of the video are unknown, for example because a program drew the strip over its own video.
 
 The counter advances by 30 per second at any frame rate, and starts again at 0 after 262,080 counts (2.4 hours), which
 is a multiple of the 16 seconds that the audio marker counts. The capture time is the time of the room's clock in

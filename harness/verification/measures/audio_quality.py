@@ -40,7 +40,7 @@ def decibels(amplitude: float) -> float:
 
 
 def median_level(audio: AudioAnalysis, voice: int) -> float | None:
-    """Return the median level of a voice's tone while the tone is present, in dBFS, or None without a tone."""
+    """Return the median level of a voice's tone while the tone is present, in dBFS, or None if it is never present."""
     tone = audio.tones[:, voice]
     present = tone[tone > 0]
     return round(decibels(float(np.median(present))), 1) if present.size else None
@@ -81,7 +81,7 @@ def noise_floor(audio: AudioAnalysis) -> float | None:
 
 
 def similarity(bursts: Bursts) -> float | None:
-    """Return the median similarity of a voice's bursts to undistorted bursts, or None without bursts."""
+    """Return the median similarity of a voice's bursts to undistorted bursts, or None if there are no bursts."""
     return round(float(np.median(bursts.similarity)), 3) if bursts.similarity.size else None
 
 
@@ -103,7 +103,7 @@ def echo(bursts: Bursts) -> Echo | None:
 
 
 def _deviations(steps: NDArray[np.float64], levels: NDArray[np.float32], wrong: NDArray[np.bool_]) -> list[Deviation]:
-    """Return the intervals that the wrong steps form, each with its median level."""
+    """Merge the wrong steps into intervals, and return each interval with its median level."""
     intervals = merged(((float(start), float(end)) for start, end in steps[wrong]), bridge=_BRIDGE)
     found = []
     for start, end in intervals:

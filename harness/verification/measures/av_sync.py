@@ -48,9 +48,9 @@ def measure_av_sync(
 ) -> AvSync:
     """Measure the A/V offset at each burst.
 
-    A burst is played when the counter in the video marker is a multiple of 30. It encodes the counter's second, modulo
-    16. The offset is the time of the burst minus the time at which the counter reaches this second, in the range from
-    -8 to 8 s. The counter's time is a median over several frames, so that a single late frame does not change the
+    A burst is played when the counter in the video marker is a multiple of 30. The burst encodes the counter's second,
+    modulo 16. The offset is the time of the burst minus the time at which the counter reaches this second, in the range
+    from -8 to 8 s. The counter's time is a median over several frames, so that a single late frame does not change the
     result. Bursts close to a pause are omitted, because the counter's time is unknown there.
 
     A burst whose second is unknown has the offset that is closest to the offset of the nearest burst whose second is

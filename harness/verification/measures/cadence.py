@@ -54,11 +54,11 @@ def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
 def count_freezes(track: MarkerTrack) -> Freezes:
     """Return the freezes as W3C's WebRTC statistics define them.
 
-    Like the statistics, this compares each interval between two rendered frames with the average of the last 30
+    As in these statistics, each interval between two rendered frames is compared with the average of the last 30
     intervals. Intervals in which the participant is not visible do not count.
     """
     changed = np.append(True, np.diff(track.captures_ms) != 0)
-    # The participant was not visible if the file has several frames without the strip, but a codec may damage two.
+    # Several frames without a strip mean that the participant was not visible, but a codec may damage up to two strips.
     hidden = np.append(0, np.cumsum((np.diff(track.numbers.astype(np.int64)) > 1) & (np.diff(track.times) > _BRIDGE)))
     times, hidden = track.times[changed], hidden[changed]
     intervals = np.diff(times)[np.diff(hidden) == 0]

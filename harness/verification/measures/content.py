@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from harness.verification.markers.content import ContentTrack
 
-# A fault that is missing in up to two samples in between continues, for example because a frozen ball is in the right
-# place by chance.
+# A fault counts as continuous even if up to two samples in between do not show it, for example because a frozen ball is
+# in the right place by chance.
 _BRIDGE: Final = 0.25
 # A fault in one or two samples can result from a single damaged frame.
 _SHORTEST: Final = 0.2

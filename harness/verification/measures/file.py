@@ -92,7 +92,7 @@ def varies(video: VideoFacts, rate: float, limit_ms: float) -> bool:
 
 
 def _has_slow_section(ticks: NDArray[np.float64]) -> bool:
-    """Return whether many consecutive gaps have the same length of several frames, given in frames."""
+    """Return whether many consecutive gaps, given in frames, have the same length of more than one frame."""
     edges = np.flatnonzero(np.diff(ticks, prepend=0, append=0))
     lengths = np.diff(edges, append=ticks.size)
     return bool(((lengths >= _SLOW_GAPS) & (ticks[np.minimum(edges, ticks.size - 1)] > 1)).any())
@@ -136,7 +136,7 @@ def still_intervals(content: FrameContentDetector, rate: float | None) -> tuple[
 
 
 def blank_intervals(content: FrameContentDetector, rate: float | None) -> tuple[Interval, ...]:
-    """Return the intervals in which a part of the video is blank that had content before, but not the whole video."""
+    """Return the intervals in which a part of the video, but not all of it, is blank although it had content before."""
     if not rate:
         return ()
     blank = ((start, end + 1 / rate) for start, end in content.blank)

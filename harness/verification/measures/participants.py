@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 # lost audio packet.
 _BRIDGE: Final = 0.1
 # A tone starts or ends where its level is about half of the level next to it, because at that moment half of the
-# analysis window contains the tone. The window covers up to this many steps to each side.
+# analysis window contains the tone. The window covers up to this many steps on each side.
 _HALF_LEVEL: Final = 0.45
 _WINDOW_STEPS: Final = 2
-# A tone is not audible if it is 26 dB below its usual level, because remnants of a tone may be audible after it ended.
+# A tone that is 26 dB below its usual level does not count as audible, because remnants of a tone can remain after it
+# has ended.
 _FAINT: Final = 0.05
 _SHORTEST_AUDIO: Final = 0.15
 # To count as an unknown participant's marker, a tone must last this many seconds and have bursts one second apart.
@@ -234,7 +235,7 @@ def _audible(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
     """Return the intervals in which one of the 16 tones is audible.
 
     Where a tone starts or ends, only a part of the analysis window contains the tone, so each step is compared with the
-    loudest of the steps around it. A quieter part of a recording is therefore audible as well.
+    loudest of the steps around it. Quieter parts of a recording therefore also count as audible.
     """
     if audio is None or not audio.tones[:, voice].any():
         return []

@@ -29,9 +29,9 @@ class StartUp:
     """How long a participant's video or audio took to appear after one join.
 
     ``since`` is the time of the join, or 0 if the participant joined before the recording started. In another
-    application's call, it is the time at which the track began. ``seconds`` is the time until the video or audio
-    appeared, including pauses of the recording. If it never appeared, ``seconds`` is the time until the participant
-    left, and ``appeared`` is false.
+    application's call, ``since`` is the time at which the track began. ``seconds`` is the time until the video or audio
+    appeared, including pauses of the recording. If the video or audio never appeared, ``seconds`` is the time until the
+    participant left, and ``appeared`` is false.
     """
 
     since: float
@@ -42,16 +42,16 @@ class StartUp:
 def start_ups(
     timeline: Timeline, participant: str, kind: Kind, found: Sequence[Interval], duration: float
 ) -> tuple[StartUp, ...]:
-    """Return the start-up of a participant's video or audio after each join; ``found`` is where the file contains it.
+    """Return the start-up of a participant's video or audio after each join; ``found`` holds its intervals in the file.
 
     If the camera or microphone was off when the participant joined, or if it is unknown whether it was on, the join is
-    omitted. The same applies if the manifest states that the file contains the track but it was not found, because this
-    is reported as an absence.
+    omitted. The join is also omitted if the manifest states that the file contains the track but the track was not
+    found, because this is reported as an absence.
     """
     search = _Search(timeline, participant, kind, found)
     present = timeline.present(participant, duration)
     ends = [-math.inf, *(end for _, end in present)]
-    # The events of a leave may have times slightly after the leave.
+    # Events that a leaving participant causes may be recorded slightly after the leave event.
     starts = (((before + start) / 2, start, end) for before, (start, end) in zip(ends, present, strict=False))
     return tuple(one for one in (search.start_up(*times) for times in starts) if one)
 
@@ -87,7 +87,7 @@ class _Search:
         return None if switched else StartUp(since, end - since + self._paused(since, end), appeared=False)
 
     def _track_start(self, lower: float, start: float, end: float) -> float | None:
-        """Return ``start`` or, in another application's call, when the track began, if it did."""
+        """Return ``start`` or, in another application's call, the time at which the track began, if it did."""
         if self._track_starts is None:
             return start
         number = bisect_right(self._track_starts, lower)
@@ -95,7 +95,7 @@ class _Search:
         return max(began, start) if began <= end else None
 
     def _paused(self, start: float, end: float) -> float:
-        """Return for how many seconds the recording was paused between two times in the file."""
+        """Return how many seconds the recording was paused between two times in the file."""
         first, last = bisect_right(self._cuts, start), bisect_right(self._cuts, end)
         return self._paused_until[last] - self._paused_until[first]
 
@@ -116,7 +116,7 @@ def audio_delays(offsets: NDArray[np.float64], delays: NDArray[np.float64]) -> N
     at that time plus the A/V offset.
 
     Args:
-        offsets: Time of the burst and A/V offset of each burst, in seconds.
+        offsets: Time and A/V offset of each burst, in seconds.
         delays: Time in the file in seconds, and delay in ms, of each frame of the video.
     """
     found = []

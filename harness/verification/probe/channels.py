@@ -63,7 +63,7 @@ class ChannelLevels:
 
 
 class ChannelMeter:
-    """Measures blocks of audio with any number of channels. If the number changes, further channels are ignored."""
+    """Measures blocks of audio with any number of channels; channels that are added later are ignored."""
 
     def __init__(self) -> None:
         self._rows = array("d")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # These formats are also used for streams, whose clock may show any time when a recording begins.
 _ANY_START: Final = frozenset({"mpegts", "ogg"})
-# If there is no video, the index refers to clusters. The clusters that libav and Chrome write last at most five
-# seconds. Without an index, players estimate the position.
+# If there is no video, the index refers to clusters. Clusters written by libav and Chrome are at most five seconds
+# long. Without an index, players estimate the position.
 _CLUSTER: Final = 5.0
 
 
@@ -74,8 +74,9 @@ def probe(
 ) -> Streams:
     """Return the properties of the file at ``path``, and pass the frames and audio of two tracks to each of the sinks.
 
-    These are the default tracks, but ``track`` can specify the index of another one. If several recordings follow each
-    other in the file, only the first one is read. Memory use is constant except for a few numbers per frame.
+    The two tracks are the default tracks unless ``track`` specifies the index of another one. If several recordings
+    follow each other in the file, only the first one is read. Memory use is constant except for a few numbers per
+    frame.
 
     Raises UnreadableError if the file contains no media that can be analyzed, and OSError if the file can't be read.
     """
@@ -125,7 +126,7 @@ class _FirstBytes:
         return self._file.read(max(0, min(size, self._length - self._file.tell())))
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a position, and return it."""
+        """Move to a position, and return it."""
         return self._file.seek(self._length + offset) if whence == 2 else self._file.seek(offset, whence)  # noqa: PLR2004
 
     def tell(self) -> int:

@@ -81,7 +81,7 @@ class TrackSet:
         decodable = [stream for stream in media.streams if _is_decodable(stream)]
         if chosen is not None and chosen not in {stream.index for stream in decodable}:
             known = ", ".join(f"{one.index} ({one.type}, {_codec(one)})" for one in decodable[:MOST_LISTED]) or "none"
-            message = f"has no video or audio track {chosen} that can be decoded; such tracks are: {known}"
+            message = f"has no video or audio track {chosen} that can be decoded; choose one of these: {known}"
             raise NoSuchTrackError(message)
         self.video = _examined([stream for stream in decodable if stream.type == "video"], chosen)
         self.audio = _examined([stream for stream in decodable if stream.type == "audio"], chosen)
@@ -144,7 +144,7 @@ class TrackSet:
     def _packets(self) -> Iterator[av.Packet[Any] | None]:
         """Yield the packets of the decoded tracks, followed by empty packets that flush the decoders.
 
-        If a packet can't be read from the container, no further packets are read, and None is the last packet.
+        If a packet can't be read from the container, no further packets are read, and the last value is None.
         """
         streams = [decoder.stream for decoder in self._decoders.values()]
         if not streams:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE: Final = 48_000
 
-# Pixel formats whose first plane is 8-bit luma, with the number of pixels per value of chroma (horizontally). Frames in
+# Pixel formats whose first plane is 8-bit luma, with the number of pixels per chroma sample (horizontally). Frames in
 # other formats are converted first, which is slower.
 _LUMA_FIRST: Final = {
     "yuv420p": 2,
@@ -51,7 +51,7 @@ class Frame:
 
     ``at`` is the frame's time in seconds. ``luma`` holds the rows of the first plane, including padding. ``chroma``
     holds U and V in the same form, or is None if the video has no colors. ``chroma_across`` is the number of pixels per
-    value of chroma, horizontally.
+    chroma sample, horizontally.
     """
 
     at: float

@@ -52,7 +52,7 @@ def count_of(failures: Sequence[Finding]) -> str:
 
 
 def unverified_of(report: Report) -> str:
-    """Return the number of parts that could not be examined as a phrase."""
+    """Return a phrase that states how many parts could not be examined."""
     count = len(report.unverified)
     return f"unverified: {count} {'part' if count == 1 else 'parts'} could not be examined"
 
@@ -79,7 +79,7 @@ def has_more_tracks(media: Media) -> bool:
 
 
 def is_reshaped(video: Video) -> bool:
-    """Return whether players show the video at a different size than the size of its frames."""
+    """Return whether players show the video at a size that differs from its frame size."""
     return (video.display_width, video.display_height) != (video.width, video.height)
 
 

@@ -36,7 +36,7 @@ def black(tile: Tile) -> None:
 
 
 def missing(tile: Tile) -> None:
-    """Replace the lower half by the gray of a decoder that lost data."""
+    """Replace the lower half with the gray of a decoder that lost data."""
     for plane in lower(tile):
         plane[:] = 128
 
@@ -70,7 +70,7 @@ def tinted(tile: Tile) -> None:
 
 
 def inverted(tile: Tile) -> None:
-    """Replace all colors by their complements."""
+    """Replace all colors with their complements."""
     tile.u[:], tile.v[:] = 255 - tile.u, 255 - tile.v
 
 

@@ -112,7 +112,7 @@ def _backdrop_planes(marker: int, width: int, height: int) -> tuple[NDArray[np.u
         if index:
             plane[: math.ceil(high / 9)] = _GRAY
         else:
-            # Dashes, because a name also covers only a part of its rows.
+            # Draw dashes, because a name also covers only a part of its rows.
             plane[(abs(y - 0.38) < 0.05) & (abs(x - 0.5) < 0.3) & (x * 12 % 1 < 0.5)] = _NAME_LUMA
         planes.append(plane.astype(np.uint8))
     return tuple(planes)

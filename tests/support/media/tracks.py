@@ -109,7 +109,7 @@ class Attachment:
         return media.add_attachment("notes.txt", "text/plain", b"Hello")
 
     def write(self, media: OutputContainer, stream: Any) -> None:
-        """Do nothing, because the file is stored in the header."""
+        """Do nothing, because the attached file is stored in the container's header."""
 
 
 Track = VideoTrack | AudioTrack | Subtitles | Attachment

@@ -85,7 +85,7 @@ def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("to", ["m4a", "wav"])
 def test_audio_file_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
-    """A file with only the audio does not fail because the recording also has video."""
+    """A conversion to an audio format does not fail if the recording also has video."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
     verify(convert(recording.path, to)).raise_for_failures()
@@ -289,7 +289,7 @@ def test_name_for_another_format_is_refused(tmp_path: Path, to: Target, name: st
 
 @pytest.mark.parametrize(("name", "to"), [("a.wav", "wav"), ("a.M4A", "m4a"), ("a.video", "mp4"), (None, "mp4")])
 def test_format_follows_from_the_name(name: str | None, to: Target) -> None:
-    """Without an explicit format, the suffix of the new file decides, or else the format is MP4."""
+    """Without an explicit format, the suffix of the new file determines the format; otherwise, the format is MP4."""
     assert to == target_of(Path(name) if name else None)
 
 

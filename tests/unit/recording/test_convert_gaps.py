@@ -190,7 +190,7 @@ def test_pause_is_reported(source: Path) -> None:
 
 
 def test_overlapping_audio_is_reported(tmp_path: Path) -> None:
-    """If the timestamps start again, as in joined files, the warning has the length of the audio that was left out."""
+    """If the timestamps start again, as in joined files, the warning states how much audio was left out."""
     part = write_tracks(tmp_path / "part.ts", AudioTrack(codec="aac"))
     joined = tmp_path / "joined.ts"
     joined.write_bytes(2 * part.read_bytes())

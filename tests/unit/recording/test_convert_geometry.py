@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parallel
 
 SIZE = (96, 64)
 ASPECT = Fraction(4, 3)
-# How quadrants look that a file shows with a rotation (clockwise, in degrees), mirrored or not.
+# How the quadrants look in a file that shows them with a rotation (clockwise, in degrees), mirrored or not.
 TURNS = [
     (0, False, "RGBY"),
     (0, True, "GRYB"),
@@ -94,7 +94,7 @@ def test_odd_size_gets_one_row_and_column_twice(tmp_path: Path, size: tuple[int,
 
 
 def test_changing_frame_size_is_fitted_and_reported(tmp_path: Path) -> None:
-    """Frames of a different shape are shown completely, with black borders, and the warning has the time and sizes."""
+    """Frames of a different shape are shown completely, with black borders; the warning states the time and sizes."""
     parts = [
         write_tracks(tmp_path / f"{number}.webm", VideoTrack(size=size))
         for number, size in enumerate([(64, 64), (128, 64)])

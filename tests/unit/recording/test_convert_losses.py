@@ -26,7 +26,7 @@ UNEVEN = (0, 10, 200, 210, 600, 990)
 
 @dataclass(frozen=True)
 class Case:
-    """A source, its conversion's codecs, and patterns for the warnings that the conversion has to give."""
+    """A source, the codecs of the converted file, and patterns for the warnings that the conversion must give."""
 
     name: str
     tracks: tuple[Track, ...]
@@ -137,7 +137,7 @@ def test_frames_keep_their_uneven_times(tmp_path: Path) -> None:
 
 
 def test_damaged_packets_are_reported(tmp_path: Path) -> None:
-    """If some packets can't be decoded, the rest is converted, and the warning has their number."""
+    """If some packets can't be decoded, the rest is converted, and the warning states their number."""
     source, damaged = write_tracks(tmp_path / "source.mkv", H264), tmp_path / "damaged.mkv"
     with av.open(str(source)) as media, av.open(str(damaged), "w") as output:
         stream = output.add_stream_from_template(media.streams.video[0], opaque=True)

@@ -133,7 +133,7 @@ def test_copy_does_not_replace_another_file(disk: Path) -> None:
 
 
 def test_incomplete_copy_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If copying fails, for example because the disk is full, neither name has a part of the file."""
+    """If copying fails, for example because the disk is full, neither path contains a partial file."""
 
     def fill(source: Path, target: Path) -> None:
         target.write_bytes(source.read_bytes()[:3])

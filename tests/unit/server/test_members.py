@@ -96,7 +96,7 @@ def test_markers_of_members_have_different_tones_while_people_come_and_go(server
 
 
 def test_participant_gets_the_tone_that_was_unused_for_the_longest_time(server: SignalingServer) -> None:
-    """A recording may contain participants who have left, so their tones are not reused before all others."""
+    """A recording may contain participants who have left, so all other tones are used before theirs are reused."""
     tones = [server.join(1, "alice")["marker"] % VOICES]
     for number in range(VOICES - 1):
         tones.append(server.join(2, f"visitor {number}")["marker"] % VOICES)
@@ -122,7 +122,7 @@ def test_returning_participant_does_not_get_the_tone_of_a_present_one(server: Si
 
 
 def test_seventeenth_member_shares_a_tone_but_not_a_marker(server: SignalingServer) -> None:
-    """There are only 16 tones, so a larger room can't avoid that two members have the same one."""
+    """There are only 16 tones, so in a larger room, some members must have the same tone."""
     markers = [server.join(1 + number, f"visitor {number}")["marker"] for number in range(VOICES + 1)]
 
     assert VOICES + 1 == len(set(markers))

@@ -92,7 +92,7 @@ def test_clean_audio_has_no_finding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gain", [0.05, 0.1, 0.25, 0.4, 5.0])
 def test_wrong_level_of_one_participant_is_found(tmp_path: Path, gain: float) -> None:
-    """A participant who is 8 to 26 dB quieter than the others, or 14 dB louder, fails only this participant's level."""
+    """If a participant is 8 to 26 dB quieter than the others, or 14 dB louder, only this participant's level fails."""
     report = verify(write(tmp_path / "level.webm", mixed(ALICE) + gain * mixed(BOB)))
 
     assert {("level", "bob")} == found(report)
@@ -157,7 +157,7 @@ def _with_another_tone(audio: Audio) -> Audio:
 
 @pytest.mark.parametrize("change", [_with_noise, _with_distortion, _with_another_tone])
 def test_noise_is_found_where_it_is(tmp_path: Path, change: Callable[[Audio], Audio]) -> None:
-    """Noise, distortion and another tone between the markers fail the check in the two seconds that contain them."""
+    """Noise, distortion and another tone between the markers make the check fail in the two seconds with them."""
     report = verify(write(tmp_path / "noise.webm", change(mixed(SCENE))))
 
     assert "noise" in {one.check for one in report.failures}

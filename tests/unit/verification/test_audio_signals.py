@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parallel
 
 ROOT = Path(__file__).parents[3]
 DURATION = 5
-# The page's audio of a participant, from the second FIRST on, as 32-bit floating-point samples.
+# A participant's audio as the page generates it, starting at second FIRST, as 32-bit floating-point samples.
 SCRIPT = """
 import { TONE_LEVEL, burstAt, chirp, toneOf } from './web/src/shared/marker.js';
 const [marker, first, duration] = process.argv.slice(1).map(Number);
@@ -55,7 +55,7 @@ def test_audio_that_the_page_generates_is_identified(marker: int, first: int) ->
 
 
 def test_counter_contains_a_whole_number_of_cycles_of_the_audio_marker() -> None:
-    """When the counter starts again at 0, the audio marker's seconds start again at 0 as well."""
+    """When the counter starts again at 0, the audio marker's seconds also start again at 0."""
     assert 0 == COUNTER_PERIOD % (COUNTS_PER_SECOND * SECONDS)
 
 

@@ -32,7 +32,7 @@ def track_of(one: PlannedParticipant, seconds: float) -> MarkerTrack:
 
 
 def speech(seconds: float, seed: int) -> NDArray[np.float64]:
-    """Return audio like speech: noise, and syllables of harmonics in formants, whose pitch glides up or down."""
+    """Return speech-like audio: noise, and syllables of harmonics in formants, whose pitch glides up or down."""
     random = np.random.default_rng(seed)
     audio = 0.003 * random.standard_normal(round(seconds * SAMPLE_RATE))
     start = 0
@@ -82,7 +82,7 @@ def test_any_offset_up_to_four_seconds_is_accurate_to_ten_milliseconds(seed: int
 
 @pytest.mark.parametrize("delay", [-7.5, -4.0, -1.0, 0.6, 1.0, 2.0, 4.0, 7.5])
 def test_offset_of_whole_seconds_is_not_zero(delay: float) -> None:
-    """Neither a whole second nor more than half a second is mistaken for a smaller offset."""
+    """An offset of a whole second, or of more than half a second, is not mistaken for a smaller offset."""
     one = PlannedParticipant(name="alice", marker=3, counter=1234, audio_delay=delay)
     analysis = analysis_of(plain_blocks(mix_audio(Scene(participants=(one,), seconds=5.0))))
 
@@ -117,7 +117,7 @@ def test_offset_that_changes_by_a_second_is_followed() -> None:
 
 
 def test_bursts_without_a_second_chirp_are_ambiguous() -> None:
-    """If no burst shows its second, the offset is unknown, even if the bursts are exactly a second apart."""
+    """If no burst's second can be read, the offset is unknown, even if the bursts are exactly a second apart."""
     one = PlannedParticipant(name="alice", marker=2)
     audio = np.zeros(6 * SAMPLE_RATE)
     samples = CHIRP_LEVEL * chirp(2).real
@@ -136,7 +136,8 @@ def test_burst_that_contradicts_its_neighbors_is_ignored() -> None:
     """If audio was removed between the chirps of a burst, the burst shows a wrong second, but the others correct it."""
     one = PlannedParticipant(name="alice", marker=2, counter=15)
     audio = mix_audio(Scene(participants=(one,), seconds=8.0))
-    # The burst at 3.5 s has the number 4; its falling chirp starts at 3.82 s. Insert two spacings before the chirp.
+    # The burst at 3.5 s has the number 4; its falling chirp starts at 3.82 s. Delay the falling chirp to the time that
+    # encodes a number two higher.
     inserted = round((SPACINGS[2] - SPACINGS[0]) * SAMPLE_RATE)
     place = round(3.7 * SAMPLE_RATE)
     changed = np.concatenate((audio[:place], np.zeros(inserted), audio[place:]))
@@ -169,5 +170,5 @@ def test_noise_never_shows_a_second() -> None:
 
 
 def test_speech_never_shows_a_second() -> None:
-    """In 100 s of audio like speech, with gliding pitches, no burst with a second is found."""
+    """In 100 s of speech-like audio with gliding pitches, no burst with a second is found."""
     assert 0 == identified(analysis_of(plain_blocks(speech(100, seed=4))))

@@ -72,7 +72,7 @@ def test_freeze_at_a_low_frame_rate_is_three_times_the_average_interval() -> Non
 
 
 def test_time_out_of_view_is_not_a_freeze() -> None:
-    """Frames without the strip lie between the two frames, so the participant was not visible."""
+    """There are frames without the strip between the two frames, so the participant was not visible."""
     times = np.append(np.arange(60) / 30, 4 + np.arange(60) / 30)
     track = track_of(times, np.round(times * 30).astype(np.int32), numbers=[*range(60), *range(120, 180)])
 

@@ -43,7 +43,7 @@ def test_clean_recording_passes_every_check(tmp_path: Path, scene: Scene) -> Non
 
 
 def test_very_short_recording_is_not_examined_for_noise(tmp_path: Path) -> None:
-    """In 0.4 s, a burst is played all the time; all other checks pass."""
+    """In a recording of 0.4 s, a burst is played all the time; all other checks pass."""
     scene = Scene(participants=participants("alice"), seconds=0.4)
 
     report = verify(write_recording(tmp_path / "standup.webm", scene))
@@ -319,7 +319,7 @@ def test_limit_can_be_changed(tmp_path: Path) -> None:
 def test_av_offset_is_a_warning_if_detectable_and_a_failure_if_not_acceptable(
     tmp_path: Path, late: float, result: str
 ) -> None:
-    """By default, audio may be 90 ms early or 185 ms late, and causes a warning from 45 ms early or 125 ms late."""
+    """By default, audio may be 90 ms early or 185 ms late, with a warning from 45 ms early or 125 ms late."""
     report = verify(write_recording(tmp_path / "standup.webm", with_participant(CLEAN, "bob", audio_delay=late)))
 
     assert [("av-offset", "bob")] * (result == "failed") == [(one.check, one.participant) for one in report.failures]

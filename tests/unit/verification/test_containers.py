@@ -1,4 +1,4 @@
-"""Each made file, in any container and with any property, gets the right report: it passes, or the problem is named.
+"""Each generated file, in any container and with any property, gets the right report: it passes, or names the problem.
 
 To add a case, add a line to ``GOOD``, ``BAD`` or ``EDITED``.
 """
@@ -36,7 +36,7 @@ _H264: Final = "-c:v libx264 -preset ultrafast"
 _BFRAMES: Final = "-c:v libx264 -preset veryfast -bf 3"
 _OPUS: Final = "-c:a libopus"
 
-# File name: inputs, and options of ffmpeg. Each file passes, and only the missing manifest is unverified.
+# File name: inputs, and ffmpeg options. Each file passes, and only the missing manifest is unverified.
 GOOD: Final[dict[str, tuple[str, str]]] = {
     "a.webm": ("VA", f"{_VP8} {_OPUS}"),
     "vp9.webm": ("VA", f"{_VP9} {_OPUS}"),
@@ -135,8 +135,8 @@ def _junk(data: bytes) -> bytes:
 _SECOND: Final = "a second recording begins at byte {size}, "
 _CUT: Final = "is truncated or damaged"
 
-# File name: inputs, options, an edit of the bytes, and the check and the message's part of each failure. In a message,
-# {size} is the size of the file before the edit.
+# File name: inputs, options, an edit of the bytes, and for each failure, the check and a part of the message. In a
+# message, {size} is the size of the file before the edit.
 BAD: Final[dict[str, tuple[str, str, Callable[[bytes], bytes] | None, list[tuple[str, str]]]]] = {
     "ogg.webm": ("A", f"{_OPUS} -f ogg", None, [("container", "is ogg instead of webm")]),
     "mp4.webm": ("V", f"{_VP9} -f mp4", None, [("container", "is mp4 instead of webm")]),
@@ -219,7 +219,7 @@ BAD: Final[dict[str, tuple[str, str, Callable[[bytes], bytes] | None, list[tuple
     "cut.ts": ("V", _H264, lambda data: data[:-100], [("container", "last packet has 88 of 188 bytes")]),
     "junk.webm": ("V", _VP8, _junk, [("container", "1024 bytes follow the end of the Segment")]),
     "junk.mp4": ("V", _H264, _junk, [("container", "no box begins at byte {size}")]),
-    "junk.wav": ("A", "", _junk, [("container", "1024 bytes follow the end of the RIFF")]),
+    "junk.wav": ("A", "", _junk, [("container", "1024 bytes follow the end of the RIFF chunk")]),
     "junk.ogg": ("A", _OPUS, _junk, [("container", "no page begins at byte {size}")]),
     "silent.mp4": ("VQ", f"{_H264} -c:a aac", None, [("silent", "The audio is silent from 0.00 to")]),
     "black.mp4": ("V", f"{_H264} -vf drawbox=t=fill:c=black", None, [("black", "The video is black from 0.00 to")]),
@@ -262,7 +262,7 @@ def failures(report: Report) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", GOOD)
 def test_good_file_passes_in_any_container(tmp_path: Path, name: str) -> None:
-    """A file without faults passes, and is not blamed for anything that its format does not have."""
+    """A file without faults passes, and nothing that its format does not support is reported as missing."""
     inputs, options = GOOD[name]
 
     report = verify(make(tmp_path / name, inputs, options))

@@ -44,7 +44,7 @@ FORMS = {
 
 
 def scene_of(form: str, **changes: object) -> Scene:
-    """Return a scene in one of the forms, in which the last participant's video is changed."""
+    """Return the scene that ``form`` names in ``FORMS``, in which the last participant's video is changed."""
     width, height, count, bitrate, codec = FORMS[form]
     names = [f"p{number}" for number in range(1, count + 1)]
     scene = Scene(participants=participants(*names), width=width, height=height, bitrate=bitrate, codec=codec)
@@ -121,14 +121,14 @@ def test_clean_layouts_cause_no_finding(tmp_path: Path, number: int) -> None:
 
 
 def test_backdrop_of_every_marker_is_brighter_than_black() -> None:
-    """Black parts are found by their luma, so no backdrop may come near it."""
+    """Black parts are found by their luma, so no backdrop may have a similar luma."""
     x, y = np.meshgrid(np.linspace(0, 1, 20), np.linspace(0, 1, 20))
 
     assert min(backdrop(marker, x, y, 16 / 9)[0].min() for marker in range(256)) > 40
 
 
 def test_ball_repeats_every_90_counts_and_stays_inside() -> None:
-    """The sampler keeps one place of the ball for each of the 90 counts."""
+    """The sampler keeps one position of the ball for each of the 90 counts."""
     for count in range(90):
         ball, again = ball_at(5, count, 16 / 9), ball_at(5, count + 90, 16 / 9)
 
@@ -192,7 +192,7 @@ def test_still_or_blank_video_without_markers_is_a_warning(
 
 @pytest.mark.parametrize("scene", [unmarked(), unmarked(frozen=(1.0, 2.5))], ids=["moving", "still for 1.5 s"])
 def test_moving_video_without_markers_causes_no_warning(tmp_path: Path, scene: Scene) -> None:
-    """Below two seconds, still video is not mentioned."""
+    """Still video that is shorter than two seconds is not mentioned."""
     path = tmp_path / "call.webm"
     write_recording(path, scene)
 

@@ -1,4 +1,4 @@
-"""The checks start-up and delay measure how soon media appears after a join, and how late it is in the file."""
+"""The start-up and delay checks measure how soon media appears after a join, and how late it is in the file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ CAPTURES_BEGIN = 5_000.0
 
 
 def events(*given: tuple[float, str, bool | None], **more: object) -> Timeline:
-    """Return a timeline with events of bob: (time, kind, on)."""
+    """Return a timeline with Bob's events: (time, kind, on)."""
     records = [{"at": at, "event": kind, "participant": "bob", "on": on, **more} for at, kind, on in given]
     return timeline_from(records, [])
 
@@ -104,7 +104,7 @@ def test_many_joins_are_measured_in_linear_time() -> None:
 
 
 def test_participant_who_appears_late_fails_start_up(tmp_path: Path) -> None:
-    """Bob joins at 0.5 s, and his video and audio appear at 2.5 s, according to the manifest as well as in the file."""
+    """Bob joins at 0.5 s, and his video and audio appear at 2.5 s, both according to the manifest and in the file."""
     late = ((0.0, 2.5),)
     scene = with_participant(CLEAN, "bob", hidden=late, muted=late, joins=0.5, switches_on=2.5)
     described = with_participant(scene, "bob", hidden=(), muted=())

@@ -138,24 +138,23 @@ def test_default_track_is_examined(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 7])
 def test_track_that_cannot_be_examined_fails_with_the_list_of_tracks(tmp_path: Path, number: int) -> None:
-    """If the chosen track does not exist, the report fails in one line that names the existing tracks."""
+    """If the chosen track does not exist, the report fails with one line that names the existing tracks."""
     report = verify(write(tmp_path / "one.mkv", "a"), track=number)
 
-    assert [f"one.mkv has no video or audio track {number} that can be decoded; such tracks are: 0 (audio, opus)."] == [
-        one.message for one in report.failures
-    ]
+    message = f"one.mkv has no video or audio track {number} that can be decoded; choose one of these: 0 (audio, opus)."
+    assert [message] == [one.message for one in report.failures]
 
 
 def test_negative_track_is_refused(tmp_path: Path) -> None:
     """A negative number is a usage error."""
-    with pytest.raises(ConfigError, match=r"^track: -1 is not valid; give the number of a track, from 0\.$"):
+    with pytest.raises(ConfigError, match=r"^track: -1 is not valid; give the number of a track, counting from 0\.$"):
         verify(write(tmp_path / "one.mkv", "a"), track=-1)
 
 
 @pytest.mark.parametrize("suffix", ["webm", "mkv", "mp4", "mov"])
 @pytest.mark.parametrize(("kinds", "kind", "number"), [("vA", "audio", 1), ("Va", "video", 0), ("vaA", "audio", 2)])
 def test_empty_track_is_the_only_problem(tmp_path: Path, suffix: str, kinds: str, kind: str, number: int) -> None:
-    """A track without packets is named in plain words, and nothing else fails."""
+    """A track without packets is reported in plain words, and nothing else fails."""
     report = verify(write(tmp_path / f"some.{suffix}", kinds))
 
     (failure,) = report.failures

@@ -12,7 +12,7 @@ import { Ticker } from '../shared/ticker.js';
 const FLASH = 4;
 /** The ball's position repeats after this many steps of the counter. */
 const SWING = 3 * COUNTS_PER_SECOND;
-/** The ball bounces this many steps later than it turns, so that it does not return on the same path. */
+/** The bounces are shifted against the swing by this many steps, so that the ball does not return on the same path. */
 const BOUNCE = 7;
 /** The balls of two participants are this many steps apart for each difference of 1 between their markers. */
 const PHASE = 61;

@@ -1,6 +1,6 @@
 """Read the structure of media files from their bytes: which elements a file has, and whether their sizes are right.
 
-``read_structure`` recognizes the format by its first bytes, never by the file's name. All readers visit a limited
+``read_structure`` recognizes the format by the file's first bytes, never by its name. All readers visit a limited
 number of elements and use a limited amount of memory, because a file may be hostile.
 """
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # The boxes with which a file can begin. QuickTime files may have no ftyp box.
 BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"})
-# A day of fragments of half a second has 350,000 boxes.
+# A day-long recording in fragments of half a second has 350,000 boxes.
 _MOST_BOXES: Final = 1_000_000
 _AUDIO_BRANDS: Final = frozenset({b"M4A ", b"M4B "})
 # The mvhd box is the first box in the moov box, or one of the first.
@@ -48,7 +48,7 @@ def read_boxes(file: BinaryIO, size: int) -> Structure:
         at = box.end
     fragmented = b"moof" in first
     if b"moov" not in first and not damage:
-        damage = "it has no moov box, without which players can't play it"
+        damage = "the file has no moov box, which players need to play it"
     return Structure(
         container=_container(file, first.get(b"ftyp")),
         duration=None if fragmented or b"moov" not in first else _duration(file, first[b"moov"], size),

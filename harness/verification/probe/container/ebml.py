@@ -39,7 +39,7 @@ _LARGEST_VALUE: Final = 64
 _LARGEST_INDEX: Final = 4 << 20
 # The Timestamp is among the first elements of a Cluster.
 _FIRST_ELEMENTS: Final = 4
-# A block's time is a signed number of 16 bits relative to its Cluster, in ticks.
+# A block's time is a signed 16-bit number of ticks, relative to its Cluster.
 _LONGEST_CLUSTER: Final = 1 << 15
 # Tracks are interleaved, so a Cluster may begin a little later than the frame that a cue point refers to.
 _INTERLEAVING: Final = 1.0
@@ -56,7 +56,7 @@ class _Element:
 
 @dataclass
 class _Walk:
-    """What was found so far.
+    """What has been found in the file so far.
 
     ``clusters`` and ``times`` hold the position and the Timestamp of each Cluster. ``index`` holds the cue points,
     ``cues`` the position of the Cues, and ``announced`` the position that the SeekHead states for the Cues.
@@ -236,7 +236,7 @@ def _wrong_index(walk: _Walk) -> str | None:
     wrong = [at for time, at in walk.index if not _leads_to_its_cluster(walk, time, walk.segment.body + at)]
     if wrong:
         where = walk.segment.body + wrong[0]
-        return f"{len(wrong)} of {len(walk.index)} Cues lead to a wrong place, the first one to byte {where}"
+        return f"{len(wrong)} of {len(walk.index)} Cues point to a wrong place, the first one to byte {where}"
     if not walk.index:
         return "the Cues contain no position of a Cluster"
     if walk.announced is not None and walk.segment.body + walk.announced != walk.cues:
@@ -245,7 +245,7 @@ def _wrong_index(walk: _Walk) -> str | None:
 
 
 def _leads_to_its_cluster(walk: _Walk, time: int, at: int) -> bool:
-    """Return whether a Cluster begins at ``at``, and contains the time, in ticks."""
+    """Return whether a Cluster begins at ``at`` and contains the given time in ticks."""
     number = bisect_left(walk.clusters, at)
     if number == len(walk.clusters) or walk.clusters[number] != at:
         return False

@@ -17,7 +17,8 @@ _RESERVED: Final = 0b11
 _SAMPLES: Final = {0b11: 1152, 0b10: 576, 0b00: 576}
 # Number of bytes from the start of a frame to its Xing or Info header, which depends on version and channels.
 _HEADER_OFFSETS: Final = (36, 21, 13)
-# Programs differ in whether the stated size includes the frame with the header; no frame is larger.
+# Maximum size of a frame in bytes. The stated size may or may not include the frame with the header, depending on the
+# program that wrote the file.
 _LARGEST_FRAME: Final = 2_000
 
 

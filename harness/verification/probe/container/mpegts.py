@@ -17,11 +17,11 @@ _SYNC: Final = 0x47
 _PACKET: Final = 188
 # Sizes of a packet: plain, with a time stamp in front (M2TS), and with error correction at the end.
 _SIZES: Final = (_PACKET, 192, 204)
-# A stream that was cut somewhere begins within a packet.
+# A stream that was cut at any byte may begin in the middle of a packet.
 _LONGEST_START: Final = 204
 _FEWEST: Final = 4
 _BLOCK: Final = 32_768
-# The clock counts at 90 kHz with 33 bits.
+# The clock is a 33-bit counter that runs at 90 kHz.
 _CLOCK: Final = 1 << 33
 _BACKWARD: Final = 9_000
 # A recording begins with the tables that describe its programs.

@@ -40,5 +40,5 @@ def read_ogg(file: BinaryIO, size: int) -> Structure:
             damage = ends_too_late("page", at, end, size)
         at = end
     if not ended and not damage:
-        damage = "it has no page that is marked as the last one"
+        damage = "the file has no page that is marked as the last one"
     return Structure(container="ogg", damage=damage, second=second)

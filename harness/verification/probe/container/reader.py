@@ -30,7 +30,7 @@ _BY_MAGIC: Final[dict[bytes, Callable[[BinaryIO, int], Structure | None]]] = {
 
 
 def read_structure(path: Path) -> Structure | None:
-    """Return the structure of the file at ``path``, or None if its format is not known here."""
+    """Return the structure of the file at ``path``, or None if there is no reader for its format."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_HEAD)

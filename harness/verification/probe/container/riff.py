@@ -16,7 +16,7 @@ _MOST_CANDIDATES: Final = 100
 # Numbers of the sample formats in which every second has the same number of bytes: PCM, floating point, extensible.
 _CONSTANT: Final = frozenset({1, 3, 0xFFFE})
 _PCM_HEADER: Final = 16
-# Fewer bytes than in a chunk's header are padding.
+# If the remaining bytes are fewer than a chunk's header has, they are padding.
 _CHUNK_HEADER: Final = 8
 
 
@@ -41,7 +41,7 @@ def read_riff(file: BinaryIO, size: int) -> Structure | None:
         damage = ends_too_late("RIFF", 0, end, size)
     elif container == "wav" and size - end > _CHUNK_HEADER:
         second = _second(file, container, end, min(size, end + 14))
-        damage = None if second or _is_chunk(file, end) else f"{size - end} bytes follow the end of the RIFF"
+        damage = None if second or _is_chunk(file, end) else f"{size - end} bytes follow the end of the RIFF chunk"
     elif container == "avi":
         second = _second(file, container, end, size)
     return Structure(

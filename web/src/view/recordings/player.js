@@ -9,7 +9,7 @@ const VALID_FOR = 3_550_000;
  */
 const CONFIRM_AFTER = 600;
 
-/** The signs of the findings in the report. */
+/** The symbols for the results of the findings in the report. */
 const SIGNS = { passed: '✓', warning: '!', failed: '✗', unverified: '?' };
 
 /** @typedef {import('../../library/library.js').Library} Library */
