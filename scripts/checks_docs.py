@@ -79,7 +79,7 @@ the same measurements.
 | | `delay_ms` | ms | Time from the capture of a frame to the frame's time in the file. |
 | | `audio_delay_ms` | ms | The same for the audio: the delay of the video plus the A/V offset, for each burst of the marker's tone. |
 | | `first_video_ms` | ms | Time from the participant's join, or from the start of the recording, to the participant's first frame. |
-| | `first_audio_ms` | ms | The same for the participant's audio. |
+| | `first_audio_ms` | ms | Like `first_video_ms`, but until the participant's first audio. |
 
 A `-` means that there is no value, because the participant was not present or the value could not be measured. In
 Python and JSON, `present`, `frozen` and `audible` are lists of intervals, each with a start and an end. A participant

@@ -49,7 +49,7 @@ def level(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def shared_tone(check: CheckName, participant: MeasuredParticipant) -> Finding:
-    """Return the finding that a check can't examine a participant whose tone is another participant's tone as well."""
+    """Return a finding that a participant can't be examined, because another participant has the same tone."""
     name = participant.name
     text = (
         f"{name}'s audio could not be examined, because another participant has the same audio marker. Use at most "
@@ -112,8 +112,8 @@ def noise(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     yield from echoes
     if (floor := noise_floor(audio)) is None:
         text = (
-            "The audio can't be checked for noise, because bursts are played all the time. Record for longer, or with "
-            "fewer participants."
+            "The audio can't be checked for noise, because bursts are playing the whole time. Record for longer, or "
+            "with fewer participants."
         )
         yield Finding(check="noise", result="unverified", message=text)
         return
@@ -181,7 +181,7 @@ def channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         [Finding(check="channels", result="warning", at=milliseconds(at), message=text) for at, text in wrong]
     )
     if not wrong:
-        text = "No channel is silent alone, and no channels cancel each other out."
+        text = "No channel is silent while another is not, and no channels cancel each other out."
         yield passed("channels", text, Examined(seconds=audio.duration))
 
 

@@ -47,20 +47,34 @@ CHECKS: Final = (
     Check("silent", "Is the audio free of silence while a participant should be audible?", continuity.silent),
     Check("clipping", "Is the audio free of clipping?", audio.clipping),
     Check("noise", "Is synthetic audio free of noise, distortion, clicks and echo?", audio.noise),
-    Check("channels", "Do all channels contain audio that can be mixed?", audio.channels),
+    Check(
+        "channels",
+        "Do all channels contain audio, and can they be mixed without canceling each other out?",
+        audio.channels,
+    ),
     Check(
         "presence",
         "Is every participant visible in the right tile, and audible, exactly when expected?",
         presence.presence,
     ),
     Check("call", "Was the page in the call for the whole recording?", call.call),
-    Check("start-up", "Do every participant's video and audio appear soon after a join?", timing.start_up),
+    Check(
+        "start-up", "Do every participant's video and audio appear soon after the participant joins?", timing.start_up
+    ),
     Check("frozen", "Is every participant's video free of freezes?", smoothness.frozen),
-    Check("content", "Is each participant's whole video right: colors, movement, nothing black?", content.content),
+    Check(
+        "content",
+        "Is each participant's whole video correct: the right colors, movement, and no black parts?",
+        content.content,
+    ),
     Check("repeated", "Does the file show every frame of each participant exactly once?", smoothness.repeated),
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
     Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),
-    Check("delay", "Are every participant's video and audio in the file soon after their capture?", timing.delay),
+    Check(
+        "delay",
+        "Do every participant's video and audio appear in the file soon after they are captured?",
+        timing.delay,
+    ),
     Check("level", "Is every participant as loud as expected?", audio.level),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),

@@ -33,7 +33,7 @@ _WEBM_CODECS: Final = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
 
 
 class _Problem(NamedTuple):
-    """A finding that fails, or only warns."""
+    """A problem that makes the check fail, or only causes a warning."""
 
     expected: str
     got: str
@@ -77,7 +77,7 @@ def _format(evidence: Evidence) -> Iterator[_Problem]:
 
 
 def _bytes(evidence: Evidence) -> Iterator[_Problem]:
-    """Report sizes that contradict the bytes, and recordings that follow the first one."""
+    """Report declared sizes that do not match the file's bytes, and any recording that follows the first one."""
     name, structure = evidence.path.name, evidence.streams.structure
     if structure and structure.second is not None:
         text = (
@@ -140,7 +140,7 @@ def _packets(evidence: Evidence) -> Iterator[_Problem]:
         if track.media is None:
             continue
         if not track.media.packets:
-            text = f"{evidence.path.name} declares {track.kind} (track {track.index}, {track.codec}) and holds none."
+            text = f"{evidence.path.name} declares {track.kind} (track {track.index}, {track.codec}) but contains none."
             yield _Problem(f"{track.kind} packets", "none", text)
         what = _label(evidence.streams, track)
         if track.media.broken:
@@ -184,7 +184,7 @@ def _times(evidence: Evidence, limits: Limits) -> Iterator[_Problem]:
 
 
 def _other_tracks(evidence: Evidence) -> Iterator[Finding]:
-    """Name the tracks that were only decoded and measured, and those that could not even be decoded."""
+    """Report the tracks that were only decoded and measured, and those that could not even be decoded."""
     name, media = evidence.path.name, evidence.media
     others = [one for one in media.tracks if one.kind in {"video", "audio"} and not one.examined]
     decoded = [one for one in others if one.packets is not None]

@@ -33,13 +33,13 @@ def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
             continue
         if not wrong:
-            text = f"{one.name}'s whole video is right in all {measured.samples} frames that were compared."
+            text = f"{one.name}'s whole video is correct in all {measured.samples} frames that were compared."
             examined = Examined(frames=measured.samples, seconds=total(one.visible), participants=1)
             yield passed("content", text, examined, participant=one.name)
         if not (measured.colors_known or measured.wrong_colors):
             text = (
-                f"The colors of {one.name}'s video are unknown, so only the strip's were checked. Record with the "
-                "harness's synthetic camera."
+                f"The colors of {one.name}'s video are unknown, so only the colors of the strip were checked. Record "
+                "with the harness's synthetic camera."
             )
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
     if evidence.media.video and not evidence.has_markers:

@@ -207,7 +207,7 @@ def _check_intervals(
 
 
 def _other_track(evidence: Evidence, kind: str) -> str:
-    """Return a sentence about another track of this kind that is not black or silent, or an empty text."""
+    """Return a sentence about another track of this kind that is neither black nor silent, or an empty string."""
     alike = [one for one in evidence.media.tracks if one.kind == kind and one.packets]
     mine = next((one.index for one in alike if one.examined), None)
     other = next((one.index for one in alike if not one.examined and not one.silent and not one.black), None)

@@ -28,21 +28,19 @@ class CheckDescription:
 
 DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     "container": CheckDescription(
-        measures="The check recognizes the container format by the bytes of the file, compares the sizes in the file "
-        "with its bytes, and decodes the packets of all tracks, to validate the format, tracks, codecs, index, "
-        "timestamps and keyframes.",
+        measures="The check recognizes the container format from the bytes of the file, compares the sizes that the "
+        "file declares with the bytes that it contains, and decodes the packets of all tracks, to validate the format, "
+        "tracks, codecs, index, timestamps and keyframes.",
         fails=(
             (
                 "The file's format does not match its suffix. For example, `.webm` must be WebM, `.mkv` must be "
-                "Matroska, and `.ogg` must be Ogg. A suffix that names no format allows any format, but a recording "
-                "with a manifest must be WebM."
+                "Matroska, and `.ogg` must be Ogg. If the suffix names no format, any format is allowed, except that a "
+                "recording with a manifest must be WebM."
             ),
-            "Another recording follows the first one in the same file. Only the first one is examined.",
-            "The file is truncated, or the sizes in the file do not match its bytes.",
-            (
-                "A WebM or Matroska file has no Duration or no Cues, its Cues point to a wrong place, or seeking to "
-                "the middle of a file with an index ends up in the wrong place."
-            ),
+            "Another recording follows the first one in the same file. Only the first recording is examined.",
+            "The file is truncated, or the sizes that the file declares do not match the bytes that it contains.",
+            "A WebM or Matroska file has no Duration or no Cues, or its Cues point to the wrong place.",
+            "The format has an index, but seeking to the middle of the file ends up in the wrong place.",
             "A track is declared but contains no packets, or a packet can't be decoded.",
             "Timestamps do not increase.",
             "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
@@ -59,8 +57,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         ),
         warns=(
             (
-                "The file contains additional video or audio tracks. They are decoded and measured, but the other "
-                "checks examine only the default tracks, or the track chosen with `track` or `--track`."
+                "The file contains additional video or audio tracks. These tracks are decoded and measured, but the "
+                "other checks examine only the default tracks, or the track chosen with `track` or `--track`."
             ),
             "There is no manifest, and keyframes are further apart than `keyframe`.",
         ),
@@ -144,30 +142,38 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     "clipping": CheckDescription(
         measures="The check finds samples at full scale in every channel, in steps of 0.1 s.",
         fails=(
-            "In audio with markers: more than `clipped_percent` of a channel's samples in a step are at full scale.",
+            (
+                "In audio with markers, more than `clipped_percent` of a channel's samples within 0.1 s are at full "
+                "scale."
+            ),
         ),
-        warns=("In audio without markers: the same.",),
+        warns=(
+            (
+                "In audio without markers, more than `clipped_percent` of a channel's samples within 0.1 s are at full "
+                "scale."
+            ),
+        ),
         limits=("clipped_percent",),
         needs="The check needs an audio track.",
     ),
     "noise": CheckDescription(
-        measures="The check measures the level of everything except the tones below 6 kHz, whenever no burst is "
-        "played. It also searches for repetitions of the bursts.",
+        measures="The check measures the level of everything below 6 kHz except the tones, whenever no burst is "
+        "playing. To detect echoes, it also searches for repetitions of the bursts.",
         fails=(
             (
-                "According to the manifest, all audio is synthetic, and anything except the markers is louder than "
-                "`noise_dbfs` for longer than `noise`."
+                "According to the manifest, all audio is synthetic, but something other than the markers is louder "
+                "than `noise_dbfs` for longer than `noise`."
             ),
             "Most bursts of a participant are repeated after the same delay, and the echo is louder than `echo_db`.",
         ),
         warns=(
-            "Anything except the markers is louder than `noise_dbfs` for at most `noise`, for example a click.",
+            "Something other than the markers, for example a click, is louder than `noise_dbfs` for at most `noise`.",
             (
-                "The audio may contain real microphones, or there is no manifest, and anything except the markers is "
-                "louder than `noise_dbfs`."
+                "The audio may contain real microphones, or there is no manifest, and something other than the markers "
+                "is louder than `noise_dbfs`."
             ),
         ),
-        unverified=("Bursts are played all the time, so nothing can be measured between them.",),
+        unverified=("Bursts are playing the whole time, so there is no pause in which noise could be measured.",),
         limits=("noise_dbfs", "noise", "echo_db"),
         needs="The check needs markers in the audio, and pauses between the bursts of all participants.",
     ),
@@ -207,7 +213,10 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         unverified=(
-            "A participant has no markers in video and audio, for example because of a real camera or a video file.",
+            (
+                "A participant's video and audio have no markers, for example because they come from a real camera or "
+                "a video file."
+            ),
             "A participant's video, audio or shared screen had no marker for longer than `absence`.",
             "A participant was neither visible nor audible, and the manifest requires neither.",
             "Another participant has the same audio marker, so it is unknown which of the two is audible.",
@@ -239,7 +248,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "The first frame appears later than `first_video_ms` after a join.",
             "The first audio appears later than `first_audio_ms` after a join.",
             (
-                "A participant stays for longer than the limit without appearing at all, although the camera or "
+                "A participant stays in the call for longer than the limit but never appears, although the camera or "
                 "microphone was not off."
             ),
         ),
@@ -285,7 +294,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         ),
         unverified=(
             "No frame of a participant's video could be compared.",
-            "The colors of a participant's video are unknown, because the strip is over another video.",
+            "The colors of a participant's video are unknown, because the strip was drawn over another video.",
         ),
         limits=("content", "still"),
         needs="The check needs a video track. Without a synthetic participant, the check can only warn.",
@@ -347,8 +356,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         "shorter recording.",
     ),
     "delay": CheckDescription(
-        measures="The check measures the time from the capture of a participant's video and audio to their time in the "
-        "file, in ms.",
+        measures="The check measures the time from the capture of a participant's video and audio until they appear in "
+        "the file, in ms.",
         fails=(
             "The median delay of a participant's video or audio is larger than `delay_ms`.",
             (
@@ -357,16 +366,16 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         unverified=(
-            "A limit is exceeded by no more than the error of the clocks, which the manifest states.",
-            "Video is in the file before it was captured, so the clocks do not match.",
+            "A limit is exceeded, but by no more than the clock error that the manifest states.",
+            "Video appears in the file before it was captured, which means that the clocks do not match.",
         ),
         limits=("delay_ms", "delay_p95_ms"),
         needs="The check needs markers, and a manifest with the time at which the file starts. The delay of the audio "
         "also needs a measured A/V offset.",
     ),
     "level": CheckDescription(
-        measures="The check compares the level of each participant's tone with the level that the synthetic microphone "
-        "plays, in dB.",
+        measures="The check compares the level of each participant's tone with the level at which the synthetic "
+        "microphone plays the tone, in dB.",
         fails=(
             (
                 "A participant is more than `level_db` quieter than normal, or more than `level_db` louder than while "

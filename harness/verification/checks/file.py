@@ -93,7 +93,8 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     yield from wrong
     if wrong:
         return
-    # If nothing states a duration, there is nothing to compare; then there is no manifest either.
+    # Without a stated duration, and without both video and audio, there is nothing to compare. In this case, there is
+    # no manifest either.
     if all(ends.values()) or any(expected is not None for expected in stated.values()):
         yield passed("duration", f"The recording lasts {got:.2f} s.", Examined(seconds=got), got=got)
 

@@ -170,8 +170,8 @@ def _expected_anywhere(evidence: Evidence) -> Iterator[Finding]:
     for name in evidence.expected:
         if name in found:
             text = (
-                f"{name} is in the recording, but without the list of participants in a manifest it is unknown whether "
-                f"{name} was in the call the whole time."
+                f"{name} is in the recording, but without a manifest that lists the participants, it is unknown "
+                f"whether {name} was in the call the whole time."
             )
             yield Finding(check="presence", result="unverified", participant=name, message=text)
         else:
@@ -315,7 +315,7 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if evidence.manifest is None:
         return
     if _lost_its_members(evidence.manifest):
-        text = "The participants of this recovered recording are unknown, so nobody in it is unexpected."
+        text = "The participants of this recovered recording are unknown, so nobody in it counts as unexpected."
         yield Finding(check="unexpected", result="unverified", message=text)
         return
     allowed = {one.marker for one in _allowed_participants(evidence)}

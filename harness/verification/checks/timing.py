@@ -1,4 +1,4 @@
-"""Check how long each participant's video and audio take to appear after a join, and how late they are in the file."""
+"""Check how soon each participant's video and audio appear after a join, and how much they are delayed in the file."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _slow(
 
 
 def delay(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how much time passes between the capture of each participant's media and its time in the file."""
+    """Check how much time passes from the capture of each participant's media until the media appears in the file."""
     error = abs((evidence.manifest.clock_error_ms or 0.0) if evidence.manifest else 0.0)
     # The clock of a participant who is not in the manifest is unknown.
     for one in (each for each in evidence.participants if each.known):
@@ -85,13 +85,13 @@ def delay(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                     participant=one.name,
                     expected=f"{limit:g} ms",
                     got=f"{value:.0f} ms",
-                    message=f"{one.name}'s {kind} is in the file {text}.",
+                    message=f"{one.name}'s {kind} appears in the file {text}.",
                     examined=Examined(frames=frames, seconds=total(one.visible), participants=1),
                 )
 
 
 def _assessed(found: Spread, count: int, limits: Limits, error: float) -> tuple[Result, float, float, str]:
-    """Return the result of the check of one delay, the compared value and its limit in ms, and a description.
+    """Return the result for one delay, the value that was compared, its limit (both in ms), and a description.
 
     ``count`` is the number of measurements. The clocks may differ by ``error`` ms.
     """

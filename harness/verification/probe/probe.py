@@ -108,7 +108,7 @@ def probe(
     )
     if not (streams.video and streams.video.times.size) and not (streams.audio and streams.audio.duration):
         empty = [f"{one.kind} (track {one.index}, {one.codec})" for one in facts if one.media and not one.media.packets]
-        declared = f"declares {' and '.join(empty)} and holds none"
+        declared = f"declares {' and '.join(empty)} but contains none"
         message = f"{path.name} {declared if empty else 'contains neither video nor audio that can be decoded'}."
         raise UnreadableError(message)
     return streams

@@ -88,8 +88,8 @@ class Expected(ReportModel):
     """Whether the report fails if the recording was not stopped normally, or if an alarm was raised during the
     recording."""
     profiles: Profiles = Field(default={})
-    """Profiles that the file defines, in addition to ``default`` and ``strict``. Limits that a profile omits have their
-    defaults."""
+    """Profiles that the file defines, in addition to ``default`` and ``strict``. Any limit that a profile omits has its
+    default value."""
     profile: ProfileChoice | None = None
     """Name of the profile whose limits apply; None for the default limits."""
     limits: Limits = Limits()
@@ -107,7 +107,7 @@ class Expected(ReportModel):
         return self
 
     def chosen_profile(self, name: str | None = None) -> Profile:
-        """Return the profile ``name``, or else the file's profile, with the file's limits.
+        """Return the profile called ``name``, or the file's profile by default, with the file's limits applied.
 
         Raises ConfigError if there is no such profile.
         """

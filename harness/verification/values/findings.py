@@ -1,4 +1,4 @@
-"""Define Finding, which is one result of a check, what the check examined, and helpers for its text."""
+"""Define Finding (one result of a check), Examined (what the check examined), and helpers for the texts of findings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CheckName = Literal[
 # Whether a recording, or a part of it, met the requirements, violated them, or could not be examined.
 Result = Literal["passed", "failed", "unverified"]
 
-# The signs of findings in the terminal and on pages.
+# The symbols that show a finding's result in the terminal and on pages.
 SIGNS: Final[Mapping[str, str]] = {"passed": "✓", "warning": "!", "failed": "✗", "unverified": "?"}
 
 # Similar findings beyond this number are omitted, except for the last finding, which states how many were omitted.
@@ -49,7 +49,7 @@ _MOST_ALIKE: Final = 10
 
 
 def combined(results: Iterable[Result]) -> Result:
-    """Return the result of several parts: failed if a part failed, otherwise unverified if a part is unverified."""
+    """Combine results: failed if any result is failed, otherwise unverified if any is unverified, otherwise passed."""
     known = set(results)
     return "failed" if "failed" in known else "unverified" if "unverified" in known else "passed"
 
@@ -58,13 +58,13 @@ class Examined(ReportModel):
     """How much a check examined. A check that examined nothing has not passed."""
 
     frames: int = Field(default=0, ge=0)
-    """Number of frames of the video."""
+    """Number of video frames."""
     seconds: float = Field(default=0.0, ge=0)
     """Duration of the examined video or audio in seconds."""
     participants: int = Field(default=0, ge=0)
     """Number of participants."""
     bytes: int = Field(default=0, ge=0)
-    """Number of bytes of the file."""
+    """Number of bytes in the file."""
 
     def __bool__(self) -> bool:
         """Return whether anything was examined."""
@@ -114,7 +114,7 @@ def passed(check: CheckName, message: str, examined: Examined, **values: Any) ->
     """Return a passed finding, or an unverified one if the check examined nothing."""
     if examined:
         return Finding(check=check, result="passed", message=message, examined=examined, **values)
-    text = "The check examined nothing: the file contains nothing that it applies to."
+    text = "The check examined nothing, because it does not apply to anything in the file."
     return Finding(check=check, result="unverified", message=text, **values)
 
 

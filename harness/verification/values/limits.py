@@ -85,8 +85,8 @@ class Limits(ReportModel):
     content: float = Field(
         default=0.5,
         ge=0,
-        description="Maximum time that a part of a participant's video may be black, frozen, or have the wrong colors "
-        "or content, in seconds. A codec can need this long to draw a small moving part at a low bitrate.",
+        description="Maximum time that a part of a participant's video may be black or frozen, or have the wrong "
+        "colors or content, in seconds. A codec can take this long to update a small moving area at a low bitrate.",
     )
     still: float = Field(
         default=2.0,
@@ -97,9 +97,9 @@ class Limits(ReportModel):
     repeated_percent: float = Field(
         default=5.0,
         ge=0,
-        description="Maximum share of a participant's frames that may be repeated or skipped, in percent. Single "
-        "repeated frames are shorter than the W3C's freezes, so no standard limits them. A mixer without a "
-        "phase-locked queue repeats or skips 2 to 21 % of the frames.",
+        description="Maximum share of a participant's frames that may be repeated or skipped, in percent. A single "
+        "repeated frame is too short to count as a freeze in the W3C's statistics, so no standard sets a limit for it. "
+        "A mixer without a phase-locked queue repeats or skips 2 to 21 % of the frames.",
     )
     repeated_warning_percent: float = Field(
         default=3.0,
@@ -117,32 +117,32 @@ class Limits(ReportModel):
     audio_early_ms: float = Field(
         default=90.0,
         ge=0,
-        description="Maximum time by which a participant's audio may be early, in ms. Earlier audio is not acceptable "
-        "to viewers (ITU-R BT.1359-1).",
+        description="Maximum time by which a participant's audio may be early, in ms. Audio that is earlier than the "
+        "default is not acceptable to viewers (ITU-R BT.1359-1).",
     )
     audio_early_warning_ms: float = Field(
         default=45.0,
         ge=0,
-        description="Time by which audio must be early to cause a warning, in ms. Viewers can detect earlier audio "
-        "(ITU-R BT.1359-1).",
+        description="Time by which audio must be early to cause a warning, in ms. Viewers can detect audio that is "
+        "earlier than the default (ITU-R BT.1359-1).",
     )
     audio_late_ms: float = Field(
         default=185.0,
         ge=0,
-        description="Maximum time by which a participant's audio may be late, in ms. Later audio is not acceptable to "
-        "viewers (ITU-R BT.1359-1).",
+        description="Maximum time by which a participant's audio may be late, in ms. Audio that is later than the "
+        "default is not acceptable to viewers (ITU-R BT.1359-1).",
     )
     audio_late_warning_ms: float = Field(
         default=125.0,
         ge=0,
-        description="Time by which audio must be late to cause a warning, in ms. Viewers can detect later audio "
-        "(ITU-R BT.1359-1).",
+        description="Time by which audio must be late to cause a warning, in ms. Viewers can detect audio that is "
+        "later than the default (ITU-R BT.1359-1).",
     )
     own_av_offset_ms: float = Field(
         default=185.0,
         ge=0,
-        description="Maximum A/V offset of the recording participant in either direction, in ms. The default adds "
-        "nothing to the limits for early and late audio. A recorder can keep a much lower limit, because the "
+        description="Maximum A/V offset of the recording participant in either direction, in ms. The default is no "
+        "stricter than the limits for early and late audio. A recorder can meet a much stricter limit, because the "
         "recording participant's media does not cross a network.",
     )
     av_offset_p95_ms: float = Field(
@@ -170,15 +170,15 @@ class Limits(ReportModel):
         default=1.0,
         ge=0,
         le=100,
-        description="Maximum share of samples at full scale within 0.1 s, in percent. If many synthetic participants' "
-        "bursts coincide, single samples may reach full scale, which is not audible.",
+        description="Maximum share of samples at full scale within 0.1 s, in percent. If the bursts of many synthetic "
+        "participants coincide, single samples can reach full scale, which is not audible.",
     )
     noise_dbfs: float = Field(
         default=-45.0,
         le=0,
-        description="Maximum level of anything except the markers in synthetic audio, in dBFS (RMS). At 24 kbps and "
-        "more, the noise that Opus adds stayed below -50 dBFS in our measurements, while speech has about -22 "
-        "dBFS (RFC 7874).",
+        description="Maximum level of anything except the markers in synthetic audio, in dBFS (RMS). At 24 kbps or "
+        "more, the noise that Opus adds stayed below -50 dBFS in our measurements, while speech has a level of about "
+        "-22 dBFS (RFC 7874).",
     )
     noise: float = Field(
         default=0.2,
@@ -196,14 +196,14 @@ class Limits(ReportModel):
         default=1.5,
         gt=0,
         description="Maximum duration of complete silence in audio without markers, in seconds. Longer silence causes "
-        "only a warning. In conversations, nobody speaks for 0.5 s on average (ITU-T P.59), and a microphone still "
-        "records the quiet room.",
+        "only a warning. In conversations, the pauses in which nobody speaks last 0.5 s on average (ITU-T P.59), and "
+        "even then, a microphone records the background noise of the room.",
     )
     channel: float = Field(
         default=0.5,
         ge=0,
         description="Maximum time that one channel may be silent while another is not, or that the channels may cancel "
-        "each other out, in seconds. Shorter differences may be part of stereo content.",
+        "each other out, in seconds. Shorter differences between channels can be part of normal stereo content.",
     )
     duration: float = Field(
         default=0.2,
@@ -215,7 +215,7 @@ class Limits(ReportModel):
         default=10_000.0,
         ge=0,
         description="Maximum time from a participant's join to the participant's first frame, in ms. Ten seconds is "
-        "about the longest wait that keeps a user's attention (Nielsen, Usability Engineering, 1993).",
+        "about the limit for keeping a user's attention during a wait (Nielsen, Usability Engineering, 1993).",
     )
     first_audio_ms: float = Field(
         default=10_000.0,
@@ -227,14 +227,14 @@ class Limits(ReportModel):
         default=400.0,
         ge=0,
         description="Maximum median delay of a participant's video and audio, from the capture to the file, in ms. "
-        "ITU-T G.114 recommends that a one-way delay does not exceed 400 ms.",
+        "ITU-T G.114 recommends a one-way delay of at most 400 ms.",
     )
     delay_p95_ms: float = Field(
         default=1000.0,
         ge=0,
-        description="Maximum 95th percentile of the same delay, in ms, if the delay was measured at least 20 times. A "
-        "second is about the longest wait that does not interrupt a user's thoughts (Nielsen, Usability Engineering, "
-        "1993).",
+        description="Maximum 95th percentile of the delay that `delay_ms` limits, in ms, if the delay was measured at "
+        "least 20 times. A wait of more than about one second interrupts a user's flow of thought (Nielsen, Usability "
+        "Engineering, 1993).",
     )
 
     @classmethod

@@ -53,11 +53,11 @@ class Video(ReportModel):
     height: int
     """Height of the first frame in pixels."""
     display_width: int
-    """Width in pixels at which players show the first frame, after rotating it and making its pixels square."""
+    """Width in pixels of the first frame as players show it, after rotating it and making its pixels square."""
     display_height: int
-    """Height in pixels at which players show the first frame, after rotating it and making its pixels square."""
+    """Height in pixels of the first frame as players show it, after rotating it and making its pixels square."""
     rotation: int
-    """Degrees by which players rotate the video counterclockwise, from -180 to 180, as ffprobe reports it."""
+    """Counterclockwise rotation that players apply to the video, in degrees from -180 to 180, as ffprobe reports it."""
     frames: int
     """Number of frames."""
     frame_rate: float
@@ -127,9 +127,9 @@ class Track(ReportModel):
     sample_rate: int | None = None
     """Sample rate in hertz; None if the track was not decoded as audio."""
     loudness: float | None = None
-    """Integrated loudness in LUFS (EBU R 128); None for silence, and if the track was not decoded as audio."""
+    """Integrated loudness in LUFS (EBU R 128); None for silence, or if the track was not decoded as audio."""
     peak_dbfs: float | None = None
-    """Level of the loudest sample in dBFS; None for silence, and if the track was not decoded as audio."""
+    """Level of the loudest sample in dBFS; None for silence, or if the track was not decoded as audio."""
     silent: bool | None = None
     """Whether the audio is completely silent; None if the track was not decoded as audio."""
 
@@ -152,7 +152,7 @@ class Media(ReportModel):
     audio: Audio | None
     """The examined audio track; None if the file has no audio."""
     tracks: tuple[Track, ...] = ()
-    """All tracks of the file, at most 50."""
+    """The tracks of the file; at most 50 are listed."""
 
 
 class Spread(ReportModel):
@@ -165,28 +165,28 @@ class Spread(ReportModel):
 
 
 class VideoContent(ReportModel):
-    """Faults in the video below a participant's strip, which is sampled up to ten times per second."""
+    """Faults in the video below a participant's strip; the video is sampled up to ten times per second."""
 
     samples: int = 0
     """Number of frames that were compared with what the synthetic camera paints."""
     colors_known: bool = False
-    """Whether the colors of the video are known. They are unknown if a program drew the strip over its own video; then
-    only the strip's own colors are checked."""
+    """Whether the colors of the video are known. The colors are unknown if a program drew the strip over its own video;
+    in this case, only the strip's own colors are checked."""
     black: tuple[Interval, ...] = ()
     """Intervals in which a part of the video is black, each with start and end in seconds."""
     wrong_colors: tuple[Interval, ...] = ()
     """Intervals in which a part of the video has the wrong colors, each with start and end in seconds."""
     frozen: tuple[Interval, ...] = ()
-    """Intervals in which the video does not move although its strip does, each with start and end in seconds."""
+    """Intervals in which the video is frozen although its strip changes, each with start and end in seconds."""
     wrong_video: tuple[Interval, ...] = ()
     """Intervals in which a part of the video shows noise or another video, each with start and end in seconds."""
 
 
 class Freezes(ReportModel):
-    """Freezes as W3C's ``freezeCount`` and ``totalFreezesDuration`` in WebRTC statistics define them.
+    """Freezes as defined by ``freezeCount`` and ``totalFreezesDuration`` in the W3C's WebRTC statistics.
 
     A freeze is an interval between two distinct frames that lasts at least three times the average interval, and at
-    least 150 ms longer than the average interval. The average is that of the last 30 intervals.
+    least 150 ms longer than the average interval. The average is calculated from the last 30 intervals.
     """
 
     count: int = 0
@@ -213,14 +213,14 @@ class ParticipantVideo(ReportModel):
     frozen: tuple[Interval, ...]
     """Intervals in which one frame is shown for longer than 0.2 s, each with start and end in seconds."""
     freezes: Freezes = Freezes()
-    """Freezes as W3C's WebRTC statistics define them. Intervals in which the participant is not visible do not
+    """Freezes as defined in the W3C's WebRTC statistics. Intervals in which the participant is not visible do not
     count."""
     content: VideoContent = VideoContent()
     """Faults in the video below the participant's strip."""
 
 
 class Echo(ReportModel):
-    """A participant's audio that is repeated after a delay."""
+    """An echo: a participant's audio is repeated after a delay."""
 
     delay_ms: float
     """Median delay in milliseconds."""
@@ -236,8 +236,8 @@ class ParticipantAudio(ReportModel):
     silent: tuple[Interval, ...]
     """Intervals in which the participant is not audible, each with start and end in seconds."""
     level_dbfs: float | None = None
-    """Median level of the participant's tone while the tone is audible, in dBFS; a sine at full scale has 0 dBFS. None
-    if the participant is never audible, or if another participant has the same tone."""
+    """Median level of the participant's tone while the tone is audible, in dBFS; a sine wave at full scale has a level
+    of 0 dBFS. None if the participant is never audible, or if another participant has the same tone."""
     level_db: float | None = None
     """``level_dbfs`` minus the level at which the synthetic microphone plays the tone, in decibels."""
     similarity: float | None = None
@@ -291,7 +291,7 @@ class ParticipantReport(ReportModel):
     participant's first frame, in milliseconds. If there are several joins, this is the longest time. None if there is
     no manifest, or if the camera was off at the join."""
     first_audio_ms: float | None = None
-    """The same for the participant's audio, in milliseconds."""
+    """Like ``first_video_ms``, but until the participant's first audio, in milliseconds."""
     tracks: tuple[ExtraTrack, ...] = ()
     """The participant's other tracks in another application's call, for example a shared screen."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 STRICT: Final = "strict"
-# Name of limits that belong to no profile.
+# The profile name that reports use for limits that belong to no profile.
 CUSTOM: Final = "custom"
 _BUILT_IN: Final[Mapping[str, Limits]] = {DEFAULT: Limits(), STRICT: Limits.strict()}
 
@@ -33,7 +33,10 @@ ProfileName = Annotated[Words, Field(min_length=1, max_length=64)]
 
 
 def _known(name: str, info: ValidationInfo) -> str:
-    """Return the name of a profile; raises ValueError if it is unknown. The model's ``profiles`` are already known."""
+    """Return the name of a profile; raises ValueError if it is unknown.
+
+    The model's ``profiles`` have already been validated.
+    """
     try:
         return profile_named(name, info.data.get("profiles")).name
     except ConfigError as error:
@@ -60,7 +63,7 @@ class Profile:
         return cls(name, limits)
 
     def changed(self, changes: Limits | None) -> Profile:
-        """Return the profile with the limits that were set explicitly in ``changes``."""
+        """Return the profile, changed by the limits that were set explicitly in ``changes``."""
         values = {name: getattr(changes, name) for name in changes.model_fields_set} if changes else {}
         limits = self.limits.model_copy(update=values)
         return self if limits == self.limits else Profile.of(limits)
@@ -83,9 +86,10 @@ def profile_named(name: str, profiles: Mapping[str, Limits] | None = None) -> Pr
 
 
 def chosen_profile(limits: Limits | None, name: str | None) -> Profile:
-    """Return the profile that a caller chose by its limits, its name, or both. By default, it is ``default``.
+    """Return the profile that a caller chose by its limits, its name, or both.
 
-    Raises ConfigError if a name is unknown, or if it belongs to a built-in profile with other limits.
+    If neither is given, this is the profile ``default``. Raises ConfigError if a name is unknown, or if
+    it belongs to a built-in profile with other limits.
     """
     if limits is None:
         return profile_named(name or DEFAULT)
@@ -94,7 +98,8 @@ def chosen_profile(limits: Limits | None, name: str | None) -> Profile:
         return profile
     if name in {*_BUILT_IN, CUSTOM}:
         message = (
-            f"profile: the profile {name!r} has other limits than the given ones; give either a profile or limits."
+            f"profile: the limits of the profile {name!r} differ from the given limits; specify either a profile "
+            "or limits."
         )
         raise ConfigError(message)
     return Profile(printable(name), limits)

@@ -145,7 +145,7 @@ def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind:
     report = verify(path)
 
     number, codec = {"video": (0, "vp8"), "audio": (1, "opus")}[kind]
-    message = f"standup.webm declares {kind} (track {number}, {codec}) and holds none."
+    message = f"standup.webm declares {kind} (track {number}, {codec}) but contains none."
     assert ["container", "hash"][: 1 + manifest] == [one.check for one in report.failures]
     assert message == report.failures[0].message
 

@@ -46,7 +46,7 @@ def test_report_states_its_profile(tmp_path: Path, options: dict[str, object], p
         ({"profile": "lax"}, "There is no profile 'lax'; known profiles: default, strict."),
         (
             {"profile": "strict", "limits": Limits(frozen=1)},
-            "the profile 'strict' has other limits than the given ones",
+            "the limits of the profile 'strict' differ from the given limits",
         ),
         ({"profile": "default", "limits": Limits(frozen=1)}, "the profile 'default' has other limits"),
     ],

@@ -1,4 +1,4 @@
-"""The start-up and delay checks measure how soon media appears after a join, and how late it is in the file."""
+"""The checks start-up and delay measure how soon media appears after a join, and how much it is delayed in the file."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -159,14 +159,14 @@ def test_empty_track_is_the_only_problem(tmp_path: Path, suffix: str, kinds: str
 
     (failure,) = report.failures
     assert f"some.{suffix} declares {kind} (track {number}, " in failure.message
-    assert failure.message.endswith(") and holds none.")
+    assert failure.message.endswith(") but contains none.")
 
 
 def test_file_whose_only_track_is_empty_is_described(tmp_path: Path) -> None:
     """A file that declares one track and has no packets at all can't be read, and the message says why."""
     (failure,) = verify(write(tmp_path / "some.mp4", "A")).failures
 
-    assert "some.mp4 declares audio (track 0, aac) and holds none." == failure.message
+    assert "some.mp4 declares audio (track 0, aac) but contains none." == failure.message
 
 
 def test_number_of_decoded_and_listed_tracks_is_limited(tmp_path: Path) -> None:

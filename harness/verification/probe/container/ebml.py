@@ -236,7 +236,7 @@ def _wrong_index(walk: _Walk) -> str | None:
     wrong = [at for time, at in walk.index if not _leads_to_its_cluster(walk, time, walk.segment.body + at)]
     if wrong:
         where = walk.segment.body + wrong[0]
-        return f"{len(wrong)} of {len(walk.index)} Cues point to a wrong place, the first one to byte {where}"
+        return f"{len(wrong)} of {len(walk.index)} Cues point to the wrong place, the first one to byte {where}"
     if not walk.index:
         return "the Cues contain no position of a Cluster"
     if walk.announced is not None and walk.segment.body + walk.announced != walk.cues:
