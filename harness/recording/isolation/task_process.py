@@ -152,7 +152,12 @@ def main() -> None:
     confine(files=_FILES, writes=True)
 
     def send(message: Message) -> None:
-        connection.sendall(message.model_dump_json(exclude_defaults=True).encode() + b"\n")
+        try:
+            connection.sendall(message.model_dump_json(exclude_defaults=True).encode() + b"\n")
+        except OSError:
+            # The parent has ended. If this thread ended first, the process would exit before the watching thread has
+            # removed the partial file.
+            threading.Event().wait()
 
     send(Message(kind="ready"))
     send(_outcome(task, order["request"], send))

@@ -46,3 +46,10 @@ def has_a_fault(request: dict[str, Any], send: Send) -> None:
     """Raise an error, as a bug in the harness's code would."""
     del send
     raise KeyError(request["key"])
+
+
+def reports_progress(request: dict[str, Any], send: Send) -> None:
+    """Report progress without a pause, for ever."""
+    del request
+    while True:
+        send(Message(kind="at"))

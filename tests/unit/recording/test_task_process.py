@@ -106,3 +106,17 @@ def test_process_ends_with_its_parent_and_removes_its_partial_file(tmp_path: Pat
         psutil.Process(number).wait(timeout=30)
 
     assert not partial.exists()
+
+
+def test_partial_file_is_removed_even_while_progress_is_reported(tmp_path: Path) -> None:
+    """If the connection is closed while a task sends a message, the partial file is removed before the process ends."""
+    for number in range(10):
+        partial = tmp_path / str(number)
+        partial.touch()
+        with TaskProcess("tests.support.jobs.confined_tasks:reports_progress", {}, partial=partial) as process:
+            next(process.messages())
+            # This has the same effect as the end of the parent.
+            process._child.connection.close()
+            process._child.process.wait(60)
+
+        assert not partial.exists()
