@@ -85,10 +85,10 @@ def test_a_room_is_served_by_https_with_a_code(
         (("--origin", "rooms.example.com"), "'rooms.example.com' is not the address of a server"),
         (("--origin", "https://rooms.example.com/x"), "is not the address of a server"),
         (("--limit", "people=3"), "'people' is not a limit; choose from signal-message"),
-        (("--limit", "rooms=many"), "rooms must be a whole number above 0"),
-        (("--limit", "rooms=-1"), "rooms must be a whole number above 0"),
-        (("--limit", f"rooms={'9' * 400}"), "rooms must be a whole number above 0"),
-        (("--limit", "idle=0"), "idle must be a number above 0"),
+        (("--limit", "rooms=many"), "rooms must be a whole number greater than 0"),
+        (("--limit", "rooms=-1"), "rooms must be a whole number greater than 0"),
+        (("--limit", f"rooms={'9' * 400}"), "rooms must be a whole number greater than 0"),
+        (("--limit", "idle=0"), "idle must be a number greater than 0"),
     ],
 )
 def test_invalid_options_are_refused(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
