@@ -56,8 +56,9 @@ def events(recording: Recording, kind: str) -> list[dict[str, object]]:
 
 
 def problems(report: Report) -> list[str]:
-    """Return a report's warnings about the participants, the call and the recording's completeness."""
-    return [one.message for one in report.warnings if one.check in {"presence", "call", "complete"}]
+    """Return what could not be examined, and the warnings about participants, the call and the completeness."""
+    found = (*report.unverified, *report.warnings)
+    return [one.message for one in found if one.check in {"presence", "call", "complete"}]
 
 
 def test_participant_who_joins_with_the_camera_off_is_identified_by_audio(room: Room, join: Enter) -> None:
