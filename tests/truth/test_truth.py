@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from harness import RecordConfig, Recording, Report, Room, verify
+from harness import Limits, RecordConfig, Recording, Report, Room, verify
 from harness.recording.manifest import Manifest
 from tests.support.goals import FULL, Goals
 from tests.support.reports import check_recording
@@ -129,10 +129,12 @@ def test_planted_fault_is_found_by_its_own_check_and_no_other(
 ) -> None:
     """Checks that already failed in the original recording, because the machine was busy, are ignored."""
     write, checks = FAULTS[fault]
+    # Viewers do not notice an A/V offset of 80 ms, so only the limits for our own rooms find it.
+    limits = Limits.strict() if "av-offset" in checks else Limits()
 
-    report = verify(write(base, tmp_path / "planted.webm"))
+    report = verify(write(base, tmp_path / "planted.webm"), limits=limits)
 
-    found = failed(report) - (failed(base.report) - checks)
+    found = failed(report) - (failed(verify(base.recording, limits=limits)) - checks)
     messages = [finding.message for finding in report.failures if finding.check in checks]
     goals.measured(
         f"planted: {fault}",
@@ -231,9 +233,10 @@ def test_hundred_clean_recordings_cause_no_finding(
             alice.stop_media_recording()
             recording = alice.download_media_recording()
             alice.clean_media_recording()
+            report = verify(recording)
             false_findings += [
                 f"{recorder} {tuple(form.values())}: {finding.check}: {finding.message}"
-                for finding in verify(recording).failures
+                for finding in (*report.failures, *report.unverified)
             ]
     goals.measured(
         f"{CLEAN} clean recordings: false findings",
