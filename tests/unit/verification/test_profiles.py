@@ -48,7 +48,10 @@ def test_report_states_its_profile(tmp_path: Path, options: dict[str, object], p
             {"profile": "strict", "limits": Limits(frozen=1)},
             "the limits of the profile 'strict' differ from the given limits",
         ),
-        ({"profile": "default", "limits": Limits(frozen=1)}, "the limits of the profile 'default' differ from the given limits"),
+        (
+            {"profile": "default", "limits": Limits(frozen=1)},
+            "the limits of the profile 'default' differ from the given limits",
+        ),
     ],
 )
 def test_profile_that_is_unknown_or_contradicts_the_limits_is_refused(
