@@ -57,14 +57,18 @@ class Ball:
     luma: int
 
 
-def ball_at(marker: int, counter: int, aspect: float) -> Ball:
-    """Return the ball in the frame with this counter. ``aspect`` is the video's width divided by its height."""
+def ball_at(marker: int, counter: int, aspect: float, *, screen: bool | None = None) -> Ball:
+    """Return the ball in the frame with this counter.
+
+    ``aspect`` is the video's width divided by its height. ``screen`` is true for a shared screen; the default depends
+    on the marker.
+    """
     count = counter % COUNTER_PERIOD
     phase = count + _PHASE_COUNTS * marker
     width = _BALL_HEIGHT / aspect
     swing = 0.5 - 0.5 * math.cos(2 * math.pi * phase / SWING_COUNTS)
     bounce = abs(math.sin(math.pi * (phase + _BOUNCE_SHIFT) / _BOUNCE_COUNTS))
-    luma = _SCREEN_BALL_LUMA if marker >= FIRST_SCREEN else _BALL_LUMA
+    luma = _SCREEN_BALL_LUMA if is_screen(marker, screen=screen) else _BALL_LUMA
     return Ball(
         x=0.08 + swing * (0.84 - width) + width / 2,
         y=0.72 - bounce * 0.12 + _BALL_HEIGHT / 2,
@@ -74,10 +78,20 @@ def ball_at(marker: int, counter: int, aspect: float) -> Ball:
     )
 
 
-def backdrop(marker: int, x: NDArray[np.float64], y: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
-    """Return Y, U and V at the given points, without the name and the ball; the first axis has length 3."""
+def is_screen(marker: int, *, screen: bool | None) -> bool:
+    """Return whether a video is a shared screen. In our own rooms, a screen has its participant's marker."""
+    return marker >= FIRST_SCREEN if screen is None else screen
+
+
+def backdrop(
+    marker: int, x: NDArray[np.float64], y: NDArray[np.float64], aspect: float, *, screen: bool | None = None
+) -> NDArray[np.float64]:
+    """Return Y, U and V at the given points, without the name and the ball; the first axis has length 3.
+
+    ``screen`` is true for a shared screen; the default depends on the marker.
+    """
     hue = (205 + marker * 137.5) % 360
-    rgb = _desktop(hue, x, y) if marker >= FIRST_SCREEN else _gradient(hue, x, y, aspect)
+    rgb = _desktop(hue, x, y) if is_screen(marker, screen=screen) else _gradient(hue, x, y, aspect)
     yuv = np.tensordot(_TO_YUV, np.moveaxis(rgb, -1, 0), 1)
     return np.asarray(yuv + _BLACK_YUV.reshape(3, *[1] * x.ndim))
 

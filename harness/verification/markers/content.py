@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.backdrop import GRAY, NAME_ROWS, SWING_COUNTS, backdrop, ball_at
+from harness.verification.markers.backdrop import FIRST_SCREEN, GRAY, NAME_ROWS, SWING_COUNTS, backdrop, ball_at
 from harness.verification.markers.strip import COLUMNS, ROWS
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ _DARK: Final = 27
 # Chroma is compared in regions of this many by this many blocks, because a codec may be off by several steps in a
 # single block.
 _REGION: Final = 4
+# At this share of the height, below all lines of text, the window of a shared screen is brighter than this luma. The
+# camera's backdrop is always darker.
+_WINDOW_ROW: Final = 0.89
+_WINDOW_LUMA: Final = 160
 _FEWEST_BLOCKS: Final = 5
 # Largest differences that are tolerated. At 150 kbps, luma is off by up to 12 and chroma by up to 6. Interpreting the
 # video as BT.709 or as full range shifts luma by 16 and chroma by 5. Video without colors is off by at least 14.
@@ -107,12 +111,13 @@ class ContentReader:
         if samples.times and 0 <= frame.at - samples.times[-1] < SAMPLED_EVERY - _EARLY:
             return
         chroma = frame.chroma[0].shape if frame.chroma else None
-        key = (place, frame.luma.shape, chroma, marker.number, marker.full)
+        screen = marker.number >= FIRST_SCREEN or _shows_a_window(frame, place)
+        key = (place, frame.luma.shape, chroma, marker.number, marker.full, screen)
         sampler = self._samplers.get(key)
         if sampler is None:
             if len(self._samplers) >= _MOST_CACHED:
                 self._samplers.clear()
-            sampler = self._samplers[key] = _TileSampler(place, frame, marker)
+            sampler = self._samplers[key] = _TileSampler(place, frame, marker, screen=screen)
         samples.append(frame, marker, sampler)
 
     def finish(self) -> dict[int, ContentTrack]:
@@ -123,6 +128,16 @@ class ContentReader:
             )
             for number, samples in self._samples.items()
         }
+
+
+def _shows_a_window(frame: Frame, place: Place) -> bool:
+    """Return whether the video is as bright as a shared screen's window, where the camera's backdrop is dark.
+
+    In our own rooms, a shared screen has the same marker as the participant's camera.
+    """
+    row = frame.luma[int(place.y + _WINDOW_ROW * place.height)]
+    columns = (place.x + place.width * np.linspace(0.4, 0.9, 11)).astype(np.intp)
+    return float(np.median(row.take(columns, mode="clip"))) > _WINDOW_LUMA
 
 
 class _Samples:
@@ -166,8 +181,9 @@ class _BallPlace:
 class _TileSampler:
     """Samples one participant's video at one place, in frames of the same shape."""
 
-    def __init__(self, place: Place, frame: Frame, marker: Marker) -> None:
+    def __init__(self, place: Place, frame: Frame, marker: Marker, *, screen: bool) -> None:
         self._place = place
+        self._screen = screen
         self._aspect = place.width / place.height
         self._number = marker.number
         x, y = _points(_LUMA_ACROSS, _LUMA_DOWN)
@@ -180,7 +196,7 @@ class _TileSampler:
         self._plain = ~self._label & ~named & (self._y > 1 / 9 + _CODEC_BLOCK / place.height)
         self._expected: NDArray[np.float32] | None = None
         if marker.full:
-            self._expected = backdrop(marker.number, x, y, self._aspect).astype(np.float32)
+            self._expected = backdrop(marker.number, x, y, self._aspect, screen=screen).astype(np.float32)
         self._balls: dict[int, _BallPlace] = {}
         self._chroma: NDArray[np.intp] | None = None
         if frame.chroma:
@@ -212,6 +228,9 @@ class _TileSampler:
         if self._colors_differ(frame, lit & ~off):
             faults |= Fault.COLOR
         return means, faults, self._ball_is_seen(flat, place, marker.counter)
+
+    def _backdrop_luma(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+        return float(backdrop(self._number, x, y, self._aspect, screen=self._screen)[0].mean())
 
     def _unknown_faults(
         self, frame: Frame, points: NDArray[np.float32], dark: NDArray[np.bool_], rough: NDArray[np.bool_]
@@ -245,7 +264,7 @@ class _TileSampler:
     def _ball_is_seen(self, flat: NDArray[np.uint8], place: _BallPlace, counter: int) -> bool | None:
         if place.behind is None:
             return None
-        contrast = ball_at(self._number, counter, self._aspect).luma - place.behind
+        contrast = ball_at(self._number, counter, self._aspect, screen=self._screen).luma - place.behind
         if abs(contrast) < _LEAST_CONTRAST:
             return None
         return (float(flat.take(place.points).mean()) - place.behind) / contrast > _BALL_SEEN
@@ -253,7 +272,7 @@ class _TileSampler:
     def _ball_place(self, counter: int, frame: Frame) -> _BallPlace:
         found = self._balls.get(counter % SWING_COUNTS)
         if found is None:
-            ball = ball_at(self._number, counter, self._aspect)
+            ball = ball_at(self._number, counter, self._aspect, screen=self._screen)
             offsets = np.array([-0.25, 0.0, 0.25])
             x, y = np.meshgrid(ball.x + offsets * ball.width, ball.y + offsets * ball.height)
             covered = ball.x - ball.width / 2 < _LABEL_WIDTH and ball.y + ball.height / 2 > self._label_top
@@ -262,7 +281,7 @@ class _TileSampler:
             )
             found = self._balls[counter % SWING_COUNTS] = _BallPlace(
                 points=_indices(self._place, frame.luma, x, y),
-                behind=None if covered else float(backdrop(self._number, x, y, self._aspect)[0].mean()),
+                behind=None if covered else self._backdrop_luma(x, y),
                 checked=self._plain & ~near,
             )
         return found

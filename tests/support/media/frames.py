@@ -69,19 +69,19 @@ class FrameRenderer:
             tile.luma[:] = self._pattern[:height, shift : shift + width]
             return
         counter = one.counter + math.floor(number * 30 / one.frame_rate + 1e-6)
-        draw_content(tile, one.marker, counter)
+        draw_content(tile, one.marker, counter, screen=one.screen)
         marker = Marker(one.marker, counter, 5_000 + round(number * 1000 / one.frame_rate))
         bits = encode_strip(marker).reshape(2, 32)
         rows, columns = np.arange(height // 9) * 18 // height, np.arange(width) * 32 // width
         tile.luma[: height // 9] = np.where(bits, BRIGHT, DARK)[rows][:, columns]
 
 
-def draw_content(tile: Tile, marker: int, counter: int) -> None:
+def draw_content(tile: Tile, marker: int, counter: int, *, screen: bool | None = None) -> None:
     """Draw everything below the strip, and a gray area under the strip, as ``synthetic-worker.js`` does."""
     height, width = tile.luma.shape
-    for plane, painted in zip(tile, _backdrop_planes(marker, width, height), strict=True):
+    for plane, painted in zip(tile, _backdrop_planes(marker, width, height, screen=screen), strict=True):
         plane[:] = painted
-    ball = ball_at(marker, counter, width / height)
+    ball = ball_at(marker, counter, width / height, screen=screen)
     inside = _disk(round(ball.height * height))
     top, left = _corner(ball, width, height)
     high, wide = inside.shape
@@ -103,12 +103,12 @@ def _disk(size: int) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=64)
-def _backdrop_planes(marker: int, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
+def _backdrop_planes(marker: int, width: int, height: int, *, screen: bool | None) -> tuple[NDArray[np.uint8], ...]:
     planes = []
     for index, shrunk in enumerate((1, 2, 2)):
         wide, high = width // shrunk, height // shrunk
         x, y = np.meshgrid((np.arange(wide) + 0.5) / wide, (np.arange(high) + 0.5) / high)
-        plane = backdrop(marker, x, y, width / height)[index]
+        plane = backdrop(marker, x, y, width / height, screen=screen)[index]
         if index:
             plane[: math.ceil(high / 9)] = _GRAY
         else:

@@ -21,7 +21,8 @@ class PlannedParticipant:
     begins. ``audio_delay`` shifts the audio, and ``drift_ppm`` stretches it. ``tile`` is the number of the tile in
     which the video is drawn; None means the participant's own tile. An ``unlisted`` participant is missing from the
     manifest. A participant whose ``marker`` is None has no markers, like a real camera. ``shape`` is the aspect
-    ratio of the video. ``spoil`` changes the planes of the drawn tile at a time in seconds, to plant a fault.
+    ratio of the video. ``screen`` is true if the video is a shared screen; the default depends on the marker.
+    ``spoil`` changes the planes of the drawn tile at a time in seconds, to plant a fault.
 
     ``joins`` is the time of the join event in the manifest, and ``switches_on`` the time at which the manifest first
     states that video and audio are on; if it is None, there is no such event.
@@ -41,6 +42,7 @@ class PlannedParticipant:
     joins: float | None = None
     switches_on: float | None = 0.0
     shape: tuple[int, int] = (16, 9)
+    screen: bool | None = None
     spoil: Callable[[Tile, float], None] | None = None
 
 

@@ -88,6 +88,17 @@ def test_frozen_lower_part_is_found(tmp_path: Path, form: str, share: float) -> 
     assert {name} == failed_content(report)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_screen_with_the_marker_of_its_participant_is_recognized(tmp_path: Path, form: str) -> None:
+    """In our own rooms, a shared screen replaces the camera and has the same marker."""
+    shared = verify(write_recording(tmp_path / "shared.webm", scene_of(form, screen=True)))
+    spoiled = scene_of(form, screen=True, spoil=content_faults.during(AT, content_faults.noise))
+    noisy = verify(write_recording(tmp_path / "noisy.webm", spoiled))
+
+    assert set() == failed_content(shared)
+    assert {spoiled.participants[-1].name} == failed_content(noisy)
+
+
 @pytest.mark.parametrize("number", range(100))
 def test_clean_layouts_cause_no_finding(tmp_path: Path, number: int) -> None:
     """Random numbers of participants, markers, counters, sizes, frame rates, codecs and bitrates."""
