@@ -109,8 +109,8 @@ def record(
         typer.Option(
             envvar="HARNESS_MEDIA",
             help=(
-                "The participants' camera and microphone: synthetic video and tones, the browser's devices (camera), "
-                "or the path of a video file."
+                "The participants' camera and microphone: 'synthetic' for synthetic video and tones, 'camera' for the "
+                "browser's devices, or the path of a video file."
             ),
             metavar="synthetic|camera|FILE",
         ),

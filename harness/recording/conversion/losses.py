@@ -92,7 +92,7 @@ def properties_left_out(source: Path, finished: Path, *, copied: bool) -> Iterat
     """
     with open_media(source) as before, open_media(finished) as after:
         if missing := _missing(before.metadata, after.metadata):
-            yield f"The new file does not have this metadata of the recording: {_listed(missing)}."
+            yield f"The new file is missing this metadata from the recording: {_listed(missing)}."
         if len(before.chapters()) != len(after.chapters()):
             yield f"The recording has {len(before.chapters())} chapters; the new file has {len(after.chapters())}."
         for kind in ("video", "audio"):

@@ -166,7 +166,7 @@ class Rate:
         self._at = clock()
 
     def accept(self) -> bool:
-        """Count one more event, and return whether the event is within the rate."""
+        """Count one more event, and return whether the event is within the rate limit."""
         if not self.can_accept:
             return False
         self._available -= 1
@@ -174,7 +174,7 @@ class Rate:
 
     @property
     def can_accept(self) -> bool:
-        """Whether one more event would be within the rate."""
+        """Return whether one more event would stay within the rate limit."""
         now = self._clock()
         self._available = min(self._per_second * _SAVED_UP, self._available + (now - self._at) * self._per_second)
         self._at = now

@@ -142,7 +142,7 @@ def noise(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         text = f"The audio contains {number} or other short noise; the first is at {first[0]:.2f} s."
         yield Finding(check="noise", result="warning", at=milliseconds(first), message=text)
     if not (echoes or noisy):
-        text = f"The audio contains no noise and no echo; its noise floor is {floor:g} dBFS."
+        text = f"Neither noise nor an echo was found in the audio; its noise floor is {floor:g} dBFS."
         yield passed("noise", text, Examined(seconds=HOP * np.count_nonzero(np.isfinite(audio.noise))), got=floor)
 
 

@@ -50,7 +50,7 @@ def _faults(measured: VideoContent) -> tuple[tuple[str, str, tuple[Interval, ...
     return (
         ("black", "A part of {name}'s video is black", measured.black),
         ("wrong colors", "A part of {name}'s video has the wrong colors", measured.wrong_colors),
-        ("frozen", "{name}'s video is frozen below its strip", measured.frozen),
+        ("frozen", "{name}'s video is frozen except for the marker strip at the top", measured.frozen),
         ("wrong video", "A part of {name}'s video shows noise or another video", measured.wrong_video),
     )
 

@@ -378,8 +378,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         "microphone plays the tone, in dB.",
         fails=(
             (
-                "A participant is more than `level_db` quieter than normal, or more than `level_db` louder than while "
-                "speaking, for longer than `absence`."
+                "For longer than `absence`, a participant is more than `level_db` quieter than normal, or more than "
+                "`level_db` louder than synthetic participants are while they speak."
             ),
         ),
         unverified=("Another participant has the same audio marker.",),

@@ -25,9 +25,9 @@ _CODEC_NOISE: Final = 8
 _MOVING_SHARE: Final = 0.002
 _KEYFRAME_NOISE: Final = 12
 _SHORTEST_STILL: Final = 1.0
-# A block of this many by this many points is blank if its brightness is almost constant. A part of the video is blank
-# if blocks that had content for at least a second, and that make up this share of the frame, now have the same
-# brightness.
+# Width and height of a block, in points. A block is blank if its brightness is almost constant. A part of the video is
+# blank if blocks that had content for at least a second, and that make up a certain share of the frame, now have the
+# same brightness.
 _BLOCK: Final = 5
 _FLAT: Final = 4
 _SAMPLED_EVERY: Final = 0.2

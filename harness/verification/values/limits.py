@@ -123,8 +123,8 @@ class Limits(ReportModel):
     audio_early_warning_ms: float = Field(
         default=45.0,
         ge=0,
-        description="Time by which audio must be early to cause a warning, in ms. Viewers can detect audio that is "
-        "earlier than the default (ITU-R BT.1359-1).",
+        description="How early audio must be to cause a warning, in ms. Viewers notice audio that precedes the "
+        "video by more than 45 ms (ITU-R BT.1359-1).",
     )
     audio_late_ms: float = Field(
         default=185.0,
@@ -135,8 +135,8 @@ class Limits(ReportModel):
     audio_late_warning_ms: float = Field(
         default=125.0,
         ge=0,
-        description="Time by which audio must be late to cause a warning, in ms. Viewers can detect audio that is "
-        "later than the default (ITU-R BT.1359-1).",
+        description="How late audio must be to cause a warning, in ms. Viewers notice audio that lags behind the "
+        "video by more than 125 ms (ITU-R BT.1359-1).",
     )
     own_av_offset_ms: float = Field(
         default=185.0,

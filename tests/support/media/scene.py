@@ -50,8 +50,8 @@ class PlannedParticipant:
 class Scene:
     """A recording that a test writes: its participants, its format, and faults that affect the whole file.
 
-    ``dropped`` contains the numbers of frames that are not written, and ``repeated`` the numbers of frames that repeat
-    the previous frame. ``zero_ms`` is the manifest's ``zero_ms``; the participants' captures begin at 5,000 ms.
+    ``dropped`` contains the indices of the frames that are not written, and ``repeated`` the indices of the frames that
+    repeat the previous frame. ``zero_ms`` is the manifest's ``zero_ms``; the participants' captures begin at 5,000 ms.
     """
 
     participants: tuple[PlannedParticipant, ...]
