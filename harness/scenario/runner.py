@@ -247,7 +247,7 @@ class _ScenarioRun:
         one.crash()
         try:
             self.room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to crash")
-            # During this wait, the room raises an error that contains the crashed page's recording.
+            # If a page crashes during this wait, the room raises an error with the page's recording.
             self.room.wait(seconds=_POLL_INTERVAL)
         except RecordingError as lost:
             # The scenario requested the crash, and the room's recordings include the part that was saved.

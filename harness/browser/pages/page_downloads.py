@@ -27,7 +27,7 @@ REPORTED_WITHIN: Final = 4.0
 # Maximum time until the browser has stored a file after the server has sent it, in seconds.
 STORED_WITHIN: Final = 10.0
 # The permissions that a sandboxed frame needs for a download. If a permission is missing, Chrome's message
-# contains the permission's name. An attached page downloads in a new window, which requires allow-popups.
+# contains the permission's name. An attached page opens a new window to download a file, which requires allow-popups.
 _PERMISSIONS: Final = ("allow-downloads", "allow-popups")
 # If a request becomes a download, Chrome reports the request as aborted.
 _BECAME_DOWNLOAD: Final = "net::ERR_ABORTED"

@@ -158,7 +158,7 @@ class VideoEncoder:
         width, height, _ = self._geometry.upright
         if self._size != (width, height):
             self._warn(
-                f"The frames have {width}x{height} pixels; H.264 needs even sizes, so the new file has "
+                f"The frames are {width}x{height} pixels; H.264 requires even dimensions, so the new file is "
                 f"{self._size[0]}x{self._size[1]}, with one column or row repeated."
             )
         if self._geometry.turn is None:

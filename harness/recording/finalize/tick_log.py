@@ -247,7 +247,7 @@ class Log:
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return how much longer, in ms, the pauses before a timestamp are than the whole ticks that are cut for them.
+        """Return by how many ms the pauses before a timestamp exceed the whole ticks that are cut for them.
 
         Pauses are cut from the video in whole ticks, but from the audio to the exact millisecond, so the audio must be
         shifted by the difference. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the

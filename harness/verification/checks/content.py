@@ -72,7 +72,7 @@ def _unmarked(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     still = subtract(evidence.still, evidence.black)
     warned = False
     for text, intervals in (
-        ("The video is still", still),
+        ("The video does not move", still),
         ("The video is black", evidence.black),
         ("A part of the video that had content before is blank", subtract(evidence.blank, still)),
     ):

@@ -169,8 +169,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         warns=(
             "Something other than the markers, for example a click, is louder than `noise_dbfs` for at most `noise`.",
             (
-                "The audio may contain real microphones, or there is no manifest, and something other than the markers "
-                "is louder than `noise_dbfs`."
+                "Something other than the markers is louder than `noise_dbfs`, but the audio may come from real "
+                "microphones or there is no manifest."
             ),
         ),
         unverified=("Bursts are playing the whole time, so there is no pause in which noise could be measured.",),
@@ -370,8 +370,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Video appears in the file before it was captured, which means that the clocks do not match.",
         ),
         limits=("delay_ms", "delay_p95_ms"),
-        needs="The check needs markers, and a manifest with the time at which the file starts. The delay of the audio "
-        "also needs a measured A/V offset.",
+        needs="The check needs markers, and a manifest with the time at which the file starts. To check "
+        "the audio delay, a measured A/V offset is also needed.",
     ),
     "level": CheckDescription(
         measures="The check compares the level of each participant's tone with the level at which the synthetic "

@@ -138,7 +138,7 @@ class FakeRoom:
         self._console = [SimpleNamespace(text=console)]
 
     def enter(self, name: str, **_: Any) -> Any:
-        """Return a participant whose page opens every address, but gets no response."""
+        """Return a participant whose page can open any address, but never receives a response."""
         page = SimpleNamespace(on=lambda *_: None, remove_listener=lambda *_: None, goto=lambda *_, **__: None)
         self.participants.append(
             SimpleNamespace(name=name, others=[*self._others], page=page, console=self._console, alive=True)

@@ -205,7 +205,7 @@ def test_silent_channel_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_opposite_channels_are_a_warning(tmp_path: Path) -> None:
-    """Channels that cancel each other out when they are mixed are reported with the time."""
+    """Channels that cancel each other out when mixed are reported, with the time at which this happens."""
     audio = mixed(SCENE)
 
     report = verify(write(tmp_path / "opposite.webm", np.stack((audio, np.where(MIDDLE, -audio, audio)))))

@@ -179,7 +179,7 @@ def unmarked(spoil: Callable[[Tile, float], None] | None = None, *, frozen: tupl
 @pytest.mark.parametrize(
     ("scene", "text", "at"),
     [
-        (unmarked(frozen=(1.0, 4.0)), "The video is still", (1.0, 4.0)),
+        (unmarked(frozen=(1.0, 4.0)), "The video does not move", (1.0, 4.0)),
         (replace(unmarked(), black=((1.0, 4.0),)), "The video is black", (1.0, 4.0)),
         (unmarked(content_faults.during((2.0, 4.6), content_faults.black)), "A part of the video", (2.0, 4.6)),
         (unmarked(content_faults.during((2.0, 4.6), content_faults.missing)), "A part of the video", (2.0, 4.6)),

@@ -13,7 +13,7 @@ _UNKNOWN: Final = frozenset({0, 0xFFFFFFFF})
 _MOST_CHUNKS: Final = 10_000
 # Audio contains the bytes "RIFF" by chance only once in four billion bytes.
 _MOST_CANDIDATES: Final = 100
-# Numbers of the sample formats in which every second has the same number of bytes: PCM, floating point, extensible.
+# Format codes of the sample formats that have a constant byte rate: PCM, floating point, extensible.
 _CONSTANT: Final = frozenset({1, 3, 0xFFFE})
 _PCM_HEADER: Final = 16
 # If the remaining bytes are fewer than a chunk's header has, they are padding.
@@ -72,7 +72,7 @@ def _chunks(file: BinaryIO, size: int) -> dict[bytes, tuple[int, int]]:
 
 
 def _second(file: BinaryIO, container: str, start: int, end: int) -> int | None:
-    """Return the byte between two positions at which another file of the same format begins, or None."""
+    """Return the offset, between two positions, at which another file of the same format begins, or None."""
     kind = {"wav": b"WAVE", "avi": b"AVI "}[container]
     at = start
     for _ in range(_MOST_CANDIDATES):
