@@ -316,7 +316,7 @@ class Scenario(ReportModel):
     profiles: Profiles = Field(default={}, description="Named sets of limits, in addition to default and strict.")
     profile: ProfileChoice | None = Field(
         default=None,
-        description="Name of the set of limits for all recordings. If all media is synthetic and does not leave the machine, "
+        description="Name of the set of limits for all recordings. If all media is synthetic and stays on the machine, "
         "the network is not emulated, and the machine is not too busy, the limits are strict by default; otherwise, "
         "the default limits apply.",
     )
