@@ -59,7 +59,7 @@ CASES = [
     Case("subtitles", (VIDEO, Subtitles()), "mp4", ("h264",), ("one subtitle track; the new file has none",)),
     Case("subtitles in a copy", (VIDEO, Subtitles()), "mkv", ("vp8",), ("one subtitle track; the new file has none",)),
     Case("attachment", (VIDEO, Attachment()), "mp4", ("h264",), (r"one attachment \(notes.txt\)",)),
-    Case("metadata", (AUDIO,), "m4a", ("aac",), ("metadata of the recording: CUSTOM",), "mkv", {"custom": "a"}),
+    Case("metadata", (AUDIO,), "m4a", ("aac",), ("metadata from the recording: CUSTOM",), "mkv", {"custom": "a"}),
     Case("title", (AUDIO,), "m4a", ("aac",), (), "mkv", {"title": "My call"}),
     Case("language", (AudioTrack(metadata={"language": "fra"}),), "wav", ("pcm_s16le",), ("track.*: language",)),
     Case("ten bits", (VideoTrack(codec="libx264", pix_fmt="yuv420p10le"),), "mp4", ("h264",), ("10 bits per",)),
