@@ -81,8 +81,7 @@ def _unmarked(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             warned = True
     if not warned:
         text = f"The video is not still, black or partly blank for longer than {limits.still:g} s."
-        frames = evidence.media.video.frames if evidence.media.video else 0
-        yield passed("content", text, Examined(frames=frames, seconds=evidence.media.duration))
+        yield passed("content", text, evidence.examined_media)
 
 
 def _longest(text: str, found: Sequence[Interval]) -> Finding:

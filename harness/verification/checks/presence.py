@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from harness.recording.timeline import SCREEN_MARKER
 from harness.verification.checks.audio import shared_tone
-from harness.verification.measures.participants import SCREEN_MARKER
 from harness.verification.values.expectations import is_long_enough, without_edges
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 from harness.verification.values.intervals import intersection, longer, merged, subtract, total, widened
@@ -246,10 +246,11 @@ def _without_a_track(expected: Expectation, evidence: Evidence) -> str | None:
 
 def _not_checked(evidence: Evidence) -> Iterator[Finding]:
     """Report participants without a marker, and a manifest that names no participant."""
-    for name in _without_marker(evidence):
+    names = _without_marker(evidence)
+    for name in names:
         text = f"{name}'s video and audio have no markers, so {name} could not be examined. {_REMEDY}"
         yield Finding(check="presence", result="unverified", participant=name, message=text)
-    if evidence.manifest and not _without_marker(evidence) and not _allowed_participants(evidence):
+    if evidence.manifest and not names and not _allowed_participants(evidence):
         text = "According to the manifest, nobody should be in the recording, so no participant could be examined."
         yield Finding(check="presence", result="unverified", message=text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from harness.verification.checks.timing import FEWEST_FOR_P95
-from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
+from harness.verification.values.findings import Examined, Finding, assessed, limited, milliseconds, passed, span
 from harness.verification.values.intervals import intersection, longer, subtract, total
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.measures.participants import MeasuredParticipant
+    from harness.verification.values.findings import FindingResult
     from harness.verification.values.limits import Limits
 
 # A participant who is visible and audible for this many seconds sends at least one complete burst.
@@ -83,15 +84,9 @@ def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             f"{video.repeated_percent:g} % of {one.name}'s frames are repeated and {video.skipped_percent:g} % are "
             f"skipped{limit}."
         )
-        yield Finding(
-            check="repeated",
-            result="warning" if warning else "passed" if ok else "failed",
-            participant=one.name,
-            expected=limits.repeated_percent,
-            got=worst,
-            message=text,
-            examined=_examined_video(one),
-        )
+        result: FindingResult = "warning" if warning else "passed" if ok else "failed"
+        values = {"participant": one.name, "expected": limits.repeated_percent, "got": worst}
+        yield assessed("repeated", result, text, _examined_video(one), **values)
 
 
 def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -110,15 +105,10 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         late = "late" if offset.median > 0 else "early"
         text = f"{abs(offset.median):.0f} ms {late}" if round(offset.median) else "in sync with the video"
         allowed = "" if ok else f" (limit: {limit:g} ms)"
-        yield Finding(
-            check="av-offset",
-            result="failed" if not ok else "warning" if abs(offset.median) > warning_limit else "passed",
-            participant=one.name,
-            expected=limit,
-            got=offset.median,
-            message=f"{one.name}'s audio is {text}{allowed}.",
-            examined=_examined_sync(one),
-        )
+        result: FindingResult = "failed" if not ok else "warning" if abs(offset.median) > warning_limit else "passed"
+        message = f"{one.name}'s audio is {text}{allowed}."
+        values = {"participant": one.name, "expected": limit, "got": offset.median}
+        yield assessed("av-offset", result, message, _examined_sync(one), **values)
         if ok and len(one.offsets) >= FEWEST_FOR_P95 and offset.p95 > limits.av_offset_p95_ms:
             yield Finding(
                 check="av-offset",
@@ -156,15 +146,9 @@ def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             continue
         ok = abs(ppm) <= limits.drift_ppm
         limit = "" if ok else f" (limit: {limits.drift_ppm:g} ppm)"
-        yield Finding(
-            check="drift",
-            result="passed" if ok else "failed",
-            participant=one.name,
-            expected=limits.drift_ppm,
-            got=ppm,
-            message=f"{one.name}'s audio drifts from the video by {ppm:.0f} ppm{limit}.",
-            examined=_examined_sync(one),
-        )
+        text = f"{one.name}'s audio drifts from the video by {ppm:.0f} ppm{limit}."
+        values = {"participant": one.name, "expected": limits.drift_ppm, "got": ppm}
+        yield assessed("drift", "passed" if ok else "failed", text, _examined_sync(one), **values)
 
 
 def _examined_video(one: MeasuredParticipant) -> Examined:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.values.findings import Examined, Finding, limited, passed
+from harness.verification.values.findings import Examined, Finding, assessed, limited, passed
 from harness.verification.values.intervals import merged, total
 
 if TYPE_CHECKING:
@@ -79,15 +79,10 @@ def delay(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             # A burst that is attributed to the wrong second has an impossible delay; the check av-offset covers it.
             if found is not None and (kind == "video" or found.median >= -error):
                 result, value, limit, text = _assessed(found, count, limits, error)
-                yield Finding(
-                    check="delay",
-                    result=result,
-                    participant=one.name,
-                    expected=f"{limit:g} ms",
-                    got=f"{value:.0f} ms",
-                    message=f"{one.name}'s {kind} appears in the file {text}.",
-                    examined=Examined(frames=frames, seconds=total(one.visible), participants=1),
-                )
+                message = f"{one.name}'s {kind} appears in the file {text}."
+                examined = Examined(frames=frames, seconds=total(one.visible), participants=1)
+                values = {"participant": one.name, "expected": f"{limit:g} ms", "got": f"{value:.0f} ms"}
+                yield assessed("delay", result, message, examined, **values)
 
 
 def _assessed(found: Spread, count: int, limits: Limits, error: float) -> tuple[Result, float, float, str]:

@@ -40,6 +40,7 @@ CheckName = Literal[
 
 # Whether a recording, or a part of it, met the requirements, violated them, or could not be examined.
 Result = Literal["passed", "failed", "unverified"]
+FindingResult = Literal["passed", "warning", "failed", "unverified"]
 
 # The symbols that show a finding's result in the terminal and on pages.
 SIGNS: Final[Mapping[str, str]] = {"passed": "✓", "warning": "!", "failed": "✗", "unverified": "?"}
@@ -49,9 +50,11 @@ _MOST_ALIKE: Final = 10
 
 
 def combined(results: Iterable[Result]) -> Result:
-    """Combine results: failed if any result is failed, otherwise unverified if any is unverified, otherwise passed."""
+    """Combine results: failed if any is failed or there is none, otherwise unverified if any is, otherwise passed."""
     known = set(results)
-    return "failed" if "failed" in known else "unverified" if "unverified" in known else "passed"
+    if "failed" in known or not known:
+        return "failed"
+    return "unverified" if "unverified" in known else "passed"
 
 
 class Examined(ReportModel):
@@ -67,8 +70,8 @@ class Examined(ReportModel):
     """Number of bytes in the file."""
 
     def __bool__(self) -> bool:
-        """Return whether anything was examined."""
-        return bool(self.frames or self.seconds or self.participants or self.bytes)
+        """Return whether anything was examined; a participant of whom nothing was examined does not count."""
+        return bool(self.frames or self.seconds or self.bytes)
 
     def __str__(self) -> str:
         parts = (
@@ -85,7 +88,7 @@ class Finding(ReportModel):
 
     check: CheckName
     """Name of the check."""
-    result: Literal["passed", "warning", "failed", "unverified"]
+    result: FindingResult
     """The result. A warning reports a problem that does not make the check fail. ``"unverified"`` means that something
     could not be examined; the message states the reason and the remedy."""
     participant: Words | None = None
@@ -110,12 +113,17 @@ class Finding(ReportModel):
         return self
 
 
+def assessed(check: CheckName, result: FindingResult, message: str, examined: Examined, **values: Any) -> Finding:
+    """Return a finding with a result; it is unverified instead of passed if the check examined nothing."""
+    if result == "passed" and not examined:
+        text = "The check examined nothing, because it does not apply to anything in the file."
+        return Finding(check=check, result="unverified", message=text, **values)
+    return Finding(check=check, result=result, message=message, examined=examined, **values)
+
+
 def passed(check: CheckName, message: str, examined: Examined, **values: Any) -> Finding:
     """Return a passed finding, or an unverified one if the check examined nothing."""
-    if examined:
-        return Finding(check=check, result="passed", message=message, examined=examined, **values)
-    text = "The check examined nothing, because it does not apply to anything in the file."
-    return Finding(check=check, result="unverified", message=text, **values)
+    return assessed(check, "passed", message, examined, **values)
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:

@@ -114,6 +114,16 @@ def test_shared_screen_is_listed_under_its_owner(tmp_path: Path) -> None:
     assert ("screen", "video", ((0.5, 2.0),)) == (screen.track, screen.kind, screen.present)
 
 
+def test_shared_screen_that_is_never_visible_does_not_pass(tmp_path: Path) -> None:
+    """The manifest lists a track with the screen's marker, but never shows it, so nothing could be examined."""
+    marker = (CALL.participants[1].marker or 0) + 128
+
+    report = verified(tmp_path, CALL, IN_CALL, track(0.5, track="screen", marker=marker))
+
+    assert "unverified" == report.result
+    assert ["bob"] == [finding.participant for finding in report.unverified]
+
+
 def test_marker_of_a_shared_screen_is_expected(tmp_path: Path) -> None:
     """A screen's marker is its participant's marker plus 128, so the screen is not an unexpected participant."""
     (alice, bob) = CALL.participants

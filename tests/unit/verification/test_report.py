@@ -281,6 +281,7 @@ def test_finding_can_not_pass_if_nothing_was_examined() -> None:
         Finding(check="gap", result="passed", message="No gap.", examined=Examined())
 
     assert "unverified" == passed("gap", "No gap.", Examined()).result
+    assert "unverified" == passed("presence", "Bob is visible.", Examined(participants=1)).result
 
 
 def test_every_passed_finding_states_what_was_examined(good: Report) -> None:
