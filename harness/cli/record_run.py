@@ -81,7 +81,7 @@ class RecordResult:
         """The combined result of all reports; ``"failed"`` if nothing was recorded."""
         from harness.verification.values.findings import combined
 
-        return combined(report.result for report in self.reports) if self.reports else "failed"
+        return combined(report.result for report in self.reports)
 
     def is_unverified_only_for(self, names: Collection[str]) -> bool:
         """Return whether the participants with the given names are the only ones that could not be examined."""

@@ -59,9 +59,7 @@ class Outcome:
     @property
     def result(self) -> Result:
         """The combined result of all reports; ``"failed"`` if a step failed or nothing was recorded."""
-        if self.error is not None or not self.reports:
-            return "failed"
-        return combined(report.result for report in self.reports)
+        return "failed" if self.error is not None else combined(report.result for report in self.reports)
 
     @property
     def ok(self) -> bool:

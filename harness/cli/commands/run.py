@@ -161,7 +161,7 @@ def run(
 def _result_of(outcomes: Sequence[Outcome]) -> Result:
     from harness.verification.values.findings import combined
 
-    return combined(outcome.result for outcome in outcomes) if outcomes else "failed"
+    return combined(outcome.result for outcome in outcomes)
 
 
 def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> int:
