@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, cast
 
 import av
-from av.error import FFmpegError
 from av.filter import Graph
+
+from harness.recording.conversion.packets import PacketDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +66,7 @@ class AudioEncoder:
         self._previous_end = 0.0
         self._silence = 0.0
         self._gaps: list[Interval] = []
-        self._broken = 0
+        self._packets = PacketDecoder()
         self._output = output
         self._layout = _named_layout(first)
         self._stream = cast("AudioStream", output.add_stream(to.audio_codec, rate=_SAMPLE_RATE, layout=self._layout))
@@ -84,14 +85,7 @@ class AudioEncoder:
 
     def encode(self, packet: Packet[AudioStream]) -> None:
         """Decode a packet, and encode the resulting audio."""
-        try:
-            frames = packet.decode()
-        except MemoryError:
-            raise
-        except FFmpegError:
-            self._broken += 1
-            return
-        for frame in frames:
+        for frame in self._packets.decode(packet):
             if _parameters(frame) != self._parameters:
                 self._change(frame)
             if frame.time is not None:
@@ -115,9 +109,8 @@ class AudioEncoder:
             self._output.mux(packet)
         for start, end in self._gaps:
             self._warn(_silence(start, end, pauses))
-        if self._broken:
-            what = "One packet" if self._broken == 1 else f"{self._broken} packets"
-            self._warn(f"{what} of the audio can't be decoded; the new file has silence instead.")
+        if self._packets.broken:
+            self._warn(f"{self._packets} of the audio can't be decoded; the new file has silence instead.")
 
     def _report_overlap(self, at: float) -> None:
         if at < 0:

@@ -117,16 +117,16 @@ class _Conversion:
         """Encode every frame at its original time, and fill the gaps in the audio."""
         video = next(iter(videos(container)), None) if self._to.video else None
         audio = next(iter(container.streams.audio), None)
-        pictures = first_frame(self._source, video.index) if video else None
-        samples = first_frame(self._source, audio.index) if audio else None
-        if pictures is None and samples is None:
+        first_video = first_frame(self._source, video.index) if video else None
+        first_audio = first_frame(self._source, audio.index) if audio else None
+        if first_video is None and first_audio is None:
             message = "the recording has no audio and no video" if self._to.video else "the recording has no audio"
             raise ValueError(message)
-        kept = [one.index for one, first in ((video, pictures), (audio, samples)) if one and first]
+        kept = [one.index for one, first in ((video, first_video), (audio, first_audio)) if one and first]
         for warning in tracks_left_out(container, kept, video=self._to.video):
             self.warn(warning)
-        video_encoder = VideoEncoder(video, pictures, output, self.warn) if video and pictures else None
-        audio_encoder = AudioEncoder(audio, samples, output, self._to, self.warn) if audio and samples else None
+        video_encoder = VideoEncoder(video, first_video, output, self.warn) if video and first_video else None
+        audio_encoder = AudioEncoder(audio, first_audio, output, self._to, self.warn) if audio and first_audio else None
         for old, new in zip(kept, output.streams, strict=True):
             new.metadata.update(own_metadata(container.streams[old].metadata))
         for packet in _packets(container, kept):

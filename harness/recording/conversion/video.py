@@ -9,10 +9,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import av
-from av.error import FFmpegError
 from av.filter import Graph
 from av.sidedata.sidedata import Type as SideData
 
+from harness.recording.conversion.packets import PacketDecoder
 from harness.recording.files.formats import decoder_threads
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class VideoEncoder:
         self._configure(first)
         self._latest: Fraction | None = None
         self._out_of_order = 0
-        self._broken = 0
+        self._packets = PacketDecoder()
         self._report_losses(first)
 
     def _configure(self, first: VideoFrame) -> None:
@@ -166,14 +166,7 @@ class VideoEncoder:
 
     def encode(self, packet: Packet[VideoStream]) -> None:
         """Decode a packet, and encode the resulting frames."""
-        try:
-            frames = packet.decode()
-        except MemoryError:
-            raise
-        except FFmpegError:
-            self._broken += 1
-            return
-        for frame in frames:
+        for frame in self._packets.decode(packet):
             if frame.pts is None or frame.time_base is None:
                 continue
             at = frame.pts * frame.time_base
@@ -192,10 +185,8 @@ class VideoEncoder:
     def finish(self) -> None:
         """Encode the frames that the encoder still holds, and report what was left out."""
         self._mux(None)
-        if self._broken:
-            self._warn(
-                f"{_packets(self._broken)} of the video can't be decoded; the new file does not have their frames."
-            )
+        if self._packets.broken:
+            self._warn(f"{self._packets} of the video can't be decoded; the new file does not have their frames.")
         if self._out_of_order:
             self._warn(
                 f"{self._out_of_order} frames were left out, because they are not later than the frames before them."
@@ -273,7 +264,3 @@ class VideoEncoder:
         yield "scale", f"{fit_wide}:{fit_high}"
         yield "setsar", str(self._aspect)
         yield "pad", f"{wide}:{high}:(ow-iw)/2:(oh-ih)/2"
-
-
-def _packets(number: int) -> str:
-    return "One packet" if number == 1 else f"{number} packets"
