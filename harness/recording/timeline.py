@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 # Number of different tones; a marker's tone is the marker modulo this number.
 VOICES: Final = 16
+# The marker of a participant's shared screen in another application is the participant's marker plus this number.
+SCREEN_MARKER: Final = 128
 # Text in a manifest can come from untrusted sources and is shown to users, so it must be printable.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.recording.timeline import SCREEN_MARKER
 from harness.verification.markers.strip import COUNTER_PERIOD, COUNTS_PER_SECOND
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Markers from this number upward belong to shared screens, which show a window instead of a gradient.
-FIRST_SCREEN: Final = 128
 GRAY: Final = 128
 # The top and bottom of the area that contains the participant's name.
 NAME_ROWS: Final = (0.27, 0.5)
@@ -80,7 +79,7 @@ def ball_at(marker: int, counter: int, aspect: float, *, screen: bool | None = N
 
 def is_screen(marker: int, *, screen: bool | None) -> bool:
     """Return whether a video is a shared screen. In our own rooms, a screen has its participant's marker."""
-    return marker >= FIRST_SCREEN if screen is None else screen
+    return marker >= SCREEN_MARKER if screen is None else screen
 
 
 def backdrop(

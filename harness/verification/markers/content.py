@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.backdrop import FIRST_SCREEN, GRAY, NAME_ROWS, SWING_COUNTS, backdrop, ball_at
+from harness.recording.timeline import SCREEN_MARKER
+from harness.verification.markers.backdrop import GRAY, NAME_ROWS, SWING_COUNTS, backdrop, ball_at
 from harness.verification.markers.strip import COLUMNS, ROWS
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class ContentReader:
         if samples.times and 0 <= frame.at - samples.times[-1] < SAMPLED_EVERY - _EARLY:
             return
         chroma = frame.chroma[0].shape if frame.chroma else None
-        screen = marker.number >= FIRST_SCREEN or _shows_a_window(frame, place)
+        screen = marker.number >= SCREEN_MARKER or _shows_a_window(frame, place)
         key = (place, frame.luma.shape, chroma, marker.number, marker.full, screen)
         sampler = self._samplers.get(key)
         if sampler is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.recording.timeline import VOICES
+from harness.recording.timeline import SCREEN_MARKER, VOICES
 from harness.verification.markers.audio_signals import TONE_LEVEL
 from harness.verification.measures.audio_quality import decibels, echo, median_level, similarity
 from harness.verification.measures.av_sync import AvSync, capture_delays, drift_ppm, measure_av_sync, spread
@@ -44,8 +44,6 @@ _SHORTEST_AUDIO: Final = 0.15
 _SURE_VOICE: Final = 1.0
 _BURST_EVERY: Final = 1.0
 _BURST_SLACK: Final = 0.02
-# The marker of a participant's shared screen is the participant's marker plus this number.
-SCREEN_MARKER: Final = 128
 _NOT_VISIBLE: Final = ParticipantVideo(
     visible=(), frames=0, frame_rate=0.0, repeated_percent=0.0, skipped_percent=0.0, frozen=()
 )
@@ -205,22 +203,20 @@ def _measure_video(track: MarkerTrack | None, observations: Observations) -> _Me
     return _MeasuredVideo(report=report, visible=visible, in_own_tile=in_own_tile, uneven=repeated + skipped)
 
 
-def _audio_report(
-    audible: list[Interval], observations: Observations, own_voice: int | None
-) -> ParticipantAudio | None:
+def _audio_report(audible: list[Interval], observations: Observations, voice: int | None) -> ParticipantAudio | None:
     """Return the measurements of a participant's audio.
 
-    ``own_voice`` is None if another participant has the same tone.
+    ``voice`` is the number of the participant's tone; it is None if another participant has the same tone.
     """
     audio = observations.audio
     if audio is None:
         return None
     silent = longer(subtract([(0.0, observations.duration)], audible), _BRIDGE)
     report = ParticipantAudio(audible=rounded(audible), silent=rounded(silent))
-    if own_voice is None or not audible:
+    if voice is None or not audible:
         return report
-    level = median_level(audio, own_voice)
-    bursts = audio.bursts[own_voice]
+    level = median_level(audio, voice)
+    bursts = audio.bursts[voice]
     return report.model_copy(
         update={
             "level_dbfs": level,

@@ -112,6 +112,17 @@ def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: P
             "expect.0: 'to' (2) must come after 'from'",
         ),
         ("[limits]\nfrozen = -1", "limits.frozen: Input should be greater than or equal to 0"),
+        ('profile = "lax"', "profile: There is no profile 'lax'; known profiles: default, strict."),
+        (
+            'profile = "o"\n[profiles.office]\nfrozen = 0.5\n',
+            "profile: There is no profile 'o'; known profiles: default, strict, office.",
+        ),
+        (
+            "[profiles.strict]\nfrozen = 1",
+            "profiles: 'strict' is a reserved name; choose another name for the profile.",
+        ),
+        ("[profiles.custom]\nfrozen = 1", "profiles: 'custom' is a reserved name"),
+        ("[profiles.office]\nfreze = 1", "profiles.office.freze: Extra inputs are not permitted; known names: start,"),
         ("duration = ", "is not a TOML file"),
         (f"duration = {'9' * 5_000}", "is not a TOML file"),
     ],

@@ -100,34 +100,6 @@ def test_file_can_define_and_choose_profiles(
     assert expected == (profile.name, profile.limits)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('profile = "lax"', "profile: There is no profile 'lax'; known profiles: default, strict."),
-        (
-            f"{OFFICE.replace('office', 'o', 1)}",
-            "profile: There is no profile 'o'; known profiles: default, strict, office.",
-        ),
-        (
-            "[profiles.strict]\nfrozen = 1",
-            "profiles: 'strict' is a reserved name; choose another name for the profile.",
-        ),
-        ("[profiles.custom]\nfrozen = 1", "profiles: 'custom' is a reserved name"),
-        ("[profiles.office]\nfreze = 1", "profiles.office.freze: Extra inputs are not permitted; known names: start,"),
-    ],
-)
-def test_invalid_profile_in_a_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
-    """The error states the position and the reason, and lists the known names."""
-    path = tmp_path / "expect.toml"
-    path.write_text(text)
-
-    with pytest.raises(ConfigError) as error:
-        read_expected(path)
-
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
-
-
 def test_command_line_chooses_a_profile(tmp_path: Path) -> None:
     """``--profile`` accepts built-in profiles and those in the ``--expect`` file; other names are a usage error."""
     write_recording(tmp_path / "standup.webm", SCENE)
