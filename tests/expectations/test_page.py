@@ -127,7 +127,7 @@ def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
 
 
 def test_fact_49_a_large_allocation_makes_chrome_collect_garbage(bare_page: Page) -> None:
-    """Fact 49: without our switches, unreferenced blobs are freed after an allocation of 64 MB, in every thread."""
+    """Fact 49: without our switches, each thread frees unreferenced blobs after a single allocation of 64 MB."""
     script = """async (allocate) => {
         const whole = new Blob([new Uint8Array(1_000_000)]);
         const blobs = Array.from({ length: 40 }, () => new WeakRef(whole.slice(1)));

@@ -126,7 +126,7 @@ def _required_tracks(evidence: Evidence) -> Iterator[_Problem]:
     if recording.type == "video" and video is None and not audio_only:
         yield _Problem("video", "none", f"{name} contains no video, although video was recorded.")
     if recording.type == "audio" and video is not None:
-        yield _Problem("audio only", "video", f"{name} contains video, but only audio was recorded.")
+        yield _Problem("audio only", "video", f"{name} contains video, but an audio-only recording was requested.")
     if audio is None:
         yield _Problem("audio", "none", f"{name} contains no audio.")
     if codecs and recording.codec not in codecs and not evidence.converted:

@@ -33,7 +33,7 @@ def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
             continue
         if not wrong:
-            text = f"{one.name}'s whole video is correct in all {measured.samples} frames that were compared."
+            text = f"All parts of {one.name}'s video are correct in the {measured.samples} frames that were compared."
             examined = Examined(frames=measured.samples, seconds=total(one.visible), participants=1)
             yield passed("content", text, examined, participant=one.name)
         if not (measured.colors_known or measured.wrong_colors):

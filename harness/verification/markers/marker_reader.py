@@ -119,7 +119,7 @@ class MarkerReader:
         }
 
     def _search_for(self, first: int, last: int, frame: Frame, shapes: Sequence[tuple[int, int]]) -> _Search:
-        """Return where to search for the strips of videos with these aspect ratios.
+        """Return where to search for the marker strips of videos with these aspect ratios.
 
         The search covers the tiles of the layouts from ``first`` up to but excluding ``last``, and then the tiles of
         all usual grids.

@@ -20,8 +20,8 @@ _BRIGHT_SHARE: Final = 0.01
 # change. A codec changes the brightness of a still image by a few steps.
 _POINTS: Final = 80
 _CODEC_NOISE: Final = 8
-# Video is still as long as at most the first value, as a share of the points, differs from the first frame by more than
-# the second value. The quality of a still image changes with each keyframe.
+# Video counts as still while the share of points that differ from the first frame by more than the second value is no
+# larger than the first value. The quality of a still image changes with each keyframe.
 _MOVING_SHARE: Final = 0.002
 _KEYFRAME_NOISE: Final = 12
 _SHORTEST_STILL: Final = 1.0

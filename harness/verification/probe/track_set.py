@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.verification.probe.tracks import AudioBlock, AudioFacts, Frame, VideoFacts
 
-# Maximum number of tracks that are decoded, because each decoder needs memory and time.
+# Maximum number of tracks to decode; each decoder needs memory and time.
 MOST_DECODED: Final = 8
 # Maximum number of tracks in a report.
 MOST_LISTED: Final = 50

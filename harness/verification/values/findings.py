@@ -70,7 +70,7 @@ class Examined(ReportModel):
     """Number of bytes in the file."""
 
     def __bool__(self) -> bool:
-        """Return whether anything was examined; a participant of whom nothing was examined does not count."""
+        """Return whether anything was examined. The number of participants alone does not count."""
         return bool(self.frames or self.seconds or self.bytes)
 
     def __str__(self) -> str:

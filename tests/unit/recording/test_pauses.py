@@ -31,7 +31,7 @@ def written(path: Path, lines: Sequence[object]) -> Path:
 def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
     """Return log lines that state when the recorder was paused and resumed.
 
-    A pause whose end is infinite has no line for resuming.
+    A pause that never ends has no line for its end.
     """
     found: list[dict[str, object]] = []
     for start, end in pauses:

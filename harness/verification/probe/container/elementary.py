@@ -62,7 +62,7 @@ def read_mp3(file: BinaryIO, size: int) -> Structure | None:
 
 
 def _after_tag(file: BinaryIO, at: int) -> int:
-    """Return the byte after the ID3 tag at ``at``, or ``at`` if there is no tag."""
+    """Return the offset just after the ID3 tag at ``at``, or ``at`` if there is no tag."""
     file.seek(at)
     head = file.read(_TAG_HEADER)
     if not head.startswith(b"ID3") or len(head) < _TAG_HEADER:
