@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from harness.recording.timeline import VOICES
-from harness.verification.markers.audio_signals import CENTERS, CHIRP_LEVEL, SECONDS, SPACINGS, TONE_LEVEL, chirp
+from harness.verification.markers.audio_signals import CENTERS, CHIRP_LEVEL, SPACINGS, TONE_LEVEL, chirp
 from harness.verification.probe.tracks import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -26,16 +27,12 @@ _FAINTEST: Final = 0.01
 _RISING_APART: Final = 0.5
 _FALLING_APART: Final = 0.3
 _SAME: Final = 0.01
-# Maximum error of the time between two chirps, in seconds. The error is below 1 ms unless audio was inserted or
-# removed.
-_SPACING_ERROR: Final = 0.01
+# Maximum error of the time between two chirps, in seconds: half of the difference between neighboring spacings. The
+# error is below 1 ms unless a jitter buffer inserted or removed audio between the chirps.
+_SPACING_ERROR: Final = 0.02
 # The two chirps of a burst are equally loud, and their level relative to the tone is fixed, both within this factor.
 _UNEQUAL: Final = 2.0
 _FAINTEST_TONE: Final = 1e-6
-# Bursts that are at most this far apart confirm each other if the seconds that they encode match the time between them.
-# The second value is the tolerance; both are in seconds.
-_CONFIRMED_WITHIN: Final = 3.5
-_CONFIRMED_ERROR: Final = 0.3
 
 
 class Chirp(NamedTuple):
@@ -50,13 +47,14 @@ class Chirp(NamedTuple):
 class Bursts:
     """The bursts of one voice, in order of time.
 
-    ``times`` are the starts of the rising chirps, in seconds. ``seconds`` holds the second modulo 16 that each burst
-    encodes, or -1 if it is unknown. ``similarity`` is the similarity of each rising chirp to an undistorted chirp, from
-    0 to 1. ``echoes`` holds (delay in seconds, amplitude relative to the chirp) for each repetition of a rising chirp.
+    ``times`` are the starts of the rising chirps, in seconds. ``spacings`` holds the time from each rising chirp to its
+    falling chirp, which encodes a second, or NaN if no falling chirp was found. ``similarity`` is the similarity of
+    each rising chirp to an undistorted chirp, from 0 to 1. ``echoes`` holds (delay in seconds, amplitude relative to
+    the chirp) for each repetition of a rising chirp.
     """
 
     times: NDArray[np.float64]
-    seconds: NDArray[np.int8]
+    spacings: NDArray[np.float64]
     similarity: NDArray[np.float32]
     echoes: NDArray[np.float32]
 
@@ -127,13 +125,13 @@ def join_chirps(
     second, _ = _without_echoes(falling, apart=_FALLING_APART)
     times = np.array([one.start for one in first])
     starts = np.array([one.start for one in second])
-    seconds = np.array([_second(one, second, starts) for one in first], np.int8)
+    spacings = np.array([_spacing(one, second, starts) for one in first])
     louder = np.array([one.amplitude for one in first]) / np.maximum(tone_at(times), _FAINTEST_TONE)
     expected = CHIRP_LEVEL / TONE_LEVEL
-    seconds[(louder < expected / _UNEQUAL) | (louder > expected * _UNEQUAL)] = -1
+    spacings[(louder < expected / _UNEQUAL) | (louder > expected * _UNEQUAL)] = np.nan
     return Bursts(
         times=times,
-        seconds=_confirmed(times, seconds),
+        spacings=spacings,
         similarity=np.array([one.similarity for one in first], np.float32),
         echoes=np.array(echoes, np.float32).reshape(-1, 2),
     )
@@ -158,33 +156,12 @@ def _without_echoes(found: Sequence[Chirp], *, apart: float) -> tuple[list[Chirp
     return kept, echoes
 
 
-def _second(rising: Chirp, falling: Sequence[Chirp], starts: NDArray[np.float64]) -> int:
-    """Return the second modulo 16 that a burst encodes, or -1 if no falling chirp matches the rising chirp.
+def _spacing(rising: Chirp, falling: Sequence[Chirp], starts: NDArray[np.float64]) -> float:
+    """Return the time in seconds from a rising chirp to its falling chirp, or NaN if no falling chirp matches.
 
     ``starts`` are the starts of the falling chirps.
     """
     first, last = rising.start + SPACINGS[0] - _SPACING_ERROR, rising.start + SPACINGS[-1] + _SPACING_ERROR
     near = falling[int(np.searchsorted(starts, first)) : int(np.searchsorted(starts, last))]
     equal = [one for one in near if 1 / _UNEQUAL < one.amplitude / rising.amplitude < _UNEQUAL]
-    if not equal:
-        return -1
-    spacing = max(equal, key=lambda one: one.amplitude).start - rising.start
-    nearest = int(np.abs(SPACINGS - spacing).argmin())
-    return nearest if abs(SPACINGS[nearest] - spacing) <= _SPACING_ERROR else -1
-
-
-def _confirmed(times: NDArray[np.float64], seconds: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return the seconds without those that contradict the bursts around them.
-
-    A second is kept if another burst nearby confirms it, or if no other burst nearby encodes a second.
-    """
-    kept = seconds.copy()
-    known = np.flatnonzero(seconds >= 0)
-    zero = times[known] - seconds[known]
-    for place, index in enumerate(known):
-        first, last = np.searchsorted(times[known], times[index] + np.array([-1, 1]) * _CONFIRMED_WITHIN)
-        others = np.delete(zero[first:last], place - first)
-        apart = np.abs((others - zero[place] + SECONDS / 2) % SECONDS - SECONDS / 2)
-        if others.size and not (apart < _CONFIRMED_ERROR).any():
-            kept[index] = -1
-    return kept
+    return max(equal, key=lambda one: one.amplitude).start - rising.start if equal else math.nan

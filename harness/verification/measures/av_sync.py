@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.recording.timeline import VOICES
-from harness.verification.markers.audio_signals import SECONDS
+from harness.verification.markers.audio_signals import SECONDS, SPACINGS
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_PER_SECOND
 from harness.verification.values.models import Spread
 
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 # The time of a burst in the video is a median over all frames up to this many seconds before and after the burst.
 _AROUND: Final = 0.6
 _FEWEST_FRAMES: Final = 4
+# All bursts up to this many seconds before and after a burst help to identify its second; there are at most four on
+# each side.
+_TOGETHER: Final = 3.5
+_NEIGHBORS: Final = 4
+# A spacing that differs from the expected spacing by this many seconds or more says nothing about the second.
+_NO_EVIDENCE: Final = 0.02
+# Offsets of more than half a second are much rarer than smaller offsets. To be believed, they need evidence that is
+# stronger by this many seconds of difference in total.
+_RARE: Final = 0.5
+_RARER: Final = 0.01
+# A second counts as known if the differences of every other second are larger by at least this many seconds in total.
+_CLEARLY: Final = 0.01
 # Minimum duration of a drift measurement, in seconds. WebRTC's A/V offset changes until it has settled, which would
 # hide any drift in a shorter measurement.
 _SHORTEST_DRIFT: Final = 60.0
@@ -53,8 +65,9 @@ def measure_av_sync(
     from -8 to 8 s. The counter's time is a median over several frames, so that a single late frame does not change the
     result. Bursts close to a pause are omitted, because the counter's time is unknown there.
 
-    A burst whose second is unknown has the offset that is closest to the offset of the nearest burst whose second is
-    known. If no second is known, the offset is ambiguous.
+    A jitter buffer can insert or remove audio between the two chirps of a burst. A burst's second is therefore the one
+    that best explains the spacings of all bursts around it. A burst whose second is unknown has the offset that is
+    closest to the offset of the nearest burst whose second is known. If no second is known, the offset is ambiguous.
     """
     if audio is None:
         return AvSync(missing="no audio")
@@ -66,21 +79,45 @@ def measure_av_sync(
     zero = shown - track.counters[fresh] / COUNTS_PER_SECOND
     bursts = audio.bursts[track.marker % VOICES]
     found = []
-    for at, second in zip(bursts.times, bursts.seconds, strict=True):
+    for at, spacing in zip(bursts.times, bursts.spacings, strict=True):
         first, last = np.searchsorted(shown, (at - _AROUND, at + _AROUND))
         if last - first >= _FEWEST_FRAMES and all(abs(at - pause) > _AROUND for pause, _ in pauses):
-            found.append((at, at - float(np.median(zero[first:last])), second))
+            found.append((at, at - float(np.median(zero[first:last])), spacing))
     if not found:
         return AvSync(missing="no bursts")
-    times, since, seconds = np.array(found).T
-    known = np.flatnonzero(seconds >= 0)
+    times, since, spacings = np.array(found).T
+    decided = _decided_offsets(times, since, spacings)
+    known = np.flatnonzero(np.isfinite(decided))
     if not known.size:
         return AvSync(missing="ambiguous")
-    offsets = (since[known] - seconds[known] + SECONDS / 2) % SECONDS - SECONDS / 2
-    # For each burst, the offset of the nearest burst whose second is known.
-    near = _nearest(times, known, offsets)
+    near = _nearest(times, known, decided[known])
     rest = since - near
     return AvSync(offsets=np.stack((times, near + rest - np.round(rest)), axis=1))
+
+
+def _decided_offsets(
+    times: NDArray[np.float64], since: NDArray[np.float64], spacings: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return each burst's A/V offset in seconds, or NaN for bursts whose second remains unknown.
+
+    ``since`` holds the time from the counter's second 0 to each burst; subtracting the burst's second gives the offset.
+    """
+    # How far the spacings around each burst are from what they would be, if the burst encoded each of the 16 seconds.
+    differences = np.zeros((times.size, SECONDS))
+    evidence = np.zeros(times.size, bool)
+    for shift in range(-_NEIGHBORS, _NEIGHBORS + 1):
+        own = np.arange(max(0, -shift), min(times.size, times.size - shift))
+        own = own[(np.abs(times[own + shift] - times[own]) <= _TOGETHER) & np.isfinite(spacings[own + shift])]
+        passed = np.round(since[own + shift] - since[own]).astype(int)
+        expected = SPACINGS[(np.arange(SECONDS) + passed[:, None]) % SECONDS]
+        difference = np.abs(spacings[own + shift, None] - expected).clip(max=_NO_EVIDENCE)
+        differences[own] += difference
+        evidence[own] |= (difference < _NO_EVIDENCE).any(axis=1)
+    offsets = (since[:, None] - np.arange(SECONDS) + SECONDS / 2) % SECONDS - SECONDS / 2
+    differences += np.where(np.abs(offsets) > _RARE, _RARER, 0)
+    best, next_best = np.partition(differences, 1, axis=1)[:, :2].T
+    chosen = offsets[np.arange(times.size), differences.argmin(axis=1)]
+    return np.where(evidence & (next_best - best >= _CLEARLY), chosen, np.nan)
 
 
 def _nearest(times: NDArray[np.float64], known: NDArray[np.int64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ def test_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
         seconds = np.arange(MINUTES * 60)
         bursts = Bursts(
             times=seconds.astype(np.float64),
-            seconds=(seconds % 16).astype(np.int8),
+            spacings=(seconds % 16).astype(np.float64),
             similarity=np.ones(seconds.size, np.float32),
             echoes=np.zeros((0, 2), np.float32),
         )
