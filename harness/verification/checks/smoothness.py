@@ -26,7 +26,8 @@ _MISSING: Final = {
     "not visible": "no video marker was found",
     "no audio": "the file has no audio",
 }
-_REMEDY: Final = "Listen to the recording, or record again for longer."
+_LISTEN: Final = "Listen to the recording."
+_REMEDIES: Final = dict.fromkeys(("ambiguous", "no bursts"), "Listen to the recording, or record again for longer.")
 # Times that differ by at most this many seconds count as equal, because the last frame is visible until the next tick,
 # and the manifest's times are accurate only to a few ticks.
 _SAME_TIME: Final = 0.15
@@ -97,7 +98,8 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             together = total(intersection(one.visible, one.audible))
             if not one.is_screen and together > _UNMEASURED and one.report.av_offset_missing:
                 reason = _MISSING[one.report.av_offset_missing]
-                text = f"{one.name} is visible and audible, but the A/V offset is unknown: {reason}. {_REMEDY}"
+                remedy = _REMEDIES.get(one.report.av_offset_missing, _LISTEN)
+                text = f"{one.name} is visible and audible, but the A/V offset is unknown: {reason}. {remedy}"
                 yield Finding(check="av-offset", result="unverified", participant=one.name, message=text)
             continue
         limit, warning_limit = _offset_limits(one, offset.median, evidence, limits)
