@@ -169,8 +169,10 @@ def channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield passed("channels", "The audio has only one channel.", Examined(seconds=audio.duration))
         return
     wrong = [
-        (at, f"The {_channel(number, audio.channels)} channel is silent {span(at)}, while another channel is not.")
+        (at, f"The {_CHANNELS[number]} channel is silent {span(at)}, while another channel is not.")
         for number, steps in audio.levels.one_sided_intervals()
+        # In surround audio, the other channels contain only effects, and are usually silent.
+        if number < _STEREO
         for at in _joined(steps, limits)
     ]
     wrong += [
@@ -187,10 +189,6 @@ def channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 def _joined(steps: list[Interval], limits: Limits) -> list[Interval]:
     return longer(merged(steps, bridge=_BRIDGE), limits.channel)
-
-
-def _channel(number: int, channels: int) -> str:
-    return _CHANNELS[number] if channels == _STEREO else f"{number + 1}."
 
 
 def _has_markers(evidence: Evidence) -> bool:

@@ -94,8 +94,7 @@ def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
     ran = {finding.check for finding in findings}
     missing = [check.name for check in CHECKS if check.name not in ran]
     text = (
-        "There is no valid manifest, so it is unknown who should be visible and audible, and when. These checks did not "
-        "run: "
-        f"{', '.join(missing)}. Keep NAME.manifest.json next to the recording, or specify the manifest's path."
+        "There is no valid manifest, so it is unknown who should be visible and audible, and when. These checks did "
+        f"not run: {', '.join(missing)}. Keep NAME.manifest.json next to the recording, or specify the manifest's path."
     )
     return (*findings, Finding(check="presence", result="unverified", message=text))

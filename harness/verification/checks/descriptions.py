@@ -181,7 +181,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         measures="The check compares the channels of the audio track before they are mixed.",
         fails=(),
         warns=(
-            "One channel is silent for longer than `channel` while another channel is not.",
+            "The left or the right channel is silent for longer than `channel` while another channel is not.",
             "The channels cancel each other out for longer than `channel`, because they have opposite phase.",
         ),
         limits=("channel",),

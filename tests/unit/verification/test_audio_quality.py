@@ -204,6 +204,23 @@ def test_silent_channel_is_a_warning(tmp_path: Path) -> None:
     assert finding.at == pytest.approx((2, 4), abs=0.15)
 
 
+def test_silent_surround_channels_are_normal(tmp_path: Path) -> None:
+    """In surround audio, only the left and the right channel must not be silent alone."""
+    audio = mixed(SCENE)
+    path = tmp_path / "surround.wav"
+    channels = np.zeros((6, audio.size), np.float32)
+    channels[:2] = audio
+    with av.open(path, "w") as media:
+        stream = media.add_stream("pcm_f32le", rate=SAMPLE_RATE, layout="5.1")
+        frame = av.AudioFrame.from_ndarray(channels.T.reshape(1, -1), format="flt", layout="5.1")
+        frame.sample_rate = SAMPLE_RATE
+        media.mux([*stream.encode(frame), *stream.encode(None)])
+
+    report = verify(path)
+
+    assert ["passed"] == [finding.result for finding in report.findings if finding.check == "channels"]
+
+
 def test_opposite_channels_are_a_warning(tmp_path: Path) -> None:
     """Channels that cancel each other out when mixed are reported, with the time at which this happens."""
     audio = mixed(SCENE)
