@@ -171,7 +171,7 @@ def channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     wrong = [
         (at, f"The {_CHANNELS[number]} channel is silent {span(at)}, while another channel is not.")
         for number, steps in audio.levels.one_sided_intervals()
-        # In surround audio, the other channels contain only effects, and are usually silent.
+        # In surround audio, the other channels are often silent, for example those for effects and low frequencies.
         if number < _STEREO
         for at in _joined(steps, limits)
     ]
@@ -183,7 +183,7 @@ def channels(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         [Finding(check="channels", result="warning", at=milliseconds(at), message=text) for at, text in wrong]
     )
     if not wrong:
-        text = "No channel is silent while another is not, and no channels cancel each other out."
+        text = "Neither the left nor the right channel is silent alone, and no channels cancel each other out."
         yield passed("channels", text, Examined(seconds=audio.duration))
 
 

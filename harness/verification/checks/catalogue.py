@@ -49,7 +49,7 @@ CHECKS: Final = (
     Check("noise", "Is synthetic audio free of noise, distortion, clicks and echo?", audio.noise),
     Check(
         "channels",
-        "Do all channels contain audio, and can they be mixed without canceling each other out?",
+        "Do the left and right channels contain audio, and can all channels be mixed without canceling out?",
         audio.channels,
     ),
     Check(

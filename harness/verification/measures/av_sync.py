@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # The time of a burst in the video is a median over all frames up to this many seconds before and after the burst.
 _AROUND: Final = 0.6
 _FEWEST_FRAMES: Final = 4
-# All bursts up to this many seconds before and after a burst help to identify its second; there are at most four on
-# each side.
+# All bursts up to this many seconds before and after a burst help to identify its second, but at most this many on each
+# side.
 _TOGETHER: Final = 3.5
 _NEIGHBORS: Final = 4
 # A spacing that differs from the expected spacing by this many seconds or more says nothing about the second.
@@ -113,11 +113,16 @@ def _decided_offsets(
         difference = np.abs(spacings[own + shift, None] - expected).clip(max=_NO_EVIDENCE)
         differences[own] += difference
         evidence[own] |= (difference < _NO_EVIDENCE).any(axis=1)
-    offsets = (since[:, None] - np.arange(SECONDS) + SECONDS / 2) % SECONDS - SECONDS / 2
+    offsets = _centered(since[:, None] - np.arange(SECONDS), SECONDS)
     differences += np.where(np.abs(offsets) > _RARE, _RARER, 0)
     best, next_best = np.partition(differences, 1, axis=1)[:, :2].T
     chosen = offsets[np.arange(times.size), differences.argmin(axis=1)]
     return np.where(evidence & (next_best - best >= _CLEARLY), chosen, np.nan)
+
+
+def _centered(values: NDArray[np.float64], period: float) -> NDArray[np.float64]:
+    """Return the values modulo ``period``, in the range from minus half a period to half a period."""
+    return np.asarray((values + period / 2) % period - period / 2)
 
 
 def _nearest(times: NDArray[np.float64], known: NDArray[np.int64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,8 +141,7 @@ def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDA
     shown = observations.zero_ms + track.times[fresh] * 1000
     for at, seconds in observations.pauses:
         shown[track.times[fresh] >= at] += seconds * 1000
-    period = float(1 << CAPTURE_BITS)
-    delays = (shown - track.captures_ms[fresh] + period / 2) % period - period / 2
+    delays = _centered(shown - track.captures_ms[fresh], 1 << CAPTURE_BITS)
     return np.stack((track.times[fresh], delays), axis=1)
 
 

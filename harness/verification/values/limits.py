@@ -202,7 +202,7 @@ class Limits(ReportModel):
     channel: float = Field(
         default=0.5,
         ge=0,
-        description="Maximum time that one channel may be silent while another is not, or that the channels may cancel "
+        description="Maximum time that the left or right channel may be silent alone, or that the channels may cancel "
         "each other out, in seconds. Shorter differences between channels can be part of normal stereo content.",
     )
     duration: float = Field(
