@@ -57,6 +57,8 @@ _FEWEST_BLOCKS: Final = 5
 _LUMA_TOLERANCE: Final = 26
 _CHROMA_TOLERANCE: Final = 9
 _ROUGHNESS: Final = 14
+# A codec may move, blur or omit edges that the backdrop has within this many pixels of a point.
+_EDGE_PIXELS: Final = 2
 # Smallest fractions of the blocks, and of the regions, that count as a part of the video.
 _DARK_SHARE: Final = 0.08
 _OFF_SHARE: Final = 0.12
@@ -198,6 +200,7 @@ class _TileSampler:
         self._expected: NDArray[np.float32] | None = None
         if marker.full:
             self._expected = backdrop(marker.number, x, y, self._aspect, screen=screen).astype(np.float32)
+            self._edges = self._contrast(x, y)
         self._balls: dict[int, _BallPlace] = {}
         self._chroma: NDArray[np.intp] | None = None
         if frame.chroma:
@@ -214,21 +217,37 @@ class _TileSampler:
         flat = frame.luma.reshape(-1)
         points = flat.take(self._luma).astype(np.float32)
         means = _mean(points)
-        rough = _mean(np.abs(points - flat.take(self._beside))) > _ROUGHNESS
+        roughness = _mean(np.abs(points - flat.take(self._beside)))
         dark = (means < _DARK) & ~self._label
         if self._expected is None:
-            return means, self._unknown_faults(frame, points, dark, rough), None
+            return means, self._unknown_faults(frame, points, dark, roughness > _ROUGHNESS), None
         place = self._ball_place(marker.counter, frame)
         faults = Fault(0)
         if np.count_nonzero(dark) >= _DARK_SHARE * dark.size:
             faults |= Fault.BLACK
-        off = rough | (_mean(np.abs(points - self._expected[0])) > _LUMA_TOLERANCE)
+        differences = _mean(np.abs(points - self._expected[0]))
+        off = (roughness > _ROUGHNESS + self._edges) | (differences > _LUMA_TOLERANCE + self._edges)
         lit = place.checked & ~dark
         if np.count_nonzero(off & lit) >= _OFF_SHARE * np.count_nonzero(place.checked):
             faults |= Fault.OTHER
         if self._colors_differ(frame, lit & ~off):
             faults |= Fault.COLOR
         return means, faults, self._ball_is_seen(flat, place, marker.counter)
+
+    def _contrast(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return each block's mean difference between the brightest and the darkest backdrop next to its points."""
+        lumas = [
+            backdrop(
+                self._number,
+                x + across * _EDGE_PIXELS / self._place.width,
+                y + down * _EDGE_PIXELS / self._place.height,
+                self._aspect,
+                screen=self._screen,
+            )[0]
+            for across in (-1, 0, 1)
+            for down in (-1, 0, 1)
+        ]
+        return _mean(np.ptp(lumas, axis=0).astype(np.float32))
 
     def _backdrop_luma(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
         return float(backdrop(self._number, x, y, self._aspect, screen=self._screen)[0].mean())

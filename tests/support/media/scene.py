@@ -68,6 +68,7 @@ class Scene:
     container: str = "webm"
     codec: str = "libvpx"
     bitrate: int = 2_500_000
+    speed: int = 8
     live: bool = False
     recorder: Literal["local", "all"] = "all"
     zero_ms: float | None = None

@@ -91,7 +91,7 @@ def make_raw(folder: Path, *, video: bool = True) -> Raw:
 
 def encode_video(media: OutputContainer) -> list[AnyPacket]:
     """Return packets of moving video, one per frame, with a keyframe every second."""
-    stream = media.add_stream("libvpx", rate=30, options={"deadline": "realtime", "cpu-used": "8"})
+    stream = media.add_stream("libvpx", rate=30, options={"deadline": "realtime", "cpu-used": "-8"})
     stream.width, stream.height, stream.pix_fmt, stream.gop_size = 160, 90, "yuv420p", 30
     packets: list[AnyPacket] = []
     for number in range(FRAMES):

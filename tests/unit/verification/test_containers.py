@@ -30,7 +30,7 @@ _VIDEO: Final = "-f lavfi -i testsrc2=s={size}:r={rate}:d={seconds}"
 _TONE: Final = "-f lavfi -i sine=f=440:r=48000:d={seconds}"
 _QUIET: Final = "-f lavfi -i anullsrc=r=48000:cl=mono:d={seconds}"
 _INPUTS: Final = {"V": _VIDEO, "A": _TONE, "Q": _QUIET}
-_VP8: Final = "-c:v libvpx -deadline realtime -cpu-used 8"
+_VP8: Final = "-c:v libvpx -deadline realtime -cpu-used -8"
 _VP9: Final = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8"
 _H264: Final = "-c:v libx264 -preset ultrafast"
 _BFRAMES: Final = "-c:v libx264 -preset veryfast -bf 3"

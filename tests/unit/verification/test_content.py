@@ -101,7 +101,7 @@ def test_screen_with_the_marker_of_its_participant_is_recognized(tmp_path: Path,
 
 @pytest.mark.parametrize("number", range(100))
 def test_clean_layouts_cause_no_finding(tmp_path: Path, number: int) -> None:
-    """Random numbers of participants, markers, counters, sizes, frame rates, codecs and bitrates."""
+    """Random numbers of participants, markers, counters, sizes, frame rates, codecs, bitrates and speeds."""
     random = np.random.default_rng(number)
     count = int(random.integers(1, 10))
     # A participant's marker plus 128 is the marker of the participant's own screen.
@@ -119,6 +119,7 @@ def test_clean_layouts_cause_no_finding(tmp_path: Path, number: int) -> None:
         frame_rate=int(random.choice([15, 30])),
         codec=str(random.choice(["libvpx", "libvpx-vp9"])),
         bitrate=int(random.choice([150_000, 400_000, 2_500_000])),
+        speed=int(random.choice([4, 8, 12, 16])),
         audio=False,
         seconds=1.0,
     )
