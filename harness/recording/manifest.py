@@ -13,7 +13,7 @@ from harness.recording.files.disk import room_for
 from harness.recording.files.safe_reads import read_whole
 from harness.recording.files.text import printable
 from harness.recording.recording import Count, Recording
-from harness.recording.timeline import Event, Moment, Text, Timeline
+from harness.recording.timeline import Event, Moment, Seconds, Text, Timeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +70,12 @@ class Manifest(BaseModel):
     """Maximum error when times measured by the page's clock are converted to the room's clock, in milliseconds."""
     wall_seconds: Moment | None = None
     """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
+    throttled_seconds: Seconds | None = None
+    """How long CPU limits of containers or other control groups stopped the harness during the recording, in seconds,
+    summed over all processors; None if unknown. Measured on the machine on which the server runs."""
+    stolen_seconds: Seconds | None = None
+    """CPU time that the hypervisor gave to other virtual machines during the recording, in seconds, summed over all
+    processors; None if unknown. Measured on the machine on which the server runs."""
     alarms: tuple[Text, ...] = ()
     """The message of each alarm that was raised during the recording."""
     fallbacks: tuple[Text, ...] = ()

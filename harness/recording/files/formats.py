@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import av
@@ -66,4 +67,4 @@ def open_media(
 
 def decoder_threads() -> int:
     """Return the number of threads for a decoder or encoder: one per available processor, but at most four."""
-    return min(_MOST_THREADS, processors())
+    return min(_MOST_THREADS, math.ceil(processors()))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from av.packet import Packet as AnyPacket
     from av.stream import Stream
 
+    from harness.recording.machine import LostCpu
+
     Packet = AnyPacket[Stream]
 
 # How much MediaRecorder delays audio, in ms (measured: 39 to 51, mean 47; its Opus packets are 60 ms long).
@@ -43,6 +45,7 @@ class Finished:
 
     ``duration`` is in seconds, and ``zero_on_page`` is the start of the file in ms on the page's clock. ``cuts`` are
     the pauses, ``tracks`` are the tracks in the raw file, and ``packets`` counts the written packets of each kind.
+    ``lost_cpu`` is the CPU time that the harness was denied during the recording; None if it was not measured.
     """
 
     duration: float
@@ -52,6 +55,7 @@ class Finished:
     cuts: tuple[Cut, ...]
     tracks: tuple[str, ...]
     packets: dict[str, int]
+    lost_cpu: LostCpu | None = None
 
     @cached_property
     def clock(self) -> FileClock:

@@ -70,7 +70,7 @@ def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str |
         started_at=_wall_time((zero or 0.0) + facts.wall_offset),
         recovered=recovered,
     )
-    timeline = contents.timeline()
+    timeline, lost_cpu = contents.timeline(), finished.lost_cpu
     return Manifest(
         recording=recording,
         room=facts.room or None,
@@ -82,6 +82,8 @@ def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str |
         zero_ms=None if zero is None else round(zero, 3),
         clock_error_ms=round(facts.clock_error, 3),
         wall_seconds=_wall_seconds(contents.states),
+        throttled_seconds=lost_cpu.throttled if lost_cpu else None,
+        stolen_seconds=lost_cpu.stolen if lost_cpu else None,
         alarms=tuple(event.message or "" for event in timeline.events if event.event == "alarm"),
         fallbacks=facts.fallbacks,
     )

@@ -5,13 +5,16 @@ Finalizer copies the recording's bytes as they arrive, and Settling checks the f
 
 from __future__ import annotations
 
+import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import HarnessError, recording_error
 from harness.recording.files.disk import file_failure
 from harness.recording.finalize.copy import Finished, Progress, finalize
 from harness.recording.finalize.growing_file import GrowingFile
+from harness.recording.machine import LostCpuTime
 from harness.recording.spool.describe import describe
 
 if TYPE_CHECKING:
@@ -20,18 +23,22 @@ if TYPE_CHECKING:
     from harness.recording.manifest import Manifest
     from harness.recording.spool.folder import Facts, Folder
 
+_log = logging.getLogger(__name__)
+
 
 class Finalizer:
-    """Copies the raw bytes into a complete file as they arrive.
+    """Copies the raw bytes into a complete file as they arrive, and measures how much CPU time is lost meanwhile.
 
-    ``on_track`` is called in the finalizer's thread when the first packet of a track is found.
+    ``on_track`` is called in the finalizer's thread when the first packet of a track is found. When the recording has
+    ended, a warning is logged if frames may be missing because CPU time was lost.
     """
 
     def __init__(self, folder: Folder, facts: Facts, on_track: Callable[[], None]) -> None:
         self.growing_file = GrowingFile()
         self.progress = Progress(on_track=on_track)
         self._folder = folder
-        self._frame_rate = facts.frame_rate
+        self._facts = facts
+        self._lost_cpu_time = LostCpuTime()
         self._outcome: Finished | Exception = recording_error(f"The recording {facts.id} was not finalized.")
         self._thread = threading.Thread(target=self._run, name=f"finalize {facts.id}", daemon=True)
         self._thread.start()
@@ -50,14 +57,18 @@ class Finalizer:
     def _run(self) -> None:
         folder = self._folder
         try:
-            self._outcome = finalize(
+            finished = finalize(
                 folder.raw,
                 folder.log,
                 folder.partial,
-                frame_rate=self._frame_rate,
+                frame_rate=self._facts.frame_rate,
                 growing_file=self.growing_file,
                 progress=self.progress,
             )
+            lost_cpu = self._lost_cpu_time.so_far()
+            if warning := lost_cpu.warning():
+                _log.warning("%s: %s", self._facts.stem, warning)
+            self._outcome = replace(finished, lost_cpu=lost_cpu)
         except Exception as error:  # noqa: BLE001 - raised again in the caller that requests the file
             self._outcome = error
         finally:

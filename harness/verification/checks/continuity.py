@@ -13,6 +13,7 @@ from harness.verification.values.intervals import intersection, longer, merged, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from harness.recording.manifest import Manifest
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.probe.tracks import VideoFacts
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # If at least this share of a file is black or silent, the whole file counts as black or silent. The share is below 1,
 # because the first moments of a file may differ from the rest.
 _WHOLE: Final = 0.95
+# Lost CPU time is mentioned from this many seconds on.
+_MENTIONED: Final = 0.1
 
 
 def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -70,9 +73,21 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         few = percent <= limits.missed_percent
         text = (
             f"{_frames(lost)} missing ({percent:.1f} %; limit: {limits.missed_percent:g} %). According to the "
-            "manifest, the machine was too busy."
+            f"manifest, the machine was too busy.{_lost_cpu_time(evidence.manifest)}"
         )
         yield _worst_gap(video, gaps, expected, text).model_copy(update={"result": "warning" if few else "failed"})
+
+
+def _lost_cpu_time(manifest: Manifest | None) -> str:
+    """Return sentences on the CPU time that was lost during the recording, each after a space."""
+    throttled = (manifest and manifest.throttled_seconds) or 0.0
+    stolen = (manifest and manifest.stolen_seconds) or 0.0
+    text = ""
+    if throttled >= _MENTIONED:
+        text += f" A CPU limit of its container or control group stopped the harness for {throttled:.1f} s."
+    if stolen >= _MENTIONED:
+        text += f" The hypervisor gave {stolen:.1f} s of CPU time to other virtual machines."
+    return text
 
 
 def _frames(number: int) -> str:

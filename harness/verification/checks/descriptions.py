@@ -99,7 +99,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         warns=(
             (
                 "Up to `missed_percent` of the frames are missing because the machine was too busy, and the manifest "
-                "accounts for all of these frames."
+                "accounts for all of these frames. If the machine lost CPU time to a container's CPU limit or to its "
+                "hypervisor, the message states how much."
             ),
             "The frame rate varies, and no manifest specifies the requested rate, so missing frames can't be detected.",
         ),
