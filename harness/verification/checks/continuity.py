@@ -80,12 +80,12 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 def _lost_cpu_time(manifest: Manifest | None) -> str:
     """Return sentences on the CPU time that was lost during the recording, each after a space."""
-    throttled = (manifest and manifest.throttled_seconds) or 0.0
-    stolen = (manifest and manifest.stolen_seconds) or 0.0
+    throttled = manifest.throttled_seconds if manifest else None
+    stolen = manifest.stolen_seconds if manifest else None
     text = ""
-    if throttled >= _MENTIONED:
+    if throttled and throttled >= _MENTIONED:
         text += f" A CPU limit of its container or control group stopped the harness for {throttled:.1f} s."
-    if stolen >= _MENTIONED:
+    if stolen and stolen >= _MENTIONED:
         text += f" The hypervisor gave {stolen:.1f} s of CPU time to other virtual machines."
     return text
 
