@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from harness.browser.cpu_budget import busy, family
+from harness.browser.budget import busy, family
 from tests.support.processes import memory_by_process
 
 

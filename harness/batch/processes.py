@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
 
 from harness.batch.job import Job, RescueJob, ScenarioJob, scenario_job_of
-from harness.browser.cpu_budget import fitting
+from harness.browser.budget import fitting
 from harness.errors import SetupError
 from harness.scenario import Outcome, Progress, Scenario
 
@@ -37,10 +37,10 @@ _ENDED_WITHIN: Final = 5.0
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
     """Return how many scenarios this machine can run in parallel, at least 1 and at most ``workers``.
 
-    The number is limited by the CPU needs of the most CPU-intensive scenarios, because these may run at the same time.
+    The number is limited by the scenarios that need the most CPU time or memory, because these may run at the same
+    time.
     """
-    needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
-    return max(1, fitting(needs[:workers]))
+    return max(1, min(workers, fitting(scenario.needs for scenario in scenarios)))
 
 
 def run_batch(

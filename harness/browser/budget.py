@@ -1,4 +1,4 @@
-"""Estimate, before a recording starts, whether this machine is fast enough to record without losing frames."""
+"""Estimate, before a recording starts, whether this machine has enough processors and memory for it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import contextlib
 import random
 import time
 import zlib
+from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from harness.recording.machine import processors
+from harness.recording.machine import all_processors, memory_free, processors, shown_processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Self
 
     from harness.recording.config import RecordConfig
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 _PER_RECORDING: Final = 0.03
 _PER_PARTICIPANT: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
+# The memory that Python, the server, Playwright's driver and Chrome need for a recording, and the memory that each
+# participant's page needs, in bytes. The values are assumed (docs/decisions.md, 121).
+_MEMORY_PER_RECORDING: Final = 350_000_000
+_MEMORY_PER_PARTICIPANT: Final = 150_000_000
 # Frames are late if recordings use more than this share of a processor. The first value is for a processor that no
 # other program uses, the second for a processor that other programs also use.
 _OF_A_FREE_ONE: Final = 0.6
@@ -34,10 +40,32 @@ _REFERENCE_SECONDS: Final = 0.00043
 _TRIES: Final = 20
 
 
-class CpuBudget:
-    """Measures how much CPU time other programs have used since the object was created."""
+@dataclass(frozen=True)
+class Need:
+    """What a recording and its browsers need: processors of the reference machine, and memory in bytes."""
+
+    processors: float
+    memory: int
+
+    @classmethod
+    def of(cls, participants: int, config: RecordConfig) -> Self:
+        """Return the need of a recording of this many participants."""
+        width, height = config.size
+        pixels = 0 if config.record_type == "audio" else width * height * config.record_video_frame
+        return cls(
+            processors=_PER_RECORDING + _PER_PARTICIPANT * participants + _PER_MEGAPIXEL * pixels / 1e6,
+            memory=needed_memory(participants),
+        )
+
+
+class Budget:
+    """Measures how much CPU time other programs have used since the object was created.
+
+    Create the object before the browsers start, because it also stores how much memory is free at that time.
+    """
 
     def __init__(self) -> None:
+        self._memory_free = memory_free()
         self._began = time.monotonic()
         self._all = busy()
         self._ours = _busy_with_us()
@@ -51,28 +79,43 @@ class CpuBudget:
     def shortage(self, participants: int, config: RecordConfig) -> str | None:
         """Return a warning if this machine is too slow to record ``participants`` participants, and None otherwise."""
         available = processors()
-        others = min(self.used_by_others(), available)
-        need = needed(participants, config) * _slowness()
+        others = self._taken_by_others(available)
+        need = Need.of(participants, config).processors * _slowness()
         if _is_enough(need, available, others):
             return None
         width, height = config.size
         kind = "audio only" if config.record_type == "audio" else f"{width}x{height}, {config.record_video_frame} fps"
-        rest = f"it has only {available}"
+        rest = f"it has only {shown_processors(available)}"
         if others >= 0.1:  # noqa: PLR2004
-            rest = f"other programs use {others:.1f} of the machine's {available} processors"
+            rest = f"other programs use {others:.1f} of its {shown_processors(available)} processors"
         return (
             f"This machine may be too slow: {participants} participants ({kind}) need about {need:.1f} processors, "
             f"and {rest}. Frames may be lost. Record fewer participants, use a lower quality or frame rate, or close "
             "other programs."
         )
 
-    def was_short(self, needs: float) -> bool:
-        """Return whether other programs have left too little CPU time since the object was created.
+    def memory_shortage(self, participants: int) -> str | None:
+        """Return a warning if too little memory was free for ``participants`` participants, and None otherwise."""
+        need = needed_memory(participants)
+        if need <= self._memory_free:
+            return None
+        return (
+            f"This machine may have too little memory: {participants} participants need about {need / 1e9:.1f} GB, and "
+            f"it has only {self._memory_free / 1e9:.1f} GB free. Chrome may crash. Record fewer participants, close "
+            "other programs, or raise the container's memory limit."
+        )
 
-        ``needs`` is how many processors of the reference machine the recording and its browsers use.
-        """
+    def was_short(self, need: Need) -> bool:
+        """Return whether other programs have left too little CPU time for ``need`` since the object was created."""
         available = processors()
-        return not _is_enough(needs * _slowness(), available, min(self.used_by_others(), available))
+        return not _is_enough(need.processors * _slowness(), available, self._taken_by_others(available))
+
+    def _taken_by_others(self, available: float) -> float:
+        """Return how many of this process's ``available`` processors other programs use.
+
+        Linux gives other programs the processors that this process can't use before it gives them the others.
+        """
+        return min(max(0.0, self.used_by_others() - (all_processors() - available)), available)
 
 
 def _is_enough(need: float, available: float, others: float) -> bool:
@@ -80,17 +123,23 @@ def _is_enough(need: float, available: float, others: float) -> bool:
     return need <= _OF_A_FREE_ONE * (available - others) + _OF_A_SHARED_ONE * others
 
 
-def fitting(needs: Iterable[float]) -> int:
-    """Return how many recordings can run at the same time; ``needs`` is how many processors each of them needs."""
-    available = _OF_A_FREE_ONE * processors() / _slowness()
-    return sum(together <= available for together in accumulate(needs))
+def fitting(needs: Iterable[Need]) -> int:
+    """Return how many of the recordings with these needs can run at the same time, whichever of them do."""
+    listed = list(needs)
+    return min(
+        _count_fitting((need.processors for need in listed), _OF_A_FREE_ONE * processors() / _slowness()),
+        _count_fitting((need.memory for need in listed), memory_free()),
+    )
 
 
-def needed(participants: int, config: RecordConfig) -> float:
-    """Return how many of the reference machine's processors a recording and its browsers would keep busy."""
-    width, height = config.size
-    pixels = 0 if config.record_type == "audio" else width * height * config.record_video_frame
-    return _PER_RECORDING + _PER_PARTICIPANT * participants + _PER_MEGAPIXEL * pixels / 1e6
+def _count_fitting(needs: Iterable[float], available: float) -> int:
+    """Return how many of the largest needs fit into ``available`` together."""
+    return sum(together <= available for together in accumulate(sorted(needs, reverse=True)))
+
+
+def needed_memory(participants: int) -> int:
+    """Return how many bytes of memory a recording of this many participants and its browsers need."""
+    return _MEMORY_PER_RECORDING + _MEMORY_PER_PARTICIPANT * participants
 
 
 def _slowness() -> float:

@@ -91,24 +91,27 @@ class RecordResult:
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
     """Make the recording that ``order`` specifies, and verify every saved recording, even after an error."""
-    from harness.browser.cpu_budget import CpuBudget, needed
+    from harness.browser.budget import Budget, Need
     from harness.launch import open_room_at, room_profile
     from harness.verification.values.profiles import DEFAULT_PROFILE
 
     room: Room | None = None
     failure: HarnessError | None = None
-    budget, profile = CpuBudget(), DEFAULT_PROFILE
+    budget, profile = Budget(), DEFAULT_PROFILE
     try:
         with open_room_at(order.venue, recordings=order.recordings) as room, progress() as bar:
             # A participant who is not recorded sends nothing and uses almost no CPU time.
             senders = len(order.names) if order.recorder == "all" else 1
-            if shortage := budget.shortage(senders, order.config):
-                print_message(shortage)
+            # Remote browsers use another machine's processors and memory.
+            shortage = None if order.venue.connect else budget.shortage(senders, order.config)
+            memory_shortage = None if order.venue.connect else budget.memory_shortage(len(order.names))
+            for warning in filter(None, (shortage, memory_shortage)):
+                print_message(warning)
             try:
                 RecordRun(order, room, bar, interruption).run()
             finally:
                 # The CPU time of closed browsers is unknown, so this must happen before they are closed.
-                busy = bool(shortage) or budget.was_short(needed(senders, order.config))
+                busy = bool(shortage) or budget.was_short(Need.of(senders, order.config))
                 synthetic = order.application is None and order.media == "synthetic"
                 profile = room_profile(order.venue, synthetic=synthetic, busy=busy)
     except HarnessError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from harness.browser.cpu_budget import CpuBudget
+from harness.browser.budget import Budget
 from harness.errors import ConfigError, RecordingError, StepTimeout
 from harness.launch import open_room_at, room_profile
 from harness.scenario.outcome import UNTITLED, Outcome, Progress, reason_of
@@ -122,7 +122,7 @@ class _ScenarioRun:
         self.requirements: defaultdict[str, _Requirements] = defaultdict(_Requirements)
         self.current = "before the first step"
         self.interrupted = False
-        self._budget = CpuBudget()
+        self._budget = Budget()
         self._room_profile = DEFAULT_PROFILE
         self._scenario = scenario
         self.room = room

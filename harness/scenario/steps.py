@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
-from harness.browser.cpu_budget import needed
+from harness.browser.budget import Need
 from harness.errors import ConfigError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.session.media import MEDIA, media_of
@@ -356,8 +356,8 @@ class Scenario(ReportModel):
         return most
 
     @property
-    def needs(self) -> float:
-        """How many processors of the reference machine the scenario's most CPU-intensive recording needs."""
+    def needs(self) -> Need:
+        """The processors and the memory that the scenario's most CPU-intensive recording needs."""
         starts = [step for step in self.steps if isinstance(step, Start)]
         configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
-        return max(needed(self.participants, config) for config in configs)
+        return max((Need.of(self.participants, config) for config in configs), key=lambda need: need.processors)

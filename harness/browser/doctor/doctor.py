@@ -1,29 +1,31 @@
-"""Find out what this machine can record, which requirements are missing, and how to meet them."""
+"""Examine this machine with a real browser, and report what it can record and what is missing."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
-import shutil
 from importlib import metadata
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import TYPE_CHECKING, Any, Final
 
-import psutil
-from pydantic import BaseModel, ConfigDict
-from rich.markup import escape
-from rich.table import Table
-
+from harness.browser.budget import needed_memory
 from harness.browser.capacity import capacity
 from harness.browser.chrome import Chrome
+from harness.browser.doctor.folders import used_folders
+from harness.browser.doctor.report import DoctorReport, MissingRequirement, Recommendation
 from harness.browser.locate import sandbox_works
 from harness.browser.version import ask_version
 from harness.errors import SetupError
+from harness.recording.machine import all_processors, memory_free, memory_total, processors, shown_processors
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
     from playwright.sync_api import Page
+
+    from harness.browser.doctor.folders import FolderReport
 
 _PACKAGES: Final = {"harness": "recording-harness", "playwright": "playwright", "aiohttp": "aiohttp", "av": "av"}
 _CODECS: Final = {
@@ -34,98 +36,21 @@ _CODECS: Final = {
 }
 _NEEDED_CODECS: Final = ("vp9", "opus")
 _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
-# If the encoder is this many times faster than real time, there is enough CPU time left for mixing and for the senders.
-_COMFORTABLE: Final = 1.5
-_FREE_DISK_BYTES: Final = 1_000_000_000
-_FREE_MEMORY_BYTES: Final = 1_000_000_000
+# With less free memory than this, a recording of more than a few participants might run out of memory.
+_ENOUGH_MEMORY: Final = 1_000_000_000
+# The number of participants in the room that the recommendation about memory mentions.
+_USUAL_PARTICIPANTS: Final = 3
 _FIND_SUPPORT: Final = """([types, names]) => ({
     types: types.map((type) => MediaRecorder.isTypeSupported(type)),
     names: names.map((name) => name in globalThis),
 })"""
-
-
-class MissingRequirement(BaseModel):
-    """Something that is required for recording but missing on this machine."""
-
-    model_config = ConfigDict(frozen=True)
-
-    what: str
-    """Name of the missing requirement."""
-    remedy: str
-    """Instructions for meeting the requirement."""
-
-
-class DoctorReport(BaseModel):
-    """The results of ``harness doctor`` on this machine; None means that a value is unknown."""
-
-    model_config = ConfigDict(frozen=True)
-
-    executable: Path | None
-    """Path of the browser."""
-    channel: str | None
-    """Playwright's channel for the browser, for example ``chrome``."""
-    how_found: str | None
-    """Description of where the browser was found."""
-    version: str | None
-    """Version of the browser."""
-    sandbox: bool | None
-    """Whether the browser's sandbox works on this machine."""
-    codecs: dict[str, bool]
-    """For each of vp8, vp9, av1 and opus, whether the browser's MediaRecorder supports it."""
-    mixer: dict[str, bool]
-    """For each API that the mixer needs, whether the browser supports the API."""
-    capacity: dict[str, float]
-    """Speed at which each codec encodes 720p30 on an idle machine, as a multiple of real time.
-
-    If a codec's speed is below 1, recordings with this codec lose frames. Empty with ``--quick``.
-    """
-    processors: int
-    """Number of processors in this machine."""
-    memory_free: int
-    """Free memory in bytes."""
-    disk_free: int | None
-    """Free space in bytes on the disk that contains the recordings folder."""
-    node: str | None
-    """Version of Node.js, which is needed only to develop the harness's web page; None if it is not installed."""
-    python: str
-    """Version of Python."""
-    platform: str
-    """Operating system and processor architecture."""
-    versions: dict[str, str]
-    """Versions of the harness and of its most important packages."""
-    missing: tuple[MissingRequirement, ...]
-    """All requirements that are not met; empty if this machine can record."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether all requirements are met."""
-        return not self.missing
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that ``harness doctor --json`` prints."""
-        return {"ok": self.ok, **self.model_dump(mode="json")}
-
-    def __rich__(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_row("browser", escape(f"{self.executable} ({self.how_found})") if self.executable else "none")
-        table.add_row("version", self.version or "unknown")
-        table.add_row(
-            "sandbox",
-            {True: "on", False: "off: the sandbox does not work on this machine", None: "unknown"}[self.sandbox],
-        )
-        table.add_row("codecs", _listed(self.codecs))
-        table.add_row("mixer", _listed(self.mixer))
-        if self.capacity:
-            table.add_row("720p30", ", ".join(_speed(*one) for one in self.capacity.items()))
-        table.add_row("processors", str(self.processors))
-        table.add_row("memory free", _in_gigabytes(self.memory_free))
-        table.add_row("disk free", _in_gigabytes(self.disk_free))
-        table.add_row("Node", self.node or "none (needed only to develop the harness's web page)")
-        table.add_row("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items()))
-        table.add_row("machine", f"{self.platform}, Python {self.python}")
-        for requirement in self.missing:
-            table.add_row("[bold red]missing[/]", escape(f"{requirement.what}: {requirement.remedy}"))
-        return table
+# The results if no browser could be examined.
+_NO_BROWSER: Final[dict[str, Any]] = {
+    **dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox", "undrawable_scripts")),
+    "codecs": {},
+    "mixer": {},
+    "capacity": {},
+}
 
 
 def examine(
@@ -136,63 +61,109 @@ def examine(
 ) -> DoctorReport:
     """Check this machine with a real browser, and return what it can record.
 
-    ``executable`` is a browser to check instead of the default one, and ``recordings`` is the folder whose disk is
-    checked. ``measure`` also measures each codec's speed, which takes a few seconds. Missing requirements do not raise
-    an error; they are listed in the report.
+    ``executable`` is a browser to check instead of the default one, and ``recordings`` is the folder for recordings.
+    ``measure`` also measures each codec's speed, which takes a few seconds. Missing requirements do not raise an error;
+    they are listed in the report.
     """
-    missing: list[MissingRequirement] = []
-    browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))
-    codecs: dict[str, bool] = {}
-    mixer: dict[str, bool] = {}
-    speeds: dict[str, float] = {}
-    try:
-        with Chrome(executable) as chrome:
-            found = chrome.found
-            browser = {
-                "executable": found.executable,
-                "channel": found.channel,
-                "how_found": found.how_found,
-                "version": chrome.version,
-                "sandbox": sandbox_works(found.executable),
-            }
-            page = chrome.new_context().new_page()
-            codecs, mixer = _find_support(page)
-            if measure and all(mixer.values()):
-                speeds = {
-                    name: capacity(page, kind)
-                    for name, kind in _CODECS.items()
-                    if codecs[name] and kind.startswith("video")
-                }
-    except SetupError as error:
-        missing.append(MissingRequirement(what="a browser", remedy=str(error)))
-    else:
-        absent = [name for name in _NEEDED_CODECS if not codecs[name]] + [name for name in mixer if not mixer[name]]
-        remedy = "this browser can't record; use a current Chrome or Chromium ('harness browser install')"
-        missing += [MissingRequirement(what=name, remedy=remedy) for name in absent]
-
-    memory_free, disk_free = psutil.virtual_memory().available, _disk_free(Path(recordings))
-    if memory_free < _FREE_MEMORY_BYTES:
-        remedy = "a room of three participants needs 1 GB of free memory; close other programs"
-        missing.append(MissingRequirement(what="memory", remedy=remedy))
-    if disk_free is not None and disk_free < _FREE_DISK_BYTES:
-        missing.append(
-            MissingRequirement(
-                what="disk space", remedy="free some space, or record to another disk with --recordings DIR"
-            )
-        )
+    folders = used_folders(Path(recordings))
+    missing = [
+        MissingRequirement(what=folder.purpose, remedy=folder.problem)
+        for folder in folders
+        if folder.problem and folder.blocks_recording
+    ]
+    browser = _NO_BROWSER
+    # No browser can start without a folder for temporary files.
+    if not any(requirement.what == "temporary files" for requirement in missing):
+        try:
+            browser = _examine_browser(executable, measure=measure)
+        except SetupError as error:
+            missing.append(MissingRequirement(what="a browser", remedy=str(error)))
+        else:
+            missing += _missing_features(browser)
+    usable, free = processors(), memory_free()
+    if free < needed_memory(1):
+        missing.append(MissingRequirement(what="memory", remedy=_memory_remedy(free, 1)))
     return DoctorReport(
         **browser,
-        codecs=codecs,
-        mixer=mixer,
-        capacity=speeds,
-        processors=os.cpu_count() or 1,
-        memory_free=memory_free,
-        disk_free=disk_free,
+        processors=usable,
+        machine_processors=all_processors(),
+        memory_free=free,
+        memory_total=memory_total(),
+        disk_free=folders[0].free,
+        folders=folders,
         node=_node(),
         python=platform.python_version(),
         platform=platform.platform(),
         versions=_versions(),
         missing=tuple(missing),
+        recommended=tuple(_recommendations(usable, free, folders, browser["undrawable_scripts"])),
+    )
+
+
+def _examine_browser(executable: str | os.PathLike[str] | None, *, measure: bool) -> dict[str, Any]:
+    """Return the report's fields about the browser; raises SetupError if no browser starts."""
+    from harness.browser.fonts import missing_scripts
+
+    with Chrome(executable) as chrome:
+        found = chrome.found
+        page = chrome.new_context().new_page()
+        codecs, mixer = _find_support(page)
+        speeds: dict[str, float] = {}
+        if measure and all(mixer.values()):
+            speeds = {
+                name: capacity(page, kind)
+                for name, kind in _CODECS.items()
+                if codecs[name] and kind.startswith("video")
+            }
+        return {
+            "executable": found.executable,
+            "channel": found.channel,
+            "how_found": found.how_found,
+            "version": chrome.version,
+            "sandbox": sandbox_works(found.executable),
+            "codecs": codecs,
+            "mixer": mixer,
+            "capacity": speeds,
+            "undrawable_scripts": missing_scripts(page),
+        }
+
+
+def _missing_features(browser: dict[str, Any]) -> Iterator[MissingRequirement]:
+    """Yield the features that recording needs but the browser lacks."""
+    codecs, mixer = browser["codecs"], browser["mixer"]
+    remedy = "this browser can't record; use a current Chrome or Chromium ('harness browser install')"
+    for name in (*_NEEDED_CODECS, *mixer):
+        if not (codecs | mixer)[name]:
+            yield MissingRequirement(what=name, remedy=remedy)
+
+
+def _recommendations(
+    usable: float, free: int, folders: Iterable[FolderReport], undrawable: tuple[str, ...] | None
+) -> Iterator[Recommendation]:
+    """Yield what makes recordings worse on a machine with ``usable`` processors and ``free`` bytes of free memory."""
+    if usable < 1:
+        remedy = (
+            f"{shown_processors(usable)} of a processor is enough only for small recordings; raise the container's CPU "
+            "limit to at least 1"
+        )
+        yield Recommendation(what="processors", remedy=remedy)
+    if needed_memory(1) <= free < _ENOUGH_MEMORY:
+        yield Recommendation(what="memory", remedy=_memory_remedy(free, _USUAL_PARTICIPANTS))
+    for folder in folders:
+        if folder.problem and not folder.blocks_recording:
+            yield Recommendation(what=folder.purpose, remedy=folder.problem)
+    if undrawable:
+        from harness.browser.fonts import REMEDY
+
+        yield Recommendation(what="fonts", remedy=f"no font can draw {', '.join(undrawable)}. {REMEDY}")
+
+
+def _memory_remedy(free: int, participants: int) -> str:
+    """Return how much memory is free, how much a room needs, and what to do."""
+    room = "one participant" if participants == 1 else f"{participants} participants"
+    return (
+        f"{free / 1e9:.1f} GB is free, and a room of {room} needs about {needed_memory(participants) / 1e9:.1f} GB; "
+        "close other programs, or raise the container's memory limit"
     )
 
 
@@ -213,32 +184,9 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _disk_free(folder: Path) -> int | None:
-    """Return the free space, in bytes, on the disk of a folder that might not exist yet."""
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    try:
-        return shutil.disk_usage(existing).free
-    except OSError:
-        return None
-
-
 def _node() -> str | None:
     try:
         answer = ask_version("node")
     except (OSError, SubprocessError):
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-def _listed(things: dict[str, bool]) -> str:
-    return ", ".join(name if supported else f"[red]no {name}[/]" for name, supported in things.items()) or "unknown"
-
-
-def _speed(codec: str, times: float) -> str:
-    if times < 1:
-        return f"[red]{codec} {times:g}x: too slow; use a smaller size or 15 fps[/]"
-    return f"{codec} {times:g}x" if times >= _COMFORTABLE else f"[yellow]{codec} {times:g}x: barely fast enough[/]"
-
-
-def _in_gigabytes(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / 1e9:.1f} GB"

@@ -29,7 +29,7 @@ def doctor(
     """
     if debug:
         debugging(on=True)
-    from harness.browser.doctor import examine
+    from harness.browser.doctor.doctor import examine
 
     report = examine(executable, recordings=recordings, measure=not quick)
     if json:

@@ -62,7 +62,7 @@ def run(
         typer.Option(
             "--overcommit",
             envvar="HARNESS_OVERCOMMIT",
-            help="Run --workers scenarios in parallel even if the machine might be too slow.",
+            help="Run --workers scenarios in parallel even if the machine might be too slow or have too little memory.",
         ),
     ] = False,
     repeat: Annotated[

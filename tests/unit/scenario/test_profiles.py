@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.browser.cpu_budget import CpuBudget
+from harness.browser.budget import Budget, Need
 from harness.errors import ConfigError
 from harness.launch import room_profile
 from harness.scenario.parser import read_scenario
@@ -92,8 +92,8 @@ def test_strict_limits_need_synthetic_media_on_one_machine_that_is_not_busy(
 
 def test_budget_reports_a_machine_that_was_too_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """If other programs keep all processors busy, a recording that needs most of a processor is too much."""
-    budget = CpuBudget()
+    budget = Budget()
     monkeypatch.setattr(budget, "used_by_others", lambda: 1_000.0)
 
-    assert budget.was_short(1_000.0)
-    assert not budget.was_short(0.0)
+    assert budget.was_short(Need(processors=1_000.0, memory=0))
+    assert not budget.was_short(Need(processors=0.0, memory=0))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness.browser.cpu_budget import needed
+from harness.browser.budget import Need
 from harness.cli.main import app
 from harness.errors import ConfigError
 from harness.scenario import Scenario, read_scenario
@@ -70,7 +70,7 @@ def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
     config = start.with_defaults(scenario.record)
     assert ((640, 480), 30) == (config.size, config.record_video_frame)
     assert 2 == scenario.participants
-    assert needed(2, config) == scenario.needs
+    assert Need.of(2, config) == scenario.needs
 
 
 def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
