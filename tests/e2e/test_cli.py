@@ -224,7 +224,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
         os.sched_setaffinity(0, processors)
 
     assert "16 participants (1280x720, 15 fps) need about" in warning
-    assert re.search(r"and (it has only 1|other programs use [\d.]+ of the machine's 1 processors)\. ", warning)
+    assert re.search(r"and (it has only 1|other programs use [\d.]+ of its 1 processors)\. ", warning)
 
 
 def test_recording_of_a_camera_is_unverified(tmp_path: Path) -> None:

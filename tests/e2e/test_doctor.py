@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import rich.console
 
-from harness.browser.doctor import DoctorReport, examine
+from harness.browser.doctor.doctor import examine
+from harness.browser.doctor.report import DoctorReport
 
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
@@ -27,6 +28,9 @@ def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) ->
     assert report.codecs["opus"]
     assert all(report.mixer.values())
     assert report.disk_free is not None
+    assert all(folder.writable for folder in report.folders)
+    assert 0 < report.processors <= report.machine_processors
+    assert 0 < report.memory_free < report.memory_total
     assert report.version is not None
     assert report.version in rendered(report)
 

@@ -65,6 +65,8 @@ def examine(
     ``measure`` also measures each codec's speed, which takes a few seconds. Missing requirements do not raise an error;
     they are listed in the report.
     """
+    # The browser that is started below uses memory, and its files stay in the cache.
+    usable, free = processors(), memory_free()
     folders = used_folders(Path(recordings))
     missing = [
         MissingRequirement(what=folder.purpose, remedy=folder.problem)
@@ -80,7 +82,6 @@ def examine(
             missing.append(MissingRequirement(what="a browser", remedy=str(error)))
         else:
             missing += _missing_features(browser)
-    usable, free = processors(), memory_free()
     if free < needed_memory(1):
         missing.append(MissingRequirement(what="memory", remedy=_memory_remedy(free, 1)))
     return DoctorReport(
@@ -155,7 +156,7 @@ def _recommendations(
     if undrawable:
         from harness.browser.fonts import REMEDY
 
-        yield Recommendation(what="fonts", remedy=f"no font can draw {', '.join(undrawable)}. {REMEDY}")
+        yield Recommendation(what="fonts", remedy=f"no font can draw {', '.join(undrawable)}; {REMEDY}")
 
 
 def _memory_remedy(free: int, participants: int) -> str:

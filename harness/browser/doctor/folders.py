@@ -47,7 +47,7 @@ class FolderReport(BaseModel):
 def used_folders(recordings: Path) -> tuple[FolderReport, ...]:
     """Examine all folders to which the harness and Chrome write; ``recordings`` is the folder for recordings.
 
-    To find out whether a folder is writable, a file without a name is created in it.
+    To find out whether a folder is writable, a temporary file is created in it and removed at once.
     """
     home = _examine_setting("home", "HOME", _home())
     return (

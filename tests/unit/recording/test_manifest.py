@@ -54,6 +54,8 @@ def manifest(path: Path) -> Manifest:
         ticks=301,
         ticks_missed=2,
         clock_error_ms=0.2,
+        throttled_seconds=1.25,
+        stolen_seconds=0.5,
         alarms=("The video stalled.",),
         fallbacks=("shared-memory", "gc"),
     )
@@ -112,7 +114,8 @@ def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes)
     "field",
     [
         *("recording.duration", "recording.size", "recording.width", "recording.frame_rate", "recording.download_ms"),
-        *("zero_ms", "clock_error_ms", "wall_seconds", "ticks_missed", "timeline.events.0.at", "config.deep"),
+        *("zero_ms", "clock_error_ms", "wall_seconds", "ticks_missed", "stolen_seconds"),
+        *("timeline.events.0.at", "config.deep"),
     ],
 )
 def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:

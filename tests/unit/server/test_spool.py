@@ -15,6 +15,7 @@ import pytest
 
 from harness.errors import ConfigError, RecordingError
 from harness.recording.files.names import statistics_of
+from harness.recording.machine import LostCpu, LostCpuTime
 from harness.recording.manifest import Manifest
 from harness.recording.recording import sha256_of
 from harness.recording.spool.folder import Facts, Folder
@@ -196,6 +197,33 @@ def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: by
     ]
     assert (Member(name="alice", marker=0),) == manifest.timeline.members
     assert (("The audio stalled.",), 0.25) == (manifest.alarms, manifest.clock_error_ms)
+
+
+def test_lost_cpu_time_is_measured_during_the_recording(spool: Spool, audio_bytes: bytes) -> None:
+    """The manifest contains how long the server's control group was throttled, and how much time was stolen."""
+    measured = LostCpuTime()
+
+    manifest = recorded(spool, audio_bytes).finish_with_manifest()
+
+    lost = measured.so_far()
+    assert (lost.throttled is None) == (manifest.throttled_seconds is None)
+    assert (lost.stolen is None) == (manifest.stolen_seconds is None)
+    assert (manifest.throttled_seconds or 0.0) <= (lost.throttled or 0.0) + 0.001
+    assert (manifest.stolen_seconds or 0.0) <= (lost.stolen or 0.0) + 0.001
+
+
+def test_noticeable_loss_of_cpu_time_is_logged(
+    spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When a recording ends, a warning with the recording's name states how much CPU time was lost."""
+    lost = LostCpu(seconds=2.0, throttled=1.0, stolen=0.0)
+    monkeypatch.setattr(LostCpuTime, "so_far", lambda _: lost)
+
+    active = recorded(spool, audio_bytes)
+    manifest = active.finish_with_manifest()
+
+    assert (1.0, 0.0) == (manifest.throttled_seconds, manifest.stolen_seconds)
+    assert f"{active.facts.stem}: {lost.warning()}" in caplog.text
 
 
 def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_bytes: bytes) -> None:

@@ -145,12 +145,15 @@ def test_staying_participant_must_not_be_frozen(tmp_path: Path, left: float, *, 
     assert frozen == (verify(write_recording(tmp_path / "standup.webm", scene)).result == "failed")
 
 
-def missing(folder: Path, dropped: frozenset[int]) -> Report:
-    """Verify a recording in which the ``dropped`` frames are missing and the manifest states how many are missing."""
+def missing(folder: Path, dropped: frozenset[int], **changes: float) -> Report:
+    """Verify a recording in which the ``dropped`` frames are missing and the manifest states how many are missing.
+
+    ``changes`` are further changes to the manifest.
+    """
     recording = write_recording(folder / "standup.webm", replace(CLEAN, dropped=dropped), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
-    manifest.model_copy(update={"ticks_missed": len(dropped)}).write(recording.manifest)
+    manifest.model_copy(update={"ticks_missed": len(dropped), **changes}).write(recording.manifest)
     return verify(recording)
 
 
@@ -163,6 +166,23 @@ def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> Non
     assert report.warnings[0].message.startswith(
         "2 frames are missing (2.2 %; limit: 5 %). According to the manifest, the machine was too busy."
     )
+
+
+def test_lost_cpu_time_is_named_as_the_reason_for_missing_frames(tmp_path: Path) -> None:
+    """If a CPU limit or the hypervisor took CPU time from the recording, the finding states how much."""
+    report = missing(tmp_path, frozenset({30, 60}), throttled_seconds=3.21, stolen_seconds=0.5)
+
+    assert (
+        "the machine was too busy. A CPU limit of its container or control group stopped the harness for 3.2 s. The "
+        "hypervisor gave 0.5 s of CPU time to other virtual machines. The longest gap is"
+    ) in report.warnings[0].message
+
+
+def test_negligible_loss_of_cpu_time_is_not_mentioned(tmp_path: Path) -> None:
+    """A few hundredths of a second do not explain missing frames."""
+    report = missing(tmp_path, frozenset({30, 60}), throttled_seconds=0.02, stolen_seconds=0.0)
+
+    assert "the machine was too busy. The longest gap is" in report.warnings[0].message
 
 
 @pytest.mark.parametrize("kept", [2, 3])
