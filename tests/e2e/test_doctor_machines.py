@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from harness.browser.doctor.report import DoctorReport
 from harness.recording.manifest import Manifest
 from tests.support.disks import mounted_disk
 from tests.support.jobs.limited_group import limited_group
-from tests.support.jobs.users import as_user, shared_folder
+from tests.support.jobs.users import as_user
 from tests.support.program import PROGRAM
 
 DOCTOR = [*PROGRAM, "doctor", "--quick", "--json"]
@@ -32,8 +33,10 @@ FONTCONFIG = """<?xml version="1.0"?>
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Return a folder that every user can write and whose path is short, because it can contain Chrome's sockets."""
-    with shared_folder() as folder:
-        yield folder
+    folder = Path(tempfile.mkdtemp(prefix="harness-", dir="/tmp"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def doctor(command: list[str], folder: Path, **environment: str) -> DoctorReport:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.recording.files.disk import Headroom, megabytes, temporary_problem
+from harness.recording.files.disk import Headroom, free_bytes, megabytes, temporary_folder, temporary_problem
 
 Purpose = Literal["recordings", "temporary files", "home", "configuration", "cache", "shared memory"]
 
@@ -56,8 +55,8 @@ def used_folders(recordings: Path) -> tuple[FolderReport, ...]:
         home,
         _examine_setting("configuration", "XDG_CONFIG_HOME", home.path / ".config", home),
         _examine_setting("cache", "XDG_CACHE_HOME", home.path / ".cache", home),
-        # Playwright starts Chrome with --disable-dev-shm-usage, so Chrome keeps its shared memory in the folder for
-        # temporary files, and /dev/shm may have any size.
+        # /dev/shm may have any size: Playwright starts Chrome with --disable-dev-shm-usage, and Chrome 156 uses files
+        # without names (memfd) as shared memory.
         _examine("shared memory", Path("/dev/shm"), None)[0],  # noqa: S108 - only examined
     )
 
@@ -77,15 +76,14 @@ def _examine_recordings(path: Path) -> FolderReport:
 
 
 def _examine_temporary() -> FolderReport:
-    # Playwright's driver and Chrome use TMPDIR even if it is unusable, whereas tempfile silently uses another folder.
-    path = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    path = temporary_folder()
     folder, _ = _examine("temporary files", path, "TMPDIR")
     if problem := temporary_problem():
         return folder.with_problem(problem, blocks_recording=True)
     if folder.free is not None and folder.free < Headroom().low:
         problem = (
-            f"{path} has only {megabytes(folder.free)} of free space, and Chrome keeps its profile, its shared memory "
-            "and its downloads there; set TMPDIR to a folder on a larger disk"
+            f"{path} has only {megabytes(folder.free)} of free space, and Chrome stores its profile and its downloads "
+            "there; set TMPDIR to a folder on a larger disk"
         )
         return folder.with_problem(problem)
     return folder
@@ -114,7 +112,7 @@ def _examine(purpose: Purpose, path: Path, variable: str | None) -> tuple[Folder
     reason: str | None = None
     free: int | None = None
     try:
-        free = shutil.disk_usage(existing).free
+        free = free_bytes(existing)
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:

@@ -1,51 +1,64 @@
-"""Run programs as a user who has no entry in /etc/passwd, as containers often do; only root can do this."""
+"""Run a program as a user without an entry in /etc/passwd, as many containers do; only root can do this."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
+import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-USER = "12345"
-# Makes the interpreter's folder accessible if it is in root's home folder, which other users can't open: in a mount
-# namespace, an empty folder that contains only the interpreter replaces the home folder.
-_SHOW_INTERPRETER = (
-    'mount --bind "$1" /mnt && mount -t tmpfs -o mode=755 tmpfs /root && mkdir -p "$1" && mount --move /mnt "$1" && '
-    'shift && exec "$@"'
-)
+USER: Final = 12345
+_ROOT: Final = Path(__file__).parents[3]
+_SWITCH: Final = ("setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups")
 
 
 def as_user(command: Sequence[str], *, home: str, **environment: str) -> list[str]:
-    """Return the command line that runs ``command`` as user 12345, whose environment has ``HOME`` set to ``home``.
+    """Return a command that runs ``command`` as user 12345, with this HOME and these environment variables.
 
-    ``environment`` contains further environment variables.
+    If the user can't run the tests' own Python, for example because it is installed in root's home folder, the command
+    uses another Python of the same version. Without root or a suitable Python, the test is skipped.
     """
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        pytest.skip("Running a program as another user needs root and setpriv.")
-    # The user can't write the files in which coverage.py stores its measurements.
-    changes = {"HOME": home, "COVERAGE_PROCESS_CONFIG": "", **environment}
-    variables = [f"{name}={value}" for name, value in changes.items()]
-    as_other = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "env", *variables, *command]
-    if Path(sys.base_prefix).is_relative_to("/root"):
-        return ["unshare", "--mount", "sh", "-c", _SHOW_INTERPRETER, "sh", sys.base_prefix, *as_other]
-    return as_other
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("Running a program as another user requires Linux, setpriv and root.")
+    python = _python()
+    if python is None:
+        pytest.skip(f"User {USER} can run no Python {sys.version_info.major}.{sys.version_info.minor}.")
+    variables = [f"{name}={value}" for name, value in {**_variables(), "HOME": home, **environment}.items()]
+    return [*_SWITCH, "env", *variables, *(python if part == sys.executable else part for part in command)]
 
 
-@contextmanager
-def shared_folder() -> Iterator[Path]:
-    """Create a folder that every user can write, unlike pytest's, and whose path is short; remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="harness-", dir="/tmp"))
-    folder.chmod(0o777)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def own_folder(folder: Path) -> Path:
+    """Create a folder that belongs to user 12345, and return it."""
+    folder.mkdir()
+    os.chown(folder, USER, USER)
+    return folder
+
+
+@functools.cache
+def _python() -> str | None:
+    """Return a Python with which user 12345 can import the harness and its packages, or None."""
+    system = shutil.which(f"python{sys.version_info.major}.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")
+    for python in filter(None, (sys.executable, system)):
+        variables = [f"{name}={value}" for name, value in _variables().items()]
+        command = [*_SWITCH, "env", *variables, python, "-c", "import av, numpy, playwright, harness.cli.main"]
+        if subprocess.run(command, cwd="/", capture_output=True, check=False).returncode == 0:
+            return python
+    return None
+
+
+def _variables() -> dict[str, str]:
+    """Return the variables with which a Python outside the virtual environment finds the harness and its packages."""
+    return {
+        "PYTHONPATH": f"{_ROOT}:{sysconfig.get_path('purelib')}",
+        # The user can't write the files in which coverage is stored.
+        "COVERAGE_PROCESS_CONFIG": "",
+    }
