@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import rich.console
@@ -103,9 +102,7 @@ def test_recording_with_a_cpu_limit_reports_how_long_it_was_stopped(folder: Path
     """The manifest contains the time for which the limit stopped the programs, and a warning explains the remedy."""
     command = [*PROGRAM, "record", "alice", "--seconds", "3", "--name", "limited", "--json"]
     with limited_group(processors=0.5, memory=2_000 * MB) as enter:
-        ran = subprocess.run(
-            [*enter, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=180
-        )
+        ran = subprocess.run([*enter, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=180)
 
     manifest = Manifest.read(folder / "recordings" / "limited.manifest.json")
     assert manifest.throttled_seconds is not None, ran.stderr
