@@ -1,8 +1,9 @@
-"""Install Chrome or Chromium on this machine."""
+"""Install Chrome or Chromium, and fonts for participants' names, on this machine."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import select
@@ -12,7 +13,12 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Final, cast
 
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import sync_playwright
+
+from harness.browser.chrome import gist
 from harness.browser.driver import driver_problem
+from harness.browser.fonts import CJK_PACKAGE, REMEDY, missing_scripts, packages_for
 from harness.browser.locate import OR_NAME_ONE, Browser, locate
 from harness.errors import SetupError
 
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
 # If an installer prints nothing for this many seconds, it is considered stuck.
 _SILENCE_SECONDS: Final = 120
 _LAST_LINES: Final = 4
+
+_log = logging.getLogger(__name__)
 
 
 def install() -> Browser:
@@ -53,6 +61,41 @@ def install() -> Browser:
     raise SetupError(message)
 
 
+def install_fonts(browser: Browser) -> None:
+    """Install fonts for Arabic, Chinese, Japanese, Korean and emoji, unless the installed fonts can draw them.
+
+    This requires root and Debian's or Ubuntu's packages. Recording works without these fonts, so a failure is not an
+    error: a warning with the remedy is logged. The installers print to stderr. If no fonts are missing, nothing is
+    printed.
+    """
+    missing = _missing_scripts(browser)
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        packages = packages_for(missing)
+        size = f" ({CJK_PACKAGE} is about 60 MB)" if CJK_PACKAGE in packages else ""
+        sys.stderr.write(f"Installing fonts for {', '.join(missing)}{size}.\n")
+        for command in _apt_get(*packages):
+            _run(command)
+        missing = _missing_scripts(browser)
+    if missing:
+        _log.warning(
+            "The installed fonts can't draw these scripts: %s. Recordings will show boxes instead of names that use "
+            "them. To install fonts, %s.",
+            ", ".join(missing),
+            REMEDY,
+        )
+
+
+def _missing_scripts(browser: Browser) -> tuple[str, ...]:
+    """Return the scripts that a newly started browser can't draw; empty, with a warning, if it does not start."""
+    try:
+        # The browser opens only an empty page, so it needs no sandbox, which does not work for root.
+        with sync_playwright() as playwright, playwright.chromium.launch(executable_path=browser.executable) as chrome:
+            return missing_scripts(chrome.new_page())
+    except PlaywrightError as error:
+        _log.warning("The fonts could not be checked: %s failed to start: %s", browser.executable, gist(error))
+        return ()
+
+
 def _complete_driver() -> None:
     """Install missing libraries that Playwright's driver needs, if this is Debian and the user is root.
 
@@ -63,8 +106,8 @@ def _complete_driver() -> None:
         return
     if problem.package and os.geteuid() == 0 and shutil.which("apt-get"):
         # The package lists may be outdated or missing. Errors do not matter, as long as the driver starts afterwards.
-        _run(["apt-get", "update"])
-        _run(["apt-get", "install", "-y", "--no-install-recommends", problem.package])
+        for command in _apt_get(problem.package):
+            _run(command)
         problem = driver_problem()
     if problem is not None:
         raise SetupError(str(problem))
@@ -72,8 +115,6 @@ def _complete_driver() -> None:
 
 def _bundled() -> str:
     """Return the path of Playwright's own Chromium, whether or not it is installed."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         return playwright.chromium.executable_path
 
@@ -87,8 +128,12 @@ def _methods() -> Iterator[list[list[str]]]:
         # installed.
         yield [[*playwright, "chromium"]]
     elif _is_debian():
-        packages = ["chromium", "fonts-liberation"]
-        yield [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *packages]]
+        yield _apt_get("chromium", "fonts-liberation")
+
+
+def _apt_get(*packages: str) -> list[list[str]]:
+    """Return the commands that install Debian packages."""
+    return [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *packages]]
 
 
 def _is_debian() -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.browser.fonts import REMEDY, undrawable
 from harness.browser.pages.application_page import ApplicationPage
 from harness.browser.pages.room_page import RoomPage
 from harness.browser.renderers import Renderers
@@ -34,6 +36,8 @@ JOINED_WITHIN: Final = 20.0
 _POLL_INTERVAL: Final = 0.05
 # How long a wait may take to notice that a recording failed, in seconds.
 _NOTICED_WITHIN: Final = 0.5
+
+_log = logging.getLogger(__name__)
 
 
 class Room:
@@ -72,6 +76,8 @@ class Room:
         self._watched = watched
         self._renderers = Renderers()
         self._renderers_of: dict[Participant, frozenset[int]] = {}
+        # The participants' names that were compared with the installed fonts.
+        self._checked_names: set[str] = set()
 
     def __enter__(self) -> Self:
         """Return the room itself, which is already open."""
@@ -114,7 +120,7 @@ class Room:
         """Add several participants to the room at the same time, and return them in the order of ``names``.
 
         Args:
-            *names: Names of the participants.
+            *names: Names of the participants. If the installed fonts can't draw a name, a warning is logged.
             media: Camera and microphone of all these participants, as in ``join``.
             subscriber: Name of a participant who receives everybody's media all the time, instead of only while
                 recording.
@@ -145,7 +151,10 @@ class Room:
         # The method is private, because only the room may make a participant join.
         for finish in [participant._begin_join(options) for participant, options in begun]:  # noqa: SLF001
             finish()
-        return [participant for participant, _ in begun]
+        joined = [participant for participant, _ in begun]
+        if joined:
+            self._warn_of_undrawable_names(joined[0].page)
+        return joined
 
     def attach(
         self, page: Page, name: str = "recorder", *, media: Media = "synthetic", emulate_network: bool = False
@@ -199,7 +208,9 @@ class Room:
             # The script is not used by any page, so revoke the rights that the server granted to it.
             self._server.detach(self.name, name)
             raise
-        participant = Participant(name, driven, self._context)
+        participant = Participant(
+            name, driven, self._context, before_recording=lambda: self._warn_of_undrawable_names(page)
+        )
         participant.state = "joined"
         self.participants.append(participant)
         return participant
@@ -218,6 +229,18 @@ class Room:
         for participant, renderers in self._renderers_of.items():
             if participant is not recording:
                 self._renderers.yield_to_others(renderers)
+
+    def _warn_of_undrawable_names(self, page: Page) -> None:
+        """Log one warning about all names that the page's fonts can't draw; each name is checked only once."""
+        names = [one.name for one in self.participants if one.name not in self._checked_names]
+        self._checked_names.update(names)
+        if found := undrawable(page, names):
+            _log.warning(
+                "The installed fonts can't draw these names: %s. The recording will show boxes instead of the missing "
+                "characters. To install fonts, %s.",
+                ", ".join(found),
+                REMEDY,
+            )
 
     @property
     def recordings(self) -> list[Recording]:

@@ -51,7 +51,7 @@ TESTED_ELSEWHERE = {
     (
         "docker.md",
         "sh",
-    ): "the tests can't use Docker; tests/unit/test_docs.py checks the files that the Dockerfile copies",
+    ): "tests/e2e/test_image.py builds the image and records in it, if Docker works on this machine",
 }
 # tests/e2e/test_wheel.py runs the README's first test from the wheel.
 FROM_THE_WHEEL = ("README.md", "python", 0)

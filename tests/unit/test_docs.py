@@ -6,6 +6,7 @@ import re
 import tomllib
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -115,7 +116,7 @@ def test_workflow_for_projects_is_valid_and_uploads_failures() -> None:
     commands = "\n".join(step["run"] for step in steps if "run" in step)
 
     assert "--recordings-keep=retain-on-failure" in commands
-    assert ["failure()"] == [step["if"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert_recovered_and_uploaded(steps)
 
 
 def test_our_own_workflow_runs_the_commands_in_the_readme_and_uploads_failures() -> None:
@@ -128,7 +129,38 @@ def test_our_own_workflow_runs_the_commands_in_the_readme_and_uploads_failures()
         assert "ubuntu-24.04" == job["runs-on"]
         assert "make record" in commands
         assert any(command.startswith("make test") for command in commands)
-        assert ["failure()"] == [step["if"] for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+        assert_recovered_and_uploaded(job["steps"])
+
+
+def assert_recovered_and_uploaded(steps: list[dict[str, Any]]) -> None:
+    """Check that a job's only upload also runs after a cancellation, and contains the recovered recordings."""
+    (number,) = [number for number, step in enumerate(steps) if "upload-artifact" in step.get("uses", "")]
+    recovery, upload = steps[number - 1 : number + 1]
+
+    assert "always()" == recovery["if"]
+    assert "failure() || cancelled()" == upload["if"]
+    (folder,) = re.findall(r"\bharness recover .*--into (\S+)", recovery["run"])
+    assert f"{folder}/" in upload["with"]["path"].split()
+
+
+def test_our_own_workflow_records_in_the_image_as_different_users() -> None:
+    """CI runs the image as its own user, and as an unknown user with a read-only root, and verifies a recording."""
+    workflow = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    commands = [step["run"] for step in workflow["jobs"]["image"]["steps"] if "run" in step]
+    runs = [command for command in commands if command.startswith("docker run ")]
+
+    assert "docker build --tag recording-harness ." in commands
+    assert ["doctor", "doctor", "record", "verify"] == re.findall(r" recording-harness (\w+)", "\n".join(runs))
+    assert [False, True, True, True] == ["--user 12345 --read-only --tmpfs /tmp " in command for command in runs]
+
+
+def test_docker_image_runs_as_a_user() -> None:
+    """The image's last user is not root, and every user can write to the folder for recordings."""
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+    assert ["pwuser"] == re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE)
+    assert "RUN mkdir --mode=1777 /recordings\n" in dockerfile
+    assert re.search(r"^ENV HOME=/tmp HARNESS_RECORDINGS=/recordings ", dockerfile, re.MULTILINE)
 
 
 def test_docker_image_contains_the_package_sources() -> None:

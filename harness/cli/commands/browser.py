@@ -1,4 +1,4 @@
-"""Implement ``harness browser``, which installs a Chrome browser."""
+"""Implement ``harness browser``, which installs a Chrome browser and fonts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def browser() -> None:
 def install(*, debug: DebugOption = False) -> None:
     """Install Playwright's Chromium, or Debian's ``chromium`` package, unless Chrome is already installed.
 
+    As root on Debian or Ubuntu, also install fonts for Arabic, Chinese, Japanese, Korean and emoji, unless the
+    installed fonts can draw them. The package fonts-noto-cjk is about 60 MB.
+
     For example:
 
     - harness browser install
@@ -25,6 +28,8 @@ def install(*, debug: DebugOption = False) -> None:
     if debug:
         debugging(on=True)
     from harness.browser.install import install as install_browser
+    from harness.browser.install import install_fonts
 
     found = install_browser()
+    install_fonts(found)
     typer.echo(f"{found.executable} {found.version} ({found.how_found})", err=True)
