@@ -8,6 +8,7 @@ INTERPRETER := .venv/.interpreter
 PYTHON_READY := .venv/.python-ready
 BROWSER_READY := .venv/.browser-ready
 TOOLS_READY := .venv/.tools-ready
+OTHER_PLUGINS_READY := .venv/.other-plugins-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ help: ## List the targets
 
 setup: $(PYTHON_READY) $(BROWSER_READY) ## Create .venv, and install the package and Chrome
 
-setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Run setup, and install the tools for tests and checks
+setup-dev: setup $(TOOLS_READY) $(OTHER_PLUGINS_READY) $(PAGE_READY) ## Run setup, and install the tools for tests and checks
 
 record: setup ## Record three participants for ten seconds, and verify the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
@@ -111,6 +112,13 @@ $(PYTHON_READY): $(INTERPRETER) pyproject.toml requirements.lock
 
 $(TOOLS_READY): $(PYTHON_READY)
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+# pytest loads each plugin that it finds, so these plugins are in a separate folder, which some tests add to PYTHONPATH.
+# The tools above already include all their dependencies.
+$(OTHER_PLUGINS_READY): $(TOOLS_READY) tests/plugin/other-plugins.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --upgrade --no-deps --target .venv/other-plugins \
+	  --requirement tests/plugin/other-plugins.txt
 	@touch $@
 
 $(BROWSER_READY): $(PYTHON_READY)

@@ -16,7 +16,7 @@ from harness.recording.isolation import child
 from tests.support.goals import FULL, Goals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.support.servers.application_site import Site
     from tests.support.servers.janus import Janus
@@ -93,6 +93,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 reason = " ".join((crash.message if crash else report.longreprtext).split())
                 reason = reason if len(reason) < 400 else f"{reason[:250]} ... {reason[-130:]}"
                 file.write(f"{report.nodeid} ({report.when}): {reason}\n")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], recording_launch_args: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the arguments for recording, so that all tests share one browser (``recordings_browser = "project"``)."""
+    return recording_launch_args(browser_type_launch_args)
 
 
 @pytest.fixture(scope="session")

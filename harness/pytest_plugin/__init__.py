@@ -1,4 +1,4 @@
-"""Provide rooms for tests, using pytest-playwright's browser and contexts.
+"""Provide rooms for tests, in browser contexts that pytest-playwright manages.
 
 Input: pytest's options, the ``room`` marker and pytest-playwright's fixtures.  Output: the fixtures ``room``,
 ``attach``, ``verify_recording`` and ``recordings``, and artifacts for every failed test.  Called by pytest.
@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.browser.chrome import launch_options
-from harness.browser.locate import locate
-from harness.browser.pages.driven_page import require_chromium
 from harness.browser.proxy import bypass_proxy
 from harness.errors import ConfigError
-from harness.launch import has_camera, versions
+from harness.launch import versions
+from harness.pytest_plugin import browsers
 from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish_artifacts, store_artifacts
 from harness.pytest_plugin.bundle import Bundle
-from harness.pytest_plugin.options import MARKER, RoomRequest, add_options, keep_mode, option_path, option_value
+from harness.pytest_plugin.options import (
+    MARKER,
+    RoomRequest,
+    add_options,
+    browser_mode,
+    keep_mode,
+    option_path,
+    option_value,
+)
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Routes
 from harness.server.serve_options import ServeOptions
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Playwright
+    from playwright.sync_api import Browser, BrowserContext
 
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
@@ -46,16 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and register the launch fixtures so that the plugins' load order does not matter."""
+    """Register the marker and the fixtures for the browser; raise pytest.UsageError for options that are not valid."""
     config.addinivalue_line("markers", MARKER)
-    # Ignore pytest's warning about pytest-playwright 0.10, whose base_url fixture is a method of a plugin object.
-    config.addinivalue_line(
-        "filterwarnings",
-        "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning",
-    )
     keep_mode(config)
-    # If several plugins define a fixture, pytest uses the one registered last, unless a conftest overrides it.
-    config.pluginmanager.register(LaunchLayer(), "recording-harness-launch")
+    browser_mode(config)
+    config.pluginmanager.register(browsers, "recording-harness-browsers")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,32 +78,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("recordings of failed tests")
         for test, folder in bundles:
             terminalreporter.write_line(f"{test}: {folder}")
-
-
-class LaunchLayer:
-    """Fixtures that launch the Chrome found by the harness, with the switches required for recording."""
-
-    @pytest.fixture(scope="session")
-    @staticmethod
-    def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
-        """Return options that let a remote browser reach the room's server on this machine's loopback interface."""
-        address = option_value(pytestconfig, "room-connect")
-        return {"endpoint": address, "expose_network": "<loopback>"} if address else connect_options
-
-    @pytest.fixture(scope="session")
-    @staticmethod
-    def browser_type_launch_args(
-        browser_type_launch_args: dict[str, Any], browser_name: str, playwright: Playwright
-    ) -> dict[str, Any]:
-        """Return the harness's launch arguments; values set by pytest-playwright take precedence."""
-        if browser_name != "chromium":
-            return browser_type_launch_args
-        theirs = browser_type_launch_args
-        found = locate(theirs.get("executable_path"), bundled=playwright.chromium.executable_path)
-        ours = launch_options(found, fake_devices=not has_camera())
-        if "channel" in theirs:
-            ours.pop("executable_path", None)
-        return {**ours, **theirs, "args": [*ours["args"], *theirs.get("args", ())]}
 
 
 @pytest.fixture(scope="session")
@@ -149,13 +124,10 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
 
 
 @pytest.fixture(scope="session")
-def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequest) -> Iterator[RoomServer]:
+def room_server(recording_browser: Browser, recordings: Path, pytestconfig: pytest.Config) -> Iterator[RoomServer]:
     """Return the server that serves the page and receives recordings; all tests in a session share it."""
-    # Browsers other than Chrome are refused before they are launched, because they might not be installed.
-    require_chromium(browser_name)
-    browser: Browser = request.getfixturevalue("browser")
-    options = ServeOptions(routes=Routes.parse(sfu=option_value(request.config, "room-sfu")))
-    with RoomServer(recordings=recordings, versions=versions(browser.version), options=options) as server:
+    options = ServeOptions(routes=Routes.parse(sfu=option_value(pytestconfig, "room-sfu")))
+    with RoomServer(recordings=recordings, versions=versions(recording_browser.version), options=options) as server:
         yield server
 
 
@@ -168,8 +140,10 @@ def attach(room: Room) -> Callable[..., Participant]:
 @pytest.fixture
 def room(
     room_server: RoomServer,
-    new_context: Callable[..., BrowserContext],
+    new_recording_context: Callable[..., BrowserContext],
     recordings: Path,
+    browser_context_args: dict[str, Any],
+    browser_type_launch_args: dict[str, Any],
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
     """Return a room for this test.
@@ -178,15 +152,14 @@ def room(
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.
     """
-    options = ("browser_context_args", "browser_type_launch_args")
-    proxy = next(filter(None, (request.getfixturevalue(one).get("proxy") for one in options)), None)
+    proxy = browser_context_args.get("proxy") or browser_type_launch_args.get("proxy")
     try:
         requested = RoomRequest.of(request.node)
     except ConfigError as error:
         pytest.fail(str(error), pytrace=False)
     opened = Room(
         server=room_server,
-        new_context=lambda **options: new_context(**bypass_proxy(options, room_server.url, proxy)),
+        new_context=lambda **options: new_recording_context(**bypass_proxy(options, room_server.url, proxy)),
         recordings=recordings,
         name=secrets.token_urlsafe(16),
         record_config=requested.config,

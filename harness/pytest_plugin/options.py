@@ -15,7 +15,9 @@ from harness.session.media import MEDIA, media_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# The first value of each option is its default.
 Keep = Literal["on", "off", "retain-on-failure"]
+BrowserMode = Literal["own", "project"]
 
 # Names of the participants if a test specifies only their number.
 NAMES: Final = (
@@ -34,6 +36,14 @@ _OPTIONS: Final = {
         (
             "Keep all recordings (on), no recordings (off), or only recordings from failed tests (retain-on-failure). "
             "The default is 'on'."
+        ),
+    ),
+    "recordings-browser": (
+        "own|project",
+        (
+            "Browser in which tests with a room record: a browser that the harness launches (own), or the project's "
+            "browser (project), which must be launched with the arguments from the fixture recording_launch_args. "
+            "The default is 'own'."
         ),
     ),
     "recordings-expect": (
@@ -85,11 +95,31 @@ def option_path(config: pytest.Config, name: str) -> Path | None:
 
 def keep_mode(config: pytest.Config) -> Keep:
     """Return the value of ``--recordings-keep``; raises pytest.UsageError for an unknown value."""
-    mode = option_value(config, "recordings-keep") or "on"
-    if mode not in get_args(Keep):
-        message = f"--recordings-keep: {mode!r} is not valid; choose one of {', '.join(get_args(Keep))}."
+    return cast("Keep", _choice(config, "recordings-keep", get_args(Keep)))
+
+
+def browser_mode(config: pytest.Config) -> BrowserMode:
+    """Return the value of ``--recordings-browser``.
+
+    Raises pytest.UsageError for an unknown value, or if ``--room-connect`` names another browser.
+    """
+    mode = cast("BrowserMode", _choice(config, "recordings-browser", get_args(BrowserMode)))
+    if mode == "project" and option_value(config, "room-connect"):
+        message = (
+            "--room-connect can't be used with --recordings-browser project. To use a remote browser for all tests, "
+            "override pytest-playwright's fixture connect_options."
+        )
         raise pytest.UsageError(message)
-    return cast("Keep", mode)
+    return mode
+
+
+def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
+    """Return an option's value, by default the first choice; raises pytest.UsageError for an unknown value."""
+    value = option_value(config, name) or choices[0]
+    if value not in choices:
+        message = f"--{name}: {value!r} is not valid; choose one of {', '.join(choices)}."
+        raise pytest.UsageError(message)
+    return value
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ TESTED_ELSEWHERE = {
     ("ci.md", "yaml"): "tests/unit/test_docs.py reads it and checks its commands",
     ("ci.md", "sh"): "tests/unit/test_docs.py checks the options",
     ("applications.md", "python"): "tests/attach makes the same calls with its own test applications",
+    ("applications.md", "toml"): "tests/plugin/test_recording_browser.py sets the same option",
     ("applications.md", "sh"): "tests/attach/test_record_url.py",
     ("media-servers.md", "python"): "tests/sfu makes the same calls with a Janus server",
     ("media-servers.md", "sh"): "tests/sfu and tests/remote do the same",

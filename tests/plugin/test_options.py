@@ -135,14 +135,33 @@ def test_options_can_be_set_in_the_configuration(pytester: pytest.Pytester) -> N
     pytester.runpytest_subprocess(*QUIET, "--recordings", "others").assert_outcomes(failed=1)
 
 
-def test_unknown_value_of_recordings_keep_is_refused(pytester: pytest.Pytester) -> None:
-    """An invalid value is refused with a one-line error that lists the valid values, and no test runs."""
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--recordings-keep", "maybe"),
+            "*--recordings-keep: 'maybe' is not valid; choose one of on, off, retain-on-failure.",
+        ),
+        (
+            ("--recordings-browser", "mine"),
+            "*--recordings-browser: 'mine' is not valid; choose one of own, project.",
+        ),
+        (
+            ("--recordings-browser", "project", "--room-connect", "ws://browsers:3000/"),
+            "*--room-connect can't be used with --recordings-browser project. *",
+        ),
+    ],
+)
+def test_options_that_are_not_valid_are_refused(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], message: str
+) -> None:
+    """Invalid values are refused with a one-line error that states the remedy, and no test runs."""
     pytester.makepyfile("def test_nothing(): pass")
 
-    result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "maybe")
+    result = pytester.runpytest_subprocess(*QUIET, *arguments)
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
-    result.stderr.fnmatch_lines(["*'maybe' is not valid; choose one of on, off, retain-on-failure."])
+    result.stderr.fnmatch_lines([message])
 
 
 def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -> None:

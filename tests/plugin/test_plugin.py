@@ -85,29 +85,34 @@ def test_room_works_if_the_browser_is_launched_with_a_proxy(pytester: pytest.Pyt
     result.assert_outcomes(passed=1)
 
 
-def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytester) -> None:
-    """A conftest.py in a user's project can extend or override the harness's browser launch arguments."""
+def test_launch_arguments_of_the_project_apply_to_the_recording_browser(pytester: pytest.Pytester) -> None:
+    """A conftest.py in a user's project can extend the launch arguments, and can override those of the harness."""
     pytester.makeconftest(
         """
         import pytest
 
         @pytest.fixture(scope="session")
         def browser_type_launch_args(browser_type_launch_args):
-            return {**browser_type_launch_args, "args": [*browser_type_launch_args["args"], "--lang=de"]}
+            return {**browser_type_launch_args, "args": ["--user-agent=Shop"], "handle_sigint": True}
         """
     )
     pytester.makepyfile(
         """
-        def test_arguments(browser_type_launch_args):
-            assert "--lang=de" in browser_type_launch_args["args"]
-            assert "--autoplay-policy=no-user-gesture-required" in browser_type_launch_args["args"]
-            assert browser_type_launch_args["handle_sigint"] is False
+        def test_arguments(browser_type_launch_args, recording_launch_args):
+            assert ["--user-agent=Shop"] == browser_type_launch_args["args"]
+            arguments = recording_launch_args(browser_type_launch_args)
+            assert "--user-agent=Shop" == arguments["args"][-1]
+            assert "--autoplay-policy=no-user-gesture-required" in arguments["args"]
+            assert (True, False) == (arguments["handle_sigint"], arguments["handle_sigterm"])
+
+        def test_room(room):
+            assert "Shop" == room.join("alice").page.evaluate("navigator.userAgent")
         """
     )
 
     result = pytester.runpytest_subprocess(*QUIET)
 
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=2)
 
 
 def test_browser_other_than_chrome_is_refused_before_it_is_launched(pytester: pytest.Pytester) -> None:
