@@ -107,6 +107,9 @@ class DoctorReport(BaseModel):
 
     def __rich__(self) -> Table:
         table = Table.grid(padding=(0, 2))
+        # A long path continues on the next line, so that it is not cut off.
+        for _ in range(2):
+            table.add_column(overflow="fold")
         table.add_row("browser", escape(f"{self.executable} ({self.how_found})") if self.executable else "none")
         table.add_row("version", self.version or "unknown")
         table.add_row(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
-from rich.console import Console
 
+from harness.cli.output_streams import make_console, shows_progress
 from harness.errors import ConfigError, HarnessError
 from harness.recording.files.text import encodable, json_text, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from rich.console import Console
     from rich.progress import Progress
 
     from harness.recording.recording import Recording
@@ -168,6 +170,9 @@ RelayOnlyOption = Annotated[
     ),
 ]
 
+# In narrower terminals, the description of the progress is more useful than the progress bar.
+_BAR_COLUMNS: Final = 60
+
 _debug = False
 
 
@@ -180,14 +185,14 @@ def debugging(*, on: bool = False) -> bool:
 
 def stdout() -> Console:
     """Return the console that prints results; it wraps long lines only on a terminal."""
-    console = Console(highlight=False)
+    console = make_console()
     console.soft_wrap = not console.is_terminal
     return console
 
 
 def print_message(message: str) -> None:
     """Print a message on stderr as a single line."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(shown(f"harness: {message}"), markup=False)
+    make_console(stderr=True).print(shown(f"harness: {message}"), markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -195,9 +200,14 @@ def progress() -> Iterator[Progress]:
     """Show progress on stderr if stderr is a terminal."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+    console = make_console(stderr=True)
+    columns = (
+        SpinnerColumn("line" if console.options.ascii_only else "dots"),
+        TextColumn("{task.description}", markup=False),
+        *([BarColumn()] if console.width >= _BAR_COLUMNS else []),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not shows_progress()) as shown:
         yield shown
 
 
@@ -263,7 +273,8 @@ def print_json(output: dict[str, Any], *, error: str | None = None) -> None:
     """
     if error is not None:
         output = {**output, "ok": False, "error": error}
-    text = json_text(output, indent=2)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = json_text(output, indent=2, ascii_only=not encoding.lower().startswith("utf"))
     _JsonOutput.printed = True
     typer.echo(text)
 
