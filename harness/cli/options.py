@@ -67,7 +67,9 @@ def one_per_line(context: typer.Context, parameter: typer.CallbackParam, given: 
     source = context.get_parameter_source(parameter.name or "")
     if source is None or source.name != "ENVIRONMENT" or not isinstance(parameter.envvar, str):
         return given
-    return [line.strip() for line in os.environ[parameter.envvar].splitlines() if line.strip()]
+    # The lines may come from a file that begins with a byte order mark.
+    text = os.environ[parameter.envvar].removeprefix("\ufeff")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def parse_names(given: str, *, option: str) -> tuple[str, ...]:
