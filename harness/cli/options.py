@@ -52,14 +52,26 @@ JsonOption = Annotated[
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return an option's value; raises ConfigError for invalid UTF-8, which manifests can't store."""
+    """Return an option's value; raises ConfigError for text and paths that manifests, which are UTF-8, can't store."""
     for one in given if isinstance(given, list) else [given]:
-        text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
-        if encodable(text) != text:
-            name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
-            message = f"{name}: {printable(text)!r} is not valid UTF-8; give a different value."
-            raise ConfigError(message)
+        texts = [os.fspath(one)] if isinstance(one, str | os.PathLike) else []
+        # A relative path is stored together with the current folder.
+        texts += [str(one.absolute())] if isinstance(one, Path) else []
+        for text in texts:
+            if encodable(text) != text:
+                name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+                message = f"{name}: {printable(text)!r} {_problem_of(text)}."
+                raise ConfigError(message)
     return given
+
+
+def _problem_of(text: str) -> str:
+    """Return why Python could not decode a text, and what to do about it."""
+    try:
+        os.fsencode(text).decode("utf-8")
+    except UnicodeDecodeError:
+        return "is not valid UTF-8; give a different value"
+    return f"is not valid in this locale's encoding, {sys.getfilesystemencoding()}; set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
 
 
 def one_per_line(context: typer.Context, parameter: typer.CallbackParam, given: list[str] | None) -> list[str] | None:
