@@ -30,7 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # The width applies only to the help without a table, whose lines a narrower terminal wraps.
+    context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _HELP_TABLE_COLUMNS},
 )
 app.command("record")(record.record)
 app.command("verify")(verify.verify)

@@ -77,7 +77,7 @@ def test_names_may_contain_equals_signs() -> None:
         (["missing.json"], r"missing.json is not a file; create one with Playwright's context.storage_state\(path"),
         (["bob=missing.json"], "missing.json is not a file"),
         (["broken.json"], "broken.json is not valid JSON"),
-        (["binary.json"], "binary.json is not valid JSON"),
+        (["binary.json"], "binary.json:1 is not valid UTF-16-LE"),
         (["list.json"], "list.json contains neither cookies nor local storage"),
         (["other.json"], "other.json contains neither cookies nor local storage"),
         (["all.json", "a.json"], "a.json is the second file for all participants; give one file."),
@@ -95,6 +95,16 @@ def test_unusable_storage_state_is_refused(folder: Path, given: list[str], reaso
         parse_storage_states(given, NAMES)
 
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_storage_state_with_a_byte_order_mark_is_read(folder: Path, encoding: str) -> None:
+    """PowerShell writes JSON with a byte order mark."""
+    (folder / "marked.json").write_bytes(json.dumps({"cookies": [{"name": "marked"}]}).encode(encoding))
+
+    options = ContextOptions(storage_states=parse_storage_states(["marked.json"], NAMES))
+
+    assert "marked" == login(options, "alice")
 
 
 @pytest.mark.parametrize(
