@@ -64,8 +64,9 @@ def make_console(*, stderr: bool = False) -> Console:
     """Return a console for stdout or stderr; it prints no escape sequences if the user or the terminal forbids them."""
     from rich.console import Console
 
-    size = _dumb_terminal_size(sys.stderr if stderr else sys.stdout)
-    return Console(stderr=stderr, highlight=False, color_system=None if is_plain() else "auto", **size)
+    width, height = _dumb_terminal_size(sys.stderr if stderr else sys.stdout)
+    color_system = None if is_plain() else "auto"
+    return Console(stderr=stderr, highlight=False, color_system=color_system, width=width, height=height)
 
 
 def is_plain() -> bool:
@@ -82,20 +83,23 @@ def _is_dumb() -> bool:
     return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
 
 
-def _dumb_terminal_size(stream: TextIO) -> dict[str, int]:
-    """Return the size of a dumb terminal, because Rich assumes that all dumb terminals have 80 columns."""
+def _dumb_terminal_size(stream: TextIO) -> tuple[int | None, int | None]:
+    """Return the columns and lines of a dumb terminal, because Rich assumes that all dumb terminals have 80 columns.
+
+    The values are None if the size is unknown, or if the stream is not a dumb terminal.
+    """
     if not _is_dumb():
-        return {}
+        return None, None
     try:
-        size = os.get_terminal_size(stream.fileno())
+        columns, lines = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):
-        return {}
+        return None, None
     # A terminal that does not know its size reports 0.
-    return {"width": size.columns, "height": size.lines} if size.columns and size.lines else {}
+    return columns or None, lines or None
 
 
 class _Descriptor(io.FileIO):
-    """The raw stream of stdout or stderr, which discards all output after the reader has gone."""
+    """The raw stream of stdout or stderr, which discards all output after its pipe or terminal has been closed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "w", closefd=False)
@@ -103,7 +107,7 @@ class _Descriptor(io.FileIO):
         self._is_terminal = self.isatty()
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write the data, or discard it if nobody can read it any more; return the number of bytes."""
+        """Write the data, or discard it if nobody can read it anymore; return the number of bytes."""
         try:
             # The other end may have made the pipe non-blocking, and FileIO then returns None while the pipe is full.
             while (written := super().write(data)) is None:
@@ -111,8 +115,8 @@ class _Descriptor(io.FileIO):
         except OSError as error:
             # Python writes the rest of its buffer when the program ends, which must not fail again.
             self._discard()
-            gone = error.errno == errno.EPIPE or (error.errno == errno.EIO and self._is_terminal)
-            if gone or self._number == _STDERR:
+            is_closed = error.errno == errno.EPIPE or (error.errno == errno.EIO and self._is_terminal)
+            if is_closed or self._number == _STDERR:
                 return memoryview(data).nbytes
             raise OSError(error.errno, error.strerror, "standard output") from error
         return written

@@ -4,7 +4,7 @@
  * Like every module in shared/, this module imports nothing from outside shared/, and any module may import it.
  */
 
-/** A worker's name, which tells the worker how far the wall clock was ahead of the window's clock, in ms. */
+/** A worker's name, which contains the difference between the wall clock and the window's clock, in ms. */
 const WORKER_NAME = /^harness-clock:(-?[\d.]+)$/;
 /** Smaller differences, in ms, are errors of the measurement, since `Date` has a resolution of 1 ms. */
 const PRECISION = 3;
