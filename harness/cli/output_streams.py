@@ -65,8 +65,13 @@ def make_console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     width, height = _dumb_terminal_size(sys.stderr if stderr else sys.stdout)
-    color_system = None if is_plain() else "auto"
-    return Console(stderr=stderr, highlight=False, color_system=color_system, width=width, height=height)
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        color_system=None if is_plain() else "auto",
+        width=width,
+        height=height,
+    )
 
 
 def is_plain() -> bool:
