@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from harness.cli.context_options import (
     ContextOptions,
@@ -14,6 +15,7 @@ from harness.cli.context_options import (
     parse_storage_states,
     without_credentials,
 )
+from harness.cli.main import app
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -150,6 +152,15 @@ def test_incomplete_credentials_are_refused_without_showing_them(given: str) -> 
 def test_password_in_the_address_is_not_shown() -> None:
     """Messages show an address without its user name and password."""
     assert "https://staging.example:8443/room" == without_credentials("https://a:b@staging.example:8443/room")
+
+
+def test_headers_in_the_environment_can_come_from_a_file_with_a_byte_order_mark() -> None:
+    """The first of two headers is accepted, although the text of the file begins with a byte order mark."""
+    headers = "\ufeffX-Test-Run: 42\r\nnot a header\r\n"
+
+    ran = CliRunner().invoke(app, ["record", "--url", URL], env={"HARNESS_HEADER": headers})
+
+    assert "--header: header 2 is not valid" in str(ran.exception)
 
 
 def test_headers_are_passed_to_the_browser() -> None:
