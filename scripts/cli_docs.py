@@ -66,6 +66,18 @@ reason.
 | `harness doctor` | `ok`, and the keys of the [doctor report](output-files.md#doctor-report) |
 
 For every key with its type and unit, see [Output files](output-files.md#json-output-of-the-commands).
+
+## Terminals and pipes
+
+What a terminal or an encoding can't show never changes the exit code:
+
+- If the output's encoding (`LC_ALL`, `PYTHONIOENCODING`) lacks a character, plain text or an escape sequence such as `\\u5f20` is
+  printed instead.
+- With `NO_COLOR`, with `TERM=dumb` and in files and pipes, no escape sequences and no progress display are printed.
+- On a narrow terminal, tables become lists, and long paths continue on the next line.
+- If the program that reads the output ends early, for example `harness verify FILE | head -1`, the rest of the output is discarded.
+
+If stdout is a file on a full disk, the exit code is 1.
 """  # noqa: E501 - rows of tables
 # The placeholder for a value of each Python type.
 _PLACEHOLDERS: Final = {str: "TEXT", int: "N", float: "NUMBER", Path: "PATH"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import threading
 import time
@@ -122,5 +123,7 @@ def _recordings_of(recordings: Path, room: str) -> list[Recording]:
         with contextlib.suppress(ConfigError):
             manifest = Manifest.read(path)
             if manifest.room == room and manifest.recording.path.is_file():
-                found.append(manifest.recording)
-    return sorted(found, key=lambda recording: recording.started_at)
+                found.append(manifest)
+    # All these recordings have the same room's clock, which is not changed if somebody sets the machine's clock.
+    found.sort(key=lambda one: (math.inf if one.zero_ms is None else one.zero_ms, one.recording.started_at))
+    return [one.recording for one in found]

@@ -72,6 +72,8 @@ _IGNORE_SIGNALS: Final = "--import=data:text/javascript," + quote(
     "for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});"
 )
 _DRIVER: Final = f"{_IGNORE_SIGNALS} {_YOUNG}"
+# The driver and Chrome find the user's proxy in variables such as HTTP_PROXY. They must reach this machine directly.
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
 _environment_lock = threading.Lock()
 
 
@@ -118,22 +120,38 @@ def _warn_of_missing_sandbox() -> None:
 
 @contextlib.contextmanager
 def steady_driver() -> Iterator[None]:
-    """Make Playwright drivers started in the ``with`` block ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
+    """Prepare the environment of Playwright drivers started in the ``with`` block: signals, memory and proxies.
+
+    The drivers ignore SIGINT, SIGTERM and SIGHUP, and use less memory.
 
     A terminal or supervisor sends signals to the whole process group, but only the Python process should respond to
     them. When the Python process closes the driver or crashes, the driver terminates Chrome and exits. Chrome runs in a
-    separate process group, so signals to the Python process's group do not reach it.
+    separate process group, so signals to the Python process's group do not reach it. The driver also connects to
+    addresses on this machine without the proxy that the environment specifies.
     """
     with _environment_lock:
-        before = os.environ.get("NODE_OPTIONS")
-        os.environ["NODE_OPTIONS"] = f"{before} {_DRIVER}" if before else _DRIVER
+        node_options = os.environ.get("NODE_OPTIONS")
+        changes = {
+            "NODE_OPTIONS": f"{node_options} {_DRIVER}" if node_options else _DRIVER,
+            # The spelling in small letters takes precedence.
+            "no_proxy": _with_loopback(os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""),
+        }
+        before = {name: os.environ.get(name) for name in changes}
+        os.environ.update(changes)
         try:
             yield
         finally:
-            if before is None:
-                del os.environ["NODE_OPTIONS"]
-            else:
-                os.environ["NODE_OPTIONS"] = before
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _with_loopback(no_proxy: str) -> str:
+    """Return a list of hosts that are reached without a proxy, with this machine's loopback addresses added."""
+    # The star stands for all hosts only if nothing else is in the list.
+    return no_proxy if no_proxy == "*" else ",".join(filter(None, (no_proxy, *_LOOPBACK)))
 
 
 class Chrome:

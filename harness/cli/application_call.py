@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib.util
 import traceback
 from dataclasses import dataclass, field
+from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -215,18 +217,29 @@ def parse_expected(given: str | None, names: tuple[str, ...]) -> tuple[str, ...]
     return () if given == "none" else parse_names(given, option="--expect")
 
 
+class _ScriptLoader(SourceFileLoader):
+    """Loads a Python file; UTF-16 with a byte order mark is accepted too, although Python itself can't read it."""
+
+    def get_data(self, path: str) -> bytes:
+        """Return the content of the file in an encoding that Python can read."""
+        content = super().get_data(path)
+        is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16").encode() if is_utf16 else content
+
+
 def read_script(path: Path) -> JoinScript:
     """Load the function ``join(page, name)`` from a Python file; raises ConfigError if the file does not define it."""
     if not path.is_file():
         message = f"--script: {path} is not a file; give a Python file with a function join(page, name)."
         raise ConfigError(message)
-    spec = importlib.util.spec_from_file_location("harness_script", path)
-    if spec is None or spec.loader is None:
+    loader = _ScriptLoader("harness_script", str(path))
+    spec = importlib.util.spec_from_file_location(loader.name, path, loader=loader) if path.suffix == ".py" else None
+    if spec is None:
         message = f"--script: {path} is not a Python file; its name must end with .py."
         raise ConfigError(message)
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except Exception as error:
         raise ConfigError(_failure(path, error)) from error
     join = getattr(module, "join", None)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import ConfigError
+from harness.recording.files.safe_reads import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 # Hosts whose certificates are usually self-signed.
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+# Maximum size of a file with cookies and local storage, in bytes. Chrome stores at most 10 MB for each site.
+_LARGEST_STORAGE_STATE: Final = 200_000_000
 # The characters that HTTP allows in a header's name, and those that it forbids in a header's value.
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -115,9 +118,9 @@ def _read_storage_state(path: Path) -> dict[str, Any]:
         message = f"--storage-state: {path} is not a file; {remedy}."
         raise ConfigError(message)
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        message = f"--storage-state: {path} can't be read: {error.strerror}."
+        state = json.loads(read_text(path, "a storage state", _LARGEST_STORAGE_STATE))
+    except ConfigError as error:
+        message = f"--storage-state: {error}"
         raise ConfigError(message) from error
     except (ValueError, RecursionError) as error:
         message = f"--storage-state: {path} is not valid JSON ({error}); {remedy}."

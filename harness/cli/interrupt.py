@@ -14,16 +14,12 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = 128 + signal.SIGINT
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
     """Stores whether a signal has arrived. ``exit_code`` is None at first, and 129, 130 or 143 after a signal."""
 
     exit_code: int | None = None
-
-    def __init__(self) -> None:
-        self._terminals = [number for number in _OUTPUTS if os.isatty(number)]
 
     def __bool__(self) -> bool:
         return self.exit_code is not None
@@ -32,9 +28,6 @@ class Interruption:
         """Set the exit code, and restore the default signal handling, so that the next signal ends the program."""
         del frame
         self.exit_code = 128 + number
-        for terminal in self._terminals:
-            if not os.isatty(terminal):
-                _discard_output(terminal)
         for one in _SIGNALS:
             if signal.getsignal(one) == self.on_signal:
                 signal.signal(one, _interrupt if one == signal.SIGINT else signal.SIG_DFL)
@@ -72,13 +65,6 @@ def quiet_interrupts() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-
-
-def _discard_output(output: int) -> None:
-    """Redirect an output stream to the null device, because its terminal is closed and writing to it would fail."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, output)
-    os.close(null)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

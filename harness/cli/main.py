@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import io
+import inspect
 import logging
 import sys
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from harness.cli.commands import browser, convert, doctor, record, recover, serve, verify
 from harness.cli.commands import run as run_scenarios
 from harness.cli.exit_codes import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_USAGE
 from harness.cli.options import DebugOption, debugging, print_error
+from harness.cli.output_streams import is_plain, make_console, prepare_outputs
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 from harness.recording.files.text import shown
+
+# In narrower terminals, the help's table would cut off the names of options.
+_HELP_TABLE_COLUMNS: Final = 80
+# The line before the examples in the help of each command.
+_EXAMPLES: Final = "For example:\n\n"
 
 app = typer.Typer(
     name="harness",
@@ -26,7 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # The width applies only to the help without a table, whose lines a narrower terminal wraps.
+    context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _HELP_TABLE_COLUMNS},
 )
 app.command("record")(record.record)
 app.command("verify")(verify.verify)
@@ -68,7 +73,8 @@ class _TerminalFormatter(logging.Formatter):
 
 def run() -> None:
     """Run the program and exit."""
-    _escape_unencodable()
+    prepare_outputs()
+    _adapt_help()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_TerminalFormatter("harness: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
@@ -88,30 +94,26 @@ def run() -> None:
         sys.exit(EXIT_FAILED)
 
 
-def _escape_unencodable() -> None:
-    """Prevent errors when text that stdout can't encode is printed.
+def _adapt_help() -> None:
+    """Show the help without a table if the table would not fit, and without escape sequences if they are forbidden."""
+    if is_plain():
+        from typer import rich_utils
 
-    Undecodable bytes in file names are written unchanged, and other characters that can't be encoded are escaped.
-    """
-
-    def encode(error: UnicodeError) -> tuple[str | bytes, int]:
-        try:
-            return codecs.lookup_error("surrogateescape")(error)
-        except UnicodeEncodeError:
-            return codecs.backslashreplace_errors(error)
-
-    codecs.register_error("harness", encode)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="harness")
+        rich_utils.COLOR_SYSTEM = None
+    if make_console().width >= _HELP_TABLE_COLUMNS:
+        return
+    app.rich_markup_mode = None
+    for command in (*app.registered_commands, *browser.app.registered_commands):
+        # Without this mark, the examples would be joined to a single paragraph.
+        command.help = (inspect.getdoc(command.callback) or "").replace(_EXAMPLES, f"{_EXAMPLES}\b\n")
 
 
 def _print_failure(message: str) -> None:
     """Print an error message on stderr; if JSON output is requested, also print the message as JSON on stdout."""
-    # Printing the JSON fails if stdout is a closed pipe; the message must still reach stderr.
+    # Printing the JSON fails if stdout is a file on a full disk; the message must still reach stderr.
     with contextlib.suppress(OSError):
         print_error(message)
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(shown(f"harness: {message}"), style="red", markup=False)
+    make_console(stderr=True).print(shown(f"harness: {message}"), style="red", markup=False, soft_wrap=True)
 
 
 def _exit_code(error: HarnessError) -> int:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
-from rich.console import Console
 
+from harness.cli.output_streams import make_console, shows_progress
 from harness.errors import ConfigError, HarnessError
 from harness.recording.files.text import encodable, json_text, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from rich.console import Console
     from rich.progress import Progress
 
     from harness.recording.recording import Recording
@@ -50,14 +52,26 @@ JsonOption = Annotated[
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return an option's value; raises ConfigError for invalid UTF-8, which manifests can't store."""
+    """Return an option's value; raises ConfigError for text and paths that manifests, which are UTF-8, can't store."""
     for one in given if isinstance(given, list) else [given]:
-        text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
-        if encodable(text) != text:
-            name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
-            message = f"{name}: {printable(text)!r} is not valid UTF-8; give a different value."
-            raise ConfigError(message)
+        texts = [os.fspath(one)] if isinstance(one, str | os.PathLike) else []
+        # A relative path is stored together with the current folder.
+        texts += [str(one.absolute())] if isinstance(one, Path) else []
+        for text in texts:
+            if encodable(text) != text:
+                name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+                message = f"{name}: {printable(text)!r} {_problem_of(text)}."
+                raise ConfigError(message)
     return given
+
+
+def _problem_of(text: str) -> str:
+    """Return why Python could not decode a text, and what to do about it."""
+    try:
+        os.fsencode(text).decode("utf-8")
+    except UnicodeDecodeError:
+        return "is not valid UTF-8; give a different value"
+    return f"is not valid in this locale's encoding, {sys.getfilesystemencoding()}; set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
 
 
 def one_per_line(context: typer.Context, parameter: typer.CallbackParam, given: list[str] | None) -> list[str] | None:
@@ -65,7 +79,9 @@ def one_per_line(context: typer.Context, parameter: typer.CallbackParam, given: 
     source = context.get_parameter_source(parameter.name or "")
     if source is None or source.name != "ENVIRONMENT" or not isinstance(parameter.envvar, str):
         return given
-    return [line.strip() for line in os.environ[parameter.envvar].splitlines() if line.strip()]
+    # The lines may come from a file that begins with a byte order mark.
+    text = os.environ[parameter.envvar].removeprefix("\ufeff")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def parse_names(given: str, *, option: str) -> tuple[str, ...]:
@@ -168,6 +184,9 @@ RelayOnlyOption = Annotated[
     ),
 ]
 
+# In narrower terminals, the description of the progress is more useful than the progress bar.
+_BAR_COLUMNS: Final = 60
+
 _debug = False
 
 
@@ -180,14 +199,14 @@ def debugging(*, on: bool = False) -> bool:
 
 def stdout() -> Console:
     """Return the console that prints results; it wraps long lines only on a terminal."""
-    console = Console(highlight=False)
+    console = make_console()
     console.soft_wrap = not console.is_terminal
     return console
 
 
 def print_message(message: str) -> None:
     """Print a message on stderr as a single line."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(shown(f"harness: {message}"), markup=False)
+    make_console(stderr=True).print(shown(f"harness: {message}"), markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -195,9 +214,14 @@ def progress() -> Iterator[Progress]:
     """Show progress on stderr if stderr is a terminal."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+    console = make_console(stderr=True)
+    columns = (
+        SpinnerColumn("line" if console.options.ascii_only else "dots"),
+        TextColumn("{task.description}", markup=False),
+        *([BarColumn()] if console.width >= _BAR_COLUMNS else []),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not shows_progress()) as shown:
         yield shown
 
 
@@ -263,7 +287,8 @@ def print_json(output: dict[str, Any], *, error: str | None = None) -> None:
     """
     if error is not None:
         output = {**output, "ok": False, "error": error}
-    text = json_text(output, indent=2)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = json_text(output, indent=2, ascii_only=not encoding.lower().startswith("utf"))
     _JsonOutput.printed = True
     typer.echo(text)
 

@@ -1,10 +1,11 @@
-"""Show the progress of every scenario in a batch as a table on the terminal."""
+"""Show the progress of every scenario in a batch on the terminal, as a table or, if it is narrow, as a list."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +14,12 @@ from harness.recording.files.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console, ConsoleOptions, RenderResult
+
     from harness.scenario import Outcome, Progress
+
+# In narrower terminals, the table would cut off the results.
+_TABLE_COLUMNS: Final = 60
 
 
 @dataclass
@@ -25,7 +31,7 @@ class _Row:
 
 @dataclass
 class ProgressTable:
-    """A table in which each row shows the current step or the outcome of one scenario."""
+    """Shows the current step or the outcome of each scenario."""
 
     titles: Sequence[str]
     rows: list[_Row] = field(init=False)
@@ -41,11 +47,21 @@ class ProgressTable:
         """Show the outcome of a scenario."""
         self.rows[number].outcome = outcome
 
-    def __rich__(self) -> Table:
-        """Return the table in its current state."""
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        del console
+        if options.max_width >= _TABLE_COLUMNS:
+            yield self._table()
+            return
+        for row in self.rows:
+            step, detail, _, result = _state(row)
+            state = Text("  ").join(text for text in (step, detail, result) if text)
+            yield from (Text(printable(row.title)), Padding.indent(state, 2))
+
+    def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        # Long titles and steps continue on the next line, so that no numbers are cut off.
         for heading in ("scenario", "step", "", "recordings", "result"):
-            table.add_column(heading, no_wrap=True)
+            table.add_column(heading, no_wrap=heading not in {"scenario", ""}, overflow="fold")
         for row in self.rows:
             table.add_row(Text(printable(row.title)), *_state(row))
         return table

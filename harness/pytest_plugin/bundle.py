@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,13 +39,16 @@ class Bundle:
     """The folder of one failed test, ``failures/TEST`` in the recordings folder.
 
     If a folder with that name exists, a number is added to the name. ``timeline.jsonl`` lists all events in order, one
-    per line, each with ``time`` (UTC), ``source``, and an ``event`` or a ``message``.
+    per line, each with ``time`` (UTC), ``source``, and an ``event`` or a ``message``. All times are measured with the
+    monotonic clock, so the order is right even if the machine's clock was set during the test.
     """
 
     def __init__(self, recordings: Path, test: str) -> None:
         stem = safe_stem(test.replace("::", " ").replace("/", " "))
         self.folder = next(path for name in numbered(stem) if _make_folder(path := recordings / FOLDER / name))
         self._timeline: list[dict[str, Any]] = []
+        # Unix time minus the monotonic clock, in seconds.
+        self._offset = time.time() - time.monotonic()
 
     def capture_pages(self, room: Room) -> None:
         """Store a screenshot and the console log of every page while the pages are still open."""
@@ -54,11 +58,14 @@ class Bundle:
                 with contextlib.suppress(PlaywrightError):
                     step(participant)
         for participant in room.participants:
-            lines = [(_utc(line.time), shown(f"{line.kind}: {line.text}")) for line in participant.console]
+            lines = [
+                (_utc(line.monotonic + self._offset), shown(f"{line.kind}: {line.text}"))
+                for line in participant.console
+            ]
             console = self._new_path(participant, "console.txt")
-            console.write_text("".join(f"{time} {text}\n" for time, text in lines), encoding="utf-8")
+            console.write_text("".join(f"{at} {text}\n" for at, text in lines), encoding="utf-8")
             source = f"console of {participant.name}"
-            self._timeline += [{"time": time, "source": source, "message": text} for time, text in lines]
+            self._timeline += [{"time": at, "source": source, "message": text} for at, text in lines]
 
     def _new_path(self, participant: Participant, suffix: str) -> Path:
         """Return an unused path for a participant's file; two participants can have the same safe file name."""
@@ -88,7 +95,7 @@ class Bundle:
         text = json_text(report.as_json(), indent=2)
         copy.with_name(f"{copy.stem}.report.json").write_text(text + "\n", encoding="utf-8")
         manifest = Manifest.read(recording.manifest)
-        clock = _Clock(manifest)
+        clock = _Clock(manifest, self._offset)
         self._timeline += _events(manifest, clock)
         self._timeline += [
             {
@@ -129,10 +136,15 @@ def _make_folder(path: Path) -> bool:
 
 
 class _Clock:
-    """Converts times in a recording's file to UTC; the pauses are added, since the file does not contain them."""
+    """Converts times in a recording's file to UTC; the pauses are added, since the file does not contain them.
 
-    def __init__(self, manifest: Manifest) -> None:
+    ``offset`` is Unix time minus the room's clock, which is this machine's monotonic clock, in seconds.
+    """
+
+    def __init__(self, manifest: Manifest, offset: float) -> None:
         self._start = datetime.fromisoformat(manifest.recording.started_at)
+        if manifest.zero_ms is not None:
+            self._start = datetime.fromtimestamp(manifest.zero_ms / 1000 + offset, UTC)
         self._cuts = manifest.timeline.cuts()
 
     def at(self, seconds: float) -> str:
@@ -160,5 +172,5 @@ def _events(manifest: Manifest, clock: _Clock) -> Iterator[dict[str, Any]]:
     yield {"time": clock.at(recording.duration), "source": source, "event": "last frame"}
 
 
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from harness.errors import ConfigError
 from harness.recording.files.disk import room_for
-from harness.recording.files.safe_reads import read_whole
+from harness.recording.files.safe_reads import decode_text, read_whole
 from harness.recording.files.text import printable
 from harness.recording.recording import Count, Recording
 from harness.recording.timeline import Event, Moment, Seconds, Text, Timeline
@@ -134,7 +134,7 @@ class Manifest(BaseModel):
     def read(cls, path: Path) -> Self:
         """Return the manifest at ``path``; raises ConfigError if it can't be read or is not a manifest."""
         try:
-            return cls.model_validate_json(read_whole(path, "a manifest", LARGEST_MANIFEST))
+            return cls.model_validate_json(decode_text(read_whole(path, "a manifest", LARGEST_MANIFEST), path))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"

@@ -135,7 +135,7 @@ class Participant(MediaControls):
         one_of("recorder", recorder, RECORDERS)
         config = record_config or self._context.record_config or RecordConfig()
         self._before_recording()
-        asked_at = time.time()
+        asked_at = time.monotonic()
         answer = self._call("startMediaRecording", {"recorder": recorder, "recordConfig": config.for_page()})
         self._started = time.monotonic() - answer["elapsed"] / 1000
         self._files.collect_replaced(answer, asked_at)

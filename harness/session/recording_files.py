@@ -47,8 +47,8 @@ class RecordingFiles:
         """Collect the recording that a new recording has replaced, and delete the spool's copy.
 
         ``answer`` is the page's response to the request to start the new recording. The request was made at
-        ``asked_at`` (in seconds since 1970-01-01 UTC). If collecting fails, the file stays in the spool until the page
-        closes.
+        ``asked_at`` (in seconds on the monotonic clock). If collecting fails, the file stays in the spool until the
+        page closes.
         """
         for result in answer["downloaded"]:
             self._collect(result, asked_at, time.monotonic())
@@ -64,8 +64,8 @@ class RecordingFiles:
 
         Raises DiskFullError if there is no space for the file in the folder for recordings.
         """
-        asked_at, began = time.time(), time.monotonic()
-        return self._collect(call(), asked_at, began)
+        began = time.monotonic()
+        return self._collect(call(), began, began)
 
     def save_rest(self, participant: str) -> list[Recording]:
         """Publish the participant's recordings that exist only in the spool, and return them, oldest first."""
@@ -79,8 +79,8 @@ class RecordingFiles:
     def _collect(self, result: dict[str, Any], asked_at: float, began: float) -> Recording:
         """Return the recording that the page was asked to download; ``result`` is the page's result.
 
-        ``asked_at`` is the time of the request in seconds since 1970-01-01 UTC, and ``began`` is the same time on the
-        monotonic clock.
+        ``asked_at`` is the time of the request, and ``began`` is the time from which the duration of the download is
+        measured, both in seconds on the monotonic clock.
         """
         self.store_stop_duration(result)
         active = self._find(result["id"])

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
@@ -99,7 +99,8 @@ def _debugging_port(profile: Path, process: subprocess.Popen[bytes], seconds: fl
 
 
 def _has_page(port: int) -> bool:
-    with urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
+    # The proxies that the environment specifies are not used.
+    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/json/list") as answer:
         return any(target["type"] == "page" for target in json.load(answer))
 
 
@@ -204,6 +205,23 @@ def test_browser_that_cannot_reach_the_server_is_refused_with_the_remedy(
         assert 2 == page.evaluate("1 + 1")
         assert room.participants == []
         browser.close()
+
+
+def test_call_is_recorded_in_a_chrome_with_a_dead_proxy_in_its_environment(
+    room: Room, browser_type: BrowserType, plain_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chrome itself reaches loopback addresses without the proxy that the environment specifies."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with started_chrome(tmp_path / "profile") as (address, _):
+        browser = browser_type.connect_over_cdp(address)
+        alice, bob = (_join(room, browser.contexts[0], plain_site, name) for name in ("alice", "bob"))
+        meet(room, alice, bob)
+
+        report = check_recording(record_call(room, alice))
+        browser.close()
+
+    assert report.participant("bob").is_audible(0.5, 2.5)
 
 
 @pytest.mark.thorough

@@ -52,6 +52,29 @@ def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     assert sum(end - start for start, end in audio.audible) > 1
 
 
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+def test_browser_server_on_this_machine_is_reached_without_the_proxy(
+    serve: Callable[..., Server],
+    remote_chrome: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+) -> None:
+    """A proxy in the environment is not used for --connect if the server runs on this machine."""
+    url = serve().url.replace("ws://", f"{scheme}://")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    with open_room(recordings=tmp_path, connect=[url], **remote_chrome) as room:
+        alice = room.join("alice")
+        alice.start_media_recording(record_config=SMALL)
+        room.wait(seconds=1)
+
+        assert check_recording(alice.download_media_recording(), crowded=True).participant("alice").present
+
+
 @pytest.mark.thorough
 def test_participants_are_spread_over_several_browsers(
     serve: Callable[..., Server], remote_chrome: dict[str, Any], tmp_path: Path

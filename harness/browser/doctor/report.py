@@ -106,6 +106,9 @@ class DoctorReport(BaseModel):
 
     def __rich__(self) -> Table:
         table = Table.grid(padding=(0, 2))
+        # A long path continues on the next line, so that it is not cut off.
+        for _ in range(2):
+            table.add_column(overflow="fold")
         for row in (*self._browser_rows(), *self._machine_rows()):
             table.add_row(*row)
         for requirement in self.missing:

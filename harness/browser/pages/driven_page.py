@@ -50,6 +50,9 @@ class ConsoleLine:
 
     time: float
     """Time of the message, in seconds since 1970-01-01 UTC."""
+    monotonic: float
+    """Time of the message on the clock of ``time.monotonic()``, in seconds. Setting the machine's clock does not change
+    this time."""
     kind: str
     """Type of the message as reported by Playwright, for example ``"log"``, ``"warning"`` or ``"error"``."""
     text: str
@@ -195,11 +198,11 @@ class DrivenPage:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.log.append(f"{message.type}: {message.text}")
-        self.console.append(ConsoleLine(time.time(), message.type, message.text))
+        self.console.append(ConsoleLine(time.time(), time.monotonic(), message.type, message.text))
 
     def _on_error(self, error: PlaywrightError) -> None:
         self.log.append(f"uncaught: {error}")
-        self.console.append(ConsoleLine(time.time(), "uncaught", str(error)))
+        self.console.append(ConsoleLine(time.time(), time.monotonic(), "uncaught", str(error)))
 
     def _on_crash(self, _: Page) -> None:
         self.log.append(_CRASHED)

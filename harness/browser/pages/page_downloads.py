@@ -116,8 +116,8 @@ class PageDownloads:
         """Return the reason why no file of ``size`` bytes arrived from a URL that ``is_wanted`` accepts.
 
         The reason is what the browser reported. If the browser reported nothing, the reason is ``failure``, which is
-        what the caller observed. ``asked_at`` is the time at which the page was asked to download, in seconds since
-        1970-01-01 UTC. If the failed download has left a window open, this window is closed.
+        what the caller observed. ``asked_at`` is the time at which the page was asked to download, in seconds on the
+        monotonic clock. If the failed download has left a window open, this window is closed.
         """
         self._close_error_windows()
         for one in [one for one in self._waiting if is_wanted(one.playwright.url)]:
@@ -169,10 +169,10 @@ class PageDownloads:
 
     def _on_request_failed(self, request: Request) -> None:
         if self._is_ours(request.url) and request.failure and request.failure != _BECAME_DOWNLOAD:
-            self._refused.append((time.time(), request.url, request.failure))
+            self._refused.append((time.monotonic(), request.url, request.failure))
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        self._denied.extend((time.time(), permission) for permission in _PERMISSIONS if permission in message.text)
+        self._denied.extend((time.monotonic(), permission) for permission in _PERMISSIONS if permission in message.text)
 
 
 def _reason(failure: str, size: int) -> str:

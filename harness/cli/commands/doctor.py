@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness.cli.exit_codes import EXIT_ENVIRONMENT
-from harness.cli.options import DebugOption, ExecutableOption, JsonOption, RecordingsOption, debugging, print_json
+from harness.cli.options import (
+    DebugOption,
+    ExecutableOption,
+    JsonOption,
+    RecordingsOption,
+    debugging,
+    print_json,
+    stdout,
+)
 
 
 def doctor(
@@ -35,6 +42,6 @@ def doctor(
     if json:
         print_json(report.as_json())
     else:
-        Console().print(report)
+        stdout().print(report)
     if not report.ok:
         raise typer.Exit(EXIT_ENVIRONMENT)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -35,11 +34,14 @@ from harness.cli.options import (
     stdout,
     writable,
 )
+from harness.cli.output_streams import make_console, shows_progress
 from harness.cli.progress_table import ProgressTable
 from harness.recording.files.text import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
 
     from harness.batch.job import ScenarioJob
     from harness.errors import HarnessError
@@ -209,9 +211,9 @@ def _run_on_cluster(jobs: Sequence[ScenarioJob], address: str, interruption: Int
 @contextlib.contextmanager
 def _progress_of(jobs: Sequence[ScenarioJob]) -> Iterator[ProgressTable]:
     """Show a table of the jobs if stderr is a terminal, and print warnings above the table."""
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     table = ProgressTable([job.scenario.title or "" for job in jobs])
-    live = Live(table, console=console, refresh_per_second=4) if console.is_terminal else None
+    live = Live(table, console=console, refresh_per_second=4) if shows_progress() else None
     with _warnings_above(console), live or contextlib.nullcontext():
         yield table
 

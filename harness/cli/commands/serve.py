@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
 
 from harness.cli.interrupt import interruptible
 from harness.cli.options import (
@@ -22,6 +21,7 @@ from harness.cli.options import (
     debugging,
     print_message,
 )
+from harness.cli.output_streams import make_console
 from harness.errors import ConfigError
 from harness.recording.files.text import shown
 
@@ -158,10 +158,10 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
     from harness.launch import serve_public_room
     from harness.server.access.network import is_loopback
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = make_console(stderr=True)
 
     def print_published(recording: Recording) -> None:
-        console.print(shown(f"Saved {recording.path}"), markup=False)
+        console.print(shown(f"Saved {recording.path}"), markup=False, soft_wrap=True)
 
     with (
         # If the program is interrupted before the server runs, no cleanup is needed: the next start recovers
@@ -169,7 +169,7 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
         serve_public_room(options, recordings=folder, on_published=print_published) as server,
         interruptible() as interruption,
     ):
-        console.print(shown(_invitation(server.urls, folder, options)), markup=False)
+        console.print(shown(_invitation(server.urls, folder, options)), markup=False, soft_wrap=True)
         if options.tls is None and not is_loopback(options.host):
             print_message("With --insecure, anybody on the network path can read and change the traffic.")
         never = threading.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import unicodedata
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -49,10 +50,10 @@ def statistics_of(path: Path) -> Path:
 def safe_stem(name: str) -> str:
     """Turn ``name`` into a file name that has no suffix and is safe on every system.
 
-    Characters that are forbidden in file names become ``_``. Leading dots and dashes, trailing dots and spaces, and
-    ``.webm`` (which is appended later) are removed. A result that is longer than 200 bytes in UTF-8 is shortened
-    without splitting a character. If no characters are left, the file name is ``recording``. A name that is already
-    safe is not changed.
+    Characters that are forbidden in file names, or that the locale's encoding lacks, become ``_``. Leading dots and
+    dashes, trailing dots and spaces, and ``.webm`` (which is appended later) are removed. A result that is longer than
+    200 bytes in UTF-8 is shortened without splitting a character. If no characters are left, the file name is
+    ``recording``. A name that is already safe is not changed.
     """
     composed = unicodedata.normalize("NFC", name.strip()[:_LOOKED_AT]).strip()
     fit = "".join("_" if _is_unfit(character) else character for character in composed)
@@ -107,9 +108,20 @@ def _create(path: Path) -> bool:
 
 
 def _is_unfit(character: str) -> bool:
+    if not _is_encodable(character):
+        return True
     if character in JOINERS:
         return False
     return character in _SEPARATORS_AND_WILDCARDS or unicodedata.category(character) in _UNFIT_CATEGORIES
+
+
+def _is_encodable(character: str) -> bool:
+    """Return whether file names can contain a character, which depends on the locale."""
+    try:
+        character.encode(sys.getfilesystemencoding())
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _trimmed(stem: str) -> str:

@@ -1,7 +1,8 @@
-"""Read manifests, scenarios and expectations from untrusted sources, and limit their size."""
+"""Read manifests, scenarios and expectations from untrusted sources, in any Unicode encoding, and limit their size."""
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import tomllib
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 # Maximum size of files that users write, in bytes; the project's own examples are smaller than 1,000 bytes.
 _LARGEST: Final = 200_000
+# Some editors, especially on Windows, begin a file with a mark that identifies its encoding.
+_BYTE_ORDER_MARKS: Final = {
+    codecs.BOM_UTF8: "UTF-8",
+    codecs.BOM_UTF16_LE: "UTF-16-LE",
+    codecs.BOM_UTF16_BE: "UTF-16-BE",
+}
 # tomllib's running time is quadratic in the number of parts of a key, so keys with too many parts are refused.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
@@ -33,15 +40,48 @@ def read_whole(path: Path, what: str, most: int) -> bytes:
         raise ConfigError(message) from error
 
 
-def read_text(path: Path, what: str) -> str:
-    """Return the text of a file; raises ConfigError in the same cases as read_whole, or if the text is not UTF-8."""
+def read_text(path: Path, what: str, most: int = _LARGEST) -> str:
+    """Return the text of a file, in which every line ends with a line feed.
+
+    Raises ConfigError in the same cases as read_whole and decode_text, or if the text contains a null character.
+    """
+    text = _with_line_feeds(decode_text(read_whole(path, what, most), path))
+    if "\0" in text:
+        message = (
+            f"{path}:{_line_after(text.partition(chr(0))[0])} contains a null character. If the file is UTF-16, save it "
+            "with a byte order mark, or as UTF-8."
+        )
+        raise ConfigError(message)
+    return text
+
+
+def decode_text(content: bytes, path: Path) -> str:
+    """Decode the content of the file at ``path``: UTF-8, or UTF-16 if the content begins with a byte order mark.
+
+    The byte order mark is removed. Raises ConfigError with the number of the first line that is not valid.
+    """
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if content.startswith(mark)), b"")
+    encoding = _BYTE_ORDER_MARKS.get(mark, "UTF-8")
+    content = content[len(mark) :]
     try:
-        text = read_whole(path, what, _LARGEST).decode("utf-8")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
-        message = f"{path} is not UTF-8 text: {error}."
+        before = _with_line_feeds(content[: error.start].decode(encoding))
+        message = (
+            f"{path}:{_line_after(before)} is not valid {encoding} (byte 0x{content[error.start]:02x}: {error.reason}). "
+            "Save the file as UTF-8."
+        )
         raise ConfigError(message) from error
-    # Accept all line endings, because editors use different ones.
+
+
+def _with_line_feeds(text: str) -> str:
+    """Return the text with all its line endings replaced by line feeds, because editors use different ones."""
     return io.StringIO(text, newline=None).read()
+
+
+def _line_after(before: str) -> int:
+    """Return the number of the line that follows the given beginning of a text, counted from 1."""
+    return before.count("\n") + 1
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +59,8 @@ def read_statistics(path: Path) -> Iterator[StatisticsRecord]:
         with path.open("rb") as file:
             while line := file.readline(_LONGEST_LINE):
                 try:
-                    yield StatisticsRecord.model_validate_json(line)
+                    # An editor may have saved the file with a byte order mark.
+                    yield StatisticsRecord.model_validate_json(line.removeprefix(codecs.BOM_UTF8))
                 except ValidationError:
                     continue
     except OSError:

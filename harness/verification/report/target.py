@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import ConfigError
@@ -22,7 +23,8 @@ def check_target(target: Path, signature: bytes) -> None:
             raise ConfigError(message)
         return
     with target.open("rb") as file:
-        start = file.read(len(signature))
+        # An editor may have saved the earlier report with a byte order mark.
+        start = file.read(len(codecs.BOM_UTF8) + len(signature)).removeprefix(codecs.BOM_UTF8)[: len(signature)]
     if start and start.lower() != signature:
         kind = "an HTML page" if signature == PAGE else "an XML file"
         message = f"{target} exists and is not {kind}, so it will not be overwritten. Specify another file."

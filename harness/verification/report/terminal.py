@@ -1,9 +1,11 @@
-"""Show the report as a table in a terminal."""
+"""Show the report as a table in a terminal, or as a list if the terminal is too narrow for the table."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.columns import Columns
 from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
@@ -16,7 +18,7 @@ from harness.verification.values.findings import SIGNS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 
 
 STYLES: Final = {"passed": "green", "warning": "yellow", "failed": "red", "unverified": "magenta"}
+# In narrower terminals, a finding's message is printed below the check's name instead of next to it.
+_NARROW: Final = 60
+_NAME_HEADING: Final = "participant"
+_INDENT: Final = 2
+_GAP: Final = 2
 
 
 def render(report: Report) -> RenderableType:
@@ -35,9 +42,9 @@ def render(report: Report) -> RenderableType:
         lines = (f"    track {track.index}: {track_text(track)}" for track in report.media.tracks)
         parts += [Text(line, style="dim") for line in lines]
     if report.participants:
-        parts.append(_participants(report))
-    if report.failures or report.unverified or report.warnings:
-        parts.append(_problems(report))
+        parts.append(_Participants.of(report))
+    if problems := (*report.failures, *report.unverified, *report.warnings):
+        parts.append(_Problems(problems))
     return Group(*parts)
 
 
@@ -110,21 +117,63 @@ def _result(report: Report) -> Text:
     return Text.assemble(sign, (printable(report.path.name), "bold"), f"  {text}  ", limits)
 
 
-def _problems(report: Report) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for finding in (*report.failures, *report.unverified, *report.warnings):
-        table.add_row(Text(f"  {SIGNS[finding.result]} {finding.check}", style=STYLES[finding.result]), finding.message)
-    return table
+@dataclass(frozen=True)
+class _Problems:
+    """The findings that did not pass, each with its message."""
+
+    findings: tuple[Finding, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        del console
+        narrow = options.max_width < _NARROW
+        table = Table.grid(padding=(0, _GAP, 0, 0))
+        # A long path continues on the next line, so that it is not cut off.
+        for _ in range(2):
+            table.add_column(overflow="fold")
+        for finding in self.findings:
+            check = Text(f"  {SIGNS[finding.result]} {finding.check}", style=STYLES[finding.result])
+            if narrow:
+                yield from (check, Padding.indent(Text(finding.message), 2 * _INDENT))
+            else:
+                table.add_row(check, Text(finding.message))
+        if not narrow:
+            yield table
 
 
-def _participants(report: Report) -> Padding:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    # Long names continue on the next line, so that no numbers are cut off.
-    table.add_column("participant", min_width=11, overflow="fold")
-    for heading in COLUMNS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for one in report.participants:
-        table.add_row(Text(one.name), *cells(one))
-        for label, row in extra_rows(one):
-            table.add_row(Text(label), *row)
-    return Padding.indent(table, 2)
+@dataclass(frozen=True)
+class _Participants:
+    """The measurements of the participants: for each row, a name and one string for each column."""
+
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @classmethod
+    def of(cls, report: Report) -> _Participants:
+        """Return the rows for a report's participants, with a row for each extra track."""
+        return cls(tuple(row for one in report.participants for row in ((one.name, cells(one)), *extra_rows(one))))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        del console
+        fits = _INDENT + self._least_width() <= options.max_width
+        yield Padding.indent(self._table() if fits else self._list(), _INDENT)
+
+    def _least_width(self) -> int:
+        """Return how many columns the table needs if every name is folded to the width of its heading."""
+        columns = zip(COLUMNS, *(values for _, values in self.rows), strict=True)
+        return len(_NAME_HEADING) + sum(_GAP + max(map(len, column)) for column in columns)
+
+    def _table(self) -> Table:
+        table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
+        # Long names continue on the next line, so that no numbers are cut off.
+        table.add_column(_NAME_HEADING, min_width=len(_NAME_HEADING), overflow="fold")
+        for heading in COLUMNS:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for name, values in self.rows:
+            table.add_row(Text(name), *values)
+        return table
+
+    def _list(self) -> Group:
+        parts: list[RenderableType] = []
+        for name, values in self.rows:
+            measured = [Text(f"{heading} {value}") for heading, value in zip(COLUMNS, values, strict=True)]
+            parts += [Text(name), Padding.indent(Columns(measured, padding=(0, _GAP)), _INDENT)]
+        return Group(*parts)

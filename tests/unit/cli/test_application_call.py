@@ -110,6 +110,22 @@ def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, rea
         read_script(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_any_editor_can_save_a_script(tmp_path: Path, encoding: str, line_end: str) -> None:
+    """A byte order mark is accepted, also in UTF-16, and a comment can name any other encoding."""
+    path = tmp_path / "join.py"
+    text = "# coding: latin-1\n" if encoding == "latin-1" else ""
+    text += 'def join(page, name):\n    page.append(f"é{name}")\n'
+    path.write_bytes(text.replace("\n", line_end).encode(encoding))
+    # The script uses this list instead of a page.
+    joined: list[str] = []
+
+    read_script(path)(cast("Any", joined), "alice")
+
+    assert ["éalice"] == joined
+
+
 def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None:
     """If a script fails for a participant, the error contains the participant's name and the line that failed."""
     path = tmp_path / "join.py"

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from harness.cli.context_options import (
     ContextOptions,
@@ -14,6 +15,7 @@ from harness.cli.context_options import (
     parse_storage_states,
     without_credentials,
 )
+from harness.cli.main import app
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def test_names_may_contain_equals_signs() -> None:
         (["missing.json"], r"missing.json is not a file; create one with Playwright's context.storage_state\(path"),
         (["bob=missing.json"], "missing.json is not a file"),
         (["broken.json"], "broken.json is not valid JSON"),
-        (["binary.json"], "binary.json is not valid JSON"),
+        (["binary.json"], "binary.json:1 is not valid UTF-16-LE"),
         (["list.json"], "list.json contains neither cookies nor local storage"),
         (["other.json"], "other.json contains neither cookies nor local storage"),
         (["all.json", "a.json"], "a.json is the second file for all participants; give one file."),
@@ -95,6 +97,16 @@ def test_unusable_storage_state_is_refused(folder: Path, given: list[str], reaso
         parse_storage_states(given, NAMES)
 
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_storage_state_with_a_byte_order_mark_is_read(folder: Path, encoding: str) -> None:
+    """PowerShell writes JSON with a byte order mark."""
+    (folder / "marked.json").write_bytes(json.dumps({"cookies": [{"name": "marked"}]}).encode(encoding))
+
+    options = ContextOptions(storage_states=parse_storage_states(["marked.json"], NAMES))
+
+    assert "marked" == login(options, "alice")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +152,15 @@ def test_incomplete_credentials_are_refused_without_showing_them(given: str) -> 
 def test_password_in_the_address_is_not_shown() -> None:
     """Messages show an address without its user name and password."""
     assert "https://staging.example:8443/room" == without_credentials("https://a:b@staging.example:8443/room")
+
+
+def test_headers_in_the_environment_can_come_from_a_file_with_a_byte_order_mark() -> None:
+    """The first of two headers is accepted, although the text of the file begins with a byte order mark."""
+    headers = "\ufeffX-Test-Run: 42\r\nnot a header\r\n"
+
+    ran = CliRunner().invoke(app, ["record", "--url", URL], env={"HARNESS_HEADER": headers})
+
+    assert "--header: header 2 is not valid" in str(ran.exception)
 
 
 def test_headers_are_passed_to_the_browser() -> None:

@@ -109,6 +109,16 @@ def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes)
     assert 1 == len(str(refusal.value).splitlines())
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_manifest_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    """A manifest that an editor has saved again, with another encoding and other line endings, is the same manifest."""
+    original = manifest(tmp_path / "standup.webm")
+    path = tmp_path / "standup.manifest.json"
+    path.write_bytes(original.as_text().decode().replace("\n", "\r\n").encode(encoding))
+
+    assert original == Manifest.read(path)
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
 @pytest.mark.parametrize(
     "field",

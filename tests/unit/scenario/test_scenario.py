@@ -247,6 +247,52 @@ def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) 
     assert "can't be read: File name too long" in refused(tmp_path / f"{'x' * 300}{suffix}")
 
 
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("name", ["scenario.toml", "scenario.yaml"])
+def test_any_editor_can_save_a_scenario(tmp_path: Path, name: str, line_end: str, mark: str) -> None:
+    """Byte order marks and all line endings are accepted, and do not change the line numbers in errors."""
+    texts = {
+        "scenario.toml": 'title = "réunion"\nsteps = [\n  { join = "张三" },\n]\n',
+        "scenario.yaml": "title: réunion\nsteps:\n  - join: 张三\n",
+    }
+    text = ("\ufeff" if mark == "utf-16-be" else "") + texts[name].replace("\n", line_end)
+    path = tmp_path / name
+    path.write_bytes(text.encode(mark))
+
+    scenario = read_scenario(path)
+    path.write_bytes(text.replace("join", "jion").encode(mark))
+
+    assert ("réunion", 1) == (scenario.title, scenario.participants)
+    assert refused(path).startswith(":3: step 1: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'title = "x"\r# caf\xe9\r', ":2 is not valid UTF-8 (byte 0xe9: invalid continuation byte). Save the file as"),
+        (b"\xef\xbb\xbf\n\n\xff\n", ":3 is not valid UTF-8 (byte 0xff: invalid start byte). Save the file as UTF-8."),
+        (b"\xff\xfe#\x00\n\x00#", ":2 is not valid UTF-16-LE (byte 0x23: truncated data). Save the file as UTF-8."),
+        ("# UTF-16\ntitle".encode("utf-16-le"), ":1 contains a null character. If the file is UTF-16, save it with"),
+    ],
+    ids=["Latin-1", "bytes", "half a character", "no mark"],
+)
+def test_text_in_another_encoding_is_refused_with_its_line(tmp_path: Path, content: bytes, reason: str) -> None:
+    """The error names the line and the byte that is not valid, and states how to save the file."""
+    path = tmp_path / "scenario.toml"
+    path.write_bytes(content)
+
+    assert refused(path).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "stem", ["a space & 'quotes' \"", "Ünïcödé 会議 🎥", "-dash", "dot.", "#?%20", "é" * 125], ids=range(6)
+)
+def test_scenario_can_have_any_file_name(tmp_path: Path, stem: str) -> None:
+    """The default title of a scenario is its file name, which can have up to 255 bytes."""
+    assert stem == read_scenario(write(tmp_path, 'steps = [{ join = "alice" }]', f"{stem}.toml")).title
+
+
 def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
     """A scenario's path must point to an existing .toml, .yaml or .yml file."""
     assert "a scenario must be a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))

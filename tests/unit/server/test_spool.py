@@ -9,6 +9,8 @@ import fcntl
 import json
 import stat
 import threading
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +20,7 @@ from harness.recording.files.names import statistics_of
 from harness.recording.machine import LostCpu, LostCpuTime
 from harness.recording.manifest import Manifest
 from harness.recording.recording import sha256_of
+from harness.recording.spool.describe import _wall_time
 from harness.recording.spool.folder import Facts, Folder
 from harness.recording.timeline import Member
 from harness.server.spool.active_recording import GONE
@@ -448,6 +451,24 @@ def test_a_recording_without_a_name_is_named_after_its_participant_and_time() ->
     """By default, the file name of a recording contains the name of the recording participant."""
     assert default_stem("alice").startswith("alice 20")
     assert "/" not in default_stem("al/ice")
+
+
+@pytest.mark.parametrize(("zone", "minutes"), [("IST-5:30", 330), ("NST+3:30", -210), (":bogus", 0), ("UTC", 0)])
+def test_a_recordings_name_contains_the_local_time(monkeypatch: pytest.MonkeyPatch, zone: str, minutes: int) -> None:
+    """The file name contains the local time, and the manifest the time in UTC; an unknown time zone means UTC."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        before = datetime.now(tz=UTC)
+        stem = default_stem("alice")
+        written = _wall_time(before.timestamp() * 1000)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    named = datetime.strptime(stem, "alice %Y-%m-%d %H.%M.%S").replace(tzinfo=UTC)
+    assert 0 <= (named - before.replace(microsecond=0)).total_seconds() - minutes * 60 < 60
+    assert before.isoformat(timespec="milliseconds") == written
 
 
 def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, audio_bytes: bytes) -> None:

@@ -139,6 +139,17 @@ def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_expectations_with_a_byte_order_mark_are_read(tmp_path: Path, encoding: str) -> None:
+    """Editors on Windows save files with byte order marks and two-character line endings."""
+    path = tmp_path / "expect.toml"
+    path.write_bytes('[[expect]]\r\nparticipant = "张三"\r\nvisible = true\r\n'.encode(encoding))
+
+    (expectation,) = read_expected(path).expect
+
+    assert "张三" == expectation.participant
+
+
 def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
     """The error for a missing expectations file contains the name of the file."""
     with pytest.raises(ConfigError, match=r"none\.toml can't be read: No such file"):

@@ -66,6 +66,17 @@ def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
         report.write_junit(report.path)
 
 
+def test_report_replaces_a_report_that_an_editor_has_saved(tmp_path: Path) -> None:
+    """An editor may add a byte order mark to a report."""
+    report = verify(write_recording(tmp_path / "standup.webm", SCENE))
+    page = report.write_html(tmp_path / "report.html")
+    page.write_text(page.read_text(encoding="utf-8"), encoding="utf-8-sig")
+
+    report.write_html(page)
+
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
     """A report may replace an earlier report or an empty file.
 

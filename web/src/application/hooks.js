@@ -26,7 +26,8 @@
   /** The functions and constructors that our modules use. (web/test/application/hooks.test.js checks this list.) */
   const NATIVES = [
     ...['AbortController', 'AnalyserNode', 'Audio', 'AudioBuffer', 'AudioBufferSourceNode', 'AudioContext'],
-    ...['AudioWorkletNode', 'Blob', 'ConstantSourceNode', 'CustomEvent', 'DelayNode', 'Event', 'EventTarget'],
+    ...['AudioWorkletNode', 'Blob', 'ConstantSourceNode', 'CustomEvent', 'Date', 'DelayNode', 'Event'],
+    'EventTarget',
     ...['GainNode', 'Map', 'MediaElementAudioSourceNode', 'MediaRecorder', 'MediaStream'],
     ...['MediaStreamAudioDestinationNode', 'MediaStreamAudioSourceNode', 'MediaStreamTrackGenerator'],
     ...[

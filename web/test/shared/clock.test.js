@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { RoomClock, pageNow } from '../../src/shared/clock.js';
+import { RoomClock, pageNow, workerName } from '../../src/shared/clock.js';
 import { dice } from '../support/dice.js';
 
 test('the page time is counted from 1970 and never decreases', () => {
@@ -9,6 +9,58 @@ test('the page time is counted from 1970 and never decreases', () => {
 
   assert.ok(Math.abs(Date.now() - Number(times[0])) < 1000);
   assert.ok(times.every((time, index) => index === 0 || time >= Number(times[index - 1])));
+});
+
+describe("a worker's clock", () => {
+  const HOUR = 3_600_000;
+
+  /** Loads the module again as in a worker with this name. @param {string} name */
+  async function clockOf(name) {
+    const worker = /** @type {{name?: string}} */ (/** @type {unknown} */ (globalThis));
+    worker.name = name;
+    try {
+      const module = String(new URL(`../../src/shared/clock.js?name=${name}`, import.meta.url));
+      return /** @type {typeof import('../../src/shared/clock.js')} */ (await import(module));
+    } finally {
+      delete worker.name;
+    }
+  }
+
+  test("equals the window's clock", async () => {
+    const before = pageNow();
+    const now = (await clockOf(workerName())).pageNow();
+
+    assert.match(workerName(), /^harness-clock:/);
+    assert.ok(before <= now && now <= pageNow());
+  });
+
+  for (const [set, name] of /** @type {const} */ ([
+    [-HOUR, 'back'],
+    [HOUR, 'forward'],
+  ])) {
+    test(`equals the window's clock after the wall clock was set ${name}`, async () => {
+      const clock = await clockOf(`harness-clock:${set}`);
+
+      assert.ok(Math.abs(clock.pageNow() - pageNow() + set) < 100);
+    });
+  }
+
+  test("is the thread's own clock if a test library has replaced the wall clock", async () => {
+    const { now } = Date;
+    Date.now = () => 0;
+    const name = workerName();
+    Date.now = now;
+    const clock = await clockOf(name);
+
+    assert.equal('', name);
+    assert.ok(Math.abs(clock.pageNow() - pageNow()) < 100);
+  });
+
+  test('ignores the names of other workers', async () => {
+    const clock = await clockOf('7');
+
+    assert.ok(Math.abs(clock.pageNow() - pageNow()) < 100);
+  });
 });
 
 describe("the room's clock", () => {
