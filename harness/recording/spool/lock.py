@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _OWNER: Final = re.compile(r"owner-([1-9]\d{0,8})")
 # Maximum size of an owner file, in bytes.
 _LARGEST_OWNER: Final = 10_000
+_TRIES: Final = 100
+_BETWEEN_TRIES: Final = 0.01
+_BREATH: Final = threading.Event()
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES: Final = Path("/proc/self/ns/pid")
 
@@ -156,9 +160,14 @@ def _read_owner(path: Path) -> _Owner | None:
         # A pipe or a huge file could block this process.
         if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_OWNER:
             return None
-        return _Owner.model_validate_json(path.read_bytes())
+        for _ in range(_TRIES):
+            if content := path.read_bytes():
+                return _Owner.model_validate_json(content)
+            # Another process has just created the file, and has not written it yet.
+            _BREATH.wait(_BETWEEN_TRIES)
     except (OSError, ValidationError):
-        return None
+        pass
+    return None
 
 
 def _write_owner(path: Path) -> Path:
