@@ -86,7 +86,7 @@ def open_room_at(
         from harness.server.room_server import RoomServer
         from harness.server.serve_options import ServeOptions
 
-        options = ServeOptions(port=port, routes=venue.routes)
+        options = ServeOptions(port=port, routes=venue.routes, local_browsers=not venue.connect)
         with (
             RoomServer(recordings=folder, versions=versions(chrome.version), options=options) as server,
             Room(

@@ -14,7 +14,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
 from harness.browser.driver import driver_problem
-from harness.browser.locate import Browser, locate, sandbox_works
+from harness.browser.locate import Browser, browser_environment, check_folders, locate, sandbox_works
 from harness.errors import SetupError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def launch_options(
 
     If ``headed`` is true, Chrome shows a window. If ``fake_devices`` is true, Chrome's own test video and beep replace
     the camera and microphone. If ``sandbox`` is None, the sandbox is enabled only if a test shows that it works; the
-    test runs once per process and takes less than a second. A warning is logged once if the sandbox is disabled.
+    test runs once per process and takes less than a second. A warning is logged once if the sandbox is disabled. The
+    option ``env`` is set only if Chrome can't store its own files in HOME.
     """
     if sandbox is None:
         sandbox = sandbox_works(browser.executable)
@@ -100,6 +101,9 @@ def launch_options(
         "handle_sigterm": False,
         "handle_sighup": False,
     }
+    environment = browser_environment()
+    if environment is not None:
+        options["env"] = environment
     if browser.channel is not None:
         return {**options, "channel": browser.channel}
     return {**options, "executable_path": str(browser.executable)}
@@ -161,7 +165,8 @@ class Chrome:
     ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was launched. A
     ``Chrome`` object may be used only in the thread that opened it.
 
-    Raises SetupError if no browser is found, or if the browser does not start.
+    Raises SetupError if no browser is found, if the browser does not start, or if it can't use the folder for temporary
+    files.
     """
 
     found: Browser
@@ -187,6 +192,7 @@ class Chrome:
 
     def open(self) -> None:
         """Find the browser and launch it."""
+        check_folders()
         self._playwright = start_playwright()
         try:
             self.found = locate(self._executable, bundled=self._playwright.chromium.executable_path)

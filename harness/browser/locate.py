@@ -1,8 +1,10 @@
-"""Find a Chrome that can be used for recording, and test whether its sandbox works."""
+"""Find a Chrome that can be used for recording, prepare its environment, and test whether its sandbox works."""
 
 from __future__ import annotations
 
+import atexit
 import functools
+import logging
 import os
 import re
 import shutil
@@ -14,9 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from harness.browser.version import ask_version
 from harness.errors import SetupError
+from harness.recording.files.disk import temporary_folder, temporary_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_log = logging.getLogger(__name__)
 
 _CHANNELS: Final = {
     "chrome": ("/opt/google/chrome/chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
@@ -25,6 +30,9 @@ _CHANNELS: Final = {
 _ON_PATH: Final = ("chromium", "chromium-browser", "google-chrome")
 OR_NAME_ONE: Final = "or select an installed Chrome or Chromium with --executable PATH or CHROME_PATH"
 _SANDBOX_SECONDS: Final = 20
+# The variables for the folders in which Chrome stores its own files, for example crash reports, and the folders that
+# Chrome uses in HOME if a variable is not set.
+_OWN_FOLDERS: Final = {"XDG_CONFIG_HOME": ".config", "XDG_CACHE_HOME": ".cache"}
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,12 @@ def _named(name: str, how: str) -> Browser:
 
 def _usual_places(bundled: str | None) -> Iterator[tuple[str, str | None, str]]:
     """Yield the path, channel and description of every installed browser, best first."""
-    if bundled and Path(bundled).exists():
+    # Path.exists() would raise an error for a folder that this user can't access, for example another user's HOME.
+    if bundled and os.access(bundled, os.F_OK):
         yield bundled, "chromium", "Playwright's own"
     for channel, paths in _CHANNELS.items():
         for path in paths:
-            if Path(path).exists():
+            if os.access(path, os.F_OK):
                 yield path, channel, f"channel {channel}"
     for name in _ON_PATH:
         path_found = shutil.which(name)
@@ -105,6 +114,55 @@ def _version(executable: str) -> str | None:
     return found.group() if found else None
 
 
+def check_folders() -> None:
+    """Raise SetupError if Chrome or Playwright's driver can't start because of a folder in the environment."""
+    if problem := temporary_problem():
+        raise SetupError(problem)
+    try:
+        Path.home()
+    except RuntimeError as error:
+        message = (
+            "HOME is not set, and the current user has no entry in /etc/passwd. Set HOME to a folder, for example "
+            "HOME=/tmp."
+        )
+        raise SetupError(message) from error
+
+
+def browser_environment() -> dict[str, str] | None:
+    """Return the environment for a Chrome that can't store its own files in HOME; None if it needs no change.
+
+    If Chrome can't create its folder for crash reports, it exits immediately. HOME itself is not changed, because it
+    can contain fonts and certificates.
+    """
+    home = Path(os.environ.get("HOME") or temporary_folder())
+    folders = {variable: Path(os.environ.get(variable) or home / name) for variable, name in _OWN_FOLDERS.items()}
+    unusable = {variable: folder for variable, folder in folders.items() if not _can_create(folder)}
+    if not unusable:
+        return None
+    replacement = _replacement_folder()
+    for variable, folder in unusable.items():
+        _log.debug("Chrome can't write to %s, so it uses %s=%s.", folder, variable, replacement)
+    return {**os.environ, **dict.fromkeys(unusable, replacement)}
+
+
+def _can_create(folder: Path) -> bool:
+    """Return whether files can be stored in a folder that might not exist yet."""
+    existing = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.access(one, os.F_OK))
+    try:
+        Path(tempfile.mkdtemp(prefix=".harness-", dir=existing)).rmdir()
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def _replacement_folder() -> str:
+    """Create a private folder for Chrome's own files, which is removed when this process exits."""
+    folder = tempfile.mkdtemp(prefix="harness-chrome-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 @functools.cache
 def sandbox_works(executable: Path) -> bool:
     """Return whether this browser can start with its sandbox enabled; the result is cached for each browser.
@@ -121,6 +179,7 @@ def sandbox_works(executable: Path) -> bool:
                 [*command, "--dump-dom", "about:blank"],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                env=browser_environment(),
                 timeout=_SANDBOX_SECONDS,
                 check=True,
             )

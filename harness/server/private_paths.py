@@ -11,5 +11,9 @@ if TYPE_CHECKING:
 
 
 def without_folders(text: str, recordings: Path) -> str:
-    """Return the message without the paths of the recordings folder and its spool."""
-    return text.replace(f"{recordings / FOLDER}/", "").replace(f"{recordings}/", "")
+    """Return the message without the paths of the recordings folder and of the folders that contain it."""
+    for folder in (recordings / FOLDER, recordings, recordings.parent):
+        # The root folder is not private, and a search for it would also find the slashes in URLs.
+        if folder.name:
+            text = text.replace(f"{folder}/", "")
+    return text

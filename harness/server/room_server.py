@@ -86,7 +86,12 @@ class RoomServer:
         )
         # A network interface's addresses can change while the server runs.
         read_addresses = (lambda: self.urls) if is_any(options.host) else None
-        self._spool = Spool(recordings, versions, max_statistics=options.limits.notes_bytes)
+        self._spool = Spool(
+            recordings,
+            versions,
+            max_statistics=options.limits.notes_bytes,
+            downloads=options.local_browsers and options.public_room is None,
+        )
         self._web_app = WebApp(options, self._admission, self._spool, library, read_addresses)
         # The number of attached pages from other origins, by room and name.
         self._attached: Counter[tuple[str, str]] = Counter()

@@ -45,6 +45,8 @@ class ServeOptions:
     """The limits on what the server accepts."""
     routes: Routes | None = None
     """The SFU and the TURN servers for the media. By default, media is sent directly from page to page."""
+    local_browsers: bool = True
+    """Whether the room's pages, except those of a public room, run in browsers on this machine."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", parse_host(self.host))

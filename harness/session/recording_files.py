@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from harness.browser.pages.page_downloads import NotDownloaded
-from harness.errors import recording_error
-from harness.recording.files.disk import file_failure
+from harness.errors import DiskFullError, recording_error
+from harness.recording.files.disk import file_failure, megabytes
 from harness.recording.files.text import printable
 from harness.recording.spool.folder import FOLDER_MODE
 from harness.recording.spool.publish import publish
@@ -59,8 +59,8 @@ class RecordingFiles:
     def download(self, call: Callable[[], dict[str, Any]]) -> Recording:
         """Make the page download its recording with ``call``, and return the recording with its final name.
 
-        If the browser does not download the file, the file is taken from the spool. In this case, the manifest and a
-        warning contain the reason.
+        If the browser does not download the file, or if there is no space for the download, the file is taken from the
+        spool. In this case, the manifest and a warning contain the reason.
 
         Raises DiskFullError if there is no space for the file in the folder for recordings.
         """
@@ -121,6 +121,9 @@ class RecordingFiles:
             downloads.save(downloads.next(is_wanted), partial, size=manifest.recording.size)
         except NotDownloaded as failure:
             return str(failure)
+        except DiskFullError as error:
+            partial.unlink(missing_ok=True)
+            return self._take_without_copy(active, manifest, error)
         return publish(
             manifest,
             partial,
@@ -129,6 +132,18 @@ class RecordingFiles:
             stop_to_file_ms=self._stop_to_file.get(active.id),
             download_ms=round((time.monotonic() - began) * 1000, 1),
         )
+
+    def _take_without_copy(self, active: ActiveRecording, manifest: Manifest, error: DiskFullError) -> Recording:
+        """Publish the file although there is no space for the download; raises ``error`` if this is not possible.
+
+        On disks with hard links, publishing a file from the spool needs almost no space.
+        """
+        reason = f"not enough space for {megabytes(manifest.recording.size)} at {active.folder.path}"
+        try:
+            return self._take_from_spool(active, manifest, reason)
+        except DiskFullError:
+            # The user can free some space and download again.
+            raise error from None
 
     def _take_from_spool(self, active: ActiveRecording, manifest: Manifest, reason: str) -> Recording:
         """Publish a copy of the finished file; the original stays in the spool for further downloads."""

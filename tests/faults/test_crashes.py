@@ -15,7 +15,7 @@ from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
 from tests.support.goals import FULL, Goals, percentile
 from tests.support.processes import chrome_processes, still_running
-from tests.support.program import run_harness, running_harness, wait_until
+from tests.support.program import recorded_bytes, run_harness, running_harness, wait_until
 from tests.support.recordings.second_opinions import disagreements
 from tests.support.reports import check_recording
 
@@ -34,11 +34,6 @@ def lost_time(recording: Recording, at: float) -> float:
     zero = Manifest.read(recording.manifest).zero_ms
     assert zero is not None
     return (at - zero) / 1000 - recording.duration
-
-
-def recorded_bytes(folder: Path) -> int:
-    """Return the total size of the raw files in all spools inside a folder, in bytes."""
-    return sum(raw.stat().st_size for raw in folder.rglob("raw.webm"))
 
 
 def spread(losses: list[float]) -> str:

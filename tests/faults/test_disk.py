@@ -13,29 +13,27 @@ from playwright.sync_api import BrowserContext
 
 from harness import DiskFullError, RecordConfig, Room
 from harness.recording.files.disk import Headroom, free_bytes
+from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
-from tests.support.disks import mounted_disk
+from tests.support.disks import exfat_disk, mounted_disk
 from tests.support.goals import Goals
+from tests.support.jobs.refused_calls import refusing
+from tests.support.program import recorded_bytes, run_harness, running_harness, wait_until
 from tests.support.recordings.long_recording import EndlessRecording, begin_recording
 from tests.support.reports import check_recording
 
 MB = 1_000_000
+# The files of two recordings without statistics.
+RECORDED_FILES = {f"{stem}{suffix}" for stem in ("downloaded", "saved") for suffix in (".webm", ".manifest.json")}
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Return a folder on a separate disk with a capacity of 64 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64M", "harness-test", folder], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"Mounting a separate disk requires root: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with mounted_disk(tmp_path / "disk", "size=64M") as disk:
+        yield disk
 
 
 def fill(folder: Path, *, leave: int) -> Path:
@@ -119,7 +117,7 @@ def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
             # Wait until the raw bytes have been deleted, because deleting them later would free disk space during the
             # test.
             active.wait_until_safe()
-            filler = fill(small_disk, leave=8_000)
+            filler = fill(small_disk, leave=0)
 
             with pytest.raises(DiskFullError, match="No space for the download"):
                 alice.download_media_recording()
@@ -132,21 +130,53 @@ def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
     check_recording(recording)
 
 
+def test_recording_is_taken_from_the_spool_if_there_is_no_space_for_the_download(
+    small_disk: Path, new_context: Callable[..., BrowserContext]
+) -> None:
+    """A hard link to the finished file needs no space, so a few free pages for the manifest are sufficient."""
+    with RoomServer(recordings=small_disk, versions={}) as server:
+        server._spool.headroom = Headroom(low=0, least=0)
+        with Room(server=server, new_context=new_context, recordings=small_disk) as room:
+            alice = room.join("alice")
+            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="linked"))
+            room.wait(seconds=3)
+            alice.stop_media_recording()
+            (active,) = server._spool.recordings.values()
+            active.wait_until_safe()
+            assert active.path.stat().st_size > 50_000
+            fill(small_disk, leave=40_000)
+
+            recording = alice.download_media_recording()
+
+    assert str(recording.download_failure).startswith("not enough space for ")
+    assert str(small_disk) in str(recording.download_failure)
+    check_recording(recording)
+
+
 # Records in a browser whose download folder (TMPDIR) has no space left when the recording is downloaded.
 _FULL_TMPDIR = """
 import logging, os, sys
 from harness import RecordConfig, open_room, verify
 
 logging.basicConfig(level=logging.WARNING)
+disk = os.environ["TMPDIR"]
+
+def fill(leave):
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    with open(f"{disk}/filler", "wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, free - leave)
+
 with open_room(recordings=sys.argv[1]) as room:
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="out"))
     room.wait(seconds=1.5)
+    fill(30_000_000)
+    room.wait_for(lambda: alice.get_media_recording().alarm, what="the alarm")
+    alarm = alice.get_media_recording().alarm
+    assert f"of disk space is left at {disk} (TMPDIR)" in alarm, alarm
     alice.stop_media_recording()
-    disk = os.environ["TMPDIR"]
-    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-    with open(f"{disk}/filler", "wb") as filler:
-        os.posix_fallocate(filler.fileno(), 0, free - 8192)
+    os.unlink(f"{disk}/filler")
+    fill(8192)
     recording = alice.download_media_recording()
     os.unlink(f"{disk}/filler")
     assert verify(recording).ok
@@ -155,10 +185,10 @@ print(recording.model_dump_json())
 
 
 def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_delivered(tmp_path: Path) -> None:
-    """The recordings folder has enough space, so the harness takes the recording from the spool without an error."""
+    """First, an alarm names the folder; then, the harness takes the recording from the spool without an error."""
     program = [sys.executable, "-c", _FULL_TMPDIR, str(tmp_path)]
     # Chrome creates a socket in TMPDIR, and the path of a socket must be short.
-    with tempfile.TemporaryDirectory() as folder, mounted_disk(Path(folder, "disk"), "size=128M") as disk:
+    with tempfile.TemporaryDirectory() as folder, mounted_disk(Path(folder, "disk"), "size=256M") as disk:
         environment = {**os.environ, "TMPDIR": str(disk)}
         done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=100)
 
@@ -166,5 +196,103 @@ def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_de
     recording = json.loads(done.stdout.splitlines()[-1])
     assert recording["downloaded"] is False
     assert recording["download_failure"].startswith("not enough space for ")
-    assert str(disk) in recording["download_failure"]
+    assert f"in TMPDIR ({disk}): set TMPDIR to a folder on another disk" in recording["download_failure"]
     assert "the file was taken from the spool" in done.stderr
+    assert 1 == done.stderr.count("(TMPDIR). If the browser can't download the recording")
+
+
+def test_recording_is_published_on_another_disk_than_the_spools(
+    tmp_path: Path, new_context: Callable[..., BrowserContext]
+) -> None:
+    """A recording that was downloaded and one that is saved when its page closes are copied from the spool's disk."""
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    with mounted_disk(recordings / FOLDER, "size=400M,mode=700") as spool:
+        with (
+            RoomServer(recordings=recordings, versions={}) as server,
+            Room(server=server, new_context=new_context, recordings=recordings) as room,
+        ):
+            alice = room.join("alice")
+            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="downloaded"))
+            room.wait(seconds=1.5)
+            alice.download_media_recording()
+            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="saved"))
+            room.wait(seconds=1.5)
+        assert [] == list(spool.iterdir())
+
+    assert ["downloaded", "saved"] == [recording.path.stem for recording in alice.recordings]
+    for recording in alice.recordings:
+        check_recording(recording)
+    # No partial file is left behind.
+    assert {FOLDER, *RECORDED_FILES} == {path.name for path in recordings.iterdir()}
+
+
+def test_recordings_whose_names_differ_only_in_case_are_both_stored_on_exfat(tmp_path: Path) -> None:
+    """exFAT has no hard links, and treats ``Standup.webm`` and ``standup.webm`` as the same name."""
+    with exfat_disk(tmp_path, size=500 * MB) as disk:
+        paths = []
+        for name in ("Standup", "standup"):
+            arguments = ("--recorder", "local", "--seconds", "1", "--name", name, "--recordings", str(disk), "--json")
+            result = run_harness("record", "alice", *arguments, folder=tmp_path)
+            assert result.stdout, result.stderr
+            paths.append(Path(json.loads(result.stdout)["recordings"][0]["path"]))
+            check_recording(paths[-1])
+
+        assert ["Standup.webm", "standup-2.webm"] == [path.name for path in paths]
+        assert set(paths) == set(disk.glob("*.webm"))
+        assert [] == [path for path in (disk / FOLDER).rglob("*") if path.is_file()]
+
+
+def test_disk_without_locks_links_and_syncing_is_recorded_on(tmp_path: Path) -> None:
+    """Some network disks support none of these; the harness works and logs once what the disk does not support."""
+    prefix = refusing("flock=ENOLCK", "fsync=EINVAL", "link=EPERM")
+    arguments = ("record", "alice", "bob", "--seconds", "2", "--name", "limited", "--json")
+
+    result = run_harness(*arguments, folder=tmp_path, prefix=prefix)
+
+    assert result.stdout, result.stderr
+    recording = Path(json.loads(result.stdout)["recordings"][0]["path"])
+    check_recording(recording)
+    assert 1 == result.stderr.count("can't sync files"), result.stderr
+    assert 1 == result.stderr.count("does not support locks"), result.stderr
+    assert {"limited.webm", "limited.manifest.json", "limited.stats.jsonl"} == {
+        path.name for path in recording.parent.iterdir()
+    }
+
+
+def test_recording_on_a_disk_without_locks_is_recovered_only_after_its_program_ended(tmp_path: Path) -> None:
+    """A file in the recording's folder names the process, so recovery does not touch a recording in progress."""
+    prefix = refusing("flock=ENOTSUP")
+    with running_harness(
+        "record", "alice", "--seconds", "60", "--name", "killed", folder=tmp_path, prefix=prefix
+    ) as process:
+        wait_until(lambda: recorded_bytes(tmp_path) > 50_000, process)
+        during = run_harness("recover", folder=tmp_path, prefix=prefix)
+        process.kill()
+
+    result = run_harness("recover", "--json", folder=tmp_path, prefix=prefix)
+
+    assert "Nothing to recover." in during.stdout
+    assert 0 == result.returncode, result.stderr
+    (recording,) = json.loads(result.stdout)["recordings"]
+    check_recording(Path(recording["path"]))
+    assert [] == list((tmp_path / "recordings" / FOLDER).glob("*"))
+
+
+def test_recording_on_a_full_disk_is_recovered_into_another_folder(small_disk: Path, tmp_path: Path) -> None:
+    """Recovery finishes the recording in the other folder, so it needs no space on the full disk."""
+    recordings, into = small_disk / "recordings", tmp_path / "other" / "folder"
+    arguments = ("--seconds", "60", "--name", "killed", "--recordings", str(recordings))
+    with running_harness("record", "alice", *arguments, folder=tmp_path) as process:
+        wait_until(lambda: recorded_bytes(small_disk) > 50_000, process)
+        process.kill()
+    fill(small_disk, leave=0)
+
+    result = run_harness("recover", str(recordings), "--into", str(into), "--json", folder=tmp_path)
+
+    assert 0 == result.returncode, result.stderr
+    (recording,) = json.loads(result.stdout)["recordings"]
+    assert str(into / "killed.webm") == recording["path"]
+    check_recording(into / "killed.webm")
+    assert {"killed.webm", "killed.manifest.json"} == {path.name for path in into.iterdir()}
+    assert [] == list((recordings / FOLDER).glob("*"))

@@ -1,4 +1,4 @@
-"""Small disks that tests can safely fill up, and one without hard links; only root can mount them."""
+"""Small disks that tests can safely fill up, and an exFAT disk; only root can mount them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def exfat_disk(folder: Path) -> Iterator[Path]:
-    """Mount a disk without hard links at ``folder / "disk"``, and unmount it afterwards."""
+def exfat_disk(folder: Path, *, size: int = 16_000_000) -> Iterator[Path]:
+    """Mount a disk without hard links and case-sensitive names at ``folder / "disk"``, and unmount it afterwards."""
     if not (shutil.which("mkfs.exfat") and shutil.which("mount.exfat-fuse")):
         pytest.skip("A disk without hard links needs mkfs.exfat and mount.exfat-fuse.")
     image, disk = folder / "image", folder / "disk"
     with image.open("wb") as file:
-        file.truncate(16_000_000)
+        file.truncate(size)
     disk.mkdir()
     subprocess.run(["mkfs.exfat", image], check=True, capture_output=True)
     loop = subprocess.run(["losetup", "--find", "--show", image], check=False, capture_output=True, text=True)

@@ -3,22 +3,23 @@
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-m", "harness"]
 
 
-def run_harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program in a folder, and wait until it ends."""
-    return subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+def run_harness(*arguments: str, folder: Path, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder, and wait until it ends; ``prefix`` is a command that starts the program."""
+    command = [*prefix, *PROGRAM, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
 @contextlib.contextmanager
-def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def running_harness(*arguments: str, folder: Path, prefix: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
     """Run the program in its own process group, which is stopped afterwards."""
     process = subprocess.Popen(
-        [*PROGRAM, *arguments],
+        [*prefix, *PROGRAM, *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -40,3 +41,8 @@ def wait_until(condition: object, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.05)
+
+
+def recorded_bytes(folder: Path) -> int:
+    """Return the total size of the raw files in all spools inside a folder, in bytes."""
+    return sum(raw.stat().st_size for raw in folder.rglob("raw.webm"))

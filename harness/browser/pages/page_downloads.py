@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.errors import disk_full
-from harness.recording.files.disk import free_bytes, megabytes
+from harness.recording.files.disk import free_bytes, megabytes, temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import ConsoleMessage, Download, Page, Request
 
@@ -33,6 +32,8 @@ _PERMISSIONS: Final = ("allow-downloads", "allow-popups")
 _BECAME_DOWNLOAD: Final = "net::ERR_ABORTED"
 # The address of Chrome's error page, which replaces a page that could not be loaded.
 _ERROR_PAGE: Final = "chrome-error://chromewebdata/"
+# Node.js's names for the errors that mean that the disk is full or the user's quota is used up.
+_FULL: Final = ("ENOSPC", "EDQUOT")
 _KEPT: Final = 50
 
 
@@ -107,7 +108,7 @@ class PageDownloads:
         try:
             download.playwright.save_as(path)
         except PlaywrightError as error:
-            if "ENOSPC" not in error.message:
+            if not any(name in error.message for name in _FULL):
                 raise NotDownloaded(_reason(error.message, size)) from error
             message = f"No space for the download at {path}: the disk is full. Free some space, and download again."
             raise disk_full(message) from error
@@ -179,10 +180,11 @@ def _reason(failure: str, size: int) -> str:
     """Return the reason for a failed download; ``failure`` is Playwright's text."""
     if "accept_downloads" in failure or "acceptDownloads" in failure:
         return "the page's context was created with accept_downloads=False"
-    # Playwright's browsers store downloads in this folder before Python saves them.
-    folder = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108
+    folder = temporary_folder()
     with contextlib.suppress(OSError):
         if free_bytes(folder) < size:
-            return f"not enough space for {megabytes(size)} in TMPDIR ({folder})"
+            return (
+                f"not enough space for {megabytes(size)} in TMPDIR ({folder}): set TMPDIR to a folder on another disk"
+            )
     lines = failure.strip().splitlines()
     return f"the download failed: {lines[0].rstrip('.') if lines else 'no reason given'}"

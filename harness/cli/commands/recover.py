@@ -8,13 +8,29 @@ from typing import Annotated
 import typer
 
 from harness.cli.exit_codes import EXIT_FAILED
-from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
+from harness.cli.options import DebugOption, JsonOption, debugging, is_text, print_json, stdout
 from harness.recording.files.text import shown
 
 
 def recover(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the recordings.")] = Path("recordings"),
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Folders with recordings. The default is the folder 'recordings'."),
+    ] = None,
     *,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            "--into",
+            envvar="HARNESS_INTO",
+            callback=is_text,
+            help=(
+                "Folder for the recovered recordings, which is created if it does not exist. It can be on another "
+                "disk, for example if the disk of DIR is full. By default, recordings stay in DIR."
+            ),
+            metavar="DIR",
+        ),
+    ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -26,12 +42,14 @@ def recover(
 
     - harness recover
     - harness recover recordings --json
+    - harness recover recordings --into recovered
     """
     if debug:
         debugging(on=True)
     from harness.recording.spool.recover import recover as recover_all
 
-    recoveries = recover_all(folder.absolute())
+    target = into.absolute() if into else None
+    recoveries = [one for folder in folders or [Path("recordings")] for one in recover_all(folder.absolute(), target)]
     lost = [one for one in recoveries if one.recording is None]
     if json:
         found = [one.recording.as_json() for one in recoveries if one.recording]

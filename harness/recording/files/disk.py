@@ -1,4 +1,4 @@
-"""Check the free disk space, and create the errors that report a full disk."""
+"""Check the free disk space and the folder for temporary files, and create the errors that report a full disk."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import errno
 import os
 import shutil
 import stat
+import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from harness.errors import RecordingError, disk_full, spool_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _MB: Final = 1_000_000
@@ -23,6 +25,12 @@ _BLOCK: Final = 512
 # If a file has more data segments than this, its blocks are counted instead, because a hostile file can have millions
 # of segments.
 _MOST_PIECES: Final = 100_000
+# Playwright's driver uses the first of these variables that is set. Unlike Python's ``tempfile``, it does not look for
+# another folder if this one can't be used.
+_TEMPORARY: Final = ("TMPDIR", "TMP", "TEMP")
+# Maximum length of the path of the folder for temporary files, in bytes. Chrome creates a Unix socket in a subfolder
+# (org.chromium.Chromium.XXXXXX/SingletonSocket), and the path of a socket can have at most 107 bytes.
+_LONGEST_TEMPORARY: Final = 62
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,44 @@ class Headroom:
 
 def free_bytes(folder: Path) -> int:
     """Return how many bytes can still be written to ``folder``."""
-    return shutil.disk_usage(folder).free
+    usage = shutil.disk_usage(folder)
+    # Network disks without a fixed size report a size of 0.
+    return usage.free if usage.total else sys.maxsize
+
+
+def temporary_folder() -> Path:
+    """Return the folder in which Chrome's profile and downloads are stored until Python has saved the downloads."""
+    return Path(next((folder for name in _TEMPORARY if (folder := os.environ.get(name))), "/tmp"))  # noqa: S108
+
+
+def temporary_problem() -> str | None:
+    """Return why Chrome can't use the folder for temporary files, and the remedy, in one sentence; None if it can."""
+    folder = temporary_folder()
+    try:
+        # Creating a folder is the only reliable test, for example on read-only disks and on disks without free inodes.
+        Path(tempfile.mkdtemp(prefix="harness-", dir=folder)).rmdir()
+        free = free_bytes(folder)
+    except OSError as error:
+        reason = _reason(error)
+    else:
+        if free < Headroom.least:
+            reason = f"it has only {megabytes(free)} of free space"
+        elif len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
+            reason = f"its path is longer than {_LONGEST_TEMPORARY} bytes"
+        else:
+            return None
+    return (
+        f"Chrome can't store temporary files in {folder}, because {reason}; set TMPDIR to a writable folder with at "
+        f"least {megabytes(Headroom.least)} of free space and a path of at most {_LONGEST_TEMPORARY} bytes."
+    )
+
+
+def _reason(error: OSError) -> str:
+    if is_full(error):
+        return "it is full"
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist"
+    return f"it is not a writable folder ({error.strerror})"
 
 
 def stored_bytes(path: Path) -> int:

@@ -1,11 +1,15 @@
-"""Give files their final names without overwriting anything, on file systems with and without hard links."""
+"""Give files their final names without overwriting anything, also across disks and on disks without hard links."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
 import shutil
 from typing import TYPE_CHECKING
+
+from harness.recording.files.capabilities import sync, sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +39,46 @@ def link(source: Path, target: Path) -> bool:
     return True
 
 
-def move(partial: Path, target: Path) -> None:
-    """Give a complete file its final name; both paths must be on the same file system.
+def replace(complete: Path, reserved: Path) -> None:
+    """Move a complete file to a name that an empty file reserves; the two paths can be on different disks.
 
-    The target never contains only a part of the file. Without hard links, the target is empty for a moment.
+    The file with the reserved name is either empty or complete. If moving fails, ``complete`` stays where it is, and
+    nothing else is left behind.
+
+    Raises OSError if the file can't be renamed or copied.
+    """
+    try:
+        complete.replace(reserved)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        return
+    partial = partial_path(reserved.parent)
+    try:
+        shutil.copyfile(complete, partial)
+        # The original is removed, so the copy must be safe on its disk.
+        sync(partial)
+        partial.replace(reserved)
+    except BaseException:
+        # An error during the cleanup must not hide the first error.
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+    sync_folder(reserved.parent)
+    # The file has been moved, even if the original can't be removed, for example from a read-only disk.
+    with contextlib.suppress(OSError):
+        complete.unlink()
+
+
+def move(partial: Path, target: Path) -> None:
+    """Give a complete file its final name; the two paths can be on different disks.
+
+    The target never contains only a part of the file. Without hard links, the target is empty for a moment, or, if the
+    file moves to another disk, until the file has been copied.
 
     Raises FileExistsError if the target exists, even if it was created a moment ago, and OSError if the file can't be
-    renamed.
+    renamed or copied.
     """
     if link(partial, target):
         partial.unlink()
@@ -49,7 +86,7 @@ def move(partial: Path, target: Path) -> None:
     # If two processes create the same file, O_EXCL lets only one of them succeed. O_EXCL does not follow links.
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
     try:
-        partial.replace(target)
+        replace(partial, target)
     except BaseException:
         # An interrupt can arrive after the file has been renamed.
         if os.path.lexists(partial):

@@ -27,15 +27,22 @@ _TIME: Final = TypeAdapter[float](Moment)
 
 
 def describe(
-    folder: Folder, facts: Facts, finished: Finished, recovered: str | None, *, timed: bool = True
+    folder: Folder,
+    facts: Facts,
+    finished: Finished,
+    recovered: str | None,
+    *,
+    timed: bool = True,
+    outputs: Folder | None = None,
 ) -> Manifest:
-    """Write the manifest and the statistics of the finished file in ``folder``, and return the manifest.
+    """Write the manifest and the statistics of a finished file, and return the manifest.
 
-    ``recovered`` is the reason why the recording was not stopped normally, or None. If ``timed`` is false, the file
-    keeps the timestamps of its raw bytes; the log is then ignored, because the log's times differ from these
+    The recording's log and statistics are in ``folder``. The finished file is in ``outputs``, which is ``folder`` by
+    default. ``recovered`` is the reason why the recording was not stopped normally, or None. If ``timed`` is false, the
+    file keeps the timestamps of its raw bytes; the log is then ignored, because the log's times differ from these
     timestamps.
     """
-    path = folder.finished(facts.stem)
+    path = (outputs or folder).finished(facts.stem)
     manifest_of(path).unlink(missing_ok=True)
     zero = (finished.zero_on_page or 0.0) + facts.clock_offset if timed else None
     contents = _LogContents(folder.log, zero, finished)

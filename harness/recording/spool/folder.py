@@ -9,24 +9,23 @@ known about a recording, so a recording left behind by a crash is finished in th
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import os
 import shutil
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import recording_error, spool_error
 from harness.recording.config import Recorder
+from harness.recording.files.capabilities import sync, sync_folder
 from harness.recording.files.disk import room_for
 from harness.recording.files.formats import open_media
 from harness.recording.files.names import SUFFIX, manifest_of, safe_stem, statistics_of
 from harness.recording.files.placement import link
 from harness.recording.finalize.tick_log import RecorderLine, TicksLine, WholeLines, parse_line
 from harness.recording.manifest import finite
+from harness.recording.spool.lock import FolderLock, owner_files
 from harness.recording.timeline import Moment, Name, Pixels, Text
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ FOLDER_MODE: Final = 0o700
 _TRIES: Final = 100
 _BETWEEN_TRIES: Final = 0.01
 _BREATH: Final = threading.Event()
-_NO_SYNC_OF_FOLDERS: Final = {errno.EINVAL, errno.ENOTSUP}
 
 
 class Facts(BaseModel):
@@ -90,6 +88,7 @@ class Folder:
         """Return the files in the folder that do not belong to a recording whose stem is in ``stems``."""
         ours = {path for name, path in vars(self).items() if name != "path"}
         ours |= {path for stem in stems for path in _result_files(self.finished(stem))}
+        ours.update(owner_files(self.path))
         found = [*self.path.iterdir(), *(self.results.iterdir() if self.results.is_dir() else ())]
         return sorted(path for path in found if path not in ours)
 
@@ -101,26 +100,15 @@ class Folder:
         """
         return self.results / f"{stem}{SUFFIX}"
 
-    def hold(self, *, new: bool = False) -> BinaryIO:
-        """Lock the folder and return the open lock file; the folder stays locked until that file is closed.
+    def hold(self, *, new: bool = False) -> FolderLock:
+        """Lock the folder, and return the lock; ``new`` creates a lock file.
 
-        ``new`` creates a lock file.
-
-        Raises BlockingIOError if another process holds the lock, and FileNotFoundError if the lock file does not exist.
+        Raises BlockingIOError if another process holds the lock, FileNotFoundError if the lock file does not exist, and
+        RecordingError if a process on another machine or in another container may hold the lock.
         """
-        lock = self.lock.open("ab" if new else "r+b")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Before this process got the lock, another may have removed the folder, and a third may have created it
-            # again.
-            if not os.path.samestat(os.fstat(lock.fileno()), self.lock.stat()):
-                raise FileNotFoundError(self.lock)
-        except OSError:
-            lock.close()
-            raise
-        return lock
+        return FolderLock.acquire(self.lock, new=new)
 
-    def make(self) -> BinaryIO:
+    def make(self) -> FolderLock:
         """Create the folder and return its lock; raises RecordingError if the spool is a symbolic link."""
         if self.path.parent.is_symlink():
             message = f"{self.path.parent} is a link, so recordings would be stored somewhere else; remove the link."
@@ -158,7 +146,9 @@ class Folder:
         for name, path in vars(self).items():
             if name not in {"path", "results", "lock"}:
                 path.unlink(missing_ok=True)
-        self.lock.unlink()
+        for path in owner_files(self.path):
+            path.unlink(missing_ok=True)
+        self.lock.unlink(missing_ok=True)
         # In the meantime, another recording may have created its lock in the folder.
         with contextlib.suppress(OSError):
             self.path.rmdir()
@@ -178,13 +168,13 @@ class Folder:
 
     def write_facts(self, facts: Facts) -> None:
         """Write ``recording.json`` atomically, so that a power cut leaves either the complete file or none."""
-        with room_for("the recording's properties", self.facts), self.facts_part.open("x", encoding="utf-8") as file:
-            file.write(facts.model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
+        with room_for("the recording's properties", self.facts):
+            with self.facts_part.open("x", encoding="utf-8") as file:
+                file.write(facts.model_dump_json())
+            sync(self.facts_part)
         self.facts_part.replace(self.facts)
         for folder in (self.path, self.path.parent):
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def read_facts(self) -> Facts:
         """Return the content of ``recording.json``; raises RecordingError if the file is missing or damaged."""
@@ -228,9 +218,9 @@ class Folder:
         If the file does not have as many packets as were written, nothing is removed, and RecordingError is raised.
         """
         path = self.finished(facts.stem)
-        _sync(path)
-        _sync(manifest_of(path))
-        _sync_folder(path.parent)
+        sync(path)
+        sync(manifest_of(path))
+        sync_folder(path.parent)
         packets = Counter[str]()
         with open_media(path) as media:
             for packet in media.demux():
@@ -247,21 +237,3 @@ class Folder:
 def _result_files(path: Path) -> tuple[Path, Path, Path]:
     """Return the paths of a finished recording's files."""
     return path, manifest_of(path), statistics_of(path)
-
-
-def _sync(path: Path) -> None:
-    """Sync a file or a folder's entries to the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _sync_folder(path: Path) -> None:
-    """Sync a folder's entries to the disk, if the file system supports it."""
-    try:
-        _sync(path)
-    except OSError as error:
-        if error.errno not in _NO_SYNC_OF_FOLDERS:
-            raise

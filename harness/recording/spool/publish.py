@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import recording_error
 from harness.recording.files.disk import room_for
 from harness.recording.files.names import manifest_of, reserve, statistics_of
+from harness.recording.files.placement import replace
 from harness.recording.recording import Recording, sha256_of
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     """Move ``complete`` into ``folder`` under the first free name, with its manifest and statistics.
 
     Returns the published recording. ``manifest`` is the manifest that the server wrote; ``facts`` are properties of the
-    recording that became known later. ``complete`` must be on the same file system as ``folder``.
+    recording that became known later. If ``folder`` is on another disk than ``complete``, the file is copied there.
 
     Raises RecordingError if ``complete`` is not the file that the server finished, and DiskFullError if the disk is
     full. If anything fails, ``complete`` stays where it is, and all files that this function created are removed.
@@ -42,13 +44,12 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
             shutil.copyfile(statistics_of(before.path), statistics)
         manifest.model_copy(update={"recording": recording}).write(recording.manifest)
         made.append(recording.manifest)
-    except BaseException:
-        _remove(made)
-        raise
-    try:
-        complete.replace(path)
-    except OSError:
-        _remove(made)
+        with room_for("the recording", path):
+            replace(complete, path)
+    except BaseException as error:
+        # An interrupt can arrive after the file has been moved; the moved file must not be removed.
+        if isinstance(error, Exception) or os.path.lexists(complete):
+            _remove(made)
         raise
     return recording
 

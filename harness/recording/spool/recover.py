@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from harness.errors import ConfigError, DiskFullError, RecordingError, recording_error
+from harness.errors import ConfigError, DiskFullError, RecordingError, SetupError, recording_error
 from harness.recording.config import Codec, FrameRate
+from harness.recording.files.capabilities import sync_folder
 from harness.recording.files.disk import stored_bytes
 from harness.recording.files.formats import open_media
 from harness.recording.files.names import SUFFIX, manifest_of, safe_stem
@@ -23,8 +25,11 @@ from harness.recording.spool.folder import FOLDER, Facts, Folder
 from harness.recording.spool.publish import publish
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.recording.finalize.copy import Finished
     from harness.recording.recording import Recording
+    from harness.recording.spool.lock import FolderLock
 
 KILLED: Final = "the program that was recording ended before the recording was stopped"
 NEVER_DOWNLOADED: Final = "the recording was finished but never downloaded"
@@ -48,14 +53,29 @@ class Recovery:
         return self.message
 
 
-def recover(recordings: Path) -> list[Recovery]:
+@dataclass(frozen=True)
+class _Target:
+    """Where a recording is finished (``outputs``), and the folder in which it is published (``recordings``)."""
+
+    outputs: Folder
+    recordings: Path
+
+
+def recover(recordings: Path, into: Path | None = None) -> list[Recovery]:
     """Finish every abandoned recording in the spool of the folder ``recordings``, and publish it in that folder.
+
+    If ``into`` is given, the recordings are finished and published in that folder instead. The folder is created if it
+    does not exist, and can be on another disk, for example because the disk of ``recordings`` is full.
 
     Unreadable lines of a recording's log and statistics are skipped and counted. If a recording's log or
     ``recording.json`` is missing or damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw
     bytes. Files that do not belong to a recording are left in the recording's folder. A folder without readable media
     is kept, and is reported in one line.
+
+    Raises SetupError if ``into`` can't be created.
     """
+    if into is not None:
+        _make_folder(into)
     root = recordings / FOLDER
     if root.is_symlink():
         return [_left(root, recording_error("this path is a link, not a folder that contains recordings."))]
@@ -63,10 +83,18 @@ def recover(recordings: Path) -> list[Recovery]:
         folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
         return [_left(root, error)]
-    return [recovery for path in folders if (recovery := _recover(Folder(path), recordings))]
+    return [recovery for path in folders if (recovery := _recover(Folder(path), recordings, into))]
 
 
-def _recover(folder: Folder, recordings: Path) -> Recovery | None:
+def _make_folder(into: Path) -> None:
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"Recordings can't be stored in {into}: {error.strerror}. Choose another --into."
+        raise SetupError(message) from error
+
+
+def _recover(folder: Folder, recordings: Path, into: Path | None) -> Recovery | None:
     try:
         lock = _hold(folder)
     except BlockingIOError:
@@ -81,12 +109,12 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
         return _left(folder.path, error)
     with lock:
         try:
-            return _recover_held(folder, recordings)
+            return _recover_held(folder, recordings, into)
         except Exception as error:  # noqa: BLE001 - a failure in one folder must not keep others from being recovered
             return _left(folder.path, error)
 
 
-def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
+def _recover_held(folder: Folder, recordings: Path, into: Path | None) -> Recovery | None:
     """Recover a folder whose lock this process holds; return None if there is nothing to recover."""
     _check(folder)
     stems = _stems(folder)
@@ -96,7 +124,8 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
             raise recording_error(f"{foreign[0]} is not part of a recording.")
         folder.remove(*stems)
         return None
-    recording = _publish(folder, recordings)
+    with _target(folder, recordings, into) as target:
+        recording = _publish(folder, target)
     message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
     try:
         if foreign := folder.remove(*stems, _own_stem(folder)):
@@ -107,6 +136,18 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
     except OSError as error:
         message = _line(f"{message} The recording's folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
+
+
+@contextlib.contextmanager
+def _target(folder: Folder, recordings: Path, into: Path | None) -> Iterator[_Target]:
+    """Return where to finish and publish a recording; in ``into``, it is finished in a temporary folder."""
+    if into is None:
+        yield _Target(folder, recordings)
+        return
+    with tempfile.TemporaryDirectory(prefix=".recovering-", dir=into, ignore_cleanup_errors=True) as outputs:
+        yield _Target(Folder(Path(outputs)), into)
+    # The original is removed next, so the recording's name must be safe on its disk.
+    sync_folder(into)
 
 
 def _left(path: Path, error: Exception) -> Recovery:
@@ -120,7 +161,7 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _hold(folder: Folder) -> BinaryIO:
+def _hold(folder: Folder) -> FolderLock:
     if folder.path.is_symlink():
         message = "this path is a link, not a recording's folder."
         raise recording_error(message)
@@ -148,7 +189,7 @@ def _check(folder: Folder) -> None:
             raise recording_error(f"{path} is too large to be read ({path.stat().st_size} bytes).")
 
 
-def _publish(folder: Folder, recordings: Path) -> Recording:
+def _publish(folder: Folder, target: _Target) -> Recording:
     """Finish a recording from the readable parts of its folder, and publish the recording."""
     try:
         facts = folder.read_facts()
@@ -156,7 +197,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
     except RecordingError:
         facts, problem = None, f"{folder.facts.name} is missing or damaged"
     if not _has_bytes(folder.raw):
-        return _publish_finished(folder, facts, recordings)
+        return _publish_finished(folder, facts, target)
     reason = NEVER_DOWNLOADED if facts and manifest_of(folder.finished(facts.stem)).exists() else KILLED
     if facts and not problem:
         # If raw bytes exist, the finished file has not been checked by reading it back, so the raw bytes are finalized
@@ -165,7 +206,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
             finished = finalize(
                 folder.raw,
                 folder.log,
-                folder.partial,
+                target.outputs.partial,
                 frame_rate=facts.frame_rate,
                 growing_file=GrowingFile(ended=True),
             )
@@ -175,20 +216,23 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
             # Copying without the log can save more of the recording, for example audio from before the first frame.
             problem = _line(str(error)).removesuffix(".")
         else:
-            return _publish_described(folder, facts, finished, reason, recordings)
-    return _publish_as_stamped(folder, folder.raw, facts, f"{reason}; {problem}", recordings)
+            return _publish_described(folder, facts, finished, reason, target)
+    return _publish_as_stamped(folder, folder.raw, facts, f"{reason}; {problem}", target)
 
 
 def _publish_described(
-    folder: Folder, facts: Facts, finished: Finished, reason: str, recordings: Path, *, timed: bool = True
+    folder: Folder, facts: Facts, finished: Finished, reason: str, target: _Target, *, timed: bool = True
 ) -> Recording:
-    path = folder.name(facts)
-    manifest = describe(folder, facts, finished, reason, timed=timed)
-    folder.settle(facts, finished, threading.Event())
-    return publish(manifest, path, recordings)
+    outputs = target.outputs
+    path = outputs.name(facts)
+    manifest = describe(folder, facts, finished, reason, timed=timed, outputs=outputs)
+    # If the outputs are in another folder, ``settle`` finds no raw bytes there. The original raw bytes are removed only
+    # after the recording has been published.
+    outputs.settle(facts, finished, threading.Event())
+    return publish(manifest, path, target.recordings)
 
 
-def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
+def _publish_finished(folder: Folder, facts: Facts | None, target: _Target) -> Recording:
     """Publish a finished file whose raw bytes were removed, which only happens after the file has been read back."""
     path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
     if not _has_bytes(path):
@@ -197,24 +241,28 @@ def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> 
         manifest = Manifest.read(manifest_of(path))
         # The folder may have been moved since the manifest was written.
         here = manifest.model_copy(update={"recording": manifest.recording.at(path)})
-        return publish(here, path, recordings, recovered=NEVER_DOWNLOADED)
+        return publish(here, path, target.recordings, recovered=NEVER_DOWNLOADED)
     except DiskFullError:
         raise
     except (ConfigError, RecordingError):
         reason = f"{NEVER_DOWNLOADED}; the manifest is missing, is damaged, or describes a different file"
-        return _publish_as_stamped(folder, path, facts, reason, recordings)
+        return _publish_as_stamped(folder, path, facts, reason, target)
 
 
-def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
+def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, target: _Target) -> Recording:
     """Publish a file that has the timestamps of its raw bytes, under the name ``recovered-ID``."""
-    finished = copy_as_stamped(source, folder.partial)
+    copied = target.outputs.partial
+    finished = copy_as_stamped(source, copied)
     reason = f"{why}, so the recording uses the timestamps in the raw bytes, and its participants are unknown"
-    known = _facts_as_stamped(folder, source, facts, finished)
-    return _publish_described(folder, known, finished, reason, recordings, timed=False)
+    known = _facts_as_stamped(folder, source, copied, facts, finished)
+    return _publish_described(folder, known, finished, reason, target, timed=False)
 
 
-def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
-    """Return the properties of a file with the timestamps of its raw bytes; read missing properties from the file."""
+def _facts_as_stamped(folder: Folder, source: Path, copied: Path, facts: Facts | None, finished: Finished) -> Facts:
+    """Return the properties of a copied file with the timestamps of its raw bytes.
+
+    Properties that are missing in ``facts`` are read from the file.
+    """
     ended = source.stat().st_mtime
     clocks: dict[str, Any] = {
         "stem": _own_stem(folder),
@@ -224,7 +272,7 @@ def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finishe
     }
     if facts:
         return facts.model_copy(update=clocks)
-    with open_media(folder.partial) as media:
+    with open_media(copied) as media:
         video = media.streams.video[0] if media.streams.video else None
         codec = video.codec_context.name if video else "opus"
         config = {"recordType": "video" if video else "audio", **({"codec": codec} if codec in _CODECS else {})}

@@ -7,8 +7,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final, Literal
 
-from harness.errors import HarnessError, RecordingError, disk_full, recording_error, spool_error
-from harness.recording.files.disk import Headroom, file_failure, free_bytes, megabytes, room_for
+from harness.errors import DiskFullError, HarnessError, RecordingError, recording_error, spool_error
+from harness.recording.files.disk import Headroom, file_failure, room_for
 from harness.recording.spool.publish import publish
 from harness.server.spool.finishing import Finalizer, Settling, finish_error
 from harness.server.spool.recording_log import RecordingLog
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.recording.files.disk_watch import DiskAlarm, DiskWatch
     from harness.recording.finalize.copy import Finished, Progress
     from harness.recording.finalize.growing_file import GrowingFile
     from harness.recording.manifest import Manifest
@@ -42,6 +43,7 @@ class ActiveRecording:
 
     - ``state`` changes from "recording" through "ending" to "finished" or "failed". Any state can change to "cleaned",
       which means that the spool's copy was deleted.
+    - ``disks`` watches the disks that the recording needs.
     - ``on_end`` is called once, in any thread, when the finished file is safe on disk, or when the recording has
       failed.
     - ``on_track`` is called in the finalizer's thread when the first packet of a track is found.
@@ -50,6 +52,7 @@ class ActiveRecording:
     def __init__(
         self,
         files: OpenFolder,
+        disks: DiskWatch,
         *,
         presence_from_server: bool = True,
         max_statistics: int = MAX_STATISTICS,
@@ -70,7 +73,7 @@ class ActiveRecording:
         self._files = files
         self._on_end: Callable[[ActiveRecording], None] | None = on_end
         self._end_reason: str | None = None
-        self._disk: Literal["enough", "low"] = "enough"
+        self._disks = disks
         # Both the page's socket and Python can end the recording, and they run in different threads.
         self._finishing = threading.RLock()
         # Ensures that no chunk is accepted after the recording has ended, so that the file contains all acknowledged
@@ -165,21 +168,16 @@ class ActiveRecording:
                 self.state = "ending"
             self.growing_file.end()
 
-    def check_disk(self, headroom: Headroom) -> str | None:
-        """Return a warning the first time that disk space is low; raise DiskFullError if too little space is left."""
-        left = headroom.left(self.folder.path, self.size)
-        if left == "enough" or (left == "low" and self._disk == "low"):
-            return None
-        free = megabytes(free_bytes(self.folder.path))
-        if left == "none":
+    def check_disks(self, headroom: Headroom) -> list[DiskAlarm]:
+        """Return an alarm for each disk on which space is low for the first time.
+
+        Raises DiskFullError if too little space is left for finishing and publishing the recording.
+        """
+        try:
+            return self._disks.check(self.size, headroom)
+        except DiskFullError:
             self._end_reason = "the disk was nearly full"
-            message = (
-                f"Only {free} of disk space is left at {self.folder.path}. "
-                "The recording was ended while it could still be finished."
-            )
-            raise disk_full(message)
-        self._disk = "low"
-        return f"Only {free} of disk space is left. The recording will end before the disk is full."
+            raise
 
     def size_error(self, part: str, max_bytes: int) -> RecordingError:
         """Return the error for a recording that ends because its bytes or its log reached the maximum size."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from harness.recording.spool.folder import Facts, Folder
+    from harness.recording.spool.lock import FolderLock
 
 
 class JsonLines:
@@ -77,7 +78,7 @@ class OpenFolder:
     raw: BinaryIO
     log: JsonLines
     statistics: JsonLines
-    _lock: BinaryIO
+    _lock: FolderLock
 
     @classmethod
     def create(cls, folder: Folder, facts: Facts) -> Self:
@@ -97,7 +98,8 @@ class OpenFolder:
                 opened.pop_all()
         except OSError as error:
             what = "The recording can't be started"
-            raise file_failure(what, error) from error
+            advice = " Choose another --recordings."
+            raise file_failure(what, error, advice) from error
         return cls(folder, facts, raw, JsonLines(log), JsonLines(statistics), lock)
 
     def close_files(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError
 from harness.recording.config import RecordConfig
 from harness.recording.files.disk import Headroom
+from harness.recording.files.disk_watch import DiskWatch
 from harness.recording.files.names import safe_stem
 from harness.recording.spool.folder import FOLDER, Facts, Folder
 from harness.server.spool.active_recording import ActiveRecording
@@ -36,15 +37,23 @@ class Spool:
     """All recordings in one spool folder, by id.
 
     ``versions`` is written into every manifest; ``max_statistics`` limits the size of each recording's statistics, in
-    bytes.
+    bytes. ``downloads`` is true if browsers on this machine download the recordings.
     """
 
-    def __init__(self, recordings: Path, versions: Mapping[str, str], *, max_statistics: int = MAX_STATISTICS) -> None:
+    def __init__(
+        self,
+        recordings: Path,
+        versions: Mapping[str, str],
+        *,
+        max_statistics: int = MAX_STATISTICS,
+        downloads: bool = False,
+    ) -> None:
         self.root = recordings / FOLDER
         self.headroom = Headroom()
         self.versions = dict(versions)
         self.recordings: dict[str, ActiveRecording] = {}
         self._max_statistics = min(max_statistics, MAX_STATISTICS)
+        self._downloads = downloads
 
     def begin(
         self,
@@ -62,8 +71,10 @@ class Spool:
         or RecordingError if the folder can't be created.
         """
         facts = self._facts(hello, participant, room)
+        folder = Folder(self.root / facts.id)
         active = ActiveRecording(
-            OpenFolder.create(Folder(self.root / facts.id), facts),
+            OpenFolder.create(folder, facts),
+            DiskWatch(folder.path, self.root.parent, downloads=self._downloads),
             presence_from_server=hello.presence_from_server,
             max_statistics=self._max_statistics,
             on_end=on_end,

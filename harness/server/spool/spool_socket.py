@@ -154,11 +154,10 @@ class SpoolSockets:
         if active.log.size > self._limits.notes_bytes:
             part = "The recording's log"
             raise active.size_error(part, self._limits.notes_bytes)
-        warning = active.check_disk(self._connections.spool.headroom)
-        if warning:
-            active.log.add_alarm(room_time(), warning)
-            _log.warning("%s: %s", active.facts.stem, warning)
-            await socket.send_message({"type": "alarm", "message": warning})
+        for alarm in active.check_disks(self._connections.spool.headroom):
+            active.log.add_alarm(room_time(), alarm.message)
+            _log.warning("%s: %s: %s", active.facts.stem, alarm.folder, alarm.message)
+            await socket.send_message({"type": "alarm", "message": alarm.message})
 
     # ---- messages ---------------------------------------------------------------------------------------------------
 

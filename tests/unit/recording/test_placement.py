@@ -1,4 +1,4 @@
-"""Files get their final names without overwriting anything, on file systems with and without hard links."""
+"""Files get their final names without overwriting anything, also across disks and on disks without hard links."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.recording.files.placement import link, link_or_copy, move, partial_path
+from harness.recording.files.placement import link, link_or_copy, move, partial_path, replace
 from harness.recording.spool.folder import Folder
-from tests.support.disks import exfat_disk
+from tests.support.disks import exfat_disk, mounted_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,13 @@ REFUSALS = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXD
 def exfat(tmp_path: Path) -> Iterator[Path]:
     """Return a folder on a real file system without hard links."""
     with exfat_disk(tmp_path) as disk:
+        yield disk
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on another disk than ``tmp_path``, with a capacity of 1 MB."""
+    with mounted_disk(tmp_path / "other", "size=1M") as disk:
         yield disk
 
 
@@ -157,3 +164,63 @@ def test_spool_copies_a_finished_file(disk: Path) -> None:
     (disk / "finished").write_text("content")
 
     assert "content" == folder.copy(disk / "finished").read_text()
+
+
+def test_file_is_moved_to_another_disk(tmp_path: Path, other_disk: Path) -> None:
+    """A file is copied to another disk under a temporary name, and the original is removed."""
+    complete = tmp_path / "complete"
+    complete.write_text("complete")
+
+    move(complete, other_disk / "final")
+
+    assert "complete" == (other_disk / "final").read_text()
+    assert ["final"] == [path.name for path in other_disk.iterdir()]
+    assert not complete.exists()
+
+
+def test_file_on_another_disk_is_not_replaced(tmp_path: Path, other_disk: Path) -> None:
+    """If the final name is taken on the other disk, both files stay as they are."""
+    complete = tmp_path / "complete"
+    complete.write_text("complete")
+    (other_disk / "final").write_text("mine")
+
+    for place in (move, link_or_copy):
+        with pytest.raises(FileExistsError):
+            place(complete, other_disk / "final")
+
+    assert ("mine", "complete") == ((other_disk / "final").read_text(), complete.read_text())
+    assert ["final"] == [path.name for path in other_disk.iterdir()]
+
+
+def test_file_stays_where_it_is_if_the_other_disk_is_full(tmp_path: Path, other_disk: Path) -> None:
+    """If the copy does not fit, nothing is left on the other disk."""
+    complete = tmp_path / "complete"
+    complete.write_bytes(bytes(2_000_000))
+
+    for place in (move, link_or_copy):
+        with pytest.raises(OSError, match="No space left"):
+            place(complete, other_disk / "final")
+
+    assert 2_000_000 == complete.stat().st_size
+    assert [] == list(other_disk.iterdir())
+
+
+def test_interrupted_copy_to_another_disk_is_removed(
+    tmp_path: Path, other_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If copying is interrupted, the reserved name stays reserved, and the original still exists."""
+
+    def interrupt(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:3])
+        raise KeyboardInterrupt
+
+    complete, reserved = tmp_path / "complete", other_disk / "final"
+    complete.write_text("complete")
+    reserved.touch()
+    monkeypatch.setattr(shutil, "copyfile", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(complete, reserved)
+
+    assert "complete" == complete.read_text()
+    assert [("final", 0)] == [(path.name, path.stat().st_size) for path in other_disk.iterdir()]

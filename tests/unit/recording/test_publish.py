@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.errors import DiskFullError
 from harness.recording.files.names import manifest_of, statistics_of
 from harness.recording.manifest import Manifest
 from harness.recording.recording import Recording, sha256_of
 from harness.recording.spool.publish import publish
 from harness.recording.timeline import Timeline
+from tests.support.disks import mounted_disk
 
 if TYPE_CHECKING:
     from typing import Never
@@ -93,6 +95,49 @@ def test_failed_publication_leaves_nothing(
     assert failure is raised.value
     assert ["standup.manifest.json"] == names(kept)
     assert b"film" == manifest.recording.path.read_bytes()
+
+
+@pytest.mark.parametrize("broken", [(Manifest, "write"), (Path, "replace")])
+def test_interrupted_publication_leaves_nothing(
+    broken: tuple[Any, str], manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the user presses Ctrl-C before the file has its final name, nothing is published."""
+
+    def interrupt(*_: Any, **__: Any) -> Never:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*broken, interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(manifest, manifest.recording.path, tmp_path / "recordings")
+
+    assert [] == names(tmp_path / "recordings")
+    assert b"film" == manifest.recording.path.read_bytes()
+
+
+def test_recording_is_published_on_another_disk(manifest: Manifest, tmp_path: Path) -> None:
+    """The spool and the recordings folder can be on different disks."""
+    with mounted_disk(tmp_path / "other", "size=1M") as disk:
+        recording = publish(manifest, manifest.recording.path, disk)
+
+        assert ["standup.manifest.json", "standup.stats.jsonl", "standup.webm"] == names(disk)
+        assert b"film" == recording.path.read_bytes()
+    assert not manifest.recording.path.exists()
+
+
+def test_full_disk_of_the_recordings_leaves_the_file_in_the_spool(manifest: Manifest, tmp_path: Path) -> None:
+    """If the copy does not fit on the other disk, nothing is left there, and the error names the file."""
+    path = manifest.recording.path
+    path.write_bytes(bytes(2_000_000))
+    large = manifest.model_copy(
+        update={"recording": manifest.recording.model_copy(update={"size": 2_000_000, "sha256": sha256_of(path)})}
+    )
+    with mounted_disk(tmp_path / "other", "size=1M") as disk:
+        with pytest.raises(DiskFullError, match=f"No space for the recording at {disk / 'standup.webm'}"):
+            publish(large, path, disk)
+
+        assert [] == names(disk)
+    assert 2_000_000 == path.stat().st_size
 
 
 def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:

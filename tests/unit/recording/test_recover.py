@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tracemalloc
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import RecordingError
+from harness.errors import RecordingError, SetupError
 from harness.recording.manifest import Manifest
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
@@ -19,6 +20,7 @@ from harness.server.member_event import MemberEvent
 from harness.server.spool.messages import Clock, SpoolHello
 from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
+from tests.support.disks import mounted_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -374,4 +376,124 @@ def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
     (left,) = recover(tmp_path)
 
     assert "is a sparse file, so it can't be part of a recording" in str(left)
+    assert active.folder.raw.exists()
+
+
+def test_disk_without_locks_is_recovered_in_the_same_way(
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without locks, recovery also skips a recording in progress, finishes an abandoned one, and removes its folder."""
+
+    def refuse(*_: object) -> Never:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    active = begun(tmp_path, audio_bytes)
+
+    during = recover(tmp_path)
+    abandon(active)
+    (recovery,) = recover(tmp_path)
+
+    assert [] == during
+    assert recovery.recording is not None, recovery
+    assert tmp_path / "standup.webm" == recovery.recording.path
+    assert not active.folder.path.exists()
+
+
+def test_recording_that_another_machine_may_be_making_is_reported(tmp_path: Path, audio_bytes: bytes) -> None:
+    """On a network disk without locks, the line names the file to remove if the other program has ended."""
+    active = begun(tmp_path, audio_bytes)
+    abandon(active)
+    owner = active.folder.path / "owner-1"
+    owner.write_text('{"pid": 7, "host": "builder", "processes": "another machine"}')
+
+    (left,) = recover(tmp_path)
+    owner.unlink()
+    (recovery,) = recover(tmp_path)
+
+    assert "left unchanged: process 7 on builder may still be recording into this folder" in str(left)
+    assert recovery.recording is not None
+
+
+@pytest.mark.parametrize("state", ["in progress", "finished", "without properties"])
+def test_recording_is_recovered_into_another_folder(tmp_path: Path, audio_bytes: bytes, state: str) -> None:
+    """The other folder is created, and the spool is empty afterwards."""
+    active = begun(tmp_path / "before", audio_bytes)
+    if state == "finished":
+        active.finish_with_manifest()
+    abandon(active)
+    if state == "without properties":
+        active.folder.facts.unlink()
+    into = tmp_path / "some" / "where"
+
+    (recovery,) = recover(tmp_path / "before", into)
+
+    stem = f"recovered-{active.id}" if state == "without properties" else "standup"
+    assert recovery.recording is not None, recovery
+    assert into / f"{stem}.webm" == recovery.recording.path
+    assert Manifest.read(into / f"{stem}.manifest.json").recording == recovery.recording
+    assert {f"{stem}.webm", f"{stem}.manifest.json"} == {path.name for path in into.iterdir()}
+    assert not active.folder.path.exists()
+    assert [FOLDER] == [path.name for path in (tmp_path / "before").iterdir()]
+
+
+def test_recovery_into_another_folder_overwrites_nothing(tmp_path: Path, audio_bytes: bytes) -> None:
+    """If the other folder contains a recording with the same name, the recovered recording gets a number."""
+    into = tmp_path / "into"
+    into.mkdir()
+    (into / "standup.webm").write_text("somebody's")
+    abandon(begun(tmp_path, audio_bytes))
+
+    (recovery,) = recover(tmp_path, into)
+
+    assert recovery.recording is not None
+    assert "standup-2.webm" == recovery.recording.path.name
+    assert "somebody's" == (into / "standup.webm").read_text()
+
+
+def test_failed_recovery_into_another_folder_keeps_the_raw_bytes(
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The raw bytes are removed only after the recording has been published; nothing stays in the other folder."""
+    active = begun(tmp_path, audio_bytes)
+    abandon(active)
+
+    def fail(*_: object) -> Never:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.recording.spool.publish.replace", fail)
+        (left,) = recover(tmp_path, tmp_path / "into")
+
+    assert left.recording is None
+    assert active.folder.raw.read_bytes() == audio_bytes
+    assert [] == list((tmp_path / "into").iterdir())
+    (recovery,) = recover(tmp_path)
+    assert recovery.recording is not None
+
+
+def test_recording_is_recovered_to_another_disk(tmp_path: Path, audio_bytes: bytes) -> None:
+    """If the recording does not fit on the other disk, it stays in the spool, and can be recovered later."""
+    active = begun(tmp_path, audio_bytes)
+    abandon(active)
+    with mounted_disk(tmp_path / "small", "size=8k") as small, mounted_disk(tmp_path / "large", "size=8M") as large:
+        (left,) = recover(tmp_path, small)
+        (recovery,) = recover(tmp_path, large)
+
+        assert "the disk is full" in str(left)
+        assert [] == list(small.iterdir())
+        assert recovery.recording is not None, recovery
+        assert large / "standup.webm" == recovery.recording.path
+        assert recovery.recording.path.is_file()
+
+
+def test_folder_that_can_not_be_created_is_an_error(tmp_path: Path, audio_bytes: bytes) -> None:
+    """If the other folder can't be created, nothing is recovered, and the error names the folder and the option."""
+    active = begun(tmp_path, audio_bytes)
+    abandon(active)
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SetupError, match=f"Recordings can't be stored in {tmp_path / 'file' / 'into'}: .*--into"):
+        recover(tmp_path, tmp_path / "file" / "into")
+
     assert active.folder.raw.exists()

@@ -180,6 +180,10 @@ export const CHINESE_PATTERNS = [
     /^Only (.+) of disk space is left at .+\. The recording was ended while it could still be finished\.$/,
     '磁盘空间仅剩 $1。录制已提前结束，以便生成完整的文件。',
   ],
+  [
+    /^Only (.+) of disk space is left at (.+) \(TMPDIR\)\. If the browser can't download the recording, it is taken from the spool\..+$/,
+    '浏览器下载文件夹（TMPDIR，$2）的磁盘空间仅剩 $1。如果浏览器无法下载，录制文件将从服务器取得。',
+  ],
   [/^No space for .+$/, '磁盘空间不足。'],
   [
     /^The recording did not begin within 15 s: expected .+, received (.+)\.$/,
