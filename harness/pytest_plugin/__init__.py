@@ -126,7 +126,8 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
 @pytest.fixture(scope="session")
 def room_server(recording_browser: Browser, recordings: Path, pytestconfig: pytest.Config) -> Iterator[RoomServer]:
     """Return the server that serves the page and receives recordings; all tests in a session share it."""
-    options = ServeOptions(routes=Routes.parse(sfu=option_value(pytestconfig, "room-sfu")))
+    routes = Routes.parse(sfu=option_value(pytestconfig, "room-sfu"))
+    options = ServeOptions(routes=routes, local_browsers=option_value(pytestconfig, "room-connect") is None)
     with RoomServer(recordings=recordings, versions=versions(recording_browser.version), options=options) as server:
         yield server
 

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.chrome import ARGUMENTS, FAKE_DEVICES, gist, launch_options
-from harness.browser.locate import locate
+from harness.browser.locate import check_folders, locate
 from harness.browser.pages.driven_page import require_chromium
 from harness.errors import SetupError
 from harness.launch import has_camera
@@ -152,6 +152,7 @@ def recording_browser(
     is_own = browser_mode(request.config) == "own"
     if is_own:
         try:
+            check_folders()
             if address := option_value(request.config, "room-connect"):
                 browser = _connect(browser_type, address, browser_type_launch_args)
             else:
