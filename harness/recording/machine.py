@@ -77,14 +77,15 @@ class LostCpu:
         """Return a warning if so much CPU time was lost that frames may be missing, and None otherwise."""
         if (self.throttled or 0.0) > _NOTICEABLE_THROTTLING * self.seconds:
             return (
-                "the CPU limit of this container or control group stopped the recording's programs for a total of "
-                f"{self.throttled:.1f} s. Frames may be lost. Raise the limit, or record fewer participants or a "
+                "the CPU limit of this container or control group throttled the recording's programs for a total of "
+                f"{self.throttled:.1f} s. Frames may be lost. Raise the limit, record fewer participants, or use a "
                 "lower quality."
             )
         if (self.stolen or 0.0) > _NOTICEABLE_STEAL * self.seconds * all_processors():
             return (
                 f"the hypervisor gave {self.stolen:.1f} s of this machine's CPU time to other virtual machines. Frames "
-                "may be lost. Use a machine with dedicated processors, or record fewer participants or a lower quality."
+                "may be lost. Use a machine with dedicated processors, record fewer participants, or use a lower "
+                "quality."
             )
         return None
 

@@ -107,8 +107,8 @@ def test_recording_with_a_cpu_limit_reports_how_long_it_was_stopped(folder: Path
     manifest = Manifest.read(folder / "recordings" / "limited.manifest.json")
     assert manifest.throttled_seconds is not None, ran.stderr
     assert manifest.throttled_seconds > 0
-    assert "harness: limited: the CPU limit of this container or control group stopped" in ran.stderr
-    assert "Raise the limit, or record fewer participants" in ran.stderr
+    assert "harness: limited: the CPU limit of this container or control group throttled" in ran.stderr
+    assert "Raise the limit, record fewer participants" in ran.stderr
 
 
 @pytest.mark.skipif(not shutil.which("taskset"), reason="Restricting a program to one processor needs taskset.")

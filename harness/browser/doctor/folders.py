@@ -32,7 +32,7 @@ class FolderReport(BaseModel):
     free: int | None
     """Free space in bytes on the folder's disk; None if unknown."""
     writable: bool
-    """Whether files can be created in the folder, or the folder itself if it does not exist yet."""
+    """Whether files can be created in the folder; for a folder that does not exist yet, whether it can be created."""
     problem: str | None = None
     """Why the folder can't be used or is unsuitable, and what to do; None if there is no problem."""
     blocks_recording: bool = False

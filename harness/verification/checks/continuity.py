@@ -84,7 +84,7 @@ def _lost_cpu_time(manifest: Manifest | None) -> str:
     stolen = manifest.stolen_seconds if manifest else None
     text = ""
     if throttled and throttled >= _MENTIONED:
-        text += f" A CPU limit of its container or control group stopped the harness for {throttled:.1f} s."
+        text += f" The CPU limit of the container or control group throttled the harness for {throttled:.1f} s."
     if stolen and stolen >= _MENTIONED:
         text += f" The hypervisor gave {stolen:.1f} s of CPU time to other virtual machines."
     return text

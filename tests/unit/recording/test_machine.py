@@ -253,7 +253,7 @@ def test_stolen_time_is_known_on_linux() -> None:
     [
         (LostCpu(seconds=10.0, throttled=0.05, stolen=0.0), None),
         (LostCpu(seconds=10.0, throttled=None, stolen=None), None),
-        (LostCpu(seconds=10.0, throttled=3.21, stolen=0.0), "stopped the recording's programs for a total of 3.2 s"),
+        (LostCpu(seconds=10.0, throttled=3.21, stolen=0.0), "throttled the recording's programs for a total of 3.2 s"),
         (LostCpu(seconds=10.0, throttled=None, stolen=1000.0), "gave 1000.0 s of this machine's CPU time to other"),
     ],
 )

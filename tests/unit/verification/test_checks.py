@@ -173,8 +173,8 @@ def test_lost_cpu_time_is_named_as_the_reason_for_missing_frames(tmp_path: Path)
     report = missing(tmp_path, frozenset({30, 60}), throttled_seconds=3.21, stolen_seconds=0.5)
 
     assert (
-        "the machine was too busy. A CPU limit of its container or control group stopped the harness for 3.2 s. The "
-        "hypervisor gave 0.5 s of CPU time to other virtual machines. The longest gap is"
+        "the machine was too busy. The CPU limit of the container or control group throttled the harness for 3.2 s. "
+        "The hypervisor gave 0.5 s of CPU time to other virtual machines. The longest gap is"
     ) in report.warnings[0].message
 
 
