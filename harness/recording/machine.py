@@ -11,8 +11,8 @@ import psutil
 
 from harness.recording.control_groups import ControlGroups
 
-# Assumed, not measured: if a quota stops the browser for this share of a recording, frames are late. A hypervisor takes
-# a small share of the CPU time on most virtual machines, without an effect on recordings.
+# Assumed, not measured: if a quota throttles the browser for this share of a recording, frames are late. On most
+# virtual machines, the hypervisor takes a small share of the CPU time, which does not affect recordings.
 _NOTICEABLE_THROTTLING: Final = 0.01
 _NOTICEABLE_STEAL: Final = 0.02
 
@@ -118,5 +118,5 @@ def _stolen_seconds() -> float | None:
 
 
 def _growth(before: float | None, after: float | None) -> float | None:
-    """Return by how much a counter has grown; None if it is unknown, and 0 if it went backwards, as on some kernels."""
+    """Return the growth of a counter; None if unknown, and 0 if the counter went backwards, as on some kernels."""
     return None if before is None or after is None else round(max(0.0, after - before), 3)

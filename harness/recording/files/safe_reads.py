@@ -1,4 +1,4 @@
-"""Read manifests, scenarios and expectations from untrusted sources, in any Unicode encoding, and limit their size."""
+"""Read manifests, scenarios and expectations from untrusted sources, in UTF-8 or UTF-16, and limit their size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_whole(path: Path, what: str, most: int) -> bytes:
 
 
 def read_text(path: Path, what: str, most: int = _LARGEST) -> str:
-    """Return the text of a file, in which every line ends with a line feed.
+    """Return the text of a file, with all line endings replaced by line feeds.
 
     Raises ConfigError in the same cases as read_whole and decode_text, or if the text contains a null character.
     """
@@ -75,12 +75,12 @@ def decode_text(content: bytes, path: Path) -> str:
 
 
 def _with_line_feeds(text: str) -> str:
-    """Return the text with all its line endings replaced by line feeds, because editors use different ones."""
+    """Return the text with all line endings replaced by line feeds, because editors use different line endings."""
     return io.StringIO(text, newline=None).read()
 
 
 def _line_after(before: str) -> int:
-    """Return the number of the line that follows the given beginning of a text, counted from 1."""
+    """Return the number of the line at which the text ``before`` ends, counted from 1."""
     return before.count("\n") + 1
 
 

@@ -52,8 +52,8 @@ def test_home_that_can_not_be_written_is_a_problem_once(tmp_path: Path, monkeypa
     configuration, cache = folder("configuration", tmp_path), folder("cache", tmp_path)
 
     assert home.problem is not None
-    assert home.problem.startswith("/proc can't be written (")
-    assert home.problem.endswith("set HOME to a folder that can be written, for example HOME=/tmp")
+    assert home.problem.startswith("/proc is not writable (")
+    assert home.problem.endswith("set HOME to a writable folder, for example HOME=/tmp")
     assert (False, None) == (configuration.writable, configuration.problem)
     assert (False, None) == (cache.writable, cache.problem)
     assert not home.blocks_recording
