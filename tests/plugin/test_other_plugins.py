@@ -82,7 +82,7 @@ def test_async_tests_run_between_tests_with_a_room(ordered_project: pytest.Pytes
     result.stdout.fnmatch_lines("*fixtures are synchronous. Define this test with 'def' instead of 'async def'.*")
 
 
-def test_async_pages_work_and_rooms_state_what_they_need(project: pytest.Pytester, run_with: Run) -> None:
+def test_async_pages_work_and_rooms_fail_with_the_reason(project: pytest.Pytester, run_with: Run) -> None:
     """With pytest-playwright-asyncio instead of pytest-playwright, other tests pass, and tests with a room do not."""
     project.makepyfile(
         """

@@ -90,7 +90,7 @@ def _make_folder(into: Path) -> None:
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"Recordings can't be stored in {into}: {error.strerror}. Choose another --into."
+        message = f"Recordings can't be stored in {into}: {error.strerror}. Choose another folder with --into."
         raise SetupError(message) from error
 
 
