@@ -170,7 +170,7 @@ def test_failed_attempt_has_its_own_artifacts(pytester: pytest.Pytester, run_wit
 
 
 def test_groups_of_tests_run_in_one_worker(pytester: pytest.Pytester) -> None:
-    """With pytest-xdist and --dist loadgroup, tests of one group share a worker, and therefore the recording browser."""
+    """With pytest-xdist and --dist loadgroup, tests of one group share a worker and therefore a recording browser."""
     pytester.makepyfile(
         """
         from pathlib import Path
