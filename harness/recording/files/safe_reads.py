@@ -48,8 +48,8 @@ def read_text(path: Path, what: str, most: int = _LARGEST) -> str:
     text = _with_line_feeds(decode_text(read_whole(path, what, most), path))
     if "\0" in text:
         message = (
-            f"{path}:{_line_after(text.partition(chr(0))[0])} contains a null character. If the file is UTF-16, save it "
-            "with a byte order mark, or as UTF-8."
+            f"{path}:{_line_after(text.partition(chr(0))[0])} contains a null character. If the file is UTF-16, save "
+            "it with a byte order mark, or as UTF-8."
         )
         raise ConfigError(message)
     return text
@@ -68,8 +68,8 @@ def decode_text(content: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         before = _with_line_feeds(content[: error.start].decode(encoding))
         message = (
-            f"{path}:{_line_after(before)} is not valid {encoding} (byte 0x{content[error.start]:02x}: {error.reason}). "
-            "Save the file as UTF-8."
+            f"{path}:{_line_after(before)} is not valid {encoding} (byte 0x{content[error.start]:02x}: "
+            f"{error.reason}). Save the file as UTF-8."
         )
         raise ConfigError(message) from error
 
