@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from harness.browser.pages.page_downloads import NotDownloaded
-from harness.errors import DiskFullError, recording_error
+from harness.errors import DiskFullError, SetupError, recording_error
 from harness.recording.files.disk import file_failure, megabytes
 from harness.recording.files.text import printable
 from harness.recording.spool.folder import FOLDER_MODE
@@ -141,8 +141,9 @@ class RecordingFiles:
         reason = f"not enough space for {megabytes(manifest.recording.size)} at {active.folder.path}"
         try:
             return self._take_from_spool(active, manifest, reason)
-        except DiskFullError:
-            # The user can free some space and download again.
+        except (DiskFullError, SetupError):
+            # SetupError means that not even an empty file could be created. The user can free some space and download
+            # again.
             raise error from None
 
     def _take_from_spool(self, active: ActiveRecording, manifest: Manifest, reason: str) -> Recording:

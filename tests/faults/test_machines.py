@@ -75,7 +75,8 @@ def read_only(command: Sequence[str]) -> list[str]:
     prefix = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh"]
     if shutil.which("unshare") is None or subprocess.run([*prefix, "true"], check=False).returncode:
         pytest.skip("A read-only root disk requires Linux, unshare and root.")
-    return [*prefix, *command]
+    # The files in which coverage is stored can't be written either.
+    return [*prefix, "env", "COVERAGE_PROCESS_CONFIG=", *command]
 
 
 def test_root_disk_can_be_read_only(folder: Path) -> None:

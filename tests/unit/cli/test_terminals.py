@@ -340,7 +340,7 @@ def test_progress_of_a_batch_fits_a_narrow_terminal() -> None:
         (("--help",), 0),
         (("--version",), 0),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_closed_pipe_does_not_change_the_exit_code(folder: Path, arguments: tuple[str, ...], code: int) -> None:
     """For example, ``head -1`` closes the pipe after the first line."""
