@@ -47,9 +47,10 @@ def read_text(path: Path, what: str, most: int = _LARGEST) -> str:
     """
     text = _with_line_feeds(decode_text(read_whole(path, what, most), path))
     if "\0" in text:
+        line = _line_after(text.partition("\0")[0])
         message = (
-            f"{path}:{_line_after(text.partition(chr(0))[0])} contains a null character. If the file is UTF-16, save it "
-            "with a byte order mark, or as UTF-8."
+            f"{path}:{line} contains a null character. If the file is UTF-16, save it with a byte order mark, or as "
+            "UTF-8."
         )
         raise ConfigError(message)
     return text
@@ -66,10 +67,10 @@ def decode_text(content: bytes, path: Path) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        before = _with_line_feeds(content[: error.start].decode(encoding))
+        line = _line_after(_with_line_feeds(content[: error.start].decode(encoding)))
         message = (
-            f"{path}:{_line_after(before)} is not valid {encoding} (byte 0x{content[error.start]:02x}: {error.reason}). "
-            "Save the file as UTF-8."
+            f"{path}:{line} is not valid {encoding} (byte 0x{content[error.start]:02x}: {error.reason}). Save the file "
+            "as UTF-8."
         )
         raise ConfigError(message) from error
 
