@@ -68,10 +68,8 @@ def decode_text(content: bytes, path: Path) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = _line_after(_with_line_feeds(content[: error.start].decode(encoding)))
-        message = (
-            f"{path}:{line} is not valid {encoding} (byte 0x{content[error.start]:02x}: {error.reason}). Save the file "
-            "as UTF-8."
-        )
+        reason = f"byte 0x{content[error.start]:02x}: {error.reason}"
+        message = f"{path}:{line} is not valid {encoding} ({reason}). Save the file as UTF-8."
         raise ConfigError(message) from error
 
 
