@@ -69,11 +69,11 @@ For every key with its type and unit, see [Output files](output-files.md#json-ou
 
 ## Terminals and pipes
 
-What a terminal or an encoding can't show never changes the exit code:
+The terminal and the encoding of the output never affect the exit code:
 
-- If the output's encoding (`LC_ALL`, `PYTHONIOENCODING`) lacks a character, plain text or an escape sequence such as `\\u5f20` is
+- If the output's encoding (`LC_ALL`, `PYTHONIOENCODING`) lacks a character, similar plain text or an escape sequence such as `\\u5f20` is
   printed instead.
-- With `NO_COLOR`, with `TERM=dumb` and in files and pipes, no escape sequences and no progress display are printed.
+- With `NO_COLOR` or `TERM=dumb`, and in files and pipes, no colors, other escape sequences or progress displays are printed.
 - On a narrow terminal, tables become lists, and long paths continue on the next line.
 - If the program that reads the output ends early, for example `harness verify FILE | head -1`, the rest of the output is discarded.
 

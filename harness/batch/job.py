@@ -124,6 +124,6 @@ def _recordings_of(recordings: Path, room: str) -> list[Recording]:
             manifest = Manifest.read(path)
             if manifest.room == room and manifest.recording.path.is_file():
                 found.append(manifest)
-    # All these recordings have the same room's clock, which is not changed if somebody sets the machine's clock.
+    # All these recordings use the same room's clock, which does not change if the machine's clock is changed.
     found.sort(key=lambda one: (math.inf if one.zero_ms is None else one.zero_ms, one.recording.started_at))
     return [one.recording for one in found]

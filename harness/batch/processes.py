@@ -37,8 +37,7 @@ _ENDED_WITHIN: Final = 5.0
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
     """Return how many scenarios this machine can run in parallel, at least 1 and at most ``workers``.
 
-    The number is limited by the scenarios that need the most CPU time or memory, because these may run at the same
-    time.
+    The scenarios that need the most CPU time or memory limit the number, because they may run at the same time.
     """
     return max(1, min(workers, fitting(scenario.needs for scenario in scenarios)))
 

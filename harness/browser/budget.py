@@ -1,4 +1,4 @@
-"""Estimate, before a recording starts, whether this machine has enough processors and memory for it."""
+"""Estimate, before a recording starts, whether this machine has enough CPU time and memory for the recording."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _TRIES: Final = 20
 
 @dataclass(frozen=True)
 class Need:
-    """What a recording and its browsers need: processors of the reference machine, and memory in bytes."""
+    """The processors of the reference machine, and the memory in bytes, that a recording and its browsers need."""
 
     processors: float
     memory: int
 
     @classmethod
     def of(cls, participants: int, config: RecordConfig) -> Self:
-        """Return the need of a recording of this many participants."""
+        """Return what a recording of this many participants needs."""
         width, height = config.size
         pixels = 0 if config.record_type == "audio" else width * height * config.record_video_frame
         return cls(
@@ -113,7 +113,7 @@ class Budget:
     def _taken_by_others(self, available: float) -> float:
         """Return how many of this process's ``available`` processors other programs use.
 
-        Linux gives other programs the processors that this process can't use before it gives them the others.
+        Linux first gives other programs the processors that this process can't use.
         """
         return min(max(0.0, self.used_by_others() - (all_processors() - available)), available)
 
@@ -124,7 +124,7 @@ def _is_enough(need: float, available: float, others: float) -> bool:
 
 
 def fitting(needs: Iterable[Need]) -> int:
-    """Return how many of the recordings with these needs can run at the same time, whichever of them do."""
+    """Return how many of these recordings can run at the same time, even if they are the most demanding ones."""
     listed = list(needs)
     return min(
         _count_fitting((need.processors for need in listed), _OF_A_FREE_ONE * processors() / _slowness()),

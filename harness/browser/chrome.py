@@ -72,7 +72,7 @@ _IGNORE_SIGNALS: Final = "--import=data:text/javascript," + quote(
     "for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});"
 )
 _DRIVER: Final = f"{_IGNORE_SIGNALS} {_YOUNG}"
-# The driver and Chrome find the user's proxy in variables such as HTTP_PROXY. They must reach this machine directly.
+# The driver and Chrome use the proxy in variables such as HTTP_PROXY, but must reach this machine without it.
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
 _environment_lock = threading.Lock()
 
@@ -130,14 +130,15 @@ def steady_driver() -> Iterator[None]:
 
     A terminal or supervisor sends signals to the whole process group, but only the Python process should respond to
     them. When the Python process closes the driver or crashes, the driver terminates Chrome and exits. Chrome runs in a
-    separate process group, so signals to the Python process's group do not reach it. The driver also connects to
-    addresses on this machine without the proxy that the environment specifies.
+    separate process group, so signals to the Python process's group do not reach it.
+
+    For addresses on this machine, the driver does not use the proxy that the environment specifies.
     """
     with _environment_lock:
         node_options = os.environ.get("NODE_OPTIONS")
         changes = {
             "NODE_OPTIONS": f"{node_options} {_DRIVER}" if node_options else _DRIVER,
-            # The spelling in small letters takes precedence.
+            # The lowercase variable takes precedence.
             "no_proxy": _with_loopback(os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""),
         }
         before = {name: os.environ.get(name) for name in changes}
@@ -153,8 +154,8 @@ def steady_driver() -> Iterator[None]:
 
 
 def _with_loopback(no_proxy: str) -> str:
-    """Return a list of hosts that are reached without a proxy, with this machine's loopback addresses added."""
-    # The star stands for all hosts only if nothing else is in the list.
+    """Add this machine's loopback addresses to a list of hosts that are reached without a proxy."""
+    # An asterisk means all hosts only if it is the whole list.
     return no_proxy if no_proxy == "*" else ",".join(filter(None, (no_proxy, *_LOOPBACK)))
 
 

@@ -1,4 +1,4 @@
-"""Find out which characters the fonts on a browser's machine can't draw, and which packages contain such fonts."""
+"""Find out which characters the fonts on a browser's machine can't draw, and which packages contain fonts for them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ REMEDY: Final = (
     "example Debian's packages fonts-noto-core (Arabic), fonts-noto-cjk (Chinese, Japanese, Korean) and "
     "fonts-noto-color-emoji"
 )
-# Every usual font contains the Latin letters, including those with diacritics.
+# Every common font contains the Latin letters, including those with diacritics.
 _LATIN: Final = re.compile(r"[\x00-\u024f\u1e00-\u1eff]")
 # The categories of spaces and other invisible characters, and of marks, which are only drawn together with a letter.
 _WITHOUT_GLYPH: Final = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"})
 # If no font contains a character, Chrome draws the first font's glyph for missing characters, which is usually a box.
 # No font contains the noncharacters U+FFFF and U+10FFFF or the unassigned U+0378, so they are drawn with that glyph. A
-# glyph that is as blank as a space does not show the character either. The font families are those of the labels in a
+# character is also missing if it is as blank as a space. The font families are those of the labels in a
 # recording (web/src/mixer/video/placeholders.js).
 _FIND_MISSING: Final = """(characters) => {
     const [width, height, size] = [128, 96, 32];
@@ -55,7 +55,7 @@ _FIND_MISSING: Final = """(characters) => {
 
 
 def missing_scripts(page: Page) -> tuple[str, ...]:
-    """Return the scripts that the installed fonts can't draw, as "Arabic", "Chinese", "Japanese", "Korean" and "emoji".
+    """Return which of "Arabic", "Chinese", "Japanese", "Korean" and "emoji" the installed fonts can't draw.
 
     ``page`` is any page of the browser, for example an empty one.
     """
@@ -69,7 +69,7 @@ def packages_for(scripts: Iterable[str]) -> list[str]:
 
 
 def undrawable(page: Page, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that contain a character that the installed fonts can't draw, each name once.
+    """Return the names that contain a character that the installed fonts can't draw, without duplicates.
 
     The page is used only if a name contains characters other than Latin letters. If the page does not respond, for
     example because it crashed, the result is empty.

@@ -62,10 +62,10 @@ def install() -> Browser:
 
 
 def install_fonts(browser: Browser) -> None:
-    """Install fonts for Arabic, Chinese, Japanese, Korean and emoji, unless the installed fonts can draw them.
+    """Install fonts for Arabic, Chinese, Japanese, Korean and emoji, unless other fonts can already draw them.
 
-    This requires root and Debian's or Ubuntu's packages. Recording works without these fonts, so a failure is not an
-    error: a warning with the remedy is logged. The installers print to stderr. If no fonts are missing, nothing is
+    This requires root and the packages of Debian or Ubuntu. Recording works without these fonts, so a failure raises no
+    error; instead, a warning explains what to do. The installers print to stderr. If no fonts are missing, nothing is
     printed.
     """
     missing = _missing_scripts(browser)
@@ -78,17 +78,17 @@ def install_fonts(browser: Browser) -> None:
         missing = _missing_scripts(browser)
     if missing:
         _log.warning(
-            "The installed fonts can't draw these scripts: %s. Recordings will show boxes instead of names that use "
-            "them. To install fonts, %s.",
+            "The installed fonts can't draw these scripts: %s. Recordings will show boxes instead of their characters. "
+            "To install fonts, %s.",
             ", ".join(missing),
             REMEDY,
         )
 
 
 def _missing_scripts(browser: Browser) -> tuple[str, ...]:
-    """Return the scripts that a newly started browser can't draw; empty, with a warning, if it does not start."""
+    """Return the scripts that a newly started browser can't draw; if it does not start, log a warning instead."""
     try:
-        # The browser opens only an empty page, so it needs no sandbox, which does not work for root.
+        # The sandbox does not work for root, and the browser does not need it, because it opens only an empty page.
         with sync_playwright() as playwright, playwright.chromium.launch(executable_path=browser.executable) as chrome:
             return missing_scripts(chrome.new_page())
     except PlaywrightError as error:

@@ -30,8 +30,8 @@ _CHANNELS: Final = {
 _ON_PATH: Final = ("chromium", "chromium-browser", "google-chrome")
 OR_NAME_ONE: Final = "or select an installed Chrome or Chromium with --executable PATH or CHROME_PATH"
 _SANDBOX_SECONDS: Final = 20
-# The variables for the folders in which Chrome stores its own files, for example crash reports, and the folders that
-# Chrome uses in HOME if a variable is not set.
+# The variables for the folders in which Chrome stores its own files, for example crash reports, and the folders in HOME
+# that Chrome uses if a variable is not set.
 _OWN_FOLDERS: Final = {"XDG_CONFIG_HOME": ".config", "XDG_CACHE_HOME": ".cache"}
 
 
@@ -129,7 +129,7 @@ def check_folders() -> None:
 
 
 def browser_environment() -> dict[str, str] | None:
-    """Return the environment for a Chrome that can't store its own files in HOME; None if it needs no change.
+    """Return the environment for a Chrome that can't store its own files in HOME; None if no change is needed.
 
     If Chrome can't create its folder for crash reports, it exits immediately. HOME itself is not changed, because it
     can contain fonts and certificates.

@@ -218,7 +218,7 @@ def parse_expected(given: str | None, names: tuple[str, ...]) -> tuple[str, ...]
 
 
 class _ScriptLoader(SourceFileLoader):
-    """Loads a Python file; UTF-16 with a byte order mark is accepted too, although Python itself can't read it."""
+    """Loads a Python file; unlike Python itself, it can also read UTF-16 with a byte order mark."""
 
     def get_data(self, path: str) -> bytes:
         """Return the content of the file in an encoding that Python can read."""

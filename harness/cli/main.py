@@ -30,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    # The width applies only to the help without a table, whose lines a narrower terminal wraps.
+    # The width applies only to the help without a table; a narrower terminal wraps its lines.
     context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _HELP_TABLE_COLUMNS},
 )
 app.command("record")(record.record)
@@ -104,7 +104,7 @@ def _adapt_help() -> None:
         return
     app.rich_markup_mode = None
     for command in (*app.registered_commands, *browser.app.registered_commands):
-        # Without this mark, the examples would be joined to a single paragraph.
+        # Without this mark, the examples would be joined into a single paragraph.
         command.help = (inspect.getdoc(command.callback) or "").replace(_EXAMPLES, f"{_EXAMPLES}\b\n")
 
 

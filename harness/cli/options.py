@@ -52,7 +52,7 @@ JsonOption = Annotated[
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return an option's value; raises ConfigError for text and paths that manifests, which are UTF-8, can't store."""
+    """Return an option's value; raises ConfigError for text and paths that a manifest, which is UTF-8, can't store."""
     for one in given if isinstance(given, list) else [given]:
         texts = [os.fspath(one)] if isinstance(one, str | os.PathLike) else []
         # A relative path is stored together with the current folder.

@@ -1,7 +1,7 @@
 """Prepare stdout and stderr for any encoding, for plain terminals, and for pipes and terminals that are closed early.
 
-Nothing that happens to the output may change a command's exit code. The only exception is a full disk: if stdout is a
-file and can't be written, the command fails.
+Problems with the output must not change a command's exit code, with one exception: if stdout is a file that can't be
+written, for example because the disk is full, the command fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STDIN: Final = 0
 _STDOUT: Final = 1
 _STDERR: Final = 2
 _ERROR_HANDLER: Final = "harness"
-# Replacements for the signs in our own texts, and in the help and the tables that Rich draws.
+# Replacements for the symbols in our own texts, and in the help and the tables that Rich draws.
 _PLAIN_SIGNS: Final = {
     "✓": "+",
     "✗": "x",
@@ -112,7 +112,7 @@ class _Descriptor(io.FileIO):
         self._is_terminal = self.isatty()
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write the data, or discard it if nobody can read it anymore; return the number of bytes."""
+        """Write the data, or discard it if no program can read it anymore; return the number of bytes."""
         try:
             # The other end may have made the pipe non-blocking, and FileIO then returns None while the pipe is full.
             while (written := super().write(data)) is None:
@@ -151,7 +151,7 @@ def _prepared(stream: TextIO | None, number: int) -> TextIO:
         if stream.fileno() == number:
             stream.flush()
             return _open(number, stream.encoding)
-    # Another program has redirected the stream, for example pytest.
+    # Another program, for example pytest, has redirected the stream.
     stream.reconfigure(errors=_ERROR_HANDLER)
     return stream
 

@@ -1,4 +1,4 @@
-"""Show the progress of every scenario in a batch on the terminal, as a table or, if it is narrow, as a list."""
+"""Show the progress of every scenario in a batch: as a table, or as a list if the terminal is narrow."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and the fixtures for the browser; raise pytest.UsageError for options that are not valid."""
+    """Register the marker and the fixtures for the browser; raise pytest.UsageError for invalid options."""
     config.addinivalue_line("markers", MARKER)
     keep_mode(config)
     browser_mode(config)

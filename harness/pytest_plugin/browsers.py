@@ -33,13 +33,13 @@ _PLAYWRIGHT_PLUGIN: Final = "pytest_playwright.pytest_playwright"
 _BASE_URL_WARNING: Final = (
     "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning"
 )
-# Playwright's event loop, once a recording browser was opened.
+# Playwright's event loop, which starts when a recording browser is opened.
 _LOOP: Final = pytest.StashKey[asyncio.AbstractEventLoop]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Prepare a test that uses the recording browser; all other tests stay as pytest collected them."""
+    """Prepare a test that uses the recording browser; all other tests are left unchanged."""
     names = getattr(item, "fixturenames", ())
     if "recording_browser" not in names:
         return
@@ -120,8 +120,8 @@ def recording_launch_args(browser_name: str, playwright: Playwright) -> Callable
     """Return a function that adds the arguments for recording to a browser's launch arguments.
 
     The given values take precedence. Arguments for Firefox and WebKit are returned unchanged. With
-    ``--recordings-browser project``, the project's fixture ``browser_type_launch_args`` returns the function's result.
-    The function raises SetupError if no Chrome is found.
+    ``--recordings-browser project``, the project's fixture ``browser_type_launch_args`` must return the function's
+    result. The function raises SetupError if no Chrome is found.
     """
 
     def add_arguments(theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,8 +147,8 @@ def recording_browser(
 ) -> Iterator[Browser]:
     """Return the browser in which tests with a room record.
 
-    With ``--recordings-browser own``, the harness launches the browser, or connects to the one at ``--room-connect``.
-    With ``--recordings-browser project``, it is the project's own ``browser``.
+    With ``--recordings-browser own``, the harness launches this browser, or connects to the remote browser that
+    ``--room-connect`` specifies. With ``--recordings-browser project``, this is the project's own ``browser``.
     """
     # Browsers other than Chrome are refused before they are launched, because they might not be installed.
     require_chromium(browser_name)

@@ -40,7 +40,7 @@ class Bundle:
 
     If a folder with that name exists, a number is added to the name. ``timeline.jsonl`` lists all events in order, one
     per line, each with ``time`` (UTC), ``source``, and an ``event`` or a ``message``. All times are measured with the
-    monotonic clock, so the order is right even if the machine's clock was set during the test.
+    monotonic clock, so the order is right even if the machine's clock was changed during the test.
     """
 
     def __init__(self, recordings: Path, test: str) -> None:

@@ -42,8 +42,8 @@ _OPTIONS: Final = {
         "own|project",
         (
             "Browser in which tests with a room record: a browser that the harness launches (own), or the project's "
-            "browser (project), which must be launched with the arguments from the fixture recording_launch_args. "
-            "The default is 'own'."
+            "browser (project). The project must launch its browser with the arguments from the fixture "
+            "recording_launch_args. The default is 'own'."
         ),
     ),
     "recordings-expect": (

@@ -1,6 +1,6 @@
 """Read the limits of this process's Linux control groups (cgroups, versions 1 and 2), for example those of a container.
 
-A process belongs to one group of each hierarchy, and the limits of all groups above that group also apply. Version 1
+A process belongs to one group in each hierarchy, and the limits of all groups above that group also apply. Version 1
 can have a separate hierarchy for each controller; version 2 has one for all of them, and a hybrid system has both.
 Source: Linux's ``cgroups(7)``, ``admin-guide/cgroup-v1`` and ``admin-guide/cgroup-v2``.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# In mountinfo, spaces, tabs, newlines and backslashes are octal numbers.
+# In mountinfo, spaces, tabs, newlines and backslashes are written as octal numbers.
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
 # The names of the files with a group's memory limit and its memory usage, and of the statistic that counts the file
 # cache that Linux can drop, in version 2 and in version 1.
@@ -36,7 +36,7 @@ class ControlGroups:
         self._memory = _groups(root, "memory")
 
     def processors(self) -> float | None:
-        """Return how many processors the smallest quota allows to use, for example 0.5; None if there is no quota."""
+        """Return how many processors the smallest quota allows, for example 0.5; None if there is no quota."""
         return min((quota for group in self._cpu if (quota := _quota(group))), default=None)
 
     def memory_limit(self) -> int | None:
@@ -75,7 +75,7 @@ class ControlGroups:
 
 @dataclass(frozen=True)
 class _Mount:
-    """A mounted hierarchy: ``root`` is the group whose files are at ``point``; ``kind`` is the file system's type."""
+    """A mounted hierarchy: ``root`` is the group whose files are at ``point``; ``kind`` is the file system type."""
 
     kind: str
     root: PurePosixPath
@@ -103,8 +103,8 @@ def _groups(root: Path, controller: str) -> list[Path]:
     ]
     if not mounts:
         return []
-    # Of several mounts, the one whose root is highest shows the most groups. If no mount shows the process's own group,
-    # the container's group is mounted under another name, so the mount's root is the best group that is visible.
+    # Of several mounts, the one with the highest root shows the most groups. If no mount shows the process's own group,
+    # the container's group is mounted under another name. The mount's root is then the closest group that is visible.
     visible = sorted((mount for mount in mounts if mount.has(group)), key=lambda mount: len(mount.root.parts))
     mount = visible[0] if visible else mounts[0]
     below = group.relative_to(mount.root) if visible else PurePosixPath()
@@ -113,7 +113,7 @@ def _groups(root: Path, controller: str) -> list[Path]:
 
 
 def _own_group(text: str, controller: str) -> tuple[str, PurePosixPath] | None:
-    """Return the file system's type of the hierarchy with ``controller``, and the process's group in that hierarchy.
+    """Return the file system type of the hierarchy with ``controller``, and the process's group in that hierarchy.
 
     ``text`` is the content of ``/proc/self/cgroup``. A controller that a hierarchy of version 1 uses does not exist in
     version 2. Returns None if there is no such hierarchy.

@@ -11,8 +11,8 @@ import psutil
 
 from harness.recording.control_groups import ControlGroups
 
-# Assumed, not measured: if a quota stops the browser for this share of a recording, frames are late. A hypervisor takes
-# a small share of the CPU time on most virtual machines, without an effect on recordings.
+# Assumed, not measured: if a quota throttles the browser for this share of a recording, frames are late. On most
+# virtual machines, the hypervisor takes a small share of the CPU time, which does not affect recordings.
 _NOTICEABLE_THROTTLING: Final = 0.01
 _NOTICEABLE_STEAL: Final = 0.02
 
@@ -77,14 +77,15 @@ class LostCpu:
         """Return a warning if so much CPU time was lost that frames may be missing, and None otherwise."""
         if (self.throttled or 0.0) > _NOTICEABLE_THROTTLING * self.seconds:
             return (
-                "the CPU limit of this container or control group stopped the recording's programs for a total of "
-                f"{self.throttled:.1f} s. Frames may be lost. Raise the limit, or record fewer participants or a "
+                "the CPU limit of this container or control group throttled the recording's programs for a total of "
+                f"{self.throttled:.1f} s. Frames may be lost. Raise the limit, record fewer participants, or use a "
                 "lower quality."
             )
         if (self.stolen or 0.0) > _NOTICEABLE_STEAL * self.seconds * all_processors():
             return (
                 f"the hypervisor gave {self.stolen:.1f} s of this machine's CPU time to other virtual machines. Frames "
-                "may be lost. Use a machine with dedicated processors, or record fewer participants or a lower quality."
+                "may be lost. Use a machine with dedicated processors, record fewer participants, or use a lower "
+                "quality."
             )
         return None
 
@@ -117,5 +118,5 @@ def _stolen_seconds() -> float | None:
 
 
 def _growth(before: float | None, after: float | None) -> float | None:
-    """Return by how much a counter has grown; None if it is unknown, and 0 if it went backwards, as on some kernels."""
+    """Return the growth of a counter; None if unknown, and 0 if the counter went backwards, as on some kernels."""
     return None if before is None or after is None else round(max(0.0, after - before), 3)

@@ -71,11 +71,11 @@ class Manifest(BaseModel):
     wall_seconds: Moment | None = None
     """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
     throttled_seconds: Seconds | None = None
-    """How long CPU limits of containers or other control groups stopped the harness during the recording, in seconds,
-    summed over all processors; None if unknown. Measured on the machine on which the server runs."""
+    """How long the CPU limits of containers or other control groups throttled the harness during the recording, in
+    seconds, summed over all processors; None if unknown. Measured on the server's machine."""
     stolen_seconds: Seconds | None = None
     """CPU time that the hypervisor gave to other virtual machines during the recording, in seconds, summed over all
-    processors; None if unknown. Measured on the machine on which the server runs."""
+    processors; None if unknown. Measured on the server's machine."""
     alarms: tuple[Text, ...] = ()
     """The message of each alarm that was raised during the recording."""
     fallbacks: tuple[Text, ...] = ()

@@ -271,7 +271,10 @@ class RoomServer:
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
-            message = f"Recordings can't be stored in {folder.parent}: {error.strerror}. Choose another --recordings."
+            message = (
+                f"Recordings can't be stored in {folder.parent}: {error.strerror}. Choose another folder with "
+                "--recordings."
+            )
             raise SetupError(message) from error
 
     async def _start(self) -> None:

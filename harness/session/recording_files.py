@@ -60,7 +60,7 @@ class RecordingFiles:
         """Make the page download its recording with ``call``, and return the recording with its final name.
 
         If the browser does not download the file, or if there is no space for the download, the file is taken from the
-        spool. In this case, the manifest and a warning contain the reason.
+        spool. In both cases, the manifest and a warning contain the reason.
 
         Raises DiskFullError if there is no space for the file in the folder for recordings.
         """

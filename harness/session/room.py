@@ -76,7 +76,7 @@ class Room:
         self._watched = watched
         self._renderers = Renderers()
         self._renderers_of: dict[Participant, frozenset[int]] = {}
-        # The participants' names that were compared with the installed fonts.
+        # The participants' names that were already checked against the installed fonts.
         self._checked_names: set[str] = set()
 
     def __enter__(self) -> Self:

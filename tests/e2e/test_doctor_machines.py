@@ -27,7 +27,7 @@ MB = 1_000_000
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return a folder that every user can write and whose path is short, because it can contain Chrome's sockets."""
+    """Return a folder that every user can write to, with a short path, because it can contain Chrome's sockets."""
     folder = Path(tempfile.mkdtemp(prefix="harness-", dir="/tmp"))
     folder.chmod(0o777)
     yield folder
@@ -58,7 +58,7 @@ def rows(report: DoctorReport) -> list[str]:
 
 
 def recommended(report: DoctorReport) -> dict[str, str]:
-    """Return the report's recommendations by the name of what they are about."""
+    """Return the report's recommendations, by the name of the resource or setting."""
     return {advice.what: advice.remedy for advice in report.recommended}
 
 
@@ -94,8 +94,8 @@ def test_too_little_memory_for_a_room_is_a_missing_requirement(folder: Path) -> 
     assert "memory" not in recommended(report)
 
 
-def test_recording_with_a_cpu_limit_reports_how_long_it_was_stopped(folder: Path) -> None:
-    """The manifest contains the time for which the limit stopped the programs, and a warning explains the remedy."""
+def test_recording_with_a_cpu_limit_reports_how_long_it_was_throttled(folder: Path) -> None:
+    """The manifest states how long the limit throttled the programs, and a warning explains what to do."""
     command = [*PROGRAM, "record", "alice", "--seconds", "3", "--name", "limited", "--json"]
     with limited_group(processors=0.5, memory=2_000 * MB) as enter:
         ran = subprocess.run([*enter, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=180)
@@ -103,8 +103,8 @@ def test_recording_with_a_cpu_limit_reports_how_long_it_was_stopped(folder: Path
     manifest = Manifest.read(folder / "recordings" / "limited.manifest.json")
     assert manifest.throttled_seconds is not None, ran.stderr
     assert manifest.throttled_seconds > 0
-    assert "harness: limited: the CPU limit of this container or control group stopped" in ran.stderr
-    assert "Raise the limit, or record fewer participants" in ran.stderr
+    assert "harness: limited: the CPU limit of this container or control group throttled" in ran.stderr
+    assert "Raise the limit, record fewer participants" in ran.stderr
 
 
 @pytest.mark.skipif(not shutil.which("taskset"), reason="Restricting a program to one processor needs taskset.")
@@ -120,8 +120,8 @@ def test_affinity_is_reported(folder: Path) -> None:
     assert ("processors 1" if number == 1 else f"processors 1 of {number}") in rows(report)
 
 
-def test_another_user_with_roots_home_is_advised(folder: Path) -> None:
-    """A user without an entry in /etc/passwd can record, and gets the advice to set HOME."""
+def test_user_with_roots_home_gets_a_recommendation(folder: Path) -> None:
+    """A user without an entry in /etc/passwd can record, and the report recommends setting HOME."""
     report = doctor(as_user(DOCTOR, home="/root"), folder)
 
     assert report.ok, report.missing

@@ -53,7 +53,7 @@ def empty_page() -> Iterator[Page]:
         yield chrome.new_context().new_page()
 
 
-def test_only_liberation_lacks_every_other_script(use_fonts: Callable[..., Path]) -> None:
+def test_liberation_fonts_lack_every_other_script(use_fonts: Callable[..., Path]) -> None:
     """The Liberation fonts contain Cyrillic letters, but no Arabic, Chinese, Japanese, Korean or emoji."""
     use_fonts(LIBERATION)
 
@@ -66,7 +66,7 @@ def test_only_liberation_lacks_every_other_script(use_fonts: Callable[..., Path]
 
 
 def test_every_latin_letter_is_drawn_without_other_fonts(use_fonts: Callable[..., Path]) -> None:
-    """The characters that are never checked in a page are in the Liberation fonts."""
+    """The Liberation fonts contain all characters that are never checked in a page."""
     use_fonts(LIBERATION)
     letters = [
         character
@@ -94,7 +94,7 @@ def test_every_latin_letter_is_drawn_without_other_fonts(use_fonts: Callable[...
 def test_script_that_a_font_contains_is_not_missing(
     use_fonts: Callable[..., Path], folder: str, script: str, name: str
 ) -> None:
-    """Any font is enough to draw a script, not only the fonts that ``harness browser install`` installs."""
+    """A script can be drawn with any font, not only with those that ``harness browser install`` installs."""
     use_fonts(LIBERATION, FONTS / folder)
 
     with empty_page() as page:
@@ -136,7 +136,7 @@ def test_names_in_the_call_of_an_application_are_checked_once(
 ) -> None:
     """The mixer in another application's page writes the names of all attached participants.
 
-    The empty page is not in a call, so the recording does not start, but the names have been checked before.
+    The empty page is not in a call, so the recording does not start, but the names are checked before the start.
     """
     use_fonts(LIBERATION)
 

@@ -21,7 +21,7 @@ DEAD_PROXY = "http://127.0.0.1:9"
 
 @pytest.fixture(params=["HTTP_PROXY HTTPS_PROXY ALL_PROXY", "http_proxy https_proxy all_proxy"], ids=["upper", "lower"])
 def _dead_proxy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the variables for proxies, spelled in capital or small letters, to an address at which nothing listens."""
+    """Set the uppercase or lowercase variables for proxies to an address at which nothing listens."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name in request.param.split():

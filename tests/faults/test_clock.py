@@ -46,8 +46,8 @@ def clock_set_by(seconds: float) -> Iterator[None]:
 def test_recording_survives_a_change_of_the_clock(room: Room, seconds: float) -> None:
     """Durations, A/V offsets and the order of events are right, for old and new participants and for a new recording.
 
-    A participant who joins after the change has a page, and each new recording has workers, whose clocks begin with
-    the new time.
+    The page of a participant who joins after the change, and the workers of each new recording, have clocks that begin
+    with the new time.
     """
     config = RecordConfig(record_name="set")
     alice, _ = room.join_all("alice", "bob", subscriber="alice")

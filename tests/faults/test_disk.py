@@ -243,8 +243,8 @@ def test_recordings_whose_names_differ_only_in_case_are_both_stored_on_exfat(tmp
         assert [] == [path for path in (disk / FOLDER).rglob("*") if path.is_file()]
 
 
-def test_disk_without_locks_links_and_syncing_is_recorded_on(tmp_path: Path) -> None:
-    """Some network disks support none of these; the harness works and logs once what the disk does not support."""
+def test_recording_works_on_a_disk_without_locks_links_and_syncing(tmp_path: Path) -> None:
+    """Some network disks support none of these features; the harness logs each missing feature once."""
     prefix = refusing("flock=ENOLCK", "fsync=EINVAL", "link=EPERM")
     arguments = ("record", "alice", "bob", "--seconds", "2", "--name", "limited", "--json")
 

@@ -1,4 +1,4 @@
-"""Recordings on machines where folders can't be written: read-only disks, other users' HOME, an unusable TMPDIR."""
+"""Recordings on machines where folders are not writable: read-only disks, other users' HOME, an unusable TMPDIR."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ READ_ONLY = 'mount --make-rprivate / && mount -o remount,bind,ro / && exec "$@"'
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return a folder that other users can open and whose path is short, in contrast to pytest's temporary folders."""
+    """Return a folder with a short path that other users can open, unlike pytest's temporary folders."""
     with tempfile.TemporaryDirectory(prefix="machine-", dir="/tmp") as path:
         Path(path).chmod(0o755)
         yield Path(path)
@@ -62,7 +62,7 @@ def test_user_without_an_entry_and_without_a_writable_home_can_record(folder: Pa
 
 
 def test_user_without_an_entry_and_without_home_gets_the_remedy(folder: Path) -> None:
-    """Playwright's driver does not start if it can't find out the home folder, so one line states what to do."""
+    """Playwright's driver does not start if the home folder is unknown, so one line explains what to do."""
     command = as_user(["env", "-u", "HOME", *PROGRAM, *ARGUMENTS], home="/")
 
     done = run(command, own_folder(folder / "own"))
@@ -110,7 +110,7 @@ def test_read_only_folder_for_temporary_files_is_named(folder: Path) -> None:
     ],
 )
 def test_unusable_folder_for_temporary_files_is_named(folder: Path, name: str, reason: str) -> None:
-    """The program exits with 3 instead of showing Chrome's last words."""
+    """The program exits with 3 and a reason, instead of showing Chrome's output."""
     (folder / "file").touch()
     (folder / ("l" * 62)).mkdir()
 

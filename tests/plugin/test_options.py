@@ -152,9 +152,7 @@ def test_options_can_be_set_in_the_configuration(pytester: pytest.Pytester) -> N
         ),
     ],
 )
-def test_options_that_are_not_valid_are_refused(
-    pytester: pytest.Pytester, arguments: tuple[str, ...], message: str
-) -> None:
+def test_invalid_options_are_refused(pytester: pytest.Pytester, arguments: tuple[str, ...], message: str) -> None:
     """Invalid values are refused with a one-line error that states the remedy, and no test runs."""
     pytester.makepyfile("def test_nothing(): pass")
 

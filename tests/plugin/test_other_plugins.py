@@ -82,7 +82,7 @@ def test_async_tests_run_between_tests_with_a_room(ordered_project: pytest.Pytes
     result.stdout.fnmatch_lines("*fixtures are synchronous. Define this test with 'def' instead of 'async def'.*")
 
 
-def test_async_pages_work_and_rooms_state_what_they_need(project: pytest.Pytester, run_with: Run) -> None:
+def test_async_pages_work_and_rooms_fail_with_the_reason(project: pytest.Pytester, run_with: Run) -> None:
     """With pytest-playwright-asyncio instead of pytest-playwright, other tests pass, and tests with a room do not."""
     project.makepyfile(
         """
@@ -170,7 +170,7 @@ def test_failed_attempt_has_its_own_artifacts(pytester: pytest.Pytester, run_wit
 
 
 def test_groups_of_tests_run_in_one_worker(pytester: pytest.Pytester) -> None:
-    """With pytest-xdist and --dist loadgroup, tests of one group share a worker, and with it the recording browser."""
+    """With pytest-xdist and --dist loadgroup, tests of one group share a worker and therefore a recording browser."""
     pytester.makepyfile(
         """
         from pathlib import Path

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.parallel
 
 QUIET = ("-p", "no:cacheprovider")
 WITHOUT_THE_PLUGIN = ("-p", "no:harness")
-# JavaScript that returns what a page can notice about its browser.
+# JavaScript that returns everything that a page can notice about its browser.
 FACTS = """
 async () => ({
   webdriver: navigator.webdriver,

@@ -149,7 +149,7 @@ def test_shared_context_of_the_project_stays_in_the_projects_browser(project: py
     result.assert_outcomes(passed=2)
 
 
-def test_projects_browser_records_if_the_option_says_so(pytester: pytest.Pytester) -> None:
+def test_projects_browser_records_if_the_option_requests_it(pytester: pytest.Pytester) -> None:
     """With --recordings-browser project, all tests use one browser, with the arguments from recording_launch_args."""
     pytester.makeconftest(
         """
@@ -192,7 +192,9 @@ def test_projects_browser_without_the_arguments_is_refused(project: pytest.Pytes
     )
 
 
-def test_browser_that_does_not_start_is_one_line(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_browser_that_does_not_start_is_reported_in_one_line(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If no browser is found, or if it does not start, the error contains the reason, the remedy and no traceback."""
     pytester.makepyfile("def test_room(room): pass")
     silent = pytester.path / "silent"

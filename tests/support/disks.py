@@ -32,7 +32,7 @@ def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def exfat_disk(folder: Path, *, size: int = 16_000_000) -> Iterator[Path]:
-    """Mount a disk without hard links and case-sensitive names at ``folder / "disk"``, and unmount it afterwards."""
+    """Mount a disk without hard links or case-sensitive names at ``folder / "disk"``, and unmount it afterwards."""
     if not (shutil.which("mkfs.exfat") and shutil.which("mount.exfat-fuse")):
         pytest.skip("A disk without hard links needs mkfs.exfat and mount.exfat-fuse.")
     image, disk = folder / "image", folder / "disk"

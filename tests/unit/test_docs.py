@@ -155,7 +155,7 @@ def test_our_own_workflow_records_in_the_image_as_different_users() -> None:
 
 
 def test_docker_image_runs_as_a_user() -> None:
-    """The image's last user is not root, and every user can write to the folder for recordings."""
+    """The image runs as a user other than root, and every user can write to the folder for recordings."""
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
     assert ["pwuser"] == re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE)

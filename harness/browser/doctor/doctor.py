@@ -39,7 +39,7 @@ _NEEDED_CODECS: Final = ("vp9", "opus")
 _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
 # With less free memory than this, a recording of more than a few participants might run out of memory.
 _ENOUGH_MEMORY: Final = 1_000_000_000
-# The number of participants in the room that the recommendation about memory mentions.
+# The recommendation about memory states how much memory a room of this many participants needs.
 _USUAL_PARTICIPANTS: Final = 3
 _FIND_SUPPORT: Final = """([types, names]) => ({
     types: types.map((type) => MediaRecorder.isTypeSupported(type)),
@@ -66,7 +66,7 @@ def examine(
     ``measure`` also measures each codec's speed, which takes a few seconds. Missing requirements do not raise an error;
     they are listed in the report.
     """
-    # The browser that is started below uses memory, and its files stay in the cache.
+    # Read these values before the browser starts, because it uses memory, and its files stay in the file cache.
     usable, free = processors(), memory_free()
     folders = used_folders(Path(recordings))
     missing = [
@@ -140,7 +140,7 @@ def _missing_features(browser: dict[str, Any]) -> Iterator[MissingRequirement]:
 def _recommendations(
     usable: float, free: int, folders: Iterable[FolderReport], undrawable: tuple[str, ...] | None
 ) -> Iterator[Recommendation]:
-    """Yield what makes recordings worse on a machine with ``usable`` processors and ``free`` bytes of free memory."""
+    """Yield the problems that make recordings worse; ``usable`` is a number of processors, and ``free`` is in bytes."""
     if usable < 1:
         remedy = (
             f"{shown_processors(usable)} of a processor is enough only for small recordings; raise the container's CPU "

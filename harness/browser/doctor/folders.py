@@ -33,7 +33,7 @@ class FolderReport(BaseModel):
     free: int | None
     """Free space in bytes on the folder's disk; None if unknown."""
     writable: bool
-    """Whether files can be created in the folder, or the folder itself if it does not exist yet."""
+    """Whether files can be created in the folder; for a folder that does not exist yet, whether it can be created."""
     problem: str | None = None
     """Why the folder can't be used or is unsuitable, and what to do; None if there is no problem."""
     blocks_recording: bool = False
@@ -56,8 +56,8 @@ def used_folders(recordings: Path) -> tuple[FolderReport, ...]:
         home,
         _examine_setting("configuration", "XDG_CONFIG_HOME", home.path / ".config", home),
         _examine_setting("cache", "XDG_CACHE_HOME", home.path / ".cache", home),
-        # /dev/shm may have any size: Playwright starts Chrome with --disable-dev-shm-usage, and Chrome 156 uses files
-        # without names (memfd) as shared memory.
+        # The size of /dev/shm does not matter: Playwright starts Chrome with --disable-dev-shm-usage, and Chrome 156
+        # uses files without names (memfd) as shared memory.
         _examine("shared memory", Path("/dev/shm"), None)[0],  # noqa: S108 - only examined
     )
 
@@ -66,7 +66,7 @@ def _examine_recordings(path: Path) -> FolderReport:
     folder, reason = _examine("recordings", path, "HARNESS_RECORDINGS")
     if reason:
         remedy = "choose another folder with --recordings DIR"
-        return folder.with_problem(f"{path} can't be written ({reason}); {remedy}", blocks_recording=True)
+        return folder.with_problem(f"{path} is not writable ({reason}); {remedy}", blocks_recording=True)
     if folder.free is not None and folder.free < _ENOUGH_FOR_RECORDINGS:
         problem = (
             f"{path} has only {megabytes(folder.free)} of free space; free some space, or record to another disk with "
@@ -93,8 +93,8 @@ def _examine_temporary() -> FolderReport:
 def _examine_setting(purpose: Purpose, variable: str, default: Path, home: FolderReport | None = None) -> FolderReport:
     """Examine the folder that an environment variable selects.
 
-    ``default`` is the folder that is used if the variable is not set. If ``default`` is in ``home``, only ``home`` is
-    reported as a problem if it is not writable.
+    ``default`` is the folder that is used if the variable is not set. If ``default`` is in ``home`` and ``home`` is not
+    writable, only ``home`` is reported as a problem.
     """
     chosen = os.environ.get(variable)
     path = Path(chosen) if chosen else default
@@ -102,8 +102,7 @@ def _examine_setting(purpose: Purpose, variable: str, default: Path, home: Folde
     if reason is None or (home and not chosen and not home.writable):
         return folder
     return folder.with_problem(
-        f"{path} can't be written ({reason}); set {variable} to a folder that can be written, for example "
-        f"{variable}=/tmp"
+        f"{path} is not writable ({reason}); set {variable} to a writable folder, for example {variable}=/tmp"
     )
 
 

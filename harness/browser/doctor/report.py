@@ -31,7 +31,7 @@ class MissingRequirement(BaseModel):
 
 
 class Recommendation(BaseModel):
-    """Something that is not required for recording, but makes recordings worse or more likely to fail."""
+    """A problem that makes recordings worse or more likely to fail, but does not prevent them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,12 +66,12 @@ class DoctorReport(BaseModel):
     If a codec's speed is below 1, recordings with this codec lose frames. Empty with ``--quick``.
     """
     undrawable_scripts: tuple[str, ...] | None
-    """Scripts that no installed font can draw, for example ``Chinese``, and ``emoji``. In a recording, participants'
-    names in these scripts consist of boxes."""
+    """Scripts that no installed font can draw, for example ``Chinese`` or ``emoji``. In a recording, the characters of
+    these scripts in participants' names appear as boxes."""
     processors: float
-    """Number of processors that the harness can use. The number is smaller than ``machine_processors``, and can be a
-    fraction, if a container or another control group has a CPU limit, or if the harness may use only some processors.
-    """
+    """Number of processors that the harness can use. The number is smaller than ``machine_processors`` if a container
+    or another control group has a CPU limit, or if the harness may run only on some processors. With a CPU limit, the
+    number can be a fraction."""
     machine_processors: int
     """Number of processors in this machine."""
     memory_free: int
@@ -93,7 +93,7 @@ class DoctorReport(BaseModel):
     missing: tuple[MissingRequirement, ...]
     """All requirements that are not met; empty if this machine can record."""
     recommended: tuple[Recommendation, ...]
-    """Everything that makes recordings on this machine worse or more likely to fail, although it can record."""
+    """All problems that make recordings on this machine worse or more likely to fail, but do not prevent them."""
 
     @property
     def ok(self) -> bool:

@@ -51,7 +51,7 @@ class ConsoleLine:
     time: float
     """Time of the message, in seconds since 1970-01-01 UTC."""
     monotonic: float
-    """Time of the message on the clock of ``time.monotonic()``, in seconds. Setting the machine's clock does not change
+    """Time of the message as measured by ``time.monotonic()``, in seconds. Changing the machine's clock does not affect
     this time."""
     kind: str
     """Type of the message as reported by Playwright, for example ``"log"``, ``"warning"`` or ``"error"``."""

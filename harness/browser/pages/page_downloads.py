@@ -32,7 +32,7 @@ _PERMISSIONS: Final = ("allow-downloads", "allow-popups")
 _BECAME_DOWNLOAD: Final = "net::ERR_ABORTED"
 # The address of Chrome's error page, which replaces a page that could not be loaded.
 _ERROR_PAGE: Final = "chrome-error://chromewebdata/"
-# Node.js's names for the errors that mean that the disk is full or the user's quota is used up.
+# Node.js's names for the errors that occur if the disk is full or the user's quota is used up.
 _FULL: Final = ("ENOSPC", "EDQUOT")
 _KEPT: Final = 50
 

@@ -18,8 +18,8 @@ def browser() -> None:
 def install(*, debug: DebugOption = False) -> None:
     """Install Playwright's Chromium, or Debian's ``chromium`` package, unless Chrome is already installed.
 
-    As root on Debian or Ubuntu, also install fonts for Arabic, Chinese, Japanese, Korean and emoji, unless the
-    installed fonts can draw them. The package fonts-noto-cjk is about 60 MB.
+    As root on Debian or Ubuntu, also install fonts for Arabic, Chinese, Japanese, Korean and emoji, unless other
+    fonts can already draw them. The package fonts-noto-cjk is about 60 MB.
 
     For example:
 

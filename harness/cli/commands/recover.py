@@ -25,8 +25,8 @@ def recover(
             envvar="HARNESS_INTO",
             callback=is_text,
             help=(
-                "Folder for the recovered recordings, which is created if it does not exist. It can be on another "
-                "disk, for example if the disk of DIR is full. By default, recordings stay in DIR."
+                "Folder for the recovered recordings. It is created if it does not exist, and can be on another disk, "
+                "for example if the disk of DIR is full. By default, recovered recordings are stored in DIR."
             ),
             metavar="DIR",
         ),

@@ -1,4 +1,4 @@
-"""Sync and lock files, even on disks that support neither; what a disk does not support is logged once."""
+"""Sync and lock files if the disk supports this; a warning is logged once for each feature that a disk lacks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Errors of disks that can't sync, for example some FUSE and network disks. EIO is not one of them: the disk is broken.
+# Errors of disks that can't sync, for example some FUSE and network disks. EIO is not in this set, because it means
+# that the disk is broken.
 _NO_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 # Errors of network disks without a lock service.
 _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -28,7 +29,7 @@ def sync(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Sync a folder's entries to the disk; many disks do not support this, so a missing function is not logged."""
+    """Sync a folder's entries to the disk; many disks do not support this, so no warning is logged."""
     _synced(path)
 
 
@@ -69,5 +70,5 @@ def _mount_point(path: Path) -> Path:
 
 @functools.cache
 def _warn(disk: Path, problem: str) -> None:
-    """Log what a disk does not support, once per process."""
+    """Log that a disk lacks a feature, once per process."""
     _log.warning("The disk at %s %s.", disk, problem)

@@ -57,12 +57,12 @@ def free_bytes(folder: Path) -> int:
 
 
 def temporary_folder() -> Path:
-    """Return the folder in which Chrome's profile and downloads are stored until Python has saved the downloads."""
+    """Return the folder in which Chrome stores its profile, and its downloads until Python has saved them."""
     return Path(next((folder for name in _TEMPORARY if (folder := os.environ.get(name))), "/tmp"))  # noqa: S108
 
 
 def temporary_problem() -> str | None:
-    """Return why Chrome can't use the folder for temporary files, and the remedy, in one sentence; None if it can."""
+    """Return a sentence on why Chrome can't use the folder for temporary files, and what to do; None if it can."""
     folder = temporary_folder()
     try:
         # Creating a folder is the only reliable test, for example on read-only disks and on disks without free inodes.

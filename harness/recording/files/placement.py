@@ -1,4 +1,4 @@
-"""Give files their final names without overwriting anything, also across disks and on disks without hard links."""
+"""Give files their final names without overwriting anything, even across disks and on disks without hard links."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def link(source: Path, target: Path) -> bool:
 def replace(complete: Path, reserved: Path) -> None:
     """Move a complete file to a name that an empty file reserves; the two paths can be on different disks.
 
-    The file with the reserved name is either empty or complete. If moving fails, ``complete`` stays where it is, and
-    nothing else is left behind.
+    The file with the reserved name is always either empty or complete. If moving fails, ``complete`` stays where it is,
+    and no other file is left behind.
 
     Raises OSError if the file can't be renamed or copied.
     """
@@ -74,8 +74,8 @@ def replace(complete: Path, reserved: Path) -> None:
 def move(partial: Path, target: Path) -> None:
     """Give a complete file its final name; the two paths can be on different disks.
 
-    The target never contains only a part of the file. Without hard links, the target is empty for a moment, or, if the
-    file moves to another disk, until the file has been copied.
+    The target never contains only a part of the file. Without hard links, the target is empty for a moment. If the file
+    moves to another disk, the target is empty until the file has been copied.
 
     Raises FileExistsError if the target exists, even if it was created a moment ago, and OSError if the file can't be
     renamed or copied.

@@ -1,4 +1,4 @@
-"""Read manifests, scenarios and expectations from untrusted sources, in any Unicode encoding, and limit their size."""
+"""Read manifests, scenarios and expectations from untrusted sources, in UTF-8 or UTF-16, and limit their size."""
 
 from __future__ import annotations
 
@@ -41,16 +41,15 @@ def read_whole(path: Path, what: str, most: int) -> bytes:
 
 
 def read_text(path: Path, what: str, most: int = _LARGEST) -> str:
-    """Return the text of a file, in which every line ends with a line feed.
+    """Return the text of a file, with all line endings replaced by line feeds.
 
     Raises ConfigError in the same cases as read_whole and decode_text, or if the text contains a null character.
     """
     text = _with_line_feeds(decode_text(read_whole(path, what, most), path))
     if "\0" in text:
-        line = _line_after(text.partition("\0")[0])
         message = (
-            f"{path}:{line} contains a null character. If the file is UTF-16, save it with a byte order mark, or as "
-            "UTF-8."
+            f"{path}:{_line_after(text.partition(chr(0))[0])} contains a null character. If the file is UTF-16, save "
+            "it with a byte order mark, or as UTF-8."
         )
         raise ConfigError(message)
     return text
@@ -67,19 +66,21 @@ def decode_text(content: bytes, path: Path) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        line = _line_after(_with_line_feeds(content[: error.start].decode(encoding)))
-        reason = f"byte 0x{content[error.start]:02x}: {error.reason}"
-        message = f"{path}:{line} is not valid {encoding} ({reason}). Save the file as UTF-8."
+        before = _with_line_feeds(content[: error.start].decode(encoding))
+        message = (
+            f"{path}:{_line_after(before)} is not valid {encoding} (byte 0x{content[error.start]:02x}: "
+            f"{error.reason}). Save the file as UTF-8."
+        )
         raise ConfigError(message) from error
 
 
 def _with_line_feeds(text: str) -> str:
-    """Return the text with all its line endings replaced by line feeds, because editors use different ones."""
+    """Return the text with all line endings replaced by line feeds, because editors use different line endings."""
     return io.StringIO(text, newline=None).read()
 
 
 def _line_after(before: str) -> int:
-    """Return the number of the line that follows the given beginning of a text, counted from 1."""
+    """Return the number of the line at which the text ``before`` ends, counted from 1."""
     return before.count("\n") + 1
 
 

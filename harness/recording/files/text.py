@@ -45,7 +45,7 @@ def shown(text: str) -> str:
 def json_text(value: object, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """Format a value as JSON, and escape characters that a terminal could act on or that can't be encoded.
 
-    If ``ascii_only`` is true, all characters outside ASCII are escaped, for encodings other than UTF-8.
+    If ``ascii_only`` is true, all characters outside ASCII are escaped, for encodings that lack some characters.
     """
     lines = json.dumps(value, indent=indent, ensure_ascii=ascii_only, allow_nan=False).split("\n")
     return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)

@@ -1,4 +1,4 @@
-"""FolderLock shows other processes that a recording's folder is in use, even on disks that do not support locks."""
+"""FolderLock marks a recording's folder as in use, even on disks that do not support locks."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _PROCESSES: Final = Path("/proc/self/ns/pid")
 class _Owner(BaseModel):
     """The process that uses a folder.
 
-    ``processes`` identifies the running system, and the container, whose process IDs ``pid`` belongs to. ``started`` is
-    when the process started, because a later process can have the same ID, especially in a restarted container.
-    ``host`` is the name to show to users, because containers and machines can have the same name.
+    ``processes`` identifies the running system and the container in which ``pid`` is valid. ``started`` is when the
+    process started, because a later process can have the same ID, especially in a restarted container. ``host`` is only
+    shown to users, because several machines and containers can have the same name.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -51,9 +51,9 @@ class FolderLock:
     """The lock of a recording's folder, held until ``close`` is called or the process ends.
 
     On disks that support locks, the folder's file ``lock`` is locked. On other disks, the process that uses the folder
-    writes its process ID into a file ``owner-N``. The file with the highest N counts. If its process has ended, the
-    next process creates ``owner-N+1``, which only one process can do. No file is replaced, so no process can remove
-    another one's file by mistake.
+    writes its process ID into a file ``owner-N``. Only the file with the highest N is valid. If its process has ended,
+    the next process creates ``owner-N+1``, which only one process can do. No file is replaced, so no process can remove
+    another process's file by mistake.
     """
 
     def __init__(self, path: Path, file: BinaryIO, owner: Path | None) -> None:
@@ -73,7 +73,7 @@ class FolderLock:
         with contextlib.ExitStack() as undo:
             undo.enter_context(file)
             supported = lock(file)
-            # A process that sees this disk differently may have written an owner file, so look for one in any case.
+            # For another process, the same disk may not support locks, so always look for an owner file.
             number = _check_owner(path.parent)
             if not supported:
                 owner = _write_owner(path.parent / f"owner-{number + 1}")
@@ -106,8 +106,8 @@ class FolderLock:
             with contextlib.suppress(OSError):
                 self._owner.unlink(missing_ok=True)
         self._file.close()
-        # NFS and FUSE keep a removed file in its folder under another name until the file is closed, so that the folder
-        # could not be removed earlier.
+        # NFS and FUSE keep a removed file in its folder under another name until the file is closed, so the folder
+        # can't be removed earlier.
         with contextlib.suppress(OSError):
             self._path.parent.rmdir()
 
@@ -165,7 +165,7 @@ def _read_owner(path: Path) -> _Owner | None:
         for _ in range(_TRIES):
             if content := path.read_bytes():
                 return _Owner.model_validate_json(content)
-            # Another process has just created the file, and has not written it yet.
+            # Another process has just created the file, and has not written to it yet.
             _BREATH.wait(_BETWEEN_TRIES)
     except (OSError, ValidationError):
         pass
@@ -173,7 +173,7 @@ def _read_owner(path: Path) -> _Owner | None:
 
 
 def _write_owner(path: Path) -> Path:
-    """Claim a folder for this process by creating an owner file; raises BlockingIOError if another process did so."""
+    """Claim a folder for this process by creating an owner file; raises BlockingIOError if the file exists."""
     pid = os.getpid()
     owner = _Owner(pid=pid, started=_start_of(pid) or "", host=socket.gethostname(), processes=_process_table())
     try:

@@ -24,7 +24,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     """Move ``complete`` into ``folder`` under the first free name, with its manifest and statistics.
 
     Returns the published recording. ``manifest`` is the manifest that the server wrote; ``facts`` are properties of the
-    recording that became known later. If ``folder`` is on another disk than ``complete``, the file is copied there.
+    recording that became known later. If ``folder`` is on a different disk than ``complete``, the file is copied.
 
     Raises RecordingError if ``complete`` is not the file that the server finished, and DiskFullError if the disk is
     full. If anything fails, ``complete`` stays where it is, and all files that this function created are removed.

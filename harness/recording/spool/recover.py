@@ -55,7 +55,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class _Target:
-    """Where a recording is finished (``outputs``), and the folder in which it is published (``recordings``)."""
+    """The folders in which a recording is finished (``outputs``) and published (``recordings``)."""
 
     outputs: Folder
     recordings: Path
@@ -65,7 +65,7 @@ def recover(recordings: Path, into: Path | None = None) -> list[Recovery]:
     """Finish every abandoned recording in the spool of the folder ``recordings``, and publish it in that folder.
 
     If ``into`` is given, the recordings are finished and published in that folder instead. The folder is created if it
-    does not exist, and can be on another disk, for example because the disk of ``recordings`` is full.
+    does not exist, and can be on another disk, for example if the disk of ``recordings`` is full.
 
     Unreadable lines of a recording's log and statistics are skipped and counted. If a recording's log or
     ``recording.json`` is missing or damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw
@@ -90,7 +90,7 @@ def _make_folder(into: Path) -> None:
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"Recordings can't be stored in {into}: {error.strerror}. Choose another --into."
+        message = f"Recordings can't be stored in {into}: {error.strerror}. Choose another folder with --into."
         raise SetupError(message) from error
 
 
@@ -140,7 +140,7 @@ def _recover_held(folder: Folder, recordings: Path, into: Path | None) -> Recove
 
 @contextlib.contextmanager
 def _target(folder: Folder, recordings: Path, into: Path | None) -> Iterator[_Target]:
-    """Return where to finish and publish a recording; in ``into``, it is finished in a temporary folder."""
+    """Return the folders for a recording; with ``into``, the recording is finished in a temporary folder there."""
     if into is None:
         yield _Target(folder, recordings)
         return

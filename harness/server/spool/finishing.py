@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class Finalizer:
-    """Copies the raw bytes into a complete file as they arrive, and measures how much CPU time is lost meanwhile.
+    """Copies the raw bytes into a complete file as they arrive, and measures how much CPU time is lost.
 
     ``on_track`` is called in the finalizer's thread when the first packet of a track is found. When the recording has
     ended, a warning is logged if frames may be missing because CPU time was lost.

@@ -98,7 +98,7 @@ class OpenFolder:
                 opened.pop_all()
         except OSError as error:
             what = "The recording can't be started"
-            advice = " Choose another --recordings."
+            advice = " Choose another folder with --recordings."
             raise file_failure(what, error, advice) from error
         return cls(folder, facts, raw, JsonLines(log), JsonLines(statistics), lock)
 

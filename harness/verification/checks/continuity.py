@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # If at least this share of a file is black or silent, the whole file counts as black or silent. The share is below 1,
 # because the first moments of a file may differ from the rest.
 _WHOLE: Final = 0.95
-# Lost CPU time is mentioned from this many seconds on.
+# Smaller amounts of lost CPU time, in seconds, are not mentioned.
 _MENTIONED: Final = 0.1
 
 
@@ -79,12 +79,12 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _lost_cpu_time(manifest: Manifest | None) -> str:
-    """Return sentences on the CPU time that was lost during the recording, each after a space."""
+    """Return sentences about the CPU time that was lost during the recording, each with a leading space."""
     throttled = manifest.throttled_seconds if manifest else None
     stolen = manifest.stolen_seconds if manifest else None
     text = ""
     if throttled and throttled >= _MENTIONED:
-        text += f" A CPU limit of its container or control group stopped the harness for {throttled:.1f} s."
+        text += f" The CPU limit of the container or control group throttled the harness for {throttled:.1f} s."
     if stolen and stolen >= _MENTIONED:
         text += f" The hypervisor gave {stolen:.1f} s of CPU time to other virtual machines."
     return text

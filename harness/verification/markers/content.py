@@ -57,7 +57,7 @@ _FEWEST_BLOCKS: Final = 5
 _LUMA_TOLERANCE: Final = 26
 _CHROMA_TOLERANCE: Final = 9
 _ROUGHNESS: Final = 14
-# A codec may move, blur or omit edges that the backdrop has within this many pixels of a point.
+# A codec may move, blur or omit edges of the backdrop that are within this many pixels of a point.
 _EDGE_PIXELS: Final = 2
 # Smallest fractions of the blocks, and of the regions, that count as a part of the video.
 _DARK_SHARE: Final = 0.08
@@ -235,7 +235,7 @@ class _TileSampler:
         return means, faults, self._ball_is_seen(flat, place, marker.counter)
 
     def _contrast(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return each block's mean difference between the brightest and the darkest backdrop next to its points."""
+        """Return, for each block, the mean difference between the brightest and darkest backdrop near its points."""
         lumas = [
             backdrop(
                 self._number,

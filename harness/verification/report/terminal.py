@@ -157,7 +157,7 @@ class _Participants:
         yield Padding.indent(self._table() if fits else self._list(), _INDENT)
 
     def _least_width(self) -> int:
-        """Return how many columns the table needs if every name is folded to the width of its heading."""
+        """Return how many columns the table needs if every name is wrapped to the width of its heading."""
         columns = zip(COLUMNS, *(values for _, values in self.rows), strict=True)
         return len(_NAME_HEADING) + sum(_GAP + max(map(len, column)) for column in columns)
 

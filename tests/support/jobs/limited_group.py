@@ -27,9 +27,10 @@ _ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; sh
 
 @contextmanager
 def limited_group(*, processors: float, memory: int) -> Iterator[list[str]]:
-    """Create a group with limits, yield the beginning of a command line that runs a program in it, and remove it.
+    """Create a group with limits, and yield the beginning of a command line that runs a program in the group.
 
-    ``memory`` is in bytes. Programs that are still running in the group are killed.
+    ``memory`` is in bytes. Afterwards, programs that are still running in the group are killed, and the group is
+    removed.
     """
     name = f"harness-test-{secrets.token_hex(4)}"
     quota = round(processors * _PERIOD)

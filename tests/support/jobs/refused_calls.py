@@ -1,7 +1,7 @@
-"""Run a program whose system calls the kernel refuses, as the file systems of some network disks do.
+"""Run a program whose system calls the kernel refuses, as on some network disks.
 
 Run as ``python refused_calls.py flock=ENOLCK fsync=EINVAL -- COMMAND``. The kernel also refuses the calls of all
-processes that the program starts, for example of Chrome.
+processes that the program starts, for example Chrome.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _works() -> bool:
 
 
 def refuse(errors: dict[str, int]) -> None:
-    """Let the kernel refuse system calls of this process, each with its error number."""
+    """Make the kernel refuse system calls of this process, each with its error number."""
     architecture, numbers = _MACHINES[platform.machine()]
     refused = [(number, error) for name, error in errors.items() for number in numbers[name]]
     instructions = [

@@ -134,7 +134,7 @@ def write_media(path: Path, scene: Scene) -> None:
 
 
 def _speed(scene: Scene) -> str:
-    """Return the option for a constant speed. With a positive value, VP8 becomes faster if the machine is busy."""
+    """Return the option for a constant speed. With a positive value, VP8 encodes faster if the machine is busy."""
     return str(-scene.speed if scene.codec == "libvpx" else min(scene.speed, 8))
 
 

@@ -1,4 +1,4 @@
-"""Before a recording starts, a warning is shown if the machine doesn't have enough CPU time or memory for it."""
+"""Before a recording starts, a warning is shown if the machine does not have enough CPU time or memory for it."""
 
 import os
 import subprocess

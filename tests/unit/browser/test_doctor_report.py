@@ -1,4 +1,4 @@
-"""The table of ``harness doctor`` shows what a container may use, and what to do about missing things."""
+"""The table of ``harness doctor`` shows a container's limits, and explains what to do about problems."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_share_of_a_container_is_shown() -> None:
 
 
 def test_folders_are_shown_with_variable_and_free_space() -> None:
-    """A folder that is not writable is shown as such, whatever its disk's free space."""
+    """A folder that is not writable is shown as not writable, even if its disk has free space."""
     shown = rows()
 
     assert "home /root (HOME): not writable" in shown

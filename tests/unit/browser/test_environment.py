@@ -1,4 +1,4 @@
-"""Chrome starts even if HOME can't be written, and an unusable environment is reported with a remedy."""
+"""Chrome starts even if HOME is not writable, and an unusable environment is reported with a remedy."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_chrome_stores_its_files_in_a_private_folder_if_home_is_not_writable(
     assert f"Chrome can't write to {home / name / '.config'}, so it uses XDG_CONFIG_HOME={private}." in caplog.messages
 
 
-def test_only_the_folder_that_can_not_be_written_is_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache folder of the user's choice stays in use even if HOME can't be written."""
+def test_only_the_folder_that_is_not_writable_is_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache folder that the user chose stays in use even if HOME is not writable."""
     (home / "file").touch()
     monkeypatch.setenv("HOME", str(home / "file"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache" / "chrome"))

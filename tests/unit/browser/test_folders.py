@@ -44,7 +44,7 @@ def test_every_folder_is_listed_with_its_variable(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-def test_home_that_can_not_be_written_is_a_problem_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_that_is_not_writable_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folders in the home folder are not writable either, but only the home folder is reported as a problem."""
     monkeypatch.setenv("HOME", READ_ONLY)
 
@@ -52,15 +52,15 @@ def test_home_that_can_not_be_written_is_a_problem_once(tmp_path: Path, monkeypa
     configuration, cache = folder("configuration", tmp_path), folder("cache", tmp_path)
 
     assert home.problem is not None
-    assert home.problem.startswith("/proc can't be written (")
-    assert home.problem.endswith("set HOME to a folder that can be written, for example HOME=/tmp")
+    assert home.problem.startswith("/proc is not writable (")
+    assert home.problem.endswith("set HOME to a writable folder, for example HOME=/tmp")
     assert (False, None) == (configuration.writable, configuration.problem)
     assert (False, None) == (cache.writable, cache.problem)
     assert not home.blocks_recording
 
 
-def test_chosen_folder_that_can_not_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The problem of a folder that a variable selects names this variable."""
+def test_chosen_folder_that_is_not_writable_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a variable selects the folder, the description of the problem names this variable."""
     monkeypatch.setenv("HOME", READ_ONLY)
     monkeypatch.setenv("XDG_CONFIG_HOME", f"{READ_ONLY}/config")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -73,7 +73,7 @@ def test_chosen_folder_that_can_not_be_written_is_a_problem(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("path", [READ_ONLY, f"{READ_ONLY}/recordings", __file__, f"{__file__}/recordings"])
-def test_recordings_folder_that_can_not_be_written_blocks_recording(path: str) -> None:
+def test_recordings_folder_that_is_not_writable_blocks_recording(path: str) -> None:
     """Neither a folder that is not writable nor a file can contain recordings."""
     report = folder("recordings", Path(path))
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_name_that_every_font_can_draw_does_not_use_the_page(names: list[str]) -> None:
-    """If a name contains only Latin letters, marks and invisible characters, checking it takes no time in the browser.
+    """A name with only Latin letters, marks and invisible characters is not checked in the browser.
 
     This page has no methods, so any use of it raises an error.
     """

@@ -113,7 +113,7 @@ def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, rea
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 def test_any_editor_can_save_a_script(tmp_path: Path, encoding: str, line_end: str) -> None:
-    """A byte order mark is accepted, also in UTF-16, and a comment can name any other encoding."""
+    """UTF-8 and UTF-16 with a byte order mark are accepted, and a comment can name any other encoding."""
     path = tmp_path / "join.py"
     text = "# coding: latin-1\n" if encoding == "latin-1" else ""
     text += 'def join(page, name):\n    page.append(f"é{name}")\n'

@@ -53,5 +53,6 @@ def test_folder_that_can_not_be_created_exits_with_3(tmp_path: Path) -> None:
     result = run_harness("recover", "--into", "file", folder=tmp_path)
 
     assert 3 == result.returncode
-    assert f"Recordings can't be stored in {tmp_path / 'file'}: File exists. Choose another --into." in result.stderr
+    message = f"Recordings can't be stored in {tmp_path / 'file'}: File exists. Choose another folder with --into."
+    assert message in result.stderr
     assert "Traceback" not in result.stderr

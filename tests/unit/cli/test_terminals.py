@@ -94,7 +94,7 @@ def run_on_terminal(folder: Path, *arguments: str, columns: int = 80, **variable
 
 
 def closed_pipe() -> int:
-    """Return a pipe from which nobody reads any more."""
+    """Return a pipe from which nobody reads anymore."""
     reader, writer = os.pipe()
     os.close(reader)
     return writer

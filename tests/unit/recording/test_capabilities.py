@@ -1,4 +1,4 @@
-"""Files are synced and locked if the disk supports this, and what the disk does not support is logged once."""
+"""Files are synced and locked if the disk supports this, and each missing feature is logged once."""
 
 from __future__ import annotations
 

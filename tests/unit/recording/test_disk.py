@@ -110,10 +110,10 @@ def test_usable_folder_for_temporary_files_has_no_problem(short: Path) -> None:
         ("語" * 20, "its path is longer than 62 bytes"),
     ],
 )
-def test_unusable_folder_for_temporary_files_is_one_sentence_with_a_remedy(
+def test_unusable_folder_for_temporary_files_is_reported_in_one_sentence(
     short: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
 ) -> None:
-    """The sentence names the folder, the reason and the variable."""
+    """The sentence contains the folder, the reason and the variable to change."""
     (short / "file").touch()
     for folder in ("x" * 62, "語" * 20):
         (short / folder).mkdir()
@@ -127,7 +127,7 @@ def test_unusable_folder_for_temporary_files_is_one_sentence_with_a_remedy(
     )
 
 
-def test_folder_that_can_not_be_written_is_a_problem(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_that_is_not_writable_is_a_problem(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's reason is part of the sentence."""
 
     def refuse(path: str, *_: object) -> None:

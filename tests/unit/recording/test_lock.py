@@ -74,7 +74,7 @@ def _disk(request: pytest.FixtureRequest) -> None:
 
 
 def crash(path: Path) -> subprocess.Popen[bytes]:
-    """Let another process lock the folder and crash; the returned process is a zombie until somebody waits for it."""
+    """Make another process lock the folder and crash; the returned process is a zombie until somebody waits for it."""
     process = subprocess.Popen([sys.executable, "-c", CRASH, str(path)])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     return process
@@ -119,7 +119,7 @@ def test_empty_folder_is_removed_when_the_lock_is_released(path: Path) -> None:
 
 @pytest.mark.usefixtures("without_locks")
 def test_lock_of_a_crashed_process_is_taken_over(path: Path) -> None:
-    """A process that crashed does not keep the folder locked, not even if it is still a zombie."""
+    """A process that crashed does not keep the folder locked, even if the process is still a zombie."""
     process = crash(path)
 
     with FolderLock.acquire(path):

@@ -191,7 +191,7 @@ def test_groups_without_limits_leave_the_whole_machine(tmp_path: Path) -> None:
 
 
 def test_share_of_a_container_counts_instead_of_the_machine(tmp_path: Path) -> None:
-    """In a container with a quota and a memory limit, the machine's processors and memory do not matter."""
+    """In a container with a quota and a memory limit, only the container's limits matter."""
     found = groups(tmp_path, V1_CONTAINER)
 
     assert 0.5 == processors(found)
@@ -211,7 +211,7 @@ def test_part_of_a_processor_is_enough_for_a_decoder_thread(
 
 
 def test_affinity_limits_the_processors() -> None:
-    """A program that may run on only one processor can use at most one, whatever the machine has."""
+    """A program that may run on only one processor can use at most one, even if the machine has more."""
     program = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
     program += "from harness.recording.machine import processors; print(processors() <= 1)"
 
@@ -255,12 +255,12 @@ def test_stolen_time_is_known_on_linux() -> None:
     [
         (LostCpu(seconds=10.0, throttled=0.05, stolen=0.0), None),
         (LostCpu(seconds=10.0, throttled=None, stolen=None), None),
-        (LostCpu(seconds=10.0, throttled=3.21, stolen=0.0), "stopped the recording's programs for a total of 3.2 s"),
+        (LostCpu(seconds=10.0, throttled=3.21, stolen=0.0), "throttled the recording's programs for a total of 3.2 s"),
         (LostCpu(seconds=10.0, throttled=None, stolen=1000.0), "gave 1000.0 s of this machine's CPU time to other"),
     ],
 )
 def test_noticeable_loss_is_a_warning_with_a_remedy(lost: LostCpu, part: str | None) -> None:
-    """A loss that affects no frames is not mentioned."""
+    """A loss that is too small to affect frames causes no warning."""
     warning = lost.warning()
 
     if part is None:

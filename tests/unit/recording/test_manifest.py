@@ -111,7 +111,7 @@ def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes)
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_manifest_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
-    """A manifest that an editor has saved again, with another encoding and other line endings, is the same manifest."""
+    """A manifest can still be read after an editor has saved it with another encoding and other line endings."""
     original = manifest(tmp_path / "standup.webm")
     path = tmp_path / "standup.manifest.json"
     path.write_bytes(original.as_text().decode().replace("\n", "\r\n").encode(encoding))

@@ -1,4 +1,4 @@
-"""Files get their final names without overwriting anything, also across disks and on disks without hard links."""
+"""Files get their final names without overwriting anything, even across disks and on disks without hard links."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def exfat(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def other_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on another disk than ``tmp_path``, with a capacity of 1 MB."""
+    """Return a folder on a different disk than ``tmp_path``, with a capacity of 1 MB."""
     with mounted_disk(tmp_path / "other", "size=1M") as disk:
         yield disk
 

@@ -401,7 +401,7 @@ def test_disk_without_locks_is_recovered_in_the_same_way(
 
 
 def test_recording_that_another_machine_may_be_making_is_reported(tmp_path: Path, audio_bytes: bytes) -> None:
-    """On a network disk without locks, the line names the file to remove if the other program has ended."""
+    """On a network disk without locks, the message names the file to remove if the other program has ended."""
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     owner = active.folder.path / "owner-1"

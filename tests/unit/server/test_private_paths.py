@@ -1,4 +1,4 @@
-"""Messages that other users can read do not reveal where the server's folders are."""
+"""Messages that other users can read do not reveal the paths of the server's folders."""
 
 from __future__ import annotations
 

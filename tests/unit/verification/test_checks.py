@@ -168,13 +168,13 @@ def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> Non
     )
 
 
-def test_lost_cpu_time_is_named_as_the_reason_for_missing_frames(tmp_path: Path) -> None:
+def test_lost_cpu_time_is_reported_with_missing_frames(tmp_path: Path) -> None:
     """If a CPU limit or the hypervisor took CPU time from the recording, the finding states how much."""
     report = missing(tmp_path, frozenset({30, 60}), throttled_seconds=3.21, stolen_seconds=0.5)
 
     assert (
-        "the machine was too busy. A CPU limit of its container or control group stopped the harness for 3.2 s. The "
-        "hypervisor gave 0.5 s of CPU time to other virtual machines. The longest gap is"
+        "the machine was too busy. The CPU limit of the container or control group throttled the harness for 3.2 s. "
+        "The hypervisor gave 0.5 s of CPU time to other virtual machines. The longest gap is"
     ) in report.warnings[0].message
 
 

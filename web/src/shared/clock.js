@@ -4,9 +4,9 @@
  * Like every module in shared/, this module imports nothing from outside shared/, and any module may import it.
  */
 
-/** A worker's name, which contains the difference between the wall clock and the window's clock, in ms. */
+/** Matches a worker's name, which contains the difference between the wall clock and the window's clock, in ms. */
 const WORKER_NAME = /^harness-clock:(-?[\d.]+)$/;
-/** Smaller differences, in ms, are errors of the measurement, since `Date` has a resolution of 1 ms. */
+/** Smaller differences, in ms, are measurement errors, because `Date` has a resolution of 1 ms. */
 const PRECISION = 3;
 const READINGS = 10;
 
@@ -14,8 +14,8 @@ const READINGS = 10;
 const correction = correctionFor(/** @type {{name?: string}} */ (/** @type {unknown} */ (globalThis)).name);
 
 /**
- * Returns the time on the page's clock, in ms. The page's clock is the same in the window and its workers, and does not
- * change if somebody sets the wall clock.
+ * Returns the time on the page's clock, in ms. The page's clock is the same in the window and its workers, and is not
+ * affected by changes of the wall clock.
  */
 export const pageNow = () => performance.timeOrigin + performance.now() + correction;
 
@@ -26,8 +26,9 @@ export const pageNow = () => performance.timeOrigin + performance.now() + correc
 export const workerName = () => (isNative(Date.now) ? `harness-clock:${wallOffset()}` : '');
 
 /**
- * Chrome reads the wall clock once for each thread, to calculate `timeOrigin`. If the wall clock has been set after the
- * window was opened, `timeOrigin` of a new worker does not match that of the window.
+ * Returns the window's clock minus this thread's own clock, in ms. Chrome reads the wall clock once for each thread, to
+ * calculate `timeOrigin`. If the wall clock was changed after the window was opened, `timeOrigin` of a new worker does
+ * not match that of the window.
  *
  * @param {string} [name] the worker's name
  */
@@ -43,7 +44,7 @@ function isNative(call) {
   return /\[native code\]/.test(Function.prototype.toString.call(call));
 }
 
-/** Returns the wall clock minus this thread's own clock, in ms; it is 0 until somebody sets the wall clock. */
+/** Returns the wall clock minus this thread's own clock, in ms; it is 0 until the wall clock is changed. */
 function wallOffset() {
   let offset = 0;
   let shortest = Number.POSITIVE_INFINITY;
