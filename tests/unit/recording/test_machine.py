@@ -268,7 +268,7 @@ def test_noticeable_loss_is_a_warning_with_a_remedy(lost: LostCpu, part: str | N
     else:
         assert warning is not None
         assert part in warning
-        assert "record fewer participants or a lower quality." in warning
+        assert "record fewer participants, or use a lower quality." in warning
 
 
 def test_program_in_a_real_group_knows_its_share(tmp_path: Path) -> None:
