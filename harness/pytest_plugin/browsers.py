@@ -33,8 +33,8 @@ _PLAYWRIGHT_PLUGIN: Final = "pytest_playwright.pytest_playwright"
 _BASE_URL_WARNING: Final = (
     "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning"
 )
-# Whether a recording browser was opened, which starts Playwright's event loop.
-_OPENED: Final = pytest.StashKey[bool]()
+# Playwright's event loop, which starts when a recording browser is opened.
+_LOOP: Final = pytest.StashKey[asyncio.AbstractEventLoop]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -93,16 +93,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
     """Let a test that does not use Playwright run its own event loop.
 
     Playwright's event loop stays marked as running between two calls, and asyncio allows only one running loop per
-    thread. Without this hook, ``asyncio.run`` and async tests would fail after the first test that uses a room.
+    thread. Without this hook, ``asyncio.run`` and async tests would fail after the first test that uses a room. Tests
+    that use Playwright get the mark back, because ``page.expect_popup()`` and similar calls need it.
     """
-    if item.config.stash.get(_OPENED, False) and "playwright" not in getattr(item, "fixturenames", ()):
-        _set_running_loop(None)
+    loop = item.config.stash.get(_LOOP, None)
+    if loop is not None:
+        is_needed = loop.is_running() and "playwright" in getattr(item, "fixturenames", ())
+        _set_running_loop(loop if is_needed else None)
 
 
 def _mark_loop_in_calls(loop: asyncio.AbstractEventLoop) -> None:
     """Mark Playwright's event loop as running whenever a Playwright call begins, because other tests clear the mark.
 
-    Each call begins with a new task. Without the mark, the call fails with "no running event loop".
+    Most calls begin with a new task. Without the mark, the call fails with "no running event loop".
     """
 
     def start_task(own_loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
@@ -171,7 +174,7 @@ def recording_browser(
     loop = _get_running_loop()
     if loop is not None:
         _mark_loop_in_calls(loop)
-        request.config.stash[_OPENED] = True
+        request.config.stash[_LOOP] = loop
     yield browser
     if is_own:
         browser.close()

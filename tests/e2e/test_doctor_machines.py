@@ -16,17 +16,13 @@ from harness.browser.doctor.folders import FolderReport
 from harness.browser.doctor.report import DoctorReport
 from harness.recording.manifest import Manifest
 from tests.support.disks import mounted_disk
+from tests.support.fonts import LIBERATION, write_font_configuration
 from tests.support.jobs.limited_group import limited_group
 from tests.support.jobs.users import as_user
 from tests.support.program import PROGRAM
 
 DOCTOR = [*PROGRAM, "doctor", "--quick", "--json"]
 MB = 1_000_000
-LIBERATION = Path("/usr/share/fonts/truetype/liberation")
-FONTCONFIG = """<?xml version="1.0"?>
-<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>
-"""
 
 
 @pytest.fixture
@@ -163,7 +159,7 @@ def test_missing_folder_for_temporary_files_is_a_missing_requirement(folder: Pat
 def test_missing_fonts_are_reported_with_the_packages(folder: Path) -> None:
     """With only the Liberation fonts, Chinese, Japanese, Korean, Arabic and emoji can't be drawn."""
     settings = folder / "fonts.conf"
-    settings.write_text(FONTCONFIG.format(fonts=LIBERATION, cache=folder / "cache"))
+    write_font_configuration(settings, LIBERATION)
 
     report = doctor(DOCTOR, folder, FONTCONFIG_FILE=str(settings))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,29 +13,18 @@ from harness import HarnessError, open_room
 from harness.browser.chrome import Chrome
 from harness.browser.fonts import _LATIN, REMEDY, _missing_characters, missing_scripts, undrawable
 from harness.browser.install import install, install_fonts
+from tests.support.fonts import FONTS, LIBERATION, write_font_configuration
 from tests.support.program import run_harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
-FONTS = Path("/usr/share/fonts")
-# These fonts contain Latin, Greek and Cyrillic letters.
-LIBERATION = FONTS / "truetype/liberation"
 WARNING = "The installed fonts can't draw"
-
-
-def write_configuration(path: Path, *folders: Path) -> None:
-    """Write a fontconfig file that lists only the fonts in the given folders."""
-    listed = "".join(f"<dir>{folder}</dir>" for folder in folders)
-    cache = f"<cachedir>{path.parent / 'font-cache'}</cachedir>"
-    path.write_text(
-        '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n'
-        f"<fontconfig>{listed}{cache}</fontconfig>\n"
-    )
 
 
 @pytest.fixture
@@ -51,7 +39,7 @@ def use_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             if not folder.is_dir():
                 pytest.skip(f"The fonts in {folder} are not installed.")
         path = tmp_path / "fonts.conf"
-        write_configuration(path, *folders)
+        write_font_configuration(path, *folders)
         monkeypatch.setenv("FONTCONFIG_FILE", str(path))
         return path
 
@@ -197,7 +185,7 @@ def test_missing_fonts_are_installed_by_root_and_a_second_run_is_silent(
         if missing := missing_scripts(page):
             pytest.skip(f"This machine has no fonts for {', '.join(missing)}.")
     configuration = use_fonts(LIBERATION)
-    write_configuration(configuration.with_name("available.conf"), FONTS)
+    write_font_configuration(configuration.with_name("available.conf"), FONTS)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     browser = install()
     caplog.clear()

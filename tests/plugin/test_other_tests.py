@@ -177,3 +177,33 @@ def test_other_tests_run_their_own_event_loops(ordered_project: pytest.Pytester)
     result = ordered_project.runpytest_subprocess(*QUIET)
 
     result.assert_outcomes(passed=4)
+
+
+def test_page_of_several_tests_survives_other_event_loops(ordered_project: pytest.Pytester) -> None:
+    """The first call in a test can be one that needs Playwright's event loop, although asyncio was used before."""
+    ordered_project.makepyfile(
+        """
+        import asyncio
+
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def shared_page(recording_browser):
+            return recording_browser.new_page()
+
+        def test_first(shared_page):
+            assert "about:blank" == shared_page.url
+
+        def test_between():
+            asyncio.run(asyncio.sleep(0))
+
+        def test_popup(shared_page):
+            with shared_page.expect_popup() as popup:
+                shared_page.evaluate("() => { window.open('about:blank'); }")
+            assert "about:blank" == popup.value.url
+        """
+    )
+
+    result = ordered_project.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(passed=3)

@@ -14,6 +14,7 @@ from harness.browser.capacity import capacity
 from harness.browser.chrome import Chrome
 from harness.browser.doctor.folders import used_folders
 from harness.browser.doctor.report import DoctorReport, MissingRequirement, Recommendation
+from harness.browser.fonts import REMEDY, missing_scripts
 from harness.browser.locate import sandbox_works
 from harness.browser.version import ask_version
 from harness.errors import SetupError
@@ -103,8 +104,6 @@ def examine(
 
 def _examine_browser(executable: str | os.PathLike[str] | None, *, measure: bool) -> dict[str, Any]:
     """Return the report's fields about the browser; raises SetupError if no browser starts."""
-    from harness.browser.fonts import missing_scripts
-
     with Chrome(executable) as chrome:
         found = chrome.found
         page = chrome.new_context().new_page()
@@ -154,8 +153,6 @@ def _recommendations(
         if folder.problem and not folder.blocks_recording:
             yield Recommendation(what=folder.purpose, remedy=folder.problem)
     if undrawable:
-        from harness.browser.fonts import REMEDY
-
         yield Recommendation(what="fonts", remedy=f"no font can draw {', '.join(undrawable)}; {REMEDY}")
 
 

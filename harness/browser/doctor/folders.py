@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Final, Literal
@@ -111,7 +112,9 @@ def _examine(purpose: Purpose, path: Path, variable: str | None) -> tuple[Folder
     reason: str | None = None
     free: int | None = None
     try:
-        free = free_bytes(existing)
+        size = free_bytes(existing)
+        # This value stands for a disk without a fixed size.
+        free = None if size == sys.maxsize else size
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:

@@ -34,13 +34,15 @@ _PROCESSES: Final = Path("/proc/self/ns/pid")
 class _Owner(BaseModel):
     """The process that uses a folder.
 
-    ``processes`` identifies the running system and the container in which ``pid`` is valid. ``host`` is only shown to
-    users, because several machines and containers can have the same name.
+    ``processes`` identifies the running system and the container in which ``pid`` is valid. ``started`` is when the
+    process started, because a later process can have the same ID, especially in a restarted container. ``host`` is only
+    shown to users, because several machines and containers can have the same name.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     pid: Annotated[int, Field(gt=0, lt=1 << 31)]
+    started: str
     host: str
     processes: str
 
@@ -149,7 +151,7 @@ def _check_owner(folder: Path) -> int:
             f"remove {path}."
         )
         raise recording_error(message)
-    if _is_running(owner.pid):
+    if _start_of(owner.pid) == owner.started:
         raise _blocked(path)
     return int(path.name.removeprefix("owner-"))
 
@@ -172,7 +174,8 @@ def _read_owner(path: Path) -> _Owner | None:
 
 def _write_owner(path: Path) -> Path:
     """Claim a folder for this process by creating an owner file; raises BlockingIOError if the file exists."""
-    owner = _Owner(pid=os.getpid(), host=socket.gethostname(), processes=_process_table())
+    pid = os.getpid()
+    owner = _Owner(pid=pid, started=_start_of(pid) or "", host=socket.gethostname(), processes=_process_table())
     try:
         file = path.open("xb")
     except FileExistsError as error:
@@ -198,9 +201,21 @@ def _process_table() -> str:
         return socket.gethostname()
 
 
-def _is_running(pid: int) -> bool:
+def _start_of(pid: int) -> str | None:
+    """Return when a process started, in clock ticks since the system started; None if the process has ended.
+
+    On systems without /proc, the text is empty.
+    """
     try:
         # A process that was killed in a container without an init process stays a zombie.
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return None
     except psutil.NoSuchProcess:
-        return False
+        return None
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # The program's name, which is in parentheses, can contain spaces and parentheses. The start is the 20th field after
+    # the name (proc(5)). psutil's time changes if the machine's clock is set.
+    return status.rpartition(")")[2].split()[19]

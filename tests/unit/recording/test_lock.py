@@ -37,7 +37,14 @@ os._exit(0)
 """
 
 # Contents of a damaged owner file; None means that it is a pipe.
-DAMAGED = [b"", b"{", b'{"pid": 0, "host": "builder", "processes": "here"}', b"\xff", bytes(20_000), None]
+DAMAGED = {
+    "empty": b"",
+    "incomplete": b"{",
+    "impossible": b'{"pid": 0, "started": "1", "host": "builder", "processes": "here"}',
+    "not UTF-8": b"\xff",
+    "too large": bytes(20_000),
+    "a pipe": None,
+}
 
 
 @pytest.fixture
@@ -124,6 +131,21 @@ def test_lock_of_a_crashed_process_is_taken_over(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_locks")
+def test_later_process_with_the_same_id_does_not_hold_the_lock(path: Path) -> None:
+    """In a restarted container, the program often has the same process ID as before."""
+    with FolderLock.acquire(path, new=True):
+        owner = path.parent / "owner-1"
+        written = json.loads(owner.read_text())
+        owner.write_text(json.dumps(written | {"started": "1"}))
+
+        with FolderLock.acquire(path):
+            held = [one.name for one in owner_files(path.parent)]
+
+    assert os.getpid() == written["pid"]
+    assert ["owner-1", "owner-2"] == held
+
+
+@pytest.mark.usefixtures("without_locks")
 def test_only_one_of_several_processes_takes_over_a_lock(path: Path) -> None:
     """If many processes recover the same folder at the same time, only one of them gets the lock."""
     crash(path).wait()
@@ -146,7 +168,7 @@ def test_process_on_another_machine_may_hold_the_lock(path: Path) -> None:
     """A process on another machine can't be examined, so the error names the machine and the file to remove."""
     owner = path.parent / "owner-1"
     path.touch()
-    owner.write_text(json.dumps({"pid": 7, "host": "builder", "processes": "another machine"}))
+    owner.write_text(json.dumps({"pid": 7, "started": "1", "host": "builder", "processes": "another machine"}))
 
     with pytest.raises(RecordingError, match="process 7 on builder may still be recording into this folder") as error:
         FolderLock.acquire(path)
@@ -156,7 +178,7 @@ def test_process_on_another_machine_may_hold_the_lock(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_disk")
-@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_owner_file_is_reported(path: Path, content: bytes | None) -> None:
     """An owner file that can't be read may belong to a running process. A pipe is not read, because it could block."""
     owner = path.parent / "owner-1"

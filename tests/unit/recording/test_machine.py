@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -221,6 +222,7 @@ def test_affinity_limits_the_processors() -> None:
 
 def test_lost_cpu_time_is_measured_from_the_beginning(tmp_path: Path) -> None:
     """Only time that was lost after the measurement began counts; a counter that goes backwards counts as 0."""
+    began = time.monotonic()
     measured = LostCpuTime(groups(tmp_path, V2_CONTAINER))
     statistics = tmp_path / "sys/fs/cgroup/cpu.stat"
 
@@ -232,7 +234,7 @@ def test_lost_cpu_time_is_measured_from_the_beginning(tmp_path: Path) -> None:
     unknown = measured.so_far()
 
     assert (0.75, 0.0, None) == (grown.throttled, shrunk.throttled, unknown.throttled)
-    assert 0 <= grown.seconds < 60
+    assert 0 <= grown.seconds <= time.monotonic() - began
 
 
 @pytest.mark.skipif(not hasattr(psutil.cpu_times(), "steal"), reason="Only Linux reports steal time.")
@@ -266,18 +268,21 @@ def test_noticeable_loss_is_a_warning_with_a_remedy(lost: LostCpu, part: str | N
     else:
         assert warning is not None
         assert part in warning
-        assert "record fewer participants or a lower quality." in warning
+        assert "record fewer participants, or use a lower quality." in warning
 
 
 def test_program_in_a_real_group_knows_its_share(tmp_path: Path) -> None:
-    """A program that needs a whole processor, but may use only half of one, is throttled about half of the time."""
-    with limited_group(processors=0.5, memory=700 * MIB) as enter:
+    """A program that needs a whole processor, but may use only a fifth of one, is throttled most of the time.
+
+    The share is small, so that the program is also throttled while other tests use the processors.
+    """
+    with limited_group(processors=0.2, memory=700 * MIB) as enter:
         ran = subprocess.run(
             [*enter, sys.executable, "-c", BUSY], cwd=tmp_path, capture_output=True, text=True, check=False
         )
 
     assert 0 == ran.returncode, ran.stderr
     number, total, free, throttled = json.loads(ran.stdout)
-    assert (0.5, 700 * MIB) == (number, total)
+    assert (0.2, 700 * MIB) == (number, total)
     assert 0 < free < 700 * MIB
     assert throttled > 0.1

@@ -405,7 +405,7 @@ def test_recording_that_another_machine_may_be_making_is_reported(tmp_path: Path
     active = begun(tmp_path, audio_bytes)
     abandon(active)
     owner = active.folder.path / "owner-1"
-    owner.write_text('{"pid": 7, "host": "builder", "processes": "another machine"}')
+    owner.write_text('{"pid": 7, "started": "1", "host": "builder", "processes": "another machine"}')
 
     (left,) = recover(tmp_path)
     owner.unlink()
