@@ -7,7 +7,7 @@ Input: pytest's options, the ``room`` marker and pytest-playwright's fixtures.  
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -143,8 +143,6 @@ def room(
     room_server: RoomServer,
     new_recording_context: Callable[..., BrowserContext],
     recordings: Path,
-    browser_context_args: dict[str, Any],
-    browser_type_launch_args: dict[str, Any],
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
     """Return a room for this test.
@@ -153,7 +151,8 @@ def room(
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.
     """
-    proxy = browser_context_args.get("proxy") or browser_type_launch_args.get("proxy")
+    options = ("browser_context_args", "browser_type_launch_args")
+    proxy = next(filter(None, (request.getfixturevalue(one).get("proxy") for one in options)), None)
     try:
         requested = RoomRequest.of(request.node)
     except ConfigError as error:

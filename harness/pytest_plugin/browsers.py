@@ -142,7 +142,6 @@ def recording_browser(
     browser_type: BrowserType,
     browser_type_launch_args: dict[str, Any],
     recording_launch_args: Callable[[Mapping[str, Any]], dict[str, Any]],
-    launch_browser: Callable[..., Browser],
     request: pytest.FixtureRequest,
 ) -> Iterator[Browser]:
     """Return the browser in which tests with a room record.
@@ -159,7 +158,9 @@ def recording_browser(
             if address := option_value(request.config, "room-connect"):
                 browser = _connect(browser_type, address, browser_type_launch_args)
             else:
-                browser = _launch(launch_browser, recording_launch_args(browser_type_launch_args))
+                browser = _launch(
+                    request.getfixturevalue("launch_browser"), recording_launch_args(browser_type_launch_args)
+                )
         except SetupError as error:
             # Without a cause, pytest prints only the message.
             raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -228,7 +228,7 @@ def test_recording_is_published_on_another_disk_than_the_spools(
 
 
 def test_recordings_whose_names_differ_only_in_case_are_both_stored_on_exfat(tmp_path: Path) -> None:
-    """exFAT has no hard links, and treats ``Standup.webm`` and ``standup.webm`` as the same name."""
+    """The file system exFAT has no hard links, and treats ``Standup.webm`` and ``standup.webm`` as the same name."""
     with exfat_disk(tmp_path, size=500 * MB) as disk:
         paths = []
         for name in ("Standup", "standup"):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _ROOT = Path("/sys/fs/cgroup")
 # The period for which a quota applies, in microseconds.
@@ -53,7 +53,7 @@ def limited_group(*, processors: float, memory: int) -> Iterator[list[str]]:
             _remove(group)
 
 
-def _create(groups: list[Path], group: Path, limits: dict[str, object]) -> None:
+def _create(groups: list[Path], group: Path, limits: Mapping[str, object]) -> None:
     group.mkdir()
     groups.append(group)
     for file, limit in limits.items():

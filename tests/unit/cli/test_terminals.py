@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 from rich.console import Console
@@ -148,7 +148,7 @@ def test_failures_and_messages_are_printed_in_every_encoding(folder: Path, encod
     ],
     ids=lambda variables: variables["LC_ALL"],
 )
-def test_report_is_printed_in_every_locale(folder: Path, variables: dict[str, str]) -> None:
+def test_report_is_printed_in_every_locale(folder: Path, variables: dict[str, Any]) -> None:
     """A locale that is not installed, or whose encoding is ASCII, changes neither the report nor the exit code."""
     ran = run(folder, "verify", "good.webm", **variables)
 
@@ -232,7 +232,7 @@ def test_text_outside_the_locale_is_refused_with_the_remedy(tmp_path: Path) -> N
     ids=str,
 )
 def test_plain_terminal_gets_no_escape_sequences(
-    folder: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, variables: dict[str, str]
+    folder: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, variables: dict[str, Any]
 ) -> None:
     """With NO_COLOR or on a dumb terminal, neither colors nor an animated progress bar are shown."""
     shutil.copy(folder / "good.webm", tmp_path)

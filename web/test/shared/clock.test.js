@@ -20,7 +20,7 @@ describe("a worker's clock", () => {
     worker.name = name;
     try {
       const module = String(new URL(`../../src/shared/clock.js?name=${name}`, import.meta.url));
-      return /** @type {typeof import('../../src/shared/clock.js')} */ (await import(module));
+      return await /** @type {Promise<typeof import('../../src/shared/clock.js')>} */ (import(module));
     } finally {
       delete worker.name;
     }
