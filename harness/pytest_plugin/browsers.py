@@ -158,9 +158,8 @@ def recording_browser(
             if address := option_value(request.config, "room-connect"):
                 browser = _connect(browser_type, address, browser_type_launch_args)
             else:
-                browser = _launch(
-                    request.getfixturevalue("launch_browser"), recording_launch_args(browser_type_launch_args)
-                )
+                launch = request.getfixturevalue("launch_browser")
+                browser = _launch(launch, recording_launch_args(browser_type_launch_args))
         except SetupError as error:
             # Without a cause, pytest prints only the message.
             raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -74,7 +74,7 @@ class LostCpu:
     stolen: float | None
 
     def warning(self) -> str | None:
-        """Return a warning if so much CPU time was lost that frames may be missing, and None otherwise."""
+        """Return a warning if frames may be missing because of the lost CPU time, and None otherwise."""
         if (self.throttled or 0.0) > _NOTICEABLE_THROTTLING * self.seconds:
             return (
                 "the CPU limit of this container or control group throttled the recording's programs for a total of "

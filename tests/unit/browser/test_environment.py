@@ -95,5 +95,5 @@ def test_unknown_home_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
 
-    with pytest.raises(SetupError, match="HOME is not set, .* Set HOME to a folder, for example HOME=/tmp"):
+    with pytest.raises(SetupError, match=r"HOME is not set, .* Set HOME to a folder, for example HOME=/tmp"):
         check_folders()
