@@ -109,7 +109,9 @@ def _mark_loop_in_calls(loop: asyncio.AbstractEventLoop) -> None:
     """
 
     def start_task(own_loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-        _set_running_loop(own_loop)
+        # When Playwright stops, its loop runs once more in the usual way, and marks itself.
+        if own_loop.is_running():
+            _set_running_loop(own_loop)
         return asyncio.Task(coroutine, loop=own_loop, **options)
 
     loop.set_task_factory(start_task)
