@@ -32,8 +32,8 @@ REMEDY: Final = (
     "example Debian's packages fonts-noto-core (Arabic), fonts-noto-cjk (Chinese, Japanese, Korean) and "
     "fonts-noto-color-emoji"
 )
-# Every common font contains the Latin letters, including those with diacritics.
-_LATIN: Final = re.compile(r"[\x00-\u024f\u1e00-\u1eff]")
+# Every common font contains the Latin letters of the European languages.
+_LATIN: Final = re.compile(r"[\x00-\u017f]")
 # The categories of spaces and other invisible characters, and of marks, which are only drawn together with a letter.
 _WITHOUT_GLYPH: Final = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"})
 # If no font contains a character, Chrome draws the first font's glyph for missing characters, which is usually a box.

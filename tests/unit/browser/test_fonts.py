@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parallel
     "names",
     [
         pytest.param([], id="no names"),
-        pytest.param(["alice", "bob-2", "José", "Žofie Šťastná", "Nguyễn Thị Ánh", "<b>&</b>"], id="Latin letters"),
+        pytest.param(["alice", "bob-2", "José", "Žofie Šťastná", "<b>&</b>"], id="Latin letters"),
         pytest.param(["ali\u200dce", "bob\ufe0f", "\u2800\u3164", "carol\t\n\u3000"], id="invisible characters"),
         pytest.param(["e\u0301", "o\u20dd"], id="marks"),
         pytest.param(["bob\ud800"], id="an unpaired surrogate"),
