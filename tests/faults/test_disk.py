@@ -179,7 +179,8 @@ with open_room(recordings=sys.argv[1]) as room:
     fill(8192)
     recording = alice.download_media_recording()
     os.unlink(f"{disk}/filler")
-    assert verify(recording).ok
+    report = verify(recording)
+    assert not report.failures, report.failures
 print(recording.model_dump_json())
 """
 
