@@ -49,7 +49,8 @@ def test_recording_survives_a_change_of_the_clock(room: Room, seconds: float) ->
     The page of a participant who joins after the change, and the workers of each new recording, have clocks that begin
     with the new time.
     """
-    config = RecordConfig(record_name="set")
+    name = f"set-by-{seconds:g}"
+    config = RecordConfig(record_name=name)
     alice, _ = room.join_all("alice", "bob", subscriber="alice")
     alice.page.evaluate("console.log('before')")
     alice.start_media_recording(record_config=config)
@@ -77,7 +78,7 @@ def test_recording_survives_a_change_of_the_clock(room: Room, seconds: float) ->
         assert abs(bob.av_offset_ms.median) < 200
     assert stopped_at == pytest.approx(first.duration, abs=0.5)
     assert second.duration == pytest.approx(3, abs=0.5)
-    assert ("set.webm", "set-2.webm") == (first.path.name, second.path.name)
+    assert (f"{name}.webm", f"{name}-2.webm") == (first.path.name, second.path.name)
     timeline = Manifest.read(first.manifest).timeline
     (carol,) = [event.at for event in timeline.events if event.event == "join" and event.participant == "carol"]
     assert changed_at < carol < joined_at + 0.5

@@ -199,7 +199,7 @@ def test_full_folder_for_the_browsers_downloads_is_named_and_the_recording_is_de
     assert recording["download_failure"].startswith("not enough space for ")
     assert f"in TMPDIR ({disk}): set TMPDIR to a folder on another disk" in recording["download_failure"]
     assert "the file was taken from the spool" in done.stderr
-    assert 1 == done.stderr.count("(TMPDIR). If the browser can't download the recording")
+    assert 1 == done.stderr.count(f"alice: Only 30 MB of disk space is left at {disk} (TMPDIR)")
 
 
 def test_recording_is_published_on_another_disk_than_the_spools(
