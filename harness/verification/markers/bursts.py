@@ -23,7 +23,7 @@ BLOCK: Final = 65_536
 _SIMILARITY: Final = 0.7
 _FAINTEST: Final = 0.01
 # Two rising chirps of a participant are one second apart, and two falling chirps are at least 0.4 s apart. Chirps that
-# follow sooner are echoes. The same chirp can also be found in two overlapping blocks.
+# follow sooner are echoes. The same chirp can also be found in two overlapping blocks, with nearly the same start.
 _RISING_APART: Final = 0.5
 _FALLING_APART: Final = 0.3
 _SAME: Final = 0.01
@@ -139,7 +139,12 @@ def join_chirps(
 
 def _without_echoes(found: Sequence[Chirp], *, apart: float) -> tuple[list[Chirp], list[tuple[float, float]]]:
     """Return the loudest of all chirps that are less than ``apart`` seconds apart, and the echoes that follow them."""
-    ordered = sorted(found)
+    ordered: list[Chirp] = []
+    for one in sorted(found):
+        if not ordered or one.start - ordered[-1].start >= _SAME:
+            ordered.append(one)
+        elif one.amplitude > ordered[-1].amplitude:
+            ordered[-1] = one
     kept: list[Chirp] = []
     for one in ordered:
         if not kept or one.start - kept[-1].start >= apart:
@@ -151,7 +156,7 @@ def _without_echoes(found: Sequence[Chirp], *, apart: float) -> tuple[list[Chirp
     for one in ordered:
         source = kept[max(0, int(np.searchsorted(starts, one.start, side="right")) - 1)]
         delay = one.start - source.start
-        if _SAME < delay < apart:
+        if 0 < delay < apart:
             echoes.append((delay, one.amplitude / source.amplitude))
     return kept, echoes
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.recording.manifest import Manifest
 from harness.recording.recording import Recording, sha256_of
 from harness.verification import Report, verify
+from harness.verification.markers.bursts import Chirp, _without_echoes
 from harness.verification.values.findings import Finding
 from tests.support.media.audio import SAMPLE_RATE, mix_audio
 from tests.support.media.recording_file import timeline_of, write_recording
@@ -175,6 +176,16 @@ def test_clicks_are_a_warning(tmp_path: Path) -> None:
     assert {("noise", None)} == found(report)
     assert not report.failures
     assert of(report, "noise")[0].message.startswith("The audio contains 3 clicks")
+
+
+def test_chirp_that_is_found_in_two_blocks_is_counted_once() -> None:
+    """If a microphone is muted during a chirp, its two parts look like one echo, but a single echo proves nothing."""
+    parts = [Chirp(1.047, 0.09, 0.8), Chirp(1.137, 0.09, 0.8)]
+    again = Chirp(1.137 + 1e-6, 0.09, 0.8)
+
+    chirps, echoes = _without_echoes([*parts, again], apart=0.5)
+
+    assert (1, 1) == (len(chirps), len(echoes))
 
 
 @pytest.mark.parametrize(("delay", "gain"), [(0.11, 0.5), (0.25, 0.3), (0.37, 0.2)])
