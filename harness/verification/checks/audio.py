@@ -10,7 +10,7 @@ from harness.recording.timeline import VOICES
 from harness.verification.markers.audio_markers import HOP
 from harness.verification.measures.audio_quality import level_deviations, noise_floor, noisy_intervals
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
-from harness.verification.values.intervals import longer, merged, total
+from harness.verification.values.intervals import longer, merged, subtract, total, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # Intervals of one kind that are at most this many seconds apart are reported as one interval.
 _BRIDGE: Final = 0.2
+# If a microphone is switched during a burst, the part of the burst that is left sounds like noise for up to this time,
+# in seconds.
+_CUT_BURST: Final = 0.5
 _CHANNELS: Final = ("left", "right")
 _STEREO: Final = 2
 
@@ -118,7 +121,8 @@ def noise(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield Finding(check="noise", result="unverified", message=text)
         return
     noisy = noisy_intervals(audio, limits.noise_dbfs)
-    lasting = [one for one in noisy if one.at[1] - one.at[0] > limits.noise]
+    switches = _around_switches(evidence)
+    lasting = [one for one in noisy if longer(subtract([one.at], switches), limits.noise)]
     only_markers = _contains_only_markers(evidence)
     yield from limited(
         [
@@ -144,6 +148,21 @@ def noise(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if not (echoes or noisy):
         text = f"Neither noise nor an echo was found in the audio; its noise floor is {floor:g} dBFS."
         yield passed("noise", text, Examined(seconds=HOP * np.count_nonzero(np.isfinite(audio.noise))), got=floor)
+
+
+def _around_switches(evidence: Evidence) -> list[Interval]:
+    """Return the intervals around the times at which a microphone was switched on or off."""
+    if evidence.manifest is None:
+        return []
+    timeline, duration = evidence.manifest.timeline, evidence.media.duration
+    switches = {
+        at
+        for member in timeline.members
+        for interval in timeline.audible(member.name, duration)
+        for at in interval
+        if 0 < at < duration
+    }
+    return widened(((at, at) for at in sorted(switches)), _CUT_BURST)
 
 
 def _echoes(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

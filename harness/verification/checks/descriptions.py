@@ -170,6 +170,10 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         warns=(
             "Something other than the markers, for example a click, is louder than `noise_dbfs` for at most `noise`.",
             (
+                "Something is louder than `noise_dbfs` within 0.5 s of the time at which a microphone was switched on "
+                "or off, because this can cut a burst in two."
+            ),
+            (
                 "Something other than the markers is louder than `noise_dbfs`, but the audio may come from real "
                 "microphones or there is no manifest."
             ),

@@ -17,7 +17,7 @@ from harness.verification.markers.bursts import Chirp, _without_echoes
 from harness.verification.values.findings import Finding
 from tests.support.media.audio import SAMPLE_RATE, mix_audio
 from tests.support.media.recording_file import timeline_of, write_recording
-from tests.support.media.scene import PlannedParticipant, Scene, participants
+from tests.support.media.scene import PlannedParticipant, Scene, participants, with_participant
 from tests.support.media.streams import add_audio_stream
 
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
@@ -163,6 +163,19 @@ def test_noise_is_found_where_it_is(tmp_path: Path, change: Callable[[Audio], Au
 
     assert "noise" in {one.check for one in report.failures}
     assert all(one.at and one.at[0] > 1.8 and one.at[1] < 4.2 for one in of(report, "noise"))
+
+
+@pytest.mark.parametrize(("switched_at", "results"), [(2.0, {"failed", "warning"}), (4.0, {"warning"})])
+def test_noise_is_only_a_warning_while_a_microphone_is_switched(
+    tmp_path: Path, switched_at: float, results: set[str]
+) -> None:
+    """Switching a microphone can cut a burst in two, and a part of a burst sounds like noise."""
+    scene = with_participant(ALICE, "alice", muted=((switched_at - 0.1, switched_at),))
+    noise = np.random.default_rng(1).normal(0, 0.1, AT.size) * ((AT > 4.0) & (AT < 4.6))
+
+    report = verify(write(tmp_path / "switched.webm", mixed(scene) + noise, scene=scene))
+
+    assert results == {one.result for one in of(report, "noise")}
 
 
 def test_clicks_are_a_warning(tmp_path: Path) -> None:
