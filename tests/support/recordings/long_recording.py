@@ -118,6 +118,8 @@ def begin_recording(spool: Spool, footage: EndlessRecording, name: str) -> Activ
 
 def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: float) -> Iterator[float]:
     """Feed slices to the recording as fast as they are finalized; yield how many seconds have been recorded."""
+    # A server refuses more ticks than a mixer can have written since the recording was announced.
+    active.log.opened_at -= seconds
     for number, one in enumerate(footage.slices(seconds)):
         active.add_chunk(number, active.size, memoryview(one.data))
         active.add_ticks(one.first, one.written)
