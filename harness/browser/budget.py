@@ -27,7 +27,7 @@ _PER_RECORDING: Final = 0.03
 _PER_PARTICIPANT: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
 # The memory that Python, the server, Playwright's driver and Chrome need for a recording, and the memory that each
-# participant's page needs, in bytes. The values are assumed (docs/decisions.md, 121).
+# participant's page needs, in bytes. The measurements are in docs/decisions.md (121).
 _MEMORY_PER_RECORDING: Final = 350_000_000
 _MEMORY_PER_PARTICIPANT: Final = 150_000_000
 # Frames are late if recordings use more than this share of a processor. The first value is for a processor that no
