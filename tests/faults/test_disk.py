@@ -6,12 +6,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
 
-from harness import DiskFullError, RecordConfig, Room
+from harness import DiskFullError, Participant, RecordConfig, Room
 from harness.recording.files.disk import Headroom, free_bytes
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import recover
@@ -102,29 +103,38 @@ def test_full_disk_raises_disk_full_error_and_leaves_no_partial_file(
     goals.measured("a full disk", bar="DiskFullError, no partial file", figure="DiskFullError, no file", met=True)
 
 
-def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
-    small_disk: Path, new_context: Callable[..., BrowserContext]
-) -> None:
-    """A recording that can't be downloaded stays in the spool until there is enough disk space."""
-    with RoomServer(recordings=small_disk, versions={}) as server:
+@contextmanager
+def stopped_recording(
+    disk: Path, new_context: Callable[..., BrowserContext], *, name: str, seconds: float
+) -> Iterator[tuple[Participant, Path]]:
+    """Record on a disk without headroom; yield the participant, and the finished file in the spool."""
+    with RoomServer(recordings=disk, versions={}) as server:
         server._spool.headroom = Headroom(low=0, least=0)
-        with Room(server=server, new_context=new_context, recordings=small_disk) as room:
+        with Room(server=server, new_context=new_context, recordings=disk) as room:
             alice = room.join("alice")
-            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="late"))
-            room.wait(seconds=1.5)
+            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=name))
+            room.wait(seconds=seconds)
             alice.stop_media_recording()
             (active,) = server._spool.recordings.values()
             # Wait until the raw bytes have been deleted, because deleting them later would free disk space during the
             # test.
             active.wait_until_safe()
-            filler = fill(small_disk, leave=0)
+            yield alice, active.path
 
-            with pytest.raises(DiskFullError, match="No space for the download"):
-                alice.download_media_recording()
 
-            assert [] == [*small_disk.glob("*.webm"), *small_disk.glob("*.json")]
-            filler.unlink()
-            recording = alice.download_media_recording()
+def test_download_without_disk_space_raises_disk_full_error_and_leaves_no_file(
+    small_disk: Path, new_context: Callable[..., BrowserContext]
+) -> None:
+    """A recording that can't be downloaded stays in the spool until there is enough disk space."""
+    with stopped_recording(small_disk, new_context, name="late", seconds=1.5) as (alice, _):
+        filler = fill(small_disk, leave=0)
+
+        with pytest.raises(DiskFullError, match="No space for the download"):
+            alice.download_media_recording()
+
+        assert [] == [*small_disk.glob("*.webm"), *small_disk.glob("*.json")]
+        filler.unlink()
+        recording = alice.download_media_recording()
 
     assert "late.webm" == recording.path.name
     check_recording(recording)
@@ -134,19 +144,11 @@ def test_recording_is_taken_from_the_spool_if_there_is_no_space_for_the_download
     small_disk: Path, new_context: Callable[..., BrowserContext]
 ) -> None:
     """A hard link to the finished file needs no space, so a few free pages for the manifest are sufficient."""
-    with RoomServer(recordings=small_disk, versions={}) as server:
-        server._spool.headroom = Headroom(low=0, least=0)
-        with Room(server=server, new_context=new_context, recordings=small_disk) as room:
-            alice = room.join("alice")
-            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="linked"))
-            room.wait(seconds=3)
-            alice.stop_media_recording()
-            (active,) = server._spool.recordings.values()
-            active.wait_until_safe()
-            assert active.path.stat().st_size > 50_000
-            fill(small_disk, leave=40_000)
+    with stopped_recording(small_disk, new_context, name="linked", seconds=3) as (alice, finished):
+        assert finished.stat().st_size > 50_000
+        fill(small_disk, leave=40_000)
 
-            recording = alice.download_media_recording()
+        recording = alice.download_media_recording()
 
     assert str(recording.download_failure).startswith("not enough space for ")
     assert str(small_disk) in str(recording.download_failure)

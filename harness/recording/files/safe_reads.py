@@ -87,7 +87,6 @@ def _line_after(before: str) -> int:
 def parse_toml(text: str) -> dict[str, Any]:
     """Parse TOML; raises ValueError or RecursionError if the text is invalid."""
     if endless := _ENDLESS.search(text):
-        line = text.count("\n", 0, endless.start()) + 1
-        message = f"a key has too many parts (at line {line})"
+        message = f"a key has too many parts (at line {_line_after(text[: endless.start()])})"
         raise ValueError(message)
     return tomllib.loads(text)
