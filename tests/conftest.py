@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.servers.application_site import Site
     from tests.support.servers.janus import Janus
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.starved"]
 GOALS = Goals()
 # Hypothesis sets no deadline, because any example can be slow on two busy cores. The quick form uses the same examples
 # in each run; the full form uses random ones.

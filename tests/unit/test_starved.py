@@ -1,0 +1,55 @@
+"""Tests whose recordings were starved are repeated once."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.parallel
+_TEST = """
+import json
+import pathlib
+
+COUNT = pathlib.Path(__file__).with_name("count")
+
+
+def test_recording(tmp_path):
+    runs = len(COUNT.read_text()) if COUNT.exists() else 0
+    COUNT.write_text("x" * (runs + 1))
+    (tmp_path / "call.manifest.json").write_text(json.dumps({manifest}))
+    assert runs >= {failures}
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        ({"ticks": 100, "ticks_missed": 3}, "call missed 3 of 100 ticks"),
+        ({"ticks": 100, "wall_seconds": 10.0, "stolen_seconds": 0.2}, "call lost 0.20 of 10.0 s of CPU time"),
+    ],
+)
+def test_starved_recording_is_repeated_and_listed(
+    pytester: pytest.Pytester, manifest: dict[str, float], reason: str
+) -> None:
+    """The test fails first, and passes when it is repeated."""
+    result = _run(pytester, manifest, failures=1)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*repeated because the machine was too busy*", f"*test_recording: {reason}"])
+
+
+def test_repeated_test_fails_if_it_fails_again(pytester: pytest.Pytester) -> None:
+    """A test is repeated only once."""
+    _run(pytester, {"ticks": 100, "ticks_missed": 50}, failures=2).assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("manifest", [{"ticks": 100, "ticks_missed": 2}, {"ticks": 0, "ticks_missed": 0}])
+def test_test_with_complete_recording_fails_at_once(pytester: pytest.Pytester, manifest: dict[str, float]) -> None:
+    """A failure that the machine did not cause counts."""
+    result = _run(pytester, manifest, failures=1)
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*repeated because*")
+
+
+def _run(pytester: pytest.Pytester, manifest: dict[str, float], *, failures: int) -> pytest.RunResult:
+    pytester.makeconftest('pytest_plugins = ["tests.starved"]')
+    pytester.makepyfile(_TEST.replace("{manifest}", repr(manifest)).replace("{failures}", str(failures)))
+    return pytester.runpytest_subprocess("-p", "no:harness", "-p", "no:cacheprovider")
