@@ -138,9 +138,9 @@ def _shows_a_window(frame: Frame, place: Place) -> bool:
 
     In our own rooms, a shared screen has the same marker as the participant's camera.
     """
-    row = frame.luma[int(place.y + _WINDOW_ROW * place.height)]
-    columns = (place.x + place.width * np.linspace(0.4, 0.9, 11)).astype(np.intp)
-    return float(np.median(row.take(columns, mode="clip"))) > _WINDOW_LUMA
+    across = np.linspace(0.4, 0.9, 11)
+    points = place.indices(across, np.full_like(across, _WINDOW_ROW), frame.luma.shape)
+    return float(np.median(frame.luma.reshape(-1).take(points))) > _WINDOW_LUMA
 
 
 class _Samples:
@@ -187,10 +187,10 @@ class _TileSampler:
     def __init__(self, place: Place, frame: Frame, marker: Marker, *, screen: bool) -> None:
         self._place = place
         self._screen = screen
-        self._aspect = place.width / place.height
+        self._aspect = place.aspect
         self._number = marker.number
         x, y = _points(_LUMA_ACROSS, _LUMA_DOWN)
-        self._luma = _indices(place, frame.luma, x, y)
+        self._luma = place.indices(x, y, frame.luma.shape)
         self._beside = np.minimum(self._luma + 1, frame.luma.size - 1)
         self._x, self._y = x.mean(axis=0), y.mean(axis=0)
         self._label_top = 1 - max(_LABEL_HEIGHT, _LABEL_PIXELS / place.height)
@@ -206,8 +206,8 @@ class _TileSampler:
         if frame.chroma:
             plane = frame.chroma[0]
             shrunk = (frame.chroma_across, round(frame.luma.shape[0] / plane.shape[0]))
-            self._chroma = _indices(place, plane, *_points(_CHROMA_ACROSS, np.array([0.5])), shrunk)
-            self._strip = _indices(place, plane, *_strip_points(), shrunk)
+            self._chroma = place.indices(*_points(_CHROMA_ACROSS, np.array([0.5])), plane.shape, shrunk)
+            self._strip = place.indices(*_strip_points(), plane.shape, shrunk)
 
     def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32], Fault, bool | None]:
         """Return the mean luma of each block, the faults, and whether the ball is in the right place.
@@ -300,7 +300,7 @@ class _TileSampler:
                 np.abs(self._y - ball.y) < ball.height / 2 + 1.5 * _HIGH
             )
             found = self._balls[counter % SWING_COUNTS] = _BallPlace(
-                points=_indices(self._place, frame.luma, x, y),
+                points=self._place.indices(x, y, frame.luma.shape),
                 behind=None if covered else self._backdrop_luma(x, y),
                 checked=self._plain & ~near,
             )
@@ -319,20 +319,6 @@ def _points(across: NDArray[np.float64], down: NDArray[np.float64]) -> tuple[NDA
 def _strip_points() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x, y = np.meshgrid((np.arange(COLUMNS) + 0.5) / COLUMNS, (np.arange(ROWS) + 0.5) / (9 * ROWS))
     return x, y
-
-
-def _indices(
-    place: Place,
-    plane: NDArray[np.uint8],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    shrunk: tuple[int, int] = (1, 1),
-) -> NDArray[np.intp]:
-    """Return the indices of points in a plane that is ``shrunk`` by these factors."""
-    rows, stride = plane.shape
-    columns = np.clip(((place.x + x * place.width) / shrunk[0]).astype(np.intp), 0, stride - 1)
-    lines = np.clip(((place.y + y * place.height) / shrunk[1]).astype(np.intp), 0, rows - 1)
-    return np.asarray(lines * stride + columns)
 
 
 def _mean(points: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MOST_PARTICIPANTS: Final = 16
 # The aspect ratio of synthetic video, as width and height, and those that an application can require instead.
@@ -14,12 +19,47 @@ OTHER_SHAPES: Final = ((4, 3), (1, 1), (3, 4), (9, 16))
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The position and size of a participant's video in the recorded frame, in pixels."""
+    """The position and size of a participant's whole video in the recorded frame, in pixels.
+
+    Parts of the video can be outside the frame or covered. The video was first mirrored if ``mirrored`` is true, and
+    then turned clockwise by ``turn`` quarters of a circle.
+    """
 
     x: float
     y: float
     width: float
     height: float
+    turn: int = 0
+    mirrored: bool = False
+
+    @property
+    def aspect(self) -> float:
+        """The aspect ratio of the video before it was turned: its width divided by its height."""
+        return self.height / self.width if self.turn % 2 else self.width / self.height
+
+    def pixels(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the position in the frame, in pixels, of points in the video, given as fractions of its size."""
+        across, down = (1 - x if self.mirrored else x), y
+        for _ in range(self.turn % 4):
+            across, down = 1 - down, across
+        return self.x + across * self.width, self.y + down * self.height
+
+    def indices(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        shape: tuple[int, ...],
+        shrunk: tuple[int, int] = (1, 1),
+    ) -> NDArray[np.intp]:
+        """Return the indices of points in a plane of the frame. Points outside the frame are moved to its edge.
+
+        ``x`` and ``y`` are fractions of the video's size. ``shape`` is the plane's shape, and ``shrunk`` holds the
+        factors by which the plane is smaller than the frame, horizontally and vertically.
+        """
+        across, down = self.pixels(x, y)
+        columns = np.clip((across / shrunk[0]).astype(np.intp), 0, shape[1] - 1)
+        lines = np.clip((down / shrunk[1]).astype(np.intp), 0, shape[0] - 1)
+        return np.asarray(lines * shape[1] + columns)
 
 
 def fit_into_tile(x: float, y: float, width: float, height: float, shape: tuple[int, int] = WIDE) -> Place:

@@ -87,19 +87,13 @@ class StripSampler:
     """Reads the strips at fixed places in frames. All frames must have the same shape."""
 
     def __init__(self, places: Sequence[Place], luma: NDArray[np.uint8]) -> None:
-        height, stride = luma.shape
-        offsets = np.array([-1, 0, 1])
-        columns = (np.arange(COLUMNS) + 0.5) / COLUMNS
-        rows = (np.arange(ROWS) + 0.5) / (9 * ROWS)
-        indices = []
-        for place in places:
-            # Sample a grid of 3 x 3 points in the middle of the cell, because scaling and compression blur its edges.
-            xs = place.x + columns[:, None] * place.width + offsets * place.width / COLUMNS / 5
-            ys = place.y + rows[:, None] * place.height + offsets * place.height / (9 * ROWS) / 5
-            x, y = np.clip(xs.astype(int), 0, stride - 1), np.clip(ys.astype(int), 0, height - 1)
-            # Each row of the array holds the sample points of one bit's cell.
-            points = y[:, None, :, None] * stride + x[None, :, None, :]
-            indices.append(points.reshape(_BITS, -1))
+        offsets = np.array([-1, 0, 1]) / 5
+        # Sample a grid of 3 x 3 points in the middle of the cell, because scaling and compression blur its edges.
+        columns = (np.arange(COLUMNS)[:, None] + 0.5 + offsets) / COLUMNS
+        rows = (np.arange(ROWS)[:, None] + 0.5 + offsets) / (9 * ROWS)
+        x, y = np.broadcast_arrays(columns[None, :, None, :], rows[:, None, :, None])
+        # Each row of an array holds the sample points of one bit's cell.
+        indices = [place.indices(x, y, luma.shape).reshape(_BITS, -1) for place in places]
         self._indices = np.array(indices, dtype=np.intp).reshape(len(places), _BITS, -1)
 
     def read(self, luma: NDArray[np.uint8]) -> list[Marker | None]:
