@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
-from harness.verification.values.intervals import longer, merged, subtract
+from harness.verification.values.intervals import longer, merged, subtract, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,10 @@ def call(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if manifest is None or not manifest.timeline.is_application_call:
         return
     duration = evidence.media.duration
-    timeline, recording = manifest.timeline, manifest.recording
+    timeline = manifest.timeline
     out = timeline.out_of_call(duration)
-    over = longer([at for at, _ in out], limits.absence)
-    reasons = dict(out)
+    over = longer(subtract([at for at, _ in out], evidence.unobserved), limits.absence)
+    reasons = {at: next(reason for (start, end), reason in out if start <= at[0] <= end) for at in over}
     yield from limited(
         [
             Finding(
@@ -38,15 +38,17 @@ def call(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             for at in over
         ]
     )
-    if recording.recorder == "all":
-        others = [one.name for one in timeline.members if one.name != recording.participant]
+    if evidence.recorder == "all":
+        others = [one.name for one in timeline.members if one.name != manifest.participant]
         together = merged([at for name in others for at in timeline.present(name, duration)])
-        alone = longer(subtract([(0.0, duration)], [*together, *(at for at, _ in out)]), limits.absence)
+        excused = [*together, *(at for at, _ in out), *evidence.unobserved]
+        alone = longer(subtract([(0.0, duration)], excused), limits.absence)
         for at in alone:
-            text = f"{recording.participant} was alone in the call {_when(at, duration)}."
+            text = f"{manifest.participant} was alone in the call {_when(at, duration)}."
             yield Finding(check="call", result="warning", at=milliseconds(at), message=text)
     if not over:
-        yield passed("call", "The page was in the call for the whole recording.", Examined(seconds=duration))
+        examined = Examined(seconds=total([evidence.judged]))
+        yield passed("call", "The page was in the call for the whole recording.", examined)
 
 
 def _when(at: Interval, duration: float) -> str:
