@@ -171,7 +171,7 @@ def _times(evidence: Evidence, limits: Limits) -> Iterator[_Problem]:
         far = video.keyframe_gap
         text = f"There is no keyframe for {far:.1f} s (limit: {limits.keyframe:g} s), so players seek slowly."
         # Other programs choose a number of frames between keyframes, not a time.
-        yield _Problem(f"{limits.keyframe:g} s", f"{far:.1f} s", text, warning=evidence.manifest is None)
+        yield _Problem(f"{limits.keyframe:g} s", f"{far:.1f} s", text, warning=evidence.recording is None)
     starts = {
         "video": float(streams.video.times[0]) if streams.video and streams.video.times.size else 0.0,
         "audio": streams.audio.start if streams.audio else 0.0,

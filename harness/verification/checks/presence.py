@@ -196,7 +196,10 @@ def _expected_anywhere(evidence: Evidence) -> Iterator[Finding]:
                 if evidence.alignment is None
                 else "because the recording can't be aligned with the observed call"
             )
-            text = f"{name} is in the recording, but {reason}, it is unknown whether {name} was in the call the whole time."
+            text = (
+                f"{name} is in the recording, but {reason}, it is unknown whether {name} was in the call the whole "
+                "time."
+            )
             yield Finding(check="presence", result="unverified", participant=name, message=text)
         else:
             at = (0.0, evidence.media.duration)

@@ -37,8 +37,9 @@ class Evidence:
     missing, respectively. ``still`` and ``blank`` are the intervals in which the whole video does not change, and in
     which a part of it has become blank.
 
-    If the manifest is an observation's, ``alignment`` is the position of the file in the observed call, and the events of
-    ``manifest`` have file times. If the file can't be aligned, ``manifest`` is None, and ``alignment`` states the reason.
+    If the manifest is an observation's, ``alignment`` is the position of the file in the observed call, and the events
+    of ``manifest`` have file times. If the file can't be aligned, ``manifest`` is None, and ``alignment`` states the
+    reason.
     """
 
     path: Path
@@ -69,7 +70,7 @@ class Evidence:
 
     @property
     def recording(self) -> Recording | None:
-        """The recording that the manifest describes; None without a manifest, or if the manifest is an observation's."""
+        """The recording that the manifest describes; None without a manifest, or for an observation."""
         return self.manifest.recording if self.manifest else None
 
     @property

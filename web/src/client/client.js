@@ -9,7 +9,9 @@
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { createQueue } from '../shared/queue.js';
+import { CallFeed } from './call-feed.js';
 import { Devices } from './devices.js';
+import { Observation } from './observation.js';
 import { Recordings } from './recordings.js';
 import { Subscriber } from './subscriptions.js';
 
@@ -50,6 +52,7 @@ import { Subscriber } from './subscriptions.js';
 /**
  * Emits `changed` when the page may have to be redrawn, `joined` after a join, and the following events about a
  * recording: `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
+ * Emits `observation` with the progress of an observation.
  *
  * @extends {Emitter<ClientEvents>}
  * @implements {MediaRecordingCalls}
@@ -63,7 +66,12 @@ export class Client extends Emitter {
   #parts;
   #devices;
   #subscriber;
+  #feed;
   #recordings;
+  /** The latest observation. @type {Observation | null} */
+  #observation = null;
+  /** Whether our media has markers. */
+  #isSynthetic = false;
   #inTurn = createQueue();
   /** @type {WeakMap<(detail: unknown) => void, (event: Event) => void>} */
   #handlers = new WeakMap();
@@ -74,9 +82,10 @@ export class Client extends Emitter {
     this.#parts = parts;
     this.#devices = new Devices(this.#inTurn);
     this.#subscriber = new Subscriber(parts.tileSizes, this.#devices);
-    this.#recordings = new Recordings(parts, this.#devices, (name, detail) => this.#notify(name, detail));
+    this.#feed = new CallFeed(this.#devices);
+    this.#recordings = new Recordings(parts, this.#feed, (name, detail) => this.#notify(name, detail));
     this.#devices.listen('changed', () => {
-      this.#recordings.updateOwnSource();
+      this.#feed.updateOwnSource();
       this.emit('changed');
     });
     this.#devices.listen('replaced', () => this.#subscriber.fit());
@@ -154,6 +163,34 @@ export class Client extends Emitter {
   /** Returns the recording's status at once, without waiting for queued calls. @returns {RecordingStatus} */
   getMediaRecording() {
     return this.#recordings.status;
+  }
+
+  /**
+   * Starts to observe the call without recording it. The event `observation` passes on every entry as soon as it is
+   * logged.
+   *
+   * @param {string} id
+   */
+  startObservation(id) {
+    return this.#inTurn(() => this.#startObservation(id));
+  }
+
+  /** Ends the observation with the given id; resolves with everything that was observed. @param {string} id */
+  stopObservation(id) {
+    return this.#inTurn(() => {
+      const observation = this.#observation;
+      if (observation?.id !== id) throw invalidState('This page is not observing the call.');
+      this.#feed.delete(observation);
+      return Promise.resolve(observation.end());
+    });
+  }
+
+  /**
+   * Returns when the counter in our markers was 0, in ms on the room's clock; null if our media has no markers.
+   */
+  getCounterZero() {
+    const zero = this.media?.counterZero ?? null;
+    return zero === null || !this.room ? null : this.room.clock.room(zero);
   }
 
   /** Returns the names of the other participants in the call. */
@@ -250,6 +287,7 @@ export class Client extends Emitter {
       subscriptions,
     });
     this.#follow(room);
+    this.#isSynthetic = kind === 'synthetic';
     this.#subscriber.watch(subscriptions);
     const { marker, clock } = room;
     const media = await this.#parts
@@ -274,7 +312,7 @@ export class Client extends Emitter {
   #follow(room) {
     this.room = room;
     this.name = room.name;
-    this.#recordings.follow(room);
+    this.#feed.follow(room);
     this.#subscriber.follow(room);
     for (const type of /** @type {const} */ (['joined', 'left', 'track', 'state'])) {
       room.listen(type, () => {
@@ -285,8 +323,27 @@ export class Client extends Emitter {
     room.listen('closed', () => this.emit('changed'));
   }
 
+  /** @param {string} id */
+  async #startObservation(id) {
+    const { room } = this;
+    if (this.state !== 'joined' || !room) throw invalidState('Not in a room; join one before observing it.');
+    if (this.#observation?.endedAt === null)
+      throw invalidState('This page is already observing the call; stop the observation first.');
+    room.checkRecordable();
+    // Until then, it is unknown to whom the tracks belong.
+    await room.allReceived();
+    const observation = new Observation(id, room, this.#isSynthetic ? room.marker : null);
+    observation.listen('entry', (detail) => this.emit('observation', detail));
+    this.#observation = observation;
+    const time = room.clock.room();
+    observation.begin(this.#feed.add(observation, room));
+    return { time, error: room.clock.error };
+  }
+
   async #leave() {
     if (this.state !== 'joined') return;
+    if (this.#observation) this.#feed.delete(this.#observation);
+    this.#observation?.end();
     try {
       await this.#recordings.finishRunning();
     } finally {

@@ -26,11 +26,11 @@ _BURST_PERIOD: Final = 1000.0 * SECONDS
 # Fewer new frames or bursts are not enough evidence.
 _FEWEST_FRAMES: Final = 10
 _FEWEST_BURSTS: Final = 3
-# The delay is low in at least this share of all seconds, in percent. The delay is higher in the other seconds, for example
-# while the network is poor.
+# The delay that counts as the smallest is exceeded in this share of all seconds, in percent. The minimum is not used,
+# because a single wrong value must not decide.
 _FASTEST: Final = 90
-# In at most this share of all seconds, the delay may differ from the low delay by more than this many ms. If the recorder
-# paused, or left out a part of the call, the delay jumps, and no single time fits to the start of the file.
+# In at most this share of all seconds, the delay may differ from the smallest delay by more than this many ms. If the
+# recorder paused, or left out a part of the call, the delay jumps, and no single time fits to the start of the file.
 _UNSTEADY: Final = 0.2
 _UNSTEADY_MS: Final = 1000.0
 # Bursts that agree differ by at most this many ms. A jitter buffer may change the second that a burst seems to encode.
@@ -46,9 +46,9 @@ class UnknownClockError(Exception):
 class FileZero:
     """The room's time at the start of a file, minus the smallest delay of any participant's media.
 
-    ``ms`` is known only modulo ``period``; both are in milliseconds. An event at the room's time T is visible or audible
-    at T minus this time in the file, because the smallest delay is included. ``lags`` holds how much later the video of
-    each participant appears than the fastest participant's video, in milliseconds, by marker.
+    ``ms`` is known only modulo ``period``; both are in milliseconds. An event at the room's time T is visible or
+    audible at T minus ``ms`` in the file, because the smallest delay is included. ``lags`` holds how much later the
+    video of each participant appears than the fastest participant's video, in milliseconds, by marker.
     """
 
     ms: float
@@ -60,8 +60,7 @@ def zero_from_video(members: tuple[Member, ...], tracks: Mapping[int, MarkerTrac
     """Return the room's time at the start of the file according to the capture times, or None if there are too few.
 
     The capture time of a frame plus its delay is the room's time at which the file shows the frame. The delays are
-    unknown, but the fastest participant's delay in each second is nearly the same throughout the file. This delay counts
-    as 0.
+    unknown, but the delay of each second's fastest frame is nearly the same throughout the file, and counts as 0.
 
     Raises UnknownClockError if the delays differ too much.
     """
@@ -77,9 +76,9 @@ def zero_from_video(members: tuple[Member, ...], tracks: Mapping[int, MarkerTrac
     unsteady = np.abs(latest - zero) > _UNSTEADY_MS
     if np.count_nonzero(unsteady) > _UNSTEADY * latest.size:
         message = (
-            f"In {np.count_nonzero(unsteady)} of {latest.size} seconds, the capture times do not fit to the rest of the "
-            f"file: they differ by up to {np.abs(latest - zero).max() / 1000:.1f} s. The recorder paused, left out parts "
-            "of the call, or fell behind."
+            f"In {np.count_nonzero(unsteady)} of {latest.size} seconds, the capture times do not match the rest of the "
+            f"file: they differ by up to {np.abs(latest - zero).max() / 1000:.1f} s. The recorder paused, left out "
+            "parts of the call, or fell behind."
         )
         raise UnknownClockError(message)
     lags = {marker: float(np.median(_centered(zero - own, _CAPTURE_PERIOD))) for marker, (_, own) in captured.items()}
@@ -102,7 +101,7 @@ def zero_from_audio(
     best = int(near.sum(axis=1).argmax())
     agreeing = zeros[best] + _centered(zeros[near[best]] - zeros[best], _BURST_PERIOD)
     if agreeing.size < _FEWEST_BURSTS or 2 * agreeing.size <= zeros.size:
-        message = f"Only {agreeing.size} of {zeros.size} bursts in the audio agree on the time at which the recording started."
+        message = f"Only {agreeing.size} of {zeros.size} bursts in the audio agree on when the recording started."
         raise UnknownClockError(message)
     return FileZero(ms=float(np.percentile(agreeing, _FASTEST, method="nearest")), period=_BURST_PERIOD)
 

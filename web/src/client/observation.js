@@ -1,0 +1,173 @@
+/**
+ * Observation: logs who is in a call and what they send, without recording anything.
+ *
+ * Input: the call's events and sources (call-feed.js). Output: entries for Python, which writes the manifest.
+ */
+
+import { pageNow } from '../shared/clock.js';
+import { Emitter } from '../shared/events.js';
+import { trackEvents } from '../mixer/track-events.js';
+
+/** @typedef {import('../mixer/mixer.js').Source} Source */
+
+/** How often Python is told that the observation continues, in ms. */
+const ALIVE_EVERY = 1000;
+/** Maximum number of entries. A call that causes more events is no longer observed. */
+const MOST_ENTRIES = 20_000;
+
+/**
+ * Emits `entry` with each new entry and its number, and without an entry once per second, so that Python knows for how
+ * long the call was observed if the page disappears.
+ *
+ * @extends {Emitter<{entry: ObservationProgress}>}
+ */
+export class Observation extends Emitter {
+  scope = /** @type {const} */ ('all');
+  /** When the observation ended, in ms on the room's clock; null while it is in progress. @type {number | null} */
+  endedAt = null;
+  /** @type {RoomEvent[]} */
+  #entries = [];
+  /** The latest sources, by id. @type {Map<string, Source>} */
+  #sources = new Map();
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+  #room;
+  #marker;
+
+  /** @param {string} id @param {CallRoom} room @param {number | null} marker our own marker; null if we have none */
+  constructor(id, room, marker) {
+    super();
+    this.id = id;
+    this.#room = room;
+    this.#marker = marker;
+    room.listen('lost', () => this.#raiseAlarm('Lost connection to the server.'));
+    room.listen('closed', () => this.#raiseAlarm('The connection to the server has ended.'));
+    if (!room.presenceFromServer) return;
+    room.listen('joined', ({ name, info }) => this.#logJoin(name, info.marker));
+    room.listen('left', ({ name }) => this.#log({ event: 'leave', participant: name }));
+  }
+
+  /** Logs who is in the call now. @param {Source[]} sources */
+  begin(sources) {
+    if (this.#room.presenceFromServer) {
+      this.#logJoin(this.#room.name, this.#marker);
+      for (const { name, info } of this.#room.participants.values()) this.#logJoin(name, info.marker);
+    }
+    for (const source of sources) this.#set(source);
+    this.#timer = setInterval(() => this.#report(), ALIVE_EVERY);
+  }
+
+  /** Ends the observation, unless it has already ended. @returns {ObservationResult} */
+  end() {
+    if (this.endedAt === null) {
+      clearInterval(this.#timer);
+      this.endedAt = this.#now();
+      this.#report();
+    }
+    return { time: this.endedAt, entries: this.#entries };
+  }
+
+  /** Replaces all sources of a participant. @param {string} participant @param {Source[]} sources */
+  setSources(participant, sources) {
+    const ids = new Set(sources.map(({ id }) => id));
+    for (const [id, source] of this.#sources)
+      if ((id === participant || id.startsWith(`${participant}/`)) && !ids.has(id)) this.#remove(source);
+    for (const source of sources) this.#set(source);
+  }
+
+  /** @param {Omit<RoomEvent, 'time'>} entry */
+  logEvent(entry) {
+    const { event, participant = '' } = entry;
+    if (this.#room.presenceFromServer && (event === 'join' || event === 'leave')) return;
+    this.#log(
+      event === 'join' || event === 'identified' ? { ...entry, marker: this.#markerOf(participant) } : entry,
+    );
+  }
+
+  /** @param {Source} source */
+  #set(source) {
+    const before = this.#sources.get(source.id) ?? null;
+    this.#sources.set(source.id, source);
+    for (const kind of /** @type {const} */ (['video', 'audio'])) {
+      const isOn = sends(source, kind);
+      // A device that is off from the start is logged, so that the manifest states that nothing is expected from it.
+      const turnedOff = !source[kind] && (before?.[kind] ?? true);
+      if (isOn !== (before !== null && sends(before, kind)) || turnedOff) this.#logSwitch(source, kind, isOn);
+    }
+    this.#logTracks(before, source);
+  }
+
+  /** @param {Source} source */
+  #remove(source) {
+    this.#sources.delete(source.id);
+    for (const kind of /** @type {const} */ (['video', 'audio']))
+      if (sends(source, kind)) this.#logSwitch(source, kind, false);
+    this.#logTracks(source, null);
+  }
+
+  /** @param {Source | null} before @param {Source | null} now */
+  #logTracks(before, now) {
+    for (const event of trackEvents(before, now)) this.#log(event);
+  }
+
+  /** @param {Source} source @param {'video' | 'audio'} kind @param {boolean} on */
+  #logSwitch({ name, track }, kind, on) {
+    this.#log({ event: kind, participant: name, ...(track === undefined ? {} : { track }), on });
+  }
+
+  /** @param {string} name @param {number | null} marker */
+  #logJoin(name, marker) {
+    this.#log({ event: 'join', participant: name, marker });
+  }
+
+  /** @param {string} message */
+  #raiseAlarm(message) {
+    this.#log({ event: 'alarm', message });
+  }
+
+  /** Returns the marker of a participant, or null. @param {string} name */
+  #markerOf(name) {
+    if (name === this.#room.name) return this.#marker;
+    const participants = [...this.#room.participants.values()];
+    return participants.find((one) => one.name === name)?.info.marker ?? null;
+  }
+
+  /** @param {Omit<RoomEvent, 'time'>} event */
+  #log(event) {
+    if (this.endedAt !== null) return;
+    const isFull = this.#entries.length === MOST_ENTRIES - 1;
+    /** @type {Omit<RoomEvent, 'time'>} */
+    const full = { event: 'alarm', message: 'Too many events have happened, so the observation ends here.' };
+    const entry = { ...(isFull ? full : event), time: this.#now() };
+    this.#entries.push(entry);
+    this.#report(entry);
+    if (isFull) this.end();
+  }
+
+  /** @param {RoomEvent} [entry] */
+  #report(entry) {
+    this.emit('entry', {
+      id: this.id,
+      time: entry?.time ?? this.#now(),
+      number: this.#entries.length,
+      ...(entry ? { entry } : {}),
+      ended: this.endedAt !== null,
+    });
+  }
+
+  #now() {
+    return this.#room.clock.room(pageNow());
+  }
+}
+
+/**
+ * Returns whether a source sends video or audio. In our own room, other participants' tracks arrive only while we
+ * subscribe to them, so only the announced state of their devices counts.
+ *
+ * @param {Source} source
+ * @param {'video' | 'audio'} kind
+ */
+const sends = (source, kind) =>
+  source[kind] &&
+  (source[`${kind}Track`] !== null ||
+    (source.remote && source.markers === undefined && source.track === undefined));
