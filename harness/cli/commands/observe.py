@@ -189,7 +189,9 @@ class _ObserveRun:
             if self._interruption:
                 return
             self._call.start(room, lambda: room.observe(name), self._interruption)
-            bar.update(task, description=f"{room.participants[0].name} is observing", total=seconds)
+            first = room.participants[0]
+            print_message(f"Observing the call of {', '.join([first.name, *first.others])} for {seconds:g} s.")
+            bar.update(task, description=f"{first.name} is observing", total=seconds)
             while room.observations and room.observations[0].running and not self._interruption:
                 left = seconds - room.observations[0].elapsed
                 bar.update(task, completed=seconds - left)

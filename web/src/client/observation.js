@@ -42,17 +42,10 @@ export class Observation extends Emitter {
     this.#marker = marker;
     room.listen('lost', () => this.#raiseAlarm('Lost connection to the server.'));
     room.listen('closed', () => this.#raiseAlarm('The connection to the server has ended.'));
-    if (!room.presenceFromServer) return;
-    room.listen('joined', ({ name, info }) => this.#logJoin(name, info.marker));
-    room.listen('left', ({ name }) => this.#log({ event: 'leave', participant: name }));
   }
 
   /** Logs who is in the call now. @param {Source[]} sources */
   begin(sources) {
-    if (this.#room.presenceFromServer) {
-      this.#logJoin(this.#room.name, this.#marker);
-      for (const { name, info } of this.#room.participants.values()) this.#logJoin(name, info.marker);
-    }
     for (const source of sources) this.#set(source);
     this.#timer = setInterval(() => this.#report(), ALIVE_EVERY);
   }
@@ -88,6 +81,7 @@ export class Observation extends Emitter {
   #set(source) {
     const before = this.#sources.get(source.id) ?? null;
     this.#sources.set(source.id, source);
+    if (before === null) this.#logPresence(source, 'join');
     for (const kind of /** @type {const} */ (['video', 'audio'])) {
       const isOn = sends(source, kind);
       // A device that is off from the start is logged, so that the manifest states that nothing is expected from it.
@@ -103,6 +97,7 @@ export class Observation extends Emitter {
     for (const kind of /** @type {const} */ (['video', 'audio']))
       if (sends(source, kind)) this.#logSwitch(source, kind, false);
     this.#logTracks(source, null);
+    this.#logPresence(source, 'leave');
   }
 
   /** @param {Source | null} before @param {Source | null} now */
@@ -115,9 +110,15 @@ export class Observation extends Emitter {
     this.#log({ event: kind, participant: name, ...(track === undefined ? {} : { track }), on });
   }
 
-  /** @param {string} name @param {number | null} marker */
-  #logJoin(name, marker) {
-    this.#log({ event: 'join', participant: name, marker });
+  /**
+   * Logs that a participant joined or left our own room. In other applications, the room logs it (logEvent).
+   *
+   * @param {Source} source
+   * @param {'join' | 'leave'} event
+   */
+  #logPresence({ name, track }, event) {
+    if (!this.#room.presenceFromServer || track !== undefined) return;
+    this.#log({ event, participant: name, ...(event === 'join' ? { marker: this.#markerOf(name) } : {}) });
   }
 
   /** @param {string} message */
@@ -148,7 +149,7 @@ export class Observation extends Emitter {
   #report(entry) {
     this.emit('entry', {
       id: this.id,
-      time: entry?.time ?? this.#now(),
+      time: entry?.time ?? this.endedAt ?? this.#now(),
       number: this.#entries.length,
       ...(entry ? { entry } : {}),
       ended: this.endedAt !== null,
