@@ -180,4 +180,4 @@ def room(
                     bundle = Bundle(recordings, request.node.nodeid)
                     bundle.capture_pages(opened)
     finally:
-        store_artifacts(request.node, opened.recordings, bundle)
+        store_artifacts(request.node, opened, bundle)

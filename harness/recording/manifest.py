@@ -95,12 +95,6 @@ class CallManifest(BaseModel):
     alarms: tuple[Text, ...] = ()
     """The message of each alarm that was raised during the recording or the observation."""
 
-    @property
-    def participant(self) -> str | None:
-        """Name of the participant whose page recorded or observed the call."""
-        source = self.recording or self.observation
-        return source.participant if source else None
-
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.
 
@@ -191,6 +185,16 @@ class Manifest(CallManifest):
     accurate to about 2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation``
     (Python simulated a user's action, so that audio could start)."""
 
+    @property
+    def participant(self) -> str:
+        """Name of the recording participant."""
+        return self.recording.participant
+
+    @property
+    def started_at(self) -> str:
+        """Time at which the recording started, in UTC (ISO 8601)."""
+        return self.recording.started_at
+
 
 class ObservationManifest(CallManifest):
     """What the harness observed in a call that it did not record. Another recorder's file is compared with it."""
@@ -200,6 +204,16 @@ class ObservationManifest(CallManifest):
     """Properties of the observation."""
     zero_ms: Moment
     """Time on the room's clock at which the observation starts, in milliseconds."""
+
+    @property
+    def participant(self) -> str:
+        """Name of the participant whose page observed the call."""
+        return self.observation.participant
+
+    @property
+    def started_at(self) -> str:
+        """Time at which the observation started, in UTC (ISO 8601)."""
+        return self.observation.started_at
 
     def _without_events_after(self, stored: list[Event]) -> Self:
         """Also shorten the observation, because nothing is known about the time after the last event."""

@@ -166,6 +166,11 @@ class Observation:
         return self._manifest
 
     @property
+    def finished(self) -> bool:
+        """Whether the observation has been stopped, and its manifest exists."""
+        return self._manifest is not None
+
+    @property
     def running(self) -> bool:
         """Whether the call is still being observed, as far as it is known without asking the page."""
         return self._manifest is None and self._participant.alive and not self._log.ended

@@ -392,8 +392,8 @@ def _without_marker(evidence: Evidence) -> list[str]:
         return []
     with_marker = {one.name for one in evidence.participants if one.known}
     manifest = evidence.manifest
-    names = dict.fromkeys((manifest.participant or "", *(member.name for member in manifest.timeline.members)))
-    return [name for name in names if name and name not in with_marker and _may_be_in(evidence, name)]
+    names = dict.fromkeys((manifest.participant, *(member.name for member in manifest.timeline.members)))
+    return [name for name in names if name not in with_marker and _may_be_in(evidence, name)]
 
 
 def _may_be_in(evidence: Evidence, name: str) -> bool:

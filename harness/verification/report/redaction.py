@@ -45,8 +45,7 @@ class Redaction:
         self._aliases: dict[str, str] = {}
         if manifest is not None:
             for name in (*(one.name for one in manifest.timeline.members), manifest.participant):
-                if name is not None:
-                    self.alias(name)
+                self.alias(name)
             # Assign all aliases first, because a text may name a participant whose first event comes later.
             self._walk(manifest.timeline.model_dump(mode="json"))
 
