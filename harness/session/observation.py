@@ -199,7 +199,7 @@ class Observation:
 
     def _start(self) -> None:
         """Start the observation in the participant's page; raises InvalidStateError if the page is not in a call."""
-        observers = self._participant._observers  # noqa: SLF001 - an observation is one unit with its participant
+        observers = self._participant._events.observers  # noqa: SLF001 - one unit with its participant
         observers[self._id] = self._log.receive
         try:
             begun = self._participant._call("startObservation", self._id)  # noqa: SLF001

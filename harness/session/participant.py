@@ -76,8 +76,6 @@ class Participant(MediaControls):
         # The participant's id in the room; an empty string if the participant is not in the room.
         self._member = ""
         self._started = 0.0
-        # Functions that receive what the page reports about its observations, by the observation's id.
-        self._observers: dict[str, Callable[[object], bool]] = {}
         self._files = RecordingFiles(page, context)
         self._events = RecordingEvents(self._owns, page.log)
         page.on_event = self._on_page_event
@@ -295,13 +293,6 @@ class Participant(MediaControls):
             _log.warning("%s was never downloaded; the file is kept.", recording.path)
 
     def _on_page_event(self, *reported: object) -> None:
-        match reported:
-            case ("observation", dict(progress)) if progress.get("id") in self._observers:
-                receive = self._observers[progress["id"]]
-                if receive(progress):
-                    return
-            case _:
-                pass
         self._events.receive(self.name, *reported)
 
     def _owns(self, recording: str) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from harness.verification.checks import (
-    alignment,
     audio,
     call,
     container,
@@ -57,7 +56,7 @@ CHECKS: Final = (
     Check(
         "alignment",
         "Which part of the observed call does another recorder's file cover?",
-        alignment.alignment,
+        call.alignment,
     ),
     Check(
         "presence",

@@ -85,7 +85,7 @@ class Evidence:
 
     @property
     def unobserved(self) -> list[Interval]:
-        """Intervals before and after the observed call, in which nobody knows who should be in the file."""
+        """Intervals before and after the observed call, in which it is unknown who should be in the file."""
         return subtract([self._whole], [self.judged])
 
     @property

@@ -1,4 +1,4 @@
-"""``harness observe`` refuses invalid options before it opens a page; ``verify --manifest`` reads what it has written."""
+"""``harness observe`` refuses invalid options before it opens a page; ``verify --manifest`` reads its manifest."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_bursts_that_contradict_each_other_are_no_evidence() -> None:
 
 
 def test_tone_that_two_participants_share_is_no_evidence() -> None:
-    """Markers 3 and 19 have the same tone, so it is unknown to whom the bursts belong."""
+    """Markers 3 and 19 have the same tone, so it is unknown which of the two the bursts belong to."""
     clock = MarkerClock(participant="alice", zero_ms=0)
     carol = Member(name="carol", marker=19)
 

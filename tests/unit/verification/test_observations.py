@@ -88,7 +88,7 @@ def test_manifest_next_to_the_file_is_used(tmp_path: Path) -> None:
 
 
 def test_parts_that_were_not_observed_are_not_judged(tmp_path: Path) -> None:
-    """Bob is missing before and after the observation, where nobody knows whether he was in the call."""
+    """Bob is missing before and after the observation, where it is unknown whether he was in the call."""
     scene = with_participant(CALL, "bob", hidden=((0.0, 1.0), (3.4, 4.0)), muted=((0.0, 1.0), (3.4, 4.0)))
 
     report = verified(tmp_path, scene, observed=CALL, start=-1.1, seconds=2.2, expected=["alice", "bob"])

@@ -11,7 +11,7 @@ import { Emitter } from '../shared/events.js';
 import { createQueue } from '../shared/queue.js';
 import { CallFeed } from './call-feed.js';
 import { Devices } from './devices.js';
-import { Observation } from './observation.js';
+import { Observations } from './observation.js';
 import { Recordings } from './recordings.js';
 import { Subscriber } from './subscriptions.js';
 
@@ -68,10 +68,7 @@ export class Client extends Emitter {
   #subscriber;
   #feed;
   #recordings;
-  /** The latest observation. @type {Observation | null} */
-  #observation = null;
-  /** Whether our media has markers. */
-  #isSynthetic = false;
+  #observations;
   #inTurn = createQueue();
   /** @type {WeakMap<(detail: unknown) => void, (event: Event) => void>} */
   #handlers = new WeakMap();
@@ -83,6 +80,8 @@ export class Client extends Emitter {
     this.#devices = new Devices(this.#inTurn);
     this.#subscriber = new Subscriber(parts.tileSizes, this.#devices);
     this.#feed = new CallFeed(this.#devices);
+    this.#observations = new Observations(this.#feed);
+    this.#observations.listen('progress', (detail) => this.emit('observation', detail));
     this.#recordings = new Recordings(parts, this.#feed, (name, detail) => this.#notify(name, detail));
     this.#devices.listen('changed', () => {
       this.#feed.updateOwnSource();
@@ -172,22 +171,19 @@ export class Client extends Emitter {
    * @param {string} id
    */
   startObservation(id) {
-    return this.#inTurn(() => this.#startObservation(id));
+    return this.#inTurn(() => {
+      // Only synthetic media has a counter, and therefore markers.
+      const marker = this.getCounterZero() === null ? null : (this.room?.marker ?? null);
+      return this.#observations.start(id, this.state === 'joined' ? this.room : null, marker);
+    });
   }
 
   /** Ends the observation with the given id; resolves with everything that was observed. @param {string} id */
   stopObservation(id) {
-    return this.#inTurn(() => {
-      const observation = this.#observation;
-      if (observation?.id !== id) throw invalidState('This page is not observing the call.');
-      this.#feed.delete(observation);
-      return Promise.resolve(observation.end());
-    });
+    return this.#inTurn(() => Promise.resolve(this.#observations.stop(id)));
   }
 
-  /**
-   * Returns when the counter in our markers was 0, in ms on the room's clock; null if our media has no markers.
-   */
+  /** Returns when the counter in our markers was 0, in ms on the room's clock; null if our media has no markers. */
   getCounterZero() {
     const zero = this.media?.counterZero ?? null;
     return zero === null || !this.room ? null : this.room.clock.room(zero);
@@ -287,7 +283,6 @@ export class Client extends Emitter {
       subscriptions,
     });
     this.#follow(room);
-    this.#isSynthetic = kind === 'synthetic';
     this.#subscriber.watch(subscriptions);
     const { marker, clock } = room;
     const media = await this.#parts
@@ -323,27 +318,9 @@ export class Client extends Emitter {
     room.listen('closed', () => this.emit('changed'));
   }
 
-  /** @param {string} id */
-  async #startObservation(id) {
-    const { room } = this;
-    if (this.state !== 'joined' || !room) throw invalidState('Not in a room; join one before observing it.');
-    if (this.#observation?.endedAt === null)
-      throw invalidState('This page is already observing the call; stop the observation first.');
-    room.checkRecordable();
-    // Until then, it is unknown to whom the tracks belong.
-    await room.allReceived();
-    const observation = new Observation(id, room, this.#isSynthetic ? room.marker : null);
-    observation.listen('entry', (detail) => this.emit('observation', detail));
-    this.#observation = observation;
-    const time = room.clock.room();
-    observation.begin(this.#feed.add(observation, room));
-    return { time, error: room.clock.error };
-  }
-
   async #leave() {
     if (this.state !== 'joined') return;
-    if (this.#observation) this.#feed.delete(this.#observation);
-    this.#observation?.end();
+    this.#observations.end();
     try {
       await this.#recordings.finishRunning();
     } finally {

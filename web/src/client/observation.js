@@ -5,12 +5,13 @@
  */
 
 import { pageNow } from '../shared/clock.js';
+import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { trackEvents } from '../mixer/track-events.js';
 
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 
-/** How often Python is told that the observation continues, in ms. */
+/** How often to report that the observation continues, in ms. */
 const ALIVE_EVERY = 1000;
 /** Maximum number of entries. A call that causes more events is no longer observed. */
 const MOST_ENTRIES = 20_000;
@@ -158,6 +159,60 @@ export class Observation extends Emitter {
 
   #now() {
     return this.#room.clock.room(pageNow());
+  }
+}
+
+/**
+ * The observations of a page, of which only one can be in progress. Emits `progress` with every entry.
+ *
+ * @extends {Emitter<{progress: ObservationProgress}>}
+ */
+export class Observations extends Emitter {
+  /** The latest observation. @type {Observation | null} */
+  #latest = null;
+  #feed;
+
+  /** @param {import('./call-feed.js').CallFeed} feed */
+  constructor(feed) {
+    super();
+    this.#feed = feed;
+  }
+
+  /**
+   * Starts to observe a call; resolves with the time on the room's clock, and its maximum error, both in ms.
+   *
+   * @param {string} id
+   * @param {CallRoom | null} room our room, or null if we are not in a room
+   * @param {number | null} marker our own marker; null if we have none
+   */
+  async start(id, room, marker) {
+    if (!room) throw invalidState('Not in a room; join one before observing it.');
+    if (this.#latest?.endedAt === null)
+      throw invalidState('This page is already observing the call; stop the observation first.');
+    room.checkRecordable();
+    // The owners of all tracks are known only after this.
+    await room.allReceived();
+    const observation = new Observation(id, room, marker);
+    observation.listen('entry', (detail) => this.emit('progress', detail));
+    this.#latest = observation;
+    const time = room.clock.room();
+    observation.begin(this.#feed.add(observation, room));
+    return { time, error: room.clock.error };
+  }
+
+  /** Ends the observation with the given id, and returns everything that was observed. @param {string} id */
+  stop(id) {
+    const latest = this.#latest;
+    if (latest?.id !== id) throw invalidState('This page is not observing the call.');
+    this.end();
+    return latest.end();
+  }
+
+  /** Ends the latest observation, unless it has already ended. */
+  end() {
+    if (!this.#latest) return;
+    this.#feed.delete(this.#latest);
+    this.#latest.end();
   }
 }
 

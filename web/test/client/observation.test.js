@@ -13,6 +13,8 @@ import { FakeTrack, joined, setUp } from '../support/client.js';
  */
 async function observing(context, prepare = () => undefined) {
   const made = await joined(context);
+  // Only synthetic media has a counter.
+  Object.assign(made.media, { counterZero: 0 });
   prepare(made.room);
   /** @type {ObservationProgress[]} */
   const reported = [];

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_POSITIONS: Final = 2000
 # Gaps of up to this many seconds do not count as an absence.
 _BRIDGE: Final = 0.1
-# Two positions are told apart if what should be visible and audible differs for at least this share of the time.
+# Two positions are distinguished if what should be visible and audible differs for at least this share of the time.
 _DIFFERENCE: Final = 0.02
 
 
@@ -34,7 +34,7 @@ class Alignment:
     ``manifest`` is the observation's manifest with file times. ``start`` is the position in the observed call at which
     the file starts, in seconds, and is negative if the recorder started first. ``observed`` is the part of the file
     during which the call was observed. ``ambiguous`` is a time in seconds: ``start`` may be wrong by any multiple of
-    this time, because nothing in the file tells these positions apart. It is None if ``start`` is certain. ``lags``
+    this time, because nothing in the file distinguishes these positions. It is None if ``start`` is certain. ``lags``
     holds how much later the video of each participant appears than the fastest participant's video, in ms, by marker.
     """
 
@@ -123,7 +123,7 @@ class _Comparison:
 
     @property
     def most(self) -> float:
-        """The agreement of a file that lies in the observed call and fits perfectly."""
+        """The agreement of a file that is a part of the observed call and fits perfectly."""
         return len(self._expected) * min(self._length, self._duration)
 
     def agreement(self, start: float) -> float:
