@@ -17,6 +17,7 @@ from .launch import attach, open_room
 from .recording.config import RecordConfig
 from .recording.recording import Recording
 from .server.rooms.routes import Routes
+from .session.observation import Observation
 from .session.participant import Participant
 from .session.room import Room
 from .verification import Expectation, Limits, Report, verify
@@ -30,6 +31,7 @@ __all__ = [
     "Limits",
     "NertcApp",
     "NotSupportedError",
+    "Observation",
     "PageError",
     "Participant",
     "RecordConfig",

@@ -57,7 +57,8 @@ the checks of the whole file run, and the check `presence` reports these partici
 
 The *manifest* next to the file specifies what the file should contain: the participants, the times and tiles in
 which they should appear, and the size and frame rate of the video. Without a manifest, fewer checks run, and the
-recording is unverified.
+recording is unverified. A file that [another recorder](other-recorders.md) made is compared with the manifest of an
+observation instead.
 
 ## Measurements of a participant
 

@@ -60,6 +60,7 @@ reason.
 | --- | --- |
 | `harness record` | `result`, `ok`, `recordings`, `reports` |
 | `harness verify` | `result`, `ok`, `reports` |
+| `harness observe` | `ok`, `manifest`, `duration`, `participants`, `alarms` |
 | `harness run` | `result`, `ok`, `recordings`, `reports`, `scenarios` |
 | `harness convert` | `result`, `ok`, `path`, `warnings`, `report` |
 | `harness recover` | `ok`, `recordings`, `lost` |

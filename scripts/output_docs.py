@@ -50,13 +50,16 @@ def table(path: str) -> str:
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """Return the docstring below each of a model's fields, as one line of Markdown."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    """Return the docstring below each field of a model and of its base classes, as one line of Markdown."""
     found = {}
-    for field, below in zip(body.body, body.body[1:], strict=False):  # type: ignore[attr-defined]
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[name] = _in_json(" ".join(text.split()))
+    for one in reversed(model.__mro__):
+        if not one.__module__.startswith("harness."):
+            continue
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        for field, below in zip(body.body, body.body[1:], strict=False):  # type: ignore[attr-defined]
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = _in_json(" ".join(text.split()))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Implement ``harness record --url``: participants join another application's call, with a script if necessary."""
+"""Make participants join another application's call, with a script if necessary (``harness record``, ``observe``)."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class ApplicationCall:
         else:
             call.wait_for_names(self.expected)
 
-    def start(self, room: Room, start: Callable[[], None], stop: object = False) -> None:
-        """Call ``start``, which starts the recording, as soon as the first participant's page is in a call."""
+    def start(self, room: Room, start: Callable[[], object], stop: object = False) -> None:
+        """Call ``start``, which starts the recording or observation, as soon as the first page is in a call."""
 
         def started() -> bool:
             try:
@@ -152,8 +152,8 @@ class _WaitForCall:
         if not self.stop and (missing := [name for name in names[1:] if name not in first.others]):
             print_message(
                 f"{', '.join(missing)} could not be identified in the call at {self.call.shown_url} within "
-                f"{_IDENTIFIED_WITHIN:g} s; {first.name}'s page reports {', '.join(first.others)}. The recording "
-                "will start anyway. If these are the right participants, use --expect to specify who must be in the "
+                f"{_IDENTIFIED_WITHIN:g} s; {first.name}'s page reports {', '.join(first.others)}. The command "
+                "continues anyway. If these are the right participants, use --expect to specify who must be in the "
                 "call."
             )
 

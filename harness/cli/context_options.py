@@ -1,4 +1,4 @@
-"""Parse the options of ``harness record --url`` that determine how an application's pages are opened."""
+"""Parse the options of ``harness record`` and ``observe`` that determine how an application's pages are opened."""
 
 from __future__ import annotations
 
@@ -55,6 +55,23 @@ class ContextOptions:
         if self.headers:
             options["extra_http_headers"] = dict(self.headers)
         return options
+
+
+def parse_context_options(
+    names: Sequence[str],
+    *,
+    storage_states: Iterable[str],
+    ignore_https_errors: bool,
+    credentials: str | None,
+    headers: Iterable[str],
+) -> ContextOptions:
+    """Parse the options that the commands accept; ``names`` are the participants. Raises ConfigError."""
+    return ContextOptions(
+        storage_states=parse_storage_states(storage_states, names),
+        ignore_https_errors=ignore_https_errors,
+        credentials=parse_credentials(credentials),
+        headers=parse_headers(headers),
+    )
 
 
 def without_credentials(url: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from harness.cli.commands import browser, convert, doctor, record, recover, serve, verify
+from harness.cli.commands import browser, convert, doctor, observe, record, recover, serve, verify
 from harness.cli.commands import run as run_scenarios
 from harness.cli.exit_codes import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_USAGE
 from harness.cli.options import DebugOption, debugging, print_error
@@ -34,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _HELP_TABLE_COLUMNS},
 )
 app.command("record")(record.record)
+app.command("observe")(observe.observe)
 app.command("verify")(verify.verify)
 app.command("run")(run_scenarios.run)
 app.command("convert")(convert.convert)

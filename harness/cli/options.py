@@ -93,10 +93,85 @@ def parse_names(given: str, *, option: str) -> tuple[str, ...]:
     return names
 
 
+# The participants of a command whose user names none.
+DEFAULT_NAMES: Final = ("alice", "bob", "carol")
+
 RecordingsOption = Annotated[
     Path,
     typer.Option("--recordings", envvar="HARNESS_RECORDINGS", callback=is_text, help="Folder for finished recordings."),
 ]
+MediaOption = Annotated[
+    str,
+    typer.Option(
+        "--media",
+        envvar="HARNESS_MEDIA",
+        help=(
+            "The participants' camera and microphone: 'synthetic' for synthetic video and tones, 'camera' for the "
+            "browser's devices, or the path of a video file."
+        ),
+        metavar="synthetic|camera|FILE",
+    ),
+]
+ScriptOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--script",
+        envvar="HARNESS_SCRIPT",
+        help="Python file with a function join(page, name) that joins the call in a page opened at --url.",
+        metavar="FILE",
+    ),
+]
+StorageStateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--storage-state",
+        envvar="HARNESS_STORAGE_STATE",
+        callback=one_per_line,
+        help=(
+            "File with cookies and local storage saved by Playwright, if --url requires a login. With NAME=FILE, "
+            "the file is used only for the participant NAME. This option can be repeated. In the environment "
+            "variable, put each value on its own line."
+        ),
+        metavar="[NAME=]FILE",
+    ),
+]
+IgnoreHttpsErrorsOption = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-https-errors",
+        envvar="HARNESS_IGNORE_HTTPS_ERRORS",
+        help=(
+            "Accept certificates that are not valid, for example self-signed ones. Certificates for localhost are "
+            "always accepted."
+        ),
+    ),
+]
+HttpCredentialsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--http-credentials",
+        envvar="HARNESS_HTTP_CREDENTIALS",
+        help=(
+            "User name and password for HTTP authentication, sent only to the server of --url. Other users of this "
+            "machine can see the options of running programs, so prefer the environment variable."
+        ),
+        metavar="USER:PASSWORD",
+    ),
+]
+HeaderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        envvar="HARNESS_HEADER",
+        callback=one_per_line,
+        help=(
+            "HTTP header to send with every request that the pages make, for example 'X-Test-Run: 42'. This "
+            "option can be repeated. In the environment variable, put each header on its own line."
+        ),
+        metavar="NAME: VALUE",
+    ),
+]
+HeadedOption = Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the browser windows.")]
 ExecutableOption = Annotated[
     Path | None,
     typer.Option(

@@ -31,19 +31,18 @@ from harness.server.rooms.routes import Routes
 from harness.server.serve_options import ServeOptions
 from harness.session.room import Room
 from harness.verification.values.expectations import Expected, read_expected
-from harness.verification.verify import verify
+from harness.verification.verify import VerifyOptions, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
+    from typing import Unpack
 
     from playwright.sync_api import Browser, BrowserContext
 
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
     from harness.verification.report.report import Report
-    from harness.verification.values.expectations import Expectation
-    from harness.verification.values.limits import Limits
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,31 +93,24 @@ def _folder(config: pytest.Config) -> Path:
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """Return ``verify`` with the limits and expectations from the ``--recordings-expect`` file.
 
-    If a test passes a duration or limits, these override the values in the ``--recordings-expect`` file. Expectations
-    that a test passes are added to those in the file.
+    If a test passes a duration, limits or a profile, these override the values in the ``--recordings-expect`` file.
+    Expectations that a test passes are added to those in the file.
     """
     path = option_path(pytestconfig, "recordings-expect")
     defaults = read_expected(path) if path else Expected()
     profile = defaults.chosen_profile()
 
-    def verify_with_defaults(
-        recording: Recording | Path | str,
-        *,
-        duration: float | None = None,
-        limits: Limits | None = None,
-        expect: Sequence[Expectation] = (),
-        expected: Sequence[str] = (),
-        complete: bool = False,
-    ) -> Report:
-        return verify(
-            recording,
-            duration=defaults.duration if duration is None else duration,
-            limits=limits or profile.limits,
-            profile=None if limits else profile.name,
-            expect=(*defaults.expect, *expect),
-            expected=expected,
-            complete=complete or defaults.complete,
-        )
+    def verify_with_defaults(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) -> Report:
+        duration = options.get("duration")
+        chosen: VerifyOptions = {
+            **options,
+            "duration": defaults.duration if duration is None else duration,
+            "expect": (*defaults.expect, *options.get("expect", ())),
+            "complete": options.get("complete", False) or defaults.complete,
+        }
+        if options.get("limits") is None and options.get("profile") is None:
+            chosen |= {"limits": profile.limits, "profile": profile.name}
+        return verify(recording, **chosen)
 
     return verify_with_defaults
 
@@ -180,4 +172,4 @@ def room(
                     bundle = Bundle(recordings, request.node.nodeid)
                     bundle.capture_pages(opened)
     finally:
-        store_artifacts(request.node, opened.recordings, bundle)
+        store_artifacts(request.node, opened, bundle)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.recording.recording import Recording
+    from harness.session.room import Room
 
 _log = logging.getLogger(__name__)
 
@@ -32,24 +33,26 @@ _BUNDLE: Final = "recording_bundle"
 
 @dataclass(frozen=True)
 class TestArtifacts:
-    """The recordings made in a test's room, and the test's failure folder if it has one."""
+    """The recordings made in a test's room, the manifests of its observations, and its failure folder, if any."""
 
     # Without this attribute, pytest would collect the class as a test, because its name begins with "Test".
     __test__ = False
 
     recordings: tuple[Recording, ...]
+    observations: tuple[Path, ...]
     bundle: Bundle | None
 
 
 _ARTIFACTS: Final = pytest.StashKey[TestArtifacts]()
 
 
-def store_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Store a test's recordings in pytest's item for the test, together with the failure folder if the test has failed.
+def store_artifacts(item: pytest.Item, room: Room, bundle: Bundle | None) -> None:
+    """Store what was made in a test's room in pytest's item for the test; ``bundle`` is the folder of a failed test.
 
     Recordings are kept or removed only at the very end of the test, because a later fixture teardown may also fail.
     """
-    item.stash[_ARTIFACTS] = TestArtifacts(tuple(recordings), bundle)
+    observations = (one.manifest for one in room.observations if one.finished)
+    item.stash[_ARTIFACTS] = TestArtifacts(tuple(room.recordings), tuple(observations), bundle)
 
 
 def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path) -> None:
@@ -64,19 +67,19 @@ def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path)
     del item.stash[_ARTIFACTS]
     failed = item.stash.get(FAILED, False)
     bundle = _fill_bundle(artifacts, item, folder) if failed else None
-    recordings = artifacts.recordings
+    recordings, observations = artifacts.recordings, artifacts.observations
     mode = keep_mode(item.config)
     if mode == "off" or (mode == "retain-on-failure" and not failed):
-        _remove_files(recordings)
-        recordings = ()
-    for recording in recordings:
-        report.user_properties.append(("recording", str(recording.path)))
+        _remove_files((*(path for recording in recordings for path in recording.files), *observations))
+        recordings, observations = (), ()
+    report.user_properties += [("recording", str(recording.path)) for recording in recordings]
+    report.user_properties += [("observation", str(path)) for path in observations]
     if bundle:
         for name, path in report.user_properties:
             if name.startswith(_ARTIFACT):
                 bundle.add_file(Path(item.config.invocation_params.dir, str(path)))
         report.user_properties.append((_BUNDLE, str(bundle.folder)))
-    _to_html(item, report, TestArtifacts(recordings, bundle))
+    _to_html(item, report, TestArtifacts(recordings, observations, bundle))
     _to_allure(item, recordings, bundle)
 
 
@@ -87,6 +90,8 @@ def _fill_bundle(artifacts: TestArtifacts, item: pytest.Item, folder: Path) -> B
         bundle = artifacts.bundle or Bundle(folder, item.nodeid)
         for recording in artifacts.recordings:
             bundle.add_recording(recording)
+        for manifest in artifacts.observations:
+            bundle.add_observation(manifest)
         bundle.write_timeline()
     except OSError as error:
         _log.warning("The artifacts of %s are incomplete: %s", item.nodeid, error)
@@ -94,8 +99,8 @@ def _fill_bundle(artifacts: TestArtifacts, item: pytest.Item, folder: Path) -> B
     return bundle
 
 
-def _remove_files(recordings: Sequence[Recording]) -> None:
-    for path in (path for recording in recordings for path in recording.files):
+def _remove_files(paths: Sequence[Path]) -> None:
+    for path in paths:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

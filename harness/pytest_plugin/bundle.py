@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.recording.files.names import numbered, safe_stem, statistics_of
 from harness.recording.files.placement import link_or_copy
 from harness.recording.files.text import json_text, shown
-from harness.recording.manifest import Manifest
+from harness.recording.manifest import Manifest, ObservationManifest
 from harness.verification.measures.connections import read_statistics
 from harness.verification.verify import verify
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.recording.manifest import AnyManifest
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
     from harness.session.room import Room
@@ -106,6 +107,17 @@ class Bundle:
             for finding in report.failures
         ]
 
+    def add_observation(self, path: Path) -> None:
+        """Add the manifest of an observation to the folder, and its events to the timeline."""
+        link_or_copy(path, self.folder / path.name)
+        try:
+            manifest = ObservationManifest.read(path)
+        except HarnessError as error:
+            _log.warning("The events of %s are missing: %s", path.name, error)
+            return
+        clock = _Clock(manifest, self._offset)
+        self._timeline += _call_events(manifest, clock, path.name)
+
     def add_file(self, path: Path) -> None:
         """Add another file, for example a trace, to the folder; a number is added to the name if it is taken."""
         if not path.is_file():
@@ -141,8 +153,8 @@ class _Clock:
     ``offset`` is Unix time minus the room's clock, which is this machine's monotonic clock, in seconds.
     """
 
-    def __init__(self, manifest: Manifest, offset: float) -> None:
-        self._start = datetime.fromisoformat(manifest.recording.started_at)
+    def __init__(self, manifest: AnyManifest, offset: float) -> None:
+        self._start = datetime.fromisoformat(manifest.started_at)
         if manifest.zero_ms is not None:
             self._start = datetime.fromtimestamp(manifest.zero_ms / 1000 + offset, UTC)
         self._cuts = manifest.timeline.cuts()
@@ -157,9 +169,7 @@ def _events(manifest: Manifest, clock: _Clock) -> Iterator[dict[str, Any]]:
     recording = manifest.recording
     source = recording.path.name
     yield {"time": clock.at(0), "source": source, "event": "first frame"}
-    for event in manifest.timeline.events:
-        happened = event.model_dump(mode="json", exclude_none=True)
-        yield {"time": clock.at(happened.pop("at")), "source": source, **happened}
+    yield from _call_events(manifest, clock, source)
     for line in read_statistics(statistics_of(recording.path)):
         yield {
             "time": clock.at(line.at),
@@ -170,6 +180,13 @@ def _events(manifest: Manifest, clock: _Clock) -> Iterator[dict[str, Any]]:
             "packets_lost": line.sum("inbound-rtp", "packetsLost"),
         }
     yield {"time": clock.at(recording.duration), "source": source, "event": "last frame"}
+
+
+def _call_events(manifest: AnyManifest, clock: _Clock, source: str) -> Iterator[dict[str, Any]]:
+    """Yield the events of a manifest's timeline; ``source`` is the name of the file that they come from."""
+    for event in manifest.timeline.events:
+        happened = event.model_dump(mode="json", exclude_none=True)
+        yield {"time": clock.at(happened.pop("at")), "source": source, **happened}
 
 
 def _utc(seconds: float) -> str:

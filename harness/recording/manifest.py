@@ -1,4 +1,4 @@
-"""A recording's manifest is a JSON file with the recording's properties, configuration and timeline."""
+"""A manifest is a JSON file about a call: what was recorded or observed, and the timeline of the call."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from harness.errors import ConfigError
 from harness.recording.files.disk import room_for
 from harness.recording.files.safe_reads import decode_text, read_whole
 from harness.recording.files.text import printable
 from harness.recording.recording import Count, Recording
-from harness.recording.timeline import Event, Moment, Seconds, Text, Timeline
+from harness.recording.timeline import Event, Moment, Name, Seconds, Text, Timeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,46 +44,56 @@ def finite(value: Any) -> Any:
     return value
 
 
-class Manifest(BaseModel):
-    """A recording's properties, configuration and timeline, stored next to the recording."""
+class MarkerClock(BaseModel):
+    """The clock of a synthetic participant's markers, from which the times of the bursts in the audio are computed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    participant: Name
+    """Name of the participant."""
+    zero_ms: Moment
+    """Time on the room's clock at which the counter in the participant's markers was 0, in milliseconds."""
+
+
+class Observation(BaseModel):
+    """The properties of an observation: a call that the harness observed but did not record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    participant: Name
+    """Name of the participant whose page observed the call."""
+    duration: Seconds
+    """Duration of the observation in seconds."""
+    started_at: Text
+    """Time at which the observation started, in UTC (ISO 8601)."""
+    marker_clocks: tuple[MarkerClock, ...] = ()
+    """The clocks of the participants' markers, as far as they are known."""
+
+
+class CallManifest(BaseModel):
+    """The part of a manifest that recordings and observations have in common: the timeline of the call, and its clock.
+
+    Exactly one of ``recording`` and ``observation`` is set.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     """Version of the format."""
-    recording: Recording
-    """Properties of the recording."""
+    recording: Recording | None = None
+    observation: Observation | None = None
     room: Text | None = None
     """Name of the room; None if unknown."""
-    config: Annotated[dict[str, Any], AfterValidator(finite)]
-    """Configuration of the recording (``recordConfig``) with NERTC's names, including all defaults."""
     versions: dict[Text, Text]
     """Versions of the harness, Chrome, Playwright and Python, and the platform."""
     timeline: Timeline
-    """The participants, and the events that happened during the recording."""
-    ticks: Count = 0
-    """Number of frames that the mixer should have written."""
-    ticks_missed: Count = 0
-    """Number of frames that are missing from the file, although the mixer should have written them."""
+    """The participants, and the events that happened during the recording or the observation."""
     zero_ms: Moment | None = None
-    """Time on the room's clock at which the file starts, in milliseconds; None if unknown."""
+    """Time on the room's clock at which the file or the observation starts, in milliseconds; None if unknown."""
     clock_error_ms: Moment | None = None
     """Maximum error when times measured by the page's clock are converted to the room's clock, in milliseconds."""
-    wall_seconds: Moment | None = None
-    """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
-    throttled_seconds: Seconds | None = None
-    """How long the CPU limits of containers or other control groups throttled the harness during the recording, in
-    seconds, summed over all processors; None if unknown. Measured on the server's machine."""
-    stolen_seconds: Seconds | None = None
-    """CPU time that the hypervisor gave to other virtual machines during the recording, in seconds, summed over all
-    processors; None if unknown. Measured on the server's machine."""
     alarms: tuple[Text, ...] = ()
-    """The message of each alarm that was raised during the recording."""
-    fallbacks: tuple[Text, ...] = ()
-    """What the page did differently because its Chrome was not started with the harness's switches, or because the page
-    is not cross-origin isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was
-    accurate to about 2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation``
-    (Python simulated a user's action, so that audio could start)."""
+    """The message of each alarm that was raised during the recording or the observation."""
 
     def within_size(self) -> Self:
         """Return the manifest; if it is too large to be read again, its last events are dropped.
@@ -133,14 +144,101 @@ class Manifest(BaseModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Return the manifest at ``path``; raises ConfigError if it can't be read or is not a manifest."""
+        return cls.parse(_read_text(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Return the manifest with this content; raises ConfigError, which names ``path``, if it is not valid."""
         try:
-            return cls.model_validate_json(decode_text(read_whole(path, "a manifest", LARGEST_MANIFEST), path))
+            return cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"
             reason = first["msg"].removeprefix("Value error, ")
             message = f"{path} is not a valid manifest: {reason} (at {where})."
             raise ConfigError(message) from error
+
+
+class Manifest(CallManifest):
+    """A recording's properties, configuration and timeline, stored next to the recording."""
+
+    recording: Recording
+    """Properties of the recording."""
+    observation: Annotated[None, Field(exclude=True)] = None
+    config: Annotated[dict[str, Any], AfterValidator(finite)]
+    """Configuration of the recording (``recordConfig``) with NERTC's names, including all defaults."""
+    ticks: Count = 0
+    """Number of frames that the mixer should have written."""
+    ticks_missed: Count = 0
+    """Number of frames that are missing from the file, although the mixer should have written them."""
+    wall_seconds: Moment | None = None
+    """How long MediaRecorder ran, excluding pauses, in seconds on the page's clock; None if it was never stopped."""
+    throttled_seconds: Seconds | None = None
+    """How long the CPU limits of containers or other control groups throttled the harness during the recording, in
+    seconds, summed over all processors; None if unknown. Measured on the server's machine."""
+    stolen_seconds: Seconds | None = None
+    """CPU time that the hypervisor gave to other virtual machines during the recording, in seconds, summed over all
+    processors; None if unknown. Measured on the server's machine."""
+    fallbacks: tuple[Text, ...] = ()
+    """What the page did differently because its Chrome was not started with the harness's switches, or because the page
+    is not cross-origin isolated: ``shared-memory`` (threads exchanged audio as messages, and the mixer's timer was
+    accurate to about 2 ms), ``gc`` (the page allocated memory to make Chrome collect garbage), ``user-activation``
+    (Python simulated a user's action, so that audio could start)."""
+
+    @property
+    def participant(self) -> str:
+        """Name of the recording participant."""
+        return self.recording.participant
+
+    @property
+    def started_at(self) -> str:
+        """Time at which the recording started, in UTC (ISO 8601)."""
+        return self.recording.started_at
+
+
+class ObservationManifest(CallManifest):
+    """What the harness observed in a call that it did not record. Another recorder's file is compared with it."""
+
+    recording: Annotated[None, Field(exclude=True)] = None
+    observation: Observation
+    """Properties of the observation."""
+    zero_ms: Moment
+    """Time on the room's clock at which the observation starts, in milliseconds."""
+
+    @property
+    def participant(self) -> str:
+        """Name of the participant whose page observed the call."""
+        return self.observation.participant
+
+    @property
+    def started_at(self) -> str:
+        """Time at which the observation started, in UTC (ISO 8601)."""
+        return self.observation.started_at
+
+    def _without_events_after(self, stored: list[Event]) -> Self:
+        """Also shorten the observation, because nothing is known about the time after the last event."""
+        shorter = super()._without_events_after(stored)
+        end = max(0.0, shorter.timeline.events[-1].at)
+        return shorter.model_copy(update={"observation": self.observation.model_copy(update={"duration": end})})
+
+
+AnyManifest = Manifest | ObservationManifest
+
+
+def read_manifest(path: Path) -> AnyManifest:
+    """Return the manifest of a recording or of an observation; raises ConfigError if ``path`` contains neither."""
+    text = _read_text(path)
+    try:
+        content = from_json(text)
+    except ValueError:
+        # The error message of the model states where the text is not valid JSON.
+        content = None
+    observed = isinstance(content, dict) and "observation" in content and "recording" not in content
+    return (ObservationManifest if observed else Manifest).parse(text, path)
+
+
+def _read_text(path: Path) -> str:
+    return decode_text(read_whole(path, "a manifest", LARGEST_MANIFEST), path)
 
 
 def _written_bytes(event: Event) -> int:

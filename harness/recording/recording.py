@@ -87,15 +87,15 @@ class Recording(BaseModel):
         return self.model_dump(mode="json")
 
 
-def check_file(path: Path) -> None:
-    """Raise ConfigError if ``path`` is not a file."""
+def check_file(path: Path, what: str = "a recording") -> None:
+    """Raise ConfigError if ``path`` is not a file; ``what`` is what the path should lead to."""
     try:
         # Use stat, because Path.is_file suppresses errors in Python 3.14 and later.
         if stat.S_ISREG(path.stat().st_mode):
             return
-        message = f"{path} is not a file; give the path of a recording."
+        message = f"{path} is not a file; give the path of {what}."
     except (FileNotFoundError, NotADirectoryError):
-        message = f"{path} does not exist; give the path of a recording."
+        message = f"{path} does not exist; give the path of {what}."
     except OSError as error:
         # The name is too long, or the folder is not accessible.
         message = f"{path} can't be read: {error.strerror}."

@@ -135,17 +135,21 @@ class Timeline(BaseModel):
     def visible(self, participant: str, duration: float, *, track: str | None = None) -> list[Interval]:
         """Return the intervals in which the file contains the participant's live video, in seconds.
 
-        ``track`` is the label of an extra track, and None for the participant's main video.
+        ``track`` is the label of an extra track, and None for the participant's main video. If the timeline has no
+        layouts, as in an observation, the file can show the video anywhere.
         """
+        switched = self._switched("video", participant, duration, track)
+        layouts = [event for event in self.events if event.event == "layout"]
+        if not layouts:
+            return switched
         tiled = _spans(
             (
                 (event.at, any((tile.participant, tile.track) == (participant, track) for tile in event.tiles or ()))
-                for event in self.events
-                if event.event == "layout"
+                for event in layouts
             ),
             duration,
         )
-        return _both(tiled, self._switched("video", participant, duration, track))
+        return _both(tiled, switched)
 
     def audible(self, participant: str, duration: float) -> list[Interval]:
         """Return the intervals in which the file contains the participant's audio, in seconds."""

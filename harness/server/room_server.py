@@ -112,6 +112,11 @@ class RoomServer:
         return self._options.urls(self._port)
 
     @property
+    def versions(self) -> dict[str, str]:
+        """The version numbers that are written into every manifest."""
+        return self._spool.versions
+
+    @property
     def recordings(self) -> Path:
         """The folder that contains the spool."""
         return self._spool.root.parent

@@ -1,4 +1,4 @@
-"""Pass recording events from a participant's page to handlers in Python."""
+"""Pass the events of recordings and observations from a participant's page to handlers in Python."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ _log = logging.getLogger(__name__)
 class RecordingEvents:
     """Checks the events that a page reports, and calls the handlers that were registered for each event.
 
-    ``is_mine`` returns whether the recording with a given id belongs to the participant. If a script in the page
-    reports anything other than a valid event of the participant's recordings, the reported value is added to
+    ``is_mine`` returns whether the recording with a given id belongs to the participant. ``observers`` contains, by the
+    observation's id, the functions that receive the progress of the participant's observations; they return False for
+    an invalid value. If a script in the page reports anything other than a valid event, the reported value is added to
     ``page_log``.
     """
 
     def __init__(self, is_mine: Callable[[str], bool], page_log: MutableSequence[str]) -> None:
+        self.observers: dict[object, Callable[[object], bool]] = {}
         self._is_mine = is_mine
         self._page_log = page_log
         self._handlers: defaultdict[str, list[Handler]] = defaultdict(list)
@@ -60,8 +62,16 @@ class RecordingEvents:
                     self._failure = detail
                 for handler in self._handlers[event]:
                     handler(detail)
+            case ("observation", dict(progress)) if self._is_accepted(progress):
+                pass
             case _:
                 self._page_log.append(f"not a recording event: {str(reported)[:_LOGGED]}")
+
+    def _is_accepted(self, progress: dict[str, Any]) -> bool:
+        """Pass the progress of an observation to its observer; return False if there is none, or it is invalid."""
+        observation = progress.get("id")
+        receive = self.observers.get(observation) if isinstance(observation, str) else None
+        return receive is not None and receive(progress)
 
     def _is_known(self, recording: object) -> bool:
         if not isinstance(recording, str):

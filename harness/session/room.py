@@ -12,9 +12,10 @@ from harness.browser.fonts import REMEDY, undrawable
 from harness.browser.pages.application_page import ApplicationPage
 from harness.browser.pages.room_page import RoomPage
 from harness.browser.renderers import Renderers
-from harness.errors import PageError, StepTimeout
+from harness.errors import InvalidStateError, PageError, StepTimeout
 from harness.session.context import RoomContext
 from harness.session.media import APPLICATION_MEDIA, MEDIA, media_of
+from harness.session.observation import Observation
 from harness.session.participant import Participant
 from harness.session.teardown import run_every_step
 
@@ -51,6 +52,8 @@ class Room:
     """Name of the room, which is also stored in each recording's manifest."""
     participants: list[Participant]
     """All participants, including those who have left, in the order in which they joined."""
+    observations: list[Observation]
+    """All observations of the room, including those in progress, in the order in which they were started."""
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Room:
         """
         self.name = name
         self.participants = []
+        self.observations = []
         self._context = RoomContext(room=name, server=server, recordings=recordings, record_config=record_config)
         self._server = server
         self._new_context = new_context
@@ -242,6 +246,30 @@ class Room:
                 REMEDY,
             )
 
+    def observe(self, name: str | None = None) -> Observation:
+        """Start to observe the call without recording it, while another program records it.
+
+        The observation's manifest contains who was in the call, when, and with which markers, as seen by the page of
+        the first participant who is in the room. ``verify(file, manifest=...)`` compares the other program's file with
+        the manifest. Use ``observe`` in a ``with`` statement, or call ``Observation.stop``.
+
+        Args:
+            name: Name of the manifest, without a suffix. The default consists of the participant's name and the time.
+                An existing file is never overwritten: a number is added to the name instead.
+
+        Raises:
+            InvalidStateError: Nobody is in the room, or the participant's page is not in a call or is already observing
+                it.
+        """
+        participant = next((one for one in self.participants if one.state == "joined" and one.alive), None)
+        if participant is None:
+            message = "Nobody is in the room, so there is no call to observe; let a participant join or attach first."
+            raise InvalidStateError(message)
+        observation = Observation(participant, self._context, self.participants, name)
+        observation._start()  # noqa: SLF001 - a room and its observations are one unit
+        self.observations.append(observation)
+        return observation
+
     @property
     def recordings(self) -> list[Recording]:
         """All recordings of this room that were downloaded or saved, including those by participants who have left."""
@@ -287,12 +315,17 @@ class Room:
             self._pause(_POLL_INTERVAL)
 
     def close(self) -> None:
-        """Close every page, and save recordings that were not downloaded.
+        """Stop the observations, close every page, and save recordings that were not downloaded.
 
         ``close`` can be called more than once. If closing a page fails, the other pages are still closed, and the first
         error is raised at the end.
         """
-        run_every_step(participant.close for participant in self.participants)
+        run_every_step(
+            [
+                *(observation.stop for observation in self.observations),
+                *(participant.close for participant in self.participants),
+            ]
+        )
 
     def _pause(self, seconds: float) -> None:
         page = next((participant for participant in self.participants if participant.alive), None)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
 from harness.recording.files.names import statistics_of
-from harness.recording.manifest import Manifest
+from harness.recording.manifest import Manifest, ObservationManifest, read_manifest
 from harness.recording.recording import sha256_of
 from harness.recording.timeline import Timeline
 from harness.verification.checks.catalogue import run_checks
 from harness.verification.markers.audio_markers import AudioMarkerDetector
 from harness.verification.markers.marker_reader import MarkerReader
+from harness.verification.measures.alignment.alignment import Alignment, align
 from harness.verification.measures.connections import connection_curves
 from harness.verification.measures.curves import curves_of
 from harness.verification.measures.evidence import Evidence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.recording.manifest import AnyManifest
     from harness.verification.probe.tracks import AudioBlock, Frame
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
@@ -98,7 +100,7 @@ def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) 
 
 
 def _gather_evidence(
-    request: VerifyRequest, manifest: Manifest | None, manifest_error: str | None, progress: ProgressReporter
+    request: VerifyRequest, manifest: AnyManifest | None, manifest_error: str | None, progress: ProgressReporter
 ) -> Evidence:
     """Measure a file, and return the evidence. Raises UnreadableError or OSError."""
     path = request.path
@@ -121,9 +123,15 @@ def _gather_evidence(
         audio=audio,
         rate=rate,
         duration=media_duration(streams, rate),
-        zero_ms=manifest.zero_ms if manifest else None,
+        zero_ms=manifest.zero_ms if isinstance(manifest, Manifest) else None,
         pauses=timeline.cuts(),
     )
+    alignment = align(manifest, observations) if isinstance(manifest, ObservationManifest) else None
+    if alignment is not None:
+        manifest = alignment.manifest if isinstance(alignment, Alignment) else None
+        # The participants' names are known even if it is unknown when they should be in the file.
+        timeline = manifest.timeline if manifest else Timeline(members=timeline.members)
+    recording = manifest.recording if manifest else None
     return Evidence(
         path=request.display_path,
         manifest=manifest,
@@ -132,7 +140,7 @@ def _gather_evidence(
         expect_complete=request.complete,
         expectations=request.expect,
         expected=request.expected,
-        sha256=sha256_of(path) if manifest and manifest.recording.path.suffix == path.suffix else None,
+        sha256=sha256_of(path) if recording and recording.path.suffix == path.suffix else None,
         streams=streams,
         media=measure_media(streams, size=path.stat().st_size, rate=rate, content=content),
         participants=measure_participants(observations, timeline),
@@ -143,22 +151,23 @@ def _gather_evidence(
         rate=rate,
         still=still_intervals(content, rate),
         blank=blank_intervals(content, rate),
+        alignment=alignment,
     )
 
 
-def _frame_size(manifest: Manifest | None) -> tuple[int, int] | None:
+def _frame_size(manifest: AnyManifest | None) -> tuple[int, int] | None:
     """Return the recorded width and height in pixels, if the manifest states them."""
     recording = manifest.recording if manifest else None
     return (recording.width, recording.height) if recording and recording.width and recording.height else None
 
 
-def _read_manifest(path: Path) -> tuple[Manifest | None, str | None]:
+def _read_manifest(path: Path) -> tuple[AnyManifest | None, str | None]:
     """Return (manifest, None), (None, reason) if the manifest can't be read, or (None, None) if it does not exist."""
     # Path.exists raises an error if the recording's name is so long that its manifest's name would be too long.
     if not os.path.exists(path):  # noqa: PTH110
         return None, None
     try:
-        return Manifest.read(path), None
+        return read_manifest(path), None
     except ConfigError as error:
         return None, str(error)
     except OSError as error:

@@ -27,7 +27,9 @@ class VerifyOptions(TypedDict, total=False):
     """The options of ``verify``. All options may be omitted."""
 
     manifest: Path | str | None
-    """Path of the manifest. The default is the file ``NAME.manifest.json`` next to the recording, if it exists."""
+    """Path of the manifest. The default is the file ``NAME.manifest.json`` next to the recording, if it exists. If the
+    manifest is an observation (``Room.observe``), the file may come from any recorder, and may cover only a part of the
+    observed call."""
     duration: float | None
     """Expected duration in seconds. The durations in the manifest and the container are always checked."""
     limits: Limits | None
@@ -61,8 +63,8 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         recording: The recording, or the path of any media file.
 
     Raises:
-        ConfigError: The file does not exist or can't be read, ``duration``, ``expected``, ``track`` or ``profile`` is
-            not valid, or an expectation covers too short a time.
+        ConfigError: The file or the given manifest does not exist or can't be read, ``duration``, ``expected``,
+            ``track`` or ``profile`` is not valid, or an expectation covers too short a time.
         SetupError: The process that reads the file can't be started.
     """
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
@@ -77,6 +79,8 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
         message = f"track: {request.track!r} is not valid; give the number of a track, counting from 0."
         raise ConfigError(message)
     check_file(request.path)
+    if options.get("manifest") is not None:
+        check_file(request.manifest_path, "a manifest")
     try:
         return analyze_in_child(request)
     except OSError as error:

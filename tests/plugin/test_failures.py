@@ -110,3 +110,34 @@ def test_unusual_console_text_is_stored_for_a_failed_test(pytester: pytest.Pytes
 
 def _lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_observations_are_kept_like_recordings(pytester: pytest.Pytester) -> None:
+    """The manifest of an observation is stored with a failed test, and removed if the test's recordings are removed."""
+    pytester.makepyfile(
+        """
+    def observe(room, name):
+        room.join("alice")
+        with room.observe(name):
+            room.wait(seconds=0.3)
+
+    def test_that_fails(room):
+        observe(room, "failed")
+        assert False
+
+    def test_that_passes(room):
+        observe(room, "passed")
+    """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "retain-on-failure")
+
+    result.assert_outcomes(passed=1, failed=1)
+    recordings = pytester.path / "recordings"
+    assert ["failed.manifest.json"] == [path.name for path in recordings.glob("*.json")]
+    (bundle,) = (recordings / "failures").iterdir()
+    lines = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (bundle / "failed.manifest.json").is_file()
+    assert ("join", "alice") in [
+        (line.get("event"), line.get("participant")) for line in lines if line["source"] == "failed.manifest.json"
+    ]

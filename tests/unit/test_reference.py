@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 import harness
 from harness import verification
-from harness.recording.manifest import Manifest
+from harness.recording.manifest import Manifest, ObservationManifest
 from harness.recording.timeline import Event
 from harness.session.participant import RecordingStatus
 from harness.session.venue import VenueOptions
@@ -189,8 +189,8 @@ def values_in(*roots: Any) -> set[Any]:
     while queue:
         one = queue.pop()
         queue += get_args(one)
-        # The manifest is skipped, because the page on output files describes it.
-        if one not in found and one is not Manifest and fields_of(one):
+        # The manifests are skipped, because the page on output files describes them.
+        if one not in found and one not in {Manifest, ObservationManifest} and fields_of(one):
             found.add(one)
             queue += get_type_hints(one, include_extras=True).values()
     return found

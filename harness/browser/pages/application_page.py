@@ -89,13 +89,16 @@ class ApplicationPage(DrivenPage):
             self._undo.append(self._prepare_network().close)
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Call a function in the call's frame; ignore ``leave`` if no frame has loaded the harness's code."""
-        if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
+        """Call a function in the call's frame.
+
+        If no frame has loaded the harness's code, ``leave`` does nothing, and ``getCounterZero`` returns None.
+        """
+        if name in {"leave", "getCounterZero"} and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
         # If somebody has called grant_permissions since the page was attached, Playwright has denied all permissions
         # that were not named in that call.
         self._set_permission("granted")
-        if name == "startMediaRecording":
+        if name in {"startMediaRecording", "startObservation"}:
             self._refuse_sandboxed_call()
         try:
             return super().begin(name, argument)

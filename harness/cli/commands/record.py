@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from harness.cli import application_call
-from harness.cli.context_options import (
-    ContextOptions,
-    parse_credentials,
-    parse_headers,
-    parse_storage_states,
-)
+from harness.cli.context_options import parse_context_options
 from harness.cli.exit_codes import exit_code
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
+    DEFAULT_NAMES,
     AllowUnverifiedOption,
     ConnectOption,
     DebugOption,
     ExecutableOption,
+    HeadedOption,
+    HeaderOption,
     HtmlOption,
+    HttpCredentialsOption,
     IceServerOption,
+    IgnoreHttpsErrorsOption,
     JsonOption,
+    MediaOption,
     RecordingsOption,
     RelayOnlyOption,
     ReportFiles,
+    ScriptOption,
     SfuOption,
     SfuRoomOption,
+    StorageStateOption,
     debugging,
     is_text,
-    one_per_line,
     print_json,
     print_message,
     print_reports,
@@ -46,8 +48,6 @@ from harness.session.venue import Venue
 
 if TYPE_CHECKING:
     from harness.errors import HarnessError
-
-DEFAULT_NAMES: Final = ("alice", "bob", "carol")
 
 
 def record(
@@ -104,17 +104,7 @@ def record(
             help="Tile layout: equal sizes (grid), or a large tile for the speaker or the shared screen (speaker).",
         ),
     ] = "grid",
-    media: Annotated[
-        str,
-        typer.Option(
-            envvar="HARNESS_MEDIA",
-            help=(
-                "The participants' camera and microphone: 'synthetic' for synthetic video and tones, 'camera' for the "
-                "browser's devices, or the path of a video file."
-            ),
-            metavar="synthetic|camera|FILE",
-        ),
-    ] = "synthetic",
+    media: MediaOption = "synthetic",
     url: Annotated[
         str | None,
         typer.Option(
@@ -123,61 +113,11 @@ def record(
             metavar="URL",
         ),
     ] = None,
-    script: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="HARNESS_SCRIPT",
-            help="Python file with a function join(page, name) that joins the call in a page opened at --url.",
-            metavar="FILE",
-        ),
-    ] = None,
-    storage_state: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="HARNESS_STORAGE_STATE",
-            callback=one_per_line,
-            help=(
-                "File with cookies and local storage saved by Playwright, if --url requires a login. With NAME=FILE, "
-                "the file is used only for the participant NAME. This option can be repeated. In the environment "
-                "variable, put each value on its own line."
-            ),
-            metavar="[NAME=]FILE",
-        ),
-    ] = None,
-    ignore_https_errors: Annotated[
-        bool,
-        typer.Option(
-            "--ignore-https-errors",
-            envvar="HARNESS_IGNORE_HTTPS_ERRORS",
-            help=(
-                "Accept certificates that are not valid, for example self-signed ones. Certificates for localhost are "
-                "always accepted."
-            ),
-        ),
-    ] = False,
-    http_credentials: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HARNESS_HTTP_CREDENTIALS",
-            help=(
-                "User name and password for HTTP authentication, sent only to the server of --url. Other users of this "
-                "machine can see the options of running programs, so prefer the environment variable."
-            ),
-            metavar="USER:PASSWORD",
-        ),
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="HARNESS_HEADER",
-            callback=one_per_line,
-            help=(
-                "HTTP header to send with every request that the pages make, for example 'X-Test-Run: 42'. This "
-                "option can be repeated. In the environment variable, put each header on its own line."
-            ),
-            metavar="NAME: VALUE",
-        ),
-    ] = None,
+    script: ScriptOption = None,
+    storage_state: StorageStateOption = None,
+    ignore_https_errors: IgnoreHttpsErrorsOption = False,
+    http_credentials: HttpCredentialsOption = None,
+    header: HeaderOption = None,
     expect: Annotated[
         str | None,
         typer.Option(
@@ -195,9 +135,7 @@ def record(
     sfu_room: SfuRoomOption = None,
     ice_server: IceServerOption = None,
     relay_only: RelayOnlyOption = False,
-    headed: Annotated[
-        bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the browser windows.")
-    ] = False,
+    headed: HeadedOption = False,
     executable: ExecutableOption = None,
     allow_unverified: AllowUnverifiedOption = False,
     html: HtmlOption = None,
@@ -226,11 +164,12 @@ def record(
     application = application_call.requested_call(
         url,
         script,
-        ContextOptions(
-            storage_states=parse_storage_states(storage_state or (), participants),
+        parse_context_options(
+            participants,
+            storage_states=storage_state or (),
             ignore_https_errors=ignore_https_errors,
-            credentials=parse_credentials(http_credentials),
-            headers=parse_headers(header or ()),
+            credentials=http_credentials,
+            headers=header or (),
         ),
         application_call.parse_expected(expect, participants),
     )

@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings to verify.")],
     *,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HARNESS_MANIFEST",
+            help=(
+                "Manifest to compare each recording with, for example one that 'harness observe' has written. By "
+                "default, it is the file NAME.manifest.json next to the recording."
+            ),
+            metavar="FILE",
+        ),
+    ] = None,
     duration: Annotated[
         float | None,
         typer.Option(envvar="HARNESS_DURATION", help="Expected duration of each recording, in seconds.", metavar="S"),
@@ -94,15 +105,16 @@ def verify(
 ) -> None:
     """Verify recordings: who is in them and when, how smooth the video is, and whether audio and video are in sync.
 
-    Each file is compared with the manifest next to it. If one of several files is missing or can't be read, its report
-    counts as failed. If a single file is given and can't be read, that is a usage error (exit code 2). If no check
-    failed, but something could not be examined, the exit code is 4.
+    Each file is compared with the manifest next to it, or with the one that --manifest specifies. If one of several
+    files is missing or can't be read, its report counts as failed. If a single file is given and can't be read, that is
+    a usage error (exit code 2). If no check failed, but something could not be examined, the exit code is 4.
 
     For example:
 
     - harness verify recordings/standup.webm
     - harness verify recordings/standup.webm --html report.html
     - harness verify recordings/standup.webm --participants alice,bob
+    - harness verify from-the-server.mp4 --manifest recordings/call.manifest.json
     - harness verify recordings/standup.webm --redact --html to-share.html
     - harness verify recordings/*.webm --expect expect.toml --junit results.xml
     """
@@ -130,6 +142,7 @@ def verify(
     def make_report(file: Path, redact: bool | str) -> Report:
         return verify_file(
             file,
+            manifest=manifest,
             duration=duration,
             limits=chosen.limits,
             profile=chosen.name,

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import unicodedata
+from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -61,6 +62,11 @@ def safe_stem(name: str) -> str:
     if _WINDOWS_DEVICES.match(stem):
         stem = _trimmed(_cut(f"_{stem}"))
     return stem or FALLBACK
+
+
+def default_stem(participant: str) -> str:
+    """Return a recording's default name, which consists of the participant's name and the current time."""
+    return safe_stem(f"{participant} {datetime.now(tz=UTC).astimezone():%Y-%m-%d %H.%M.%S}")
 
 
 def reserve(folder: Path, stem: str) -> Path:

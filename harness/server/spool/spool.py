@@ -6,14 +6,13 @@ import contextlib
 import logging
 import secrets
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.recording.config import RecordConfig
 from harness.recording.files.disk import Headroom
 from harness.recording.files.disk_watch import DiskWatch
-from harness.recording.files.names import safe_stem
+from harness.recording.files.names import default_stem, safe_stem
 from harness.recording.spool.folder import FOLDER, Facts, Folder
 from harness.server.spool.active_recording import ActiveRecording
 from harness.server.spool.open_folder import OpenFolder
@@ -133,11 +132,6 @@ class Spool:
         # The next recovery will handle a folder that can't be removed.
         with contextlib.suppress(OSError):
             remove_empty(self.root)
-
-
-def default_stem(participant: str) -> str:
-    """Return a recording's default name, which consists of the participant's name and the start time."""
-    return safe_stem(f"{participant} {datetime.now(tz=UTC).astimezone():%Y-%m-%d %H.%M.%S}")
 
 
 def remove_empty(folder: Path) -> None:

@@ -16,6 +16,7 @@ from harness.verification.checks import (
     smoothness,
     timing,
 )
+from harness.verification.measures.alignment.alignment import Unaligned
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ CHECKS: Final = (
         audio.channels,
     ),
     Check(
+        "alignment",
+        "Which part of the observed call does another recorder's file cover?",
+        call.alignment,
+    ),
+    Check(
         "presence",
         "Is every participant visible in the right tile, and audible, exactly when expected?",
         presence.presence,
@@ -86,15 +92,26 @@ CHECKS: Final = (
 def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
     """Run all checks, and return their findings in the order of CHECKS.
 
-    If there is no manifest, the findings include an unverified one that lists the checks that did not run.
+    If there is no manifest, or if the file can't be aligned with an observation, the findings include an unverified one
+    that lists the checks that did not run.
     """
     findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
     if evidence.manifest:
         return findings
     ran = {finding.check for finding in findings}
-    missing = [check.name for check in CHECKS if check.name not in ran]
+    check, reason, remedy = _no_manifest(evidence)
+    missing = [one.name for one in CHECKS if one.name not in {*ran, "alignment"}]
     text = (
-        "There is no valid manifest, so it is unknown who should be visible and audible, and when. These checks did "
-        f"not run: {', '.join(missing)}. Keep NAME.manifest.json next to the recording, or specify the manifest's path."
+        f"{reason}, so it is unknown who should be visible and audible, and when. These checks did not run: "
+        f"{', '.join(missing)}. {remedy}"
     )
-    return (*findings, Finding(check="presence", result="unverified", message=text))
+    return (*findings, Finding(check=check, result="unverified", message=text))
+
+
+def _no_manifest(evidence: Evidence) -> tuple[CheckName, str, str]:
+    """Return why the file is not compared with a manifest: the check to name, the reason, and what to do about it."""
+    if isinstance(evidence.alignment, Unaligned):
+        reason = f"The recording can't be aligned with the observed call ({evidence.alignment.reason.rstrip('.')})"
+        return "alignment", reason, "Check that the manifest belongs to the recorded call."
+    remedy = "Keep NAME.manifest.json next to the recording, or specify the manifest's path."
+    return "presence", "There is no valid manifest", remedy

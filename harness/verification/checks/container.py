@@ -69,7 +69,7 @@ def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def _format(evidence: Evidence) -> Iterator[_Problem]:
     """Compare the format with the file's suffix, or with the manifest if the suffix names no format."""
     name, got = evidence.path.name, evidence.streams.container
-    recording = evidence.manifest.recording if evidence.manifest else None
+    recording = evidence.recording
     recorded = ("webm",) if recording and "/webm" in recording.mime_type else (got,)
     allowed = _BY_SUFFIX.get(evidence.path.suffix.lower(), recorded)
     if got not in allowed:
@@ -119,9 +119,8 @@ def _required_tracks(evidence: Evidence) -> Iterator[_Problem]:
     foreign = [codec for codec in codecs if codec not in _WEBM_CODECS]
     if foreign and streams.container == "webm":
         yield _Problem("WebM's codecs", foreign[0], f"{name} is a WebM file, which can't contain {foreign[0]}.")
-    if evidence.manifest is None:
+    if (recording := evidence.recording) is None:
         return
-    recording = evidence.manifest.recording
     audio_only = evidence.converted and evidence.path.suffix.lower() in {".wav", ".m4a"}
     if recording.type == "video" and video is None and not audio_only:
         yield _Problem("video", "none", f"{name} contains no video, although video was recorded.")
@@ -172,7 +171,7 @@ def _times(evidence: Evidence, limits: Limits) -> Iterator[_Problem]:
         far = video.keyframe_gap
         text = f"There is no keyframe for {far:.1f} s (limit: {limits.keyframe:g} s), so players seek slowly."
         # Other programs choose a number of frames between keyframes, not a time.
-        yield _Problem(f"{limits.keyframe:g} s", f"{far:.1f} s", text, warning=evidence.manifest is None)
+        yield _Problem(f"{limits.keyframe:g} s", f"{far:.1f} s", text, warning=evidence.recording is None)
     starts = {
         "video": float(streams.video.times[0]) if streams.video and streams.video.times.size else 0.0,
         "audio": streams.audio.start if streams.audio else 0.0,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from harness.recording.manifest import Manifest
 from harness.verification.measures.file import missed, off_grid, varies
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 from harness.verification.values.intervals import intersection, longer, merged, total, widened
@@ -13,7 +14,6 @@ from harness.verification.values.intervals import intersection, longer, merged, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from harness.recording.manifest import Manifest
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.probe.tracks import VideoFacts
@@ -44,7 +44,8 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         return
     gaps = np.diff(video.times) * 1000
     expected = f"{np.floor(1000 / rate):.0f} or {np.ceil(1000 / rate):.0f} ms"
-    requested = evidence.manifest is not None and evidence.manifest.recording.frame_rate is not None
+    manifest = evidence.manifest if isinstance(evidence.manifest, Manifest) else None
+    requested = manifest is not None and manifest.recording.frame_rate is not None
     if not requested and varies(video, rate, limits.gap_ms):
         text = (
             f"The frame rate varies: gaps between frames last {gaps.min():.0f} to {gaps.max():.0f} ms, so missing "
@@ -54,7 +55,7 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         return
     off = off_grid(video, rate, limits.gap_ms)
     lost = missed(video, rate)
-    counted = evidence.manifest.ticks_missed if evidence.manifest else 0
+    counted = manifest.ticks_missed if manifest else 0
     if off.any():
         yield _worst_gap(
             video,
@@ -65,7 +66,7 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             longest="The longest of these gaps",
         )
     if lost > counted:
-        noted = f", but the manifest reports {counted}" if evidence.manifest else ""
+        noted = f", but the manifest reports {counted}" if manifest else ""
         text = f"{_frames(lost)} missing at {rate:.5g} fps{noted}."
         yield _worst_gap(video, gaps, expected, text)
     elif lost:
@@ -73,7 +74,7 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         few = percent <= limits.missed_percent
         text = (
             f"{_frames(lost)} missing ({percent:.1f} %; limit: {limits.missed_percent:g} %). According to the "
-            f"manifest, the machine was too busy.{_lost_cpu_time(evidence.manifest)}"
+            f"manifest, the machine was too busy.{_lost_cpu_time(manifest)}"
         )
         yield _worst_gap(video, gaps, expected, text).model_copy(update={"result": "warning" if few else "failed"})
 

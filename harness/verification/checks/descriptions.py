@@ -46,8 +46,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
             "The video or the audio begins later than `start`.",
             (
-                "There is a manifest, and two consecutive keyframes, or the last keyframe and the end of the file, are "
-                "further apart than `keyframe`."
+                "The harness made the recording, and two consecutive keyframes, or the last keyframe and the end of "
+                "the file, are further apart than `keyframe`."
             ),
             (
                 "The file does not match the manifest: a track is missing, the codec is wrong, or an audio-only "
@@ -192,6 +192,33 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         limits=("channel",),
         needs="The check needs an audio track. A track with one channel passes.",
     ),
+    "alignment": CheckDescription(
+        measures="The check applies to files of other recorders that are compared with an observation. From the "
+        "capture times in the video markers, or from the seconds in the audio markers if no video can be read, the "
+        "check determines which part of the observed call the file covers. The other checks use only this part of the "
+        "manifest, converted to the file's times.",
+        fails=(),
+        warns=(
+            (
+                "The file continues for longer than `edge` before or after the observed part of the call. The "
+                "participants are not checked there."
+            ),
+            (
+                "The markers repeat (in video after 70 minutes, in audio after 16 s), and the file matches several "
+                "parts of the call equally well."
+            ),
+        ),
+        unverified=(
+            "Too few markers of the observed participants can be read. The checks that need the manifest do not run.",
+            (
+                "In more than a fifth of all seconds, the capture times differ by more than 1 s from those of the rest "
+                "of the file, because the recorder paused, left out parts of the call, or fell behind."
+            ),
+            "According to the markers, the file was not recorded during the observed call.",
+        ),
+        limits=("edge",),
+        needs="The check needs markers, and a manifest from `harness observe` or `Room.observe`.",
+    ),
     "presence": CheckDescription(
         measures="The check determines when each participant is visible and audible, and whether the participant's "
         "video is in the right tile.",
@@ -227,6 +254,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Another participant has the same audio marker, so it is unknown which of the two is audible.",
             "An expected participant is in the file, but there is no manifest that lists when participants joined.",
             "According to the manifest, nobody should be in the recording.",
+            "Another recorder's file has no video or no audio, although participants sent it in the observed call.",
             "There is no manifest. The finding lists the checks that did not run.",
         ),
         limits=("absence", "edge", "duration"),
@@ -369,6 +397,11 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "The 95th percentile of the delay is larger than `delay_p95_ms`, and the delay was measured at least "
                 "20 times."
             ),
+            (
+                "In another recorder's file, a participant's video appears more than `delay_ms` later than the video "
+                "of the participant with the smallest delay. The smallest delay itself is unknown, so the check never "
+                "passes for such a file."
+            ),
         ),
         unverified=(
             "A limit is exceeded, but by no more than the clock error that the manifest states.",
@@ -427,8 +460,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
             "The manifest can't be read.",
         ),
-        needs="The check needs a manifest. The check has no result for a converted file, because the bytes of a "
-        "converted file differ from those of the recording.",
+        needs="The check needs a recording's manifest. The check has no result for a converted file, because the bytes "
+        "of a converted file differ from those of the recording.",
     ),
     "complete": CheckDescription(
         measures="The check uses the manifest to determine whether the recording was stopped normally, and whether an "
@@ -441,6 +474,12 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "The recording was not stopped normally. For example, the page or browser crashed, or the disk was full.",
             "An alarm was raised, for example because a connection stalled.",
             "The browser did not download the file, so it was taken from the spool. The file is complete.",
+        ),
+        unverified=(
+            (
+                "A complete recording is required, but the manifest is an observation, which does not contain whether "
+                "another recorder was stopped normally."
+            ),
         ),
         needs="The check needs a manifest. To require a complete recording, use `complete=True` in Python, or "
         "`complete = true` in an expectations file.",

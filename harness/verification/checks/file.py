@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.recording.manifest import Manifest
 from harness.verification.measures.file import missed, video_end
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.recording.manifest import Manifest
+    from harness.recording.manifest import AnyManifest
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.values.limits import Limits
@@ -23,7 +24,7 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     video = evidence.streams.video
     if video is None or not video.sizes:
         return
-    recording = evidence.manifest.recording if evidence.manifest else None
+    recording = evidence.recording
     requested = (recording.width, recording.height) if recording and recording.width and recording.height else None
     width, height = requested or video.sizes[0][1:]
     expected = f"{width}x{height}"
@@ -47,7 +48,7 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
 def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check the frame rate. Missing frames count as present, because the ``gap`` check reports them."""
-    requested = evidence.manifest.recording.frame_rate if evidence.manifest else None
+    requested = evidence.recording.frame_rate if evidence.recording else None
     video = evidence.streams.video
     if requested is None or video is None or evidence.rate is None or not np.ptp(video.times):
         return
@@ -69,9 +70,11 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     streams, got = evidence.streams, evidence.media.duration
     stated = {
         "the requested duration": evidence.expected_duration,
-        "the manifest's duration": evidence.manifest.recording.duration if evidence.manifest else None,
+        "the manifest's duration": evidence.recording.duration if evidence.recording else None,
         "the container's duration": streams.duration,
-        "the elapsed time on the page's clock": evidence.manifest.wall_seconds if evidence.manifest else None,
+        "the elapsed time on the page's clock": (
+            evidence.manifest.wall_seconds if isinstance(evidence.manifest, Manifest) else None
+        ),
     }
     allowed = f" (allowed difference: {limits.duration:g} s)"
     ends = {"video": video_end(streams.video, evidence.rate), "audio": streams.audio.end if streams.audio else 0}
@@ -93,8 +96,7 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     yield from wrong
     if wrong:
         return
-    # Without a stated duration, and without both video and audio, there is nothing to compare. In this case, there is
-    # no manifest either.
+    # Without a stated duration, and without both video and audio, there is nothing to compare.
     if all(ends.values()) or any(expected is not None for expected in stated.values()):
         yield passed("duration", f"The recording lasts {got:.2f} s.", Examined(seconds=got), got=got)
 
@@ -103,9 +105,9 @@ def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     """Check whether the file has the SHA-256 hash that its manifest states."""
     if error := evidence.manifest_error:
         yield Finding(check="hash", result="failed", expected="a manifest", got="damaged", message=error)
-    if evidence.manifest is None or evidence.sha256 is None:
+    if evidence.recording is None or evidence.sha256 is None:
         return
-    values = {"expected": evidence.manifest.recording.sha256, "got": evidence.sha256}
+    values = {"expected": evidence.recording.sha256, "got": evidence.sha256}
     if values["expected"] == values["got"]:
         yield passed("hash", "The file's SHA-256 matches its manifest.", Examined(bytes=evidence.media.size), **values)
     else:
@@ -118,7 +120,10 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
 
     An abnormal stop or an alarm is reported as a warning, or as a failure if the caller expects a complete recording.
     """
-    if evidence.manifest is None:
+    if evidence.alignment is not None:
+        yield from _complete_observation(evidence)
+        return
+    if not isinstance(evidence.manifest, Manifest):
         if evidence.expect_complete:
             text = "It is unknown whether the recording is complete: there is no manifest next to it."
             yield Finding(check="complete", result="failed", expected="a manifest", got="none", message=text)
@@ -134,10 +139,26 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
         yield passed("complete", text, Examined(seconds=evidence.media.duration))
 
 
+def _complete_observation(evidence: Evidence) -> Iterator[Finding]:
+    """Report every alarm of the observation. An observation can't show whether another recorder stopped normally."""
+    if evidence.expect_complete:
+        text = (
+            "It is unknown whether the recording is complete, because the manifest is an observation, which does not "
+            "contain whether the recorder was stopped normally."
+        )
+        yield Finding(check="complete", result="unverified", message=text)
+    alarms = _alarms(evidence.manifest) if evidence.manifest else ()
+    yield from limited([Finding(check="complete", result="warning", at=at, message=text) for at, text in alarms])
+
+
 def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interval | None, str]]:
     if reason := manifest.recording.recovered:
         text = f"The recording ends at {duration:.2f} s and was not stopped normally: {reason.rstrip('.')}."
         yield milliseconds((duration, duration)), text
+    yield from _alarms(manifest)
+
+
+def _alarms(manifest: AnyManifest) -> Iterator[tuple[Interval | None, str]]:
     timed = [event for event in manifest.timeline.events if event.event == "alarm"]
     for event in timed:
         at = max(0.0, event.at)

@@ -8,13 +8,12 @@ from harness.recording.timeline import SCREEN_MARKER
 from harness.verification.checks.audio import shared_tone
 from harness.verification.values.expectations import is_long_enough, without_edges
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
-from harness.verification.values.intervals import intersection, longer, merged, subtract, total, widened
+from harness.verification.values.intervals import intersection, longer, subtract, total, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from harness.recording.manifest import Manifest
-    from harness.recording.recording import Recording
+    from harness.recording.manifest import AnyManifest
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.measures.participants import MeasuredParticipant
@@ -28,6 +27,7 @@ _REMEDY: Final = "Watch the recording yourself, or use synthetic media."
 def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check whether every participant is visible (in the right tile) and audible exactly when expected."""
     yield from _as_in_manifest(evidence, limits)
+    yield from _missing_tracks(evidence, limits)
     yield from _extra_tracks(evidence, limits)
     yield from _as_expected(evidence, limits)
     yield from _expected_presence(evidence, limits)
@@ -49,7 +49,8 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             checked |= bool(one.visible or widened(subtract(wanted, unmarked), -limits.edge))
             wrong += _not_visible(one, wanted, [*evidence.video_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "video", intersection(wanted, unmarked), limits)
-            wrong += _unwanted(one.name, "visible", subtract(one.visible, widened(wanted, limits.edge)), limits)
+            unwanted = subtract(one.visible, [*widened(wanted, limits.edge), *evidence.unobserved])
+            wrong += _unwanted(one.name, "visible", unwanted, limits)
         if evidence.media.audio and one.own_voice:
             wanted = manifest.timeline.audible(one.name, duration)
             unmarked = manifest.timeline.unmarked(one.name, ("microphone", "audio"), one.marker, duration)
@@ -57,7 +58,8 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             missing = _missing(wanted, one.audible, [*evidence.audio_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "audio", intersection(wanted, unmarked), limits)
             wrong += [_state_finding(one.name, at, "audible", wanted=True) for at in missing]
-            wrong += _unwanted(one.name, "audible", subtract(one.audible, widened(wanted, limits.edge)), limits)
+            unwanted = subtract(one.audible, [*widened(wanted, limits.edge), *evidence.unobserved])
+            wrong += _unwanted(one.name, "audible", unwanted, limits)
         elif evidence.media.audio and longer(manifest.timeline.audible(one.name, duration), limits.absence):
             yield shared_tone("presence", one)
         yield from limited(wrong)
@@ -71,6 +73,24 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         elif not wrong:
             examined = evidence.examined_media.model_copy(update={"participants": 1})
             yield passed("presence", _summary(one, evidence), examined, participant=one.name)
+
+
+def _missing_tracks(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Report that another recorder's file has no video or no audio, although participants sent it in the call."""
+    if evidence.manifest is None or evidence.alignment is None:
+        return
+    timeline, duration = evidence.manifest.timeline, evidence.media.duration
+    for kind, found, sent in (
+        ("video", evidence.media.video, timeline.visible),
+        ("audio", evidence.media.audio, timeline.audible),
+    ):
+        names = [member.name for member in timeline.members if longer(sent(member.name, duration), limits.absence)]
+        if found is None and names:
+            text = (
+                f"The recording has no {kind}, but in the observed call, {', '.join(names)} sent {kind}, which could "
+                f"not be examined. If the recorder should record {kind}, this is a fault."
+            )
+            yield Finding(check="presence", result="unverified", message=text)
 
 
 def _extra_tracks(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -155,23 +175,30 @@ def _expected_presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     for name in evidence.expected:
         # In the timeline, the recording participant stays present when the page leaves the call.
         present = subtract(manifest.timeline.present(name, duration), out_of_call)
-        absent = [at for at in subtract([(0.0, duration)], present) if _is_too_long(at, duration, limits)]
+        absences = subtract([(0.0, duration)], [*present, *evidence.unobserved])
+        absent = [at for at in absences if _is_too_long(at, evidence.judged, limits)]
         wrong = [_absence_finding(name, at, f"{name} was not in the call {span(at)}.") for at in absent]
         if not present:
             wrong = [_absence_finding(name, (0.0, duration), f"{name} was never in the call.")]
         yield from limited(wrong)
         if not wrong:
             text = f"{name} was in the call for the whole recording, as expected."
-            yield passed("presence", text, Examined(seconds=duration, participants=1), participant=name)
+            examined = Examined(seconds=total([evidence.judged]), participants=1)
+            yield passed("presence", text, examined, participant=name)
 
 
 def _expected_anywhere(evidence: Evidence) -> Iterator[Finding]:
     found = {one.name for one in evidence.participants if one.visible or one.audible}
     for name in evidence.expected:
         if name in found:
+            reason = (
+                "without a manifest that lists the participants"
+                if evidence.alignment is None
+                else "because the recording can't be aligned with the observed call"
+            )
             text = (
-                f"{name} is in the recording, but without a manifest that lists the participants, it is unknown "
-                f"whether {name} was in the call the whole time."
+                f"{name} is in the recording, but {reason}, it is unknown whether {name} was in the call the whole "
+                "time."
             )
             yield Finding(check="presence", result="unverified", participant=name, message=text)
         else:
@@ -179,13 +206,13 @@ def _expected_anywhere(evidence: Evidence) -> Iterator[Finding]:
             yield _absence_finding(name, at, f"{name} is neither visible nor audible anywhere in the recording.")
 
 
-def _is_too_long(absence: Interval, duration: float, limits: Limits) -> bool:
-    """Return whether an expected participant's absence is too long.
+def _is_too_long(absence: Interval, judged: Interval, limits: Limits) -> bool:
+    """Return whether an expected participant's absence is too long; ``judged`` is the part of the file that is checked.
 
     At the start of the recording, the application may still be connecting; at the end, it may already be hanging up.
     """
     start, end = absence
-    at_an_end = start <= 0 or end >= duration
+    at_an_end = start <= judged[0] or end >= judged[1]
     return bool(longer([absence], limits.absence + (limits.edge if at_an_end else 0.0)))
 
 
@@ -335,16 +362,18 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             ),
         )
         for one in evidence.participants
-        if one.marker not in allowed and (present := longer(merged((*one.visible, *one.audible)), limits.absence))
+        if one.marker not in allowed
+        and (present := longer(subtract((*one.visible, *one.audible), evidence.unobserved), limits.absence))
     ]
     yield from found
     if not found:
         yield passed("unexpected", "The recording contains no unexpected participant.", evidence.examined_media)
 
 
-def _lost_its_members(manifest: Manifest) -> bool:
+def _lost_its_members(manifest: AnyManifest) -> bool:
     """Return whether the file is a recovered recording whose participants could not be determined."""
-    return manifest.recording.recovered is not None and not manifest.timeline.members
+    recording = manifest.recording
+    return recording is not None and recording.recovered is not None and not manifest.timeline.members
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
@@ -354,19 +383,18 @@ def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
     """
     if evidence.manifest is None:
         return []
-    recording = evidence.manifest.recording
-    return [one for one in evidence.participants if one.known and not one.is_screen and _may_be_in(recording, one.name)]
+    return [one for one in evidence.participants if one.known and not one.is_screen and _may_be_in(evidence, one.name)]
 
 
 def _without_marker(evidence: Evidence) -> list[str]:
     """Return the names of participants without a marker who can be in the file according to the manifest."""
     if evidence.manifest is None:
         return []
-    recording = evidence.manifest.recording
     with_marker = {one.name for one in evidence.participants if one.known}
-    names = dict.fromkeys((recording.participant, *(member.name for member in evidence.manifest.timeline.members)))
-    return [name for name in names if name not in with_marker and _may_be_in(recording, name)]
+    manifest = evidence.manifest
+    names = dict.fromkeys((manifest.participant, *(member.name for member in manifest.timeline.members)))
+    return [name for name in names if name not in with_marker and _may_be_in(evidence, name)]
 
 
-def _may_be_in(recording: Recording, name: str) -> bool:
-    return recording.recorder == "all" or name == recording.participant
+def _may_be_in(evidence: Evidence, name: str) -> bool:
+    return evidence.recorder == "all" or (evidence.manifest is not None and name == evidence.manifest.participant)

@@ -137,7 +137,7 @@ def _offset_limits(
 
 
 def _is_recording(participant: MeasuredParticipant, evidence: Evidence) -> bool:
-    return evidence.manifest is not None and evidence.manifest.recording.participant == participant.name
+    return evidence.recording is not None and evidence.recording.participant == participant.name
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from harness.verification.measures.alignment.alignment import Alignment
 from harness.verification.values.findings import Examined, Finding, assessed, limited, passed
 from harness.verification.values.intervals import merged, total
 
@@ -29,7 +30,7 @@ def start_up(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     # In another application's call, a track can exist without any media, for example while a camera is off.
     warning = manifest.timeline.is_application_call
     for one in evidence.participants:
-        if manifest.recording.recorder == "local" and one.name != manifest.recording.participant:
+        if evidence.recorder == "local" and one.name != manifest.participant:
             continue
         slow = [
             *_slow(one, "visible", one.video_start_ups, limits.first_video_ms, warning=warning),
@@ -70,6 +71,9 @@ def _slow(
 
 def delay(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check how much time passes from the capture of each participant's media until the media appears in the file."""
+    if isinstance(evidence.alignment, Alignment):
+        yield from _lagging(evidence, evidence.alignment, limits)
+        return
     error = abs((evidence.manifest.clock_error_ms or 0.0) if evidence.manifest else 0.0)
     # The clock of a participant who is not in the manifest is unknown.
     for one in (each for each in evidence.participants if each.known):
@@ -83,6 +87,28 @@ def delay(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 examined = Examined(frames=frames, seconds=total(one.visible), participants=1)
                 values = {"participant": one.name, "expected": f"{limit:g} ms", "got": f"{value:.0f} ms"}
                 yield assessed("delay", result, message, examined, **values)
+
+
+def _lagging(evidence: Evidence, alignment: Alignment, limits: Limits) -> Iterator[Finding]:
+    """Report videos that appear much later in another recorder's file than the fastest participant's video.
+
+    The fastest participant's own delay is unknown, so the other participants' delays are at least as long as found.
+    """
+    error = alignment.manifest.clock_error_ms or 0.0
+    for one in evidence.participants:
+        lag = alignment.lags.get(one.marker, 0.0)
+        if lag - abs(error) > limits.delay_ms:
+            yield Finding(
+                check="delay",
+                result="failed",
+                participant=one.name,
+                expected=f"{limits.delay_ms:g} ms",
+                got=f"{lag:.0f} ms",
+                message=(
+                    f"{one.name}'s video appears in the file at least {lag:.0f} ms after the capture (limit: "
+                    f"{limits.delay_ms:g} ms)."
+                ),
+            )
 
 
 def _assessed(found: Spread, count: int, limits: Limits, error: float) -> tuple[Result, float, float, str]:

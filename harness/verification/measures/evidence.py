@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.verification.measures.alignment.alignment import Alignment
 from harness.verification.values.findings import Examined
-from harness.verification.values.intervals import merged, widened
+from harness.verification.values.intervals import merged, subtract, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from harness.recording.manifest import Manifest
+    from harness.recording.config import Recorder
+    from harness.recording.manifest import AnyManifest
+    from harness.recording.recording import Recording
     from harness.recording.timeline import Interval
     from harness.verification.markers.audio_markers import AudioAnalysis
+    from harness.verification.measures.alignment.alignment import Unaligned
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.probe.probe import Streams
     from harness.verification.values.expectations import Expectation
@@ -32,10 +36,14 @@ class Evidence:
     ``video_gaps`` are the intervals in which the video is completely black, the mixed audio is silent, and frames are
     missing, respectively. ``still`` and ``blank`` are the intervals in which the whole video does not change, and in
     which a part of it has become blank.
+
+    If the manifest is an observation's, ``alignment`` is the position of the file in the observed call, and the events
+    of ``manifest`` have file times. If the file can't be aligned, ``manifest`` is None, and ``alignment`` states the
+    reason.
     """
 
     path: Path
-    manifest: Manifest | None
+    manifest: AnyManifest | None
     manifest_error: str | None
     expected_duration: float | None
     expect_complete: bool
@@ -52,6 +60,7 @@ class Evidence:
     rate: float | None
     still: tuple[Interval, ...] = ()
     blank: tuple[Interval, ...] = ()
+    alignment: Alignment | Unaligned | None = None
 
     @property
     def has_markers(self) -> bool:
@@ -60,29 +69,49 @@ class Evidence:
         return bool(self.visible_participants) or any(member.marker is not None for member in members)
 
     @property
+    def recording(self) -> Recording | None:
+        """The recording that the manifest describes; None without a manifest, or for an observation."""
+        return self.manifest.recording if self.manifest else None
+
+    @property
+    def recorder(self) -> Recorder:
+        """The participants in the file: only the recording participant (``"local"``), or everybody (``"all"``)."""
+        return self.recording.recorder if self.recording else "all"
+
+    @property
     def converted(self) -> bool:
         """Whether the file is a converted copy of the recording that the manifest belongs to."""
-        return self.manifest is not None and self.manifest.recording.path.suffix != self.path.suffix
+        return self.recording is not None and self.recording.path.suffix != self.path.suffix
+
+    @property
+    def unobserved(self) -> list[Interval]:
+        """Intervals before and after the observed call, in which it is unknown who should be in the file."""
+        return subtract([self._whole], [self.judged])
+
+    @property
+    def judged(self) -> Interval:
+        """The part of the file that can be compared with the manifest: all of it, or the part that was observed."""
+        return self.alignment.observed if isinstance(self.alignment, Alignment) else self._whole
 
     @property
     def video_missing(self) -> list[Interval]:
-        """Intervals in which the video is completely black or missing.
+        """Intervals in which the video is completely black or missing, or in which the call was not observed.
 
         Checks of individual participants ignore these intervals.
         """
         video = self.streams.video
         empty = [self._whole] if video and not video.decoded else []
-        return _widened((*self.black, *self.video_gaps, *empty))
+        return merged((*_widened((*self.black, *self.video_gaps, *empty)), *self.unobserved))
 
     @property
     def audio_missing(self) -> list[Interval]:
-        """Intervals in which the audio is completely silent or missing.
+        """Intervals in which the audio is completely silent or missing, or in which the call was not observed.
 
         Checks of individual participants ignore these intervals.
         """
         audio = self.streams.audio
         empty = [self._whole] if audio and not audio.duration else []
-        return _widened((*self.silent, *(audio.gaps if audio else ()), *empty))
+        return merged((*_widened((*self.silent, *(audio.gaps if audio else ()), *empty)), *self.unobserved))
 
     @property
     def _whole(self) -> Interval:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.recording.manifest import Manifest
 from harness.verification.probe.tracks import AudioFacts, VideoFacts
 from harness.verification.values.intervals import merged, spans, subtract
 from harness.verification.values.models import Audio, Gaps, Media, Track, Video
@@ -14,7 +15,7 @@ from harness.verification.values.models import Audio, Gaps, Media, Track, Video
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.recording.manifest import Manifest
+    from harness.recording.manifest import AnyManifest
     from harness.recording.timeline import Interval
     from harness.verification.markers.audio_markers import AudioAnalysis
     from harness.verification.probe.frame_content import FrameContentDetector
@@ -42,7 +43,7 @@ _VARYING_FRAMES: Final = 0.25
 _SLOW_GAPS: Final = 10
 
 
-def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | None:
+def frame_rate(video: VideoFacts | None, manifest: AnyManifest | None) -> float | None:
     """Return the frame rate that the file would have without missing frames, in fps, or None if it has no frames.
 
     The rate is measured over the whole file, because 60 and 59.94 fps can't be distinguished by single gaps of 16 and
@@ -50,8 +51,9 @@ def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | N
     """
     if video is None or not video.times.size:
         return None
-    requested = manifest.recording.frame_rate if manifest else None
-    if manifest and requested and 0 < missed(video, requested) <= manifest.ticks_missed:
+    recording = manifest.recording if manifest else None
+    requested = recording.frame_rate if recording else None
+    if isinstance(manifest, Manifest) and requested and 0 < missed(video, requested) <= manifest.ticks_missed:
         # Use the requested rate, because the most common gap is longer than one frame if at least half of the frames
         # were missed.
         return float(requested)

@@ -139,7 +139,7 @@ def _measured(
 ) -> MeasuredParticipant:
     track = observations.marker_tracks.get(marker)
     video = _measure_video(track, observations)
-    audible = _audible(observations.audio, marker % VOICES)
+    audible = audible_intervals(observations.audio, marker % VOICES)
     shared = observations.audio is not None and not own_voice
     sync = AvSync(missing="shared tone") if shared else measure_av_sync(track, observations.audio, observations.pauses)
     delays = capture_delays(track, observations)
@@ -227,7 +227,7 @@ def _audio_report(audible: list[Interval], observations: Observations, voice: in
     )
 
 
-def _audible(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
+def audible_intervals(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
     """Return the intervals in which one of the 16 tones is audible.
 
     Where a tone starts or ends, only a part of the analysis window contains the tone, so each step is compared with the
@@ -247,6 +247,6 @@ def _audible(audio: AudioAnalysis | None, voice: int) -> list[Interval]:
 
 def _is_voice(audio: AudioAnalysis | None, voice: int) -> bool:
     """Return whether the tone comes from a synthetic participant, and not from music that contains the same pitch."""
-    if audio is None or total(_audible(audio, voice)) < _SURE_VOICE:
+    if audio is None or total(audible_intervals(audio, voice)) < _SURE_VOICE:
         return False
     return bool((np.abs(np.diff(audio.bursts[voice].times) - _BURST_EVERY) < _BURST_SLACK).any())

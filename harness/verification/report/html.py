@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.recording.manifest import Manifest
+    from harness.recording.manifest import AnyManifest
     from harness.recording.timeline import Event, Interval
     from harness.verification.report.report import Report
     from harness.verification.values.curves import Curves
@@ -210,7 +210,7 @@ def _event_text(event: Event) -> str | None:
 # ---- the facts ------------------------------------------------------------------------------------------------------
 
 
-def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
+def _facts(report: Report, manifest: AnyManifest | None) -> list[tuple[str, str]]:
     """Return the rows of the table that lists the file's properties."""
     facts: list[tuple[str, str]] = []
     if media := report.media:
@@ -233,13 +233,24 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
         if has_more_tracks(media):
             facts += [(f"Track {track.index}", track_text(track)) for track in media.tracks]
     if manifest:
-        recording = manifest.recording
-        # A redacted report omits the hash and the start time, because they would identify the recording.
-        when = "" if report.redacted else f"{recording.started_at} "
-        facts.append(("Recorded", f"{when}by {recording.participant} (recorder: {recording.recorder})"))
-        if not report.redacted:
-            facts.append(("SHA-256", recording.sha256))
-        facts += list(manifest.versions.items())[:MOST]
-        if recording.recovered:
-            facts.append(("Recovered", recording.recovered))
+        facts += _manifest_facts(manifest, redacted=report.redacted)
+    return facts
+
+
+def _manifest_facts(manifest: AnyManifest, *, redacted: bool) -> list[tuple[str, str]]:
+    """Return the properties of a recording, or of the observation with which another recorder's file was compared.
+
+    A redacted report omits the hash and the start time, because they would identify the recording.
+    """
+    versions = list(manifest.versions.items())[:MOST]
+    if manifest.recording is None:
+        when = "" if redacted else f"{manifest.observation.started_at} "
+        observed = f"{when}by {manifest.observation.participant}, for {manifest.observation.duration:.1f} s"
+        return [("Observed", observed), *versions]
+    recording = manifest.recording
+    when = "" if redacted else f"{recording.started_at} "
+    facts = [("Recorded", f"{when}by {recording.participant} (recorder: {recording.recorder})")]
+    facts += [] if redacted else [("SHA-256", recording.sha256)]
+    facts += versions
+    facts += [("Recovered", recording.recovered)] if recording.recovered else []
     return facts

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.recording.files.names import SUFFIX, manifest_of
-from harness.recording.manifest import Manifest
 from harness.recording.timeline import LONGEST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from harness.recording.manifest import AnyManifest
     from harness.verification.values.curves import Curve
     from harness.verification.values.expectations import Expectation
     from harness.verification.values.findings import Finding
@@ -40,11 +40,11 @@ class Redaction:
     Participants are numbered in the order in which the manifest lists them.
     """
 
-    def __init__(self, manifest: Manifest | None, stem: str = STEM) -> None:
+    def __init__(self, manifest: AnyManifest | None, stem: str = STEM) -> None:
         self._stem = stem
         self._aliases: dict[str, str] = {}
         if manifest is not None:
-            for name in (*(one.name for one in manifest.timeline.members), manifest.recording.participant):
+            for name in (*(one.name for one in manifest.timeline.members), manifest.participant):
                 self.alias(name)
             # Assign all aliases first, because a text may name a participant whose first event comes later.
             self._walk(manifest.timeline.model_dump(mode="json"))
@@ -53,14 +53,15 @@ class Redaction:
         """Return the alias of a participant."""
         return self._aliases.setdefault(name, f"participant {len(self._aliases) + 1}")
 
-    def manifest(self, manifest: Manifest) -> Manifest:
+    def manifest(self, manifest: AnyManifest) -> AnyManifest:
         """Return the manifest without names or locations."""
         redacted = self._walk(manifest.model_dump(mode="json", by_alias=True))
-        path = redacted_path(manifest.recording.path, self._stem)
-        redacted["recording"] |= {"path": str(path), "manifest": str(manifest_of(path))}
-        redacted["config"].pop("recordName", None)
+        if manifest.recording is not None:
+            path = redacted_path(manifest.recording.path, self._stem)
+            redacted["recording"] |= {"path": str(path), "manifest": str(manifest_of(path))}
+            redacted["config"].pop("recordName", None)
         versions = {self._text(name): self._text(version) for name, version in redacted["versions"].items()}
-        return Manifest.model_validate(redacted | {"room": None, "versions": versions})
+        return type(manifest).model_validate(redacted | {"room": None, "versions": versions})
 
     def expectations(self, expected: Iterable[Expectation]) -> tuple[Expectation, ...]:
         """Return the expectations with aliases in place of names."""

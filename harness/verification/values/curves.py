@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
 
-from harness.recording.manifest import Manifest  # noqa: TC001 (pydantic reads it at run time)
+from harness.recording.manifest import AnyManifest  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.limits import Limits  # noqa: TC001 (pydantic reads it at run time)
 
 
@@ -55,8 +55,8 @@ class Curve:
 class Curves:
     """The data of all plots in a report, and the limits that the checks used."""
 
-    manifest: Manifest | None
-    """Manifest of the recording; None if the recording has no manifest."""
+    manifest: AnyManifest | None
+    """Manifest of the recording, or of an observation in file times; None if there is none."""
     limits: Limits
     """Limits of the checks."""
     duration: float

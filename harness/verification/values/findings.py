@@ -22,6 +22,7 @@ CheckName = Literal[
     "clipping",
     "noise",
     "channels",
+    "alignment",
     "presence",
     "call",
     "start-up",

@@ -56,7 +56,7 @@ class FrameRenderer:
                 half = (slice(top // 2, top // 2 + high // 2), slice(left // 2, left // 2 + wide // 2))
                 tile = Tile(luma[top : top + high, left : left + wide], chroma[0][half], chroma[1][half])
                 shown = next((start for start, end in one.frozen if start <= at < end), at)
-                self._draw_participant(tile, one, shown)
+                self._draw_participant(tile, one, shown - one.video_delay)
                 if one.spoil is not None:
                     one.spoil(tile, at)
         return planes.reshape(-1, scene.width)

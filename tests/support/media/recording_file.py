@@ -9,7 +9,7 @@ import av
 
 from harness.recording.config import RecordConfig
 from harness.recording.files.names import manifest_of
-from harness.recording.manifest import Manifest
+from harness.recording.manifest import Manifest, MarkerClock, Observation, ObservationManifest
 from harness.recording.recording import Recording, sha256_of
 from harness.recording.timeline import Event, Member, Tile, Timeline
 from tests.support.media.audio import SAMPLE_RATE, mix_audio
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from tests.support.media.scene import Scene
 
 _PACKET: Final = 960
+# The time on the room's clock at which a scene starts, in ms. The scene's captures begin at 5,000 ms, and the capture
+# times in the markers start again at 0 after 2^22 ms.
+SCENE_ZERO: Final = 5_000.0 + 3 * 2**22
 
 
 def write_recording(
@@ -48,6 +51,45 @@ def write_recording(
         zero_ms=described.zero_ms,
     ).write(recording.manifest)
     return recording
+
+
+def write_observation(path: Path, scene: Scene, *, start: float, seconds: float) -> ObservationManifest:
+    """Write the manifest of an observation, and return it.
+
+    The observation lasts ``seconds`` seconds. The scene is the part of the call that begins at ``start`` seconds, which
+    can be negative. Everybody is in the call the whole time, and is hidden and muted as planned.
+    """
+    members = tuple(Member(name=one.name, marker=one.marker) for one in scene.participants if not one.unlisted)
+    events = [Event(at=0.0, event="call", on=True)]
+    for one in scene.participants:
+        if one.unlisted:
+            continue
+        events.append(Event(at=0.0, event="join", participant=one.name))
+        for kind, off in (("video", one.hidden), ("audio", one.muted)):
+            changes = [
+                (0.0, True),
+                *((max(0.0, at + start), on) for pair in off for at, on in zip(pair, (False, True), strict=True)),
+            ]
+            events += [
+                Event.model_validate({"at": at, "event": kind, "participant": one.name, "on": on}) for at, on in changes
+            ]
+    manifest = ObservationManifest(
+        observation=Observation(
+            participant=members[0].name,
+            duration=seconds,
+            started_at="2026-11-22T12:00:00.000+00:00",
+            marker_clocks=tuple(
+                MarkerClock(participant=one.name, zero_ms=SCENE_ZERO - one.counter * 1000 / 30)
+                for one in scene.participants
+                if not one.unlisted
+            ),
+        ),
+        versions={},
+        timeline=Timeline(members=members, events=tuple(sorted(events, key=lambda event: event.at))),
+        zero_ms=SCENE_ZERO - start * 1000,
+    )
+    manifest.write(path)
+    return manifest
 
 
 def recording_of(path: Path, scene: Scene, *, duration: float) -> Recording:

@@ -18,11 +18,12 @@ class PlannedParticipant:
     """A synthetic participant; intervals and delays are in seconds.
 
     ``frame_rate`` is the sender's frame rate in frames per second; ``counter`` is its frame counter when the recording
-    begins. ``audio_delay`` shifts the audio, and ``drift_ppm`` stretches it. ``tile`` is the number of the tile in
-    which the video is drawn; None means the participant's own tile. An ``unlisted`` participant is missing from the
-    manifest. A participant whose ``marker`` is None has no markers, like a real camera. ``shape`` is the aspect
-    ratio of the video. ``screen`` is true if the video is a shared screen; the default depends on the marker.
-    ``spoil`` changes the planes of the drawn tile at a time in seconds, to plant a fault.
+    begins. ``video_delay`` is the time from the capture to the file. ``audio_delay`` shifts the audio, and
+    ``drift_ppm`` stretches it. ``tile`` is the number of the tile in which the video is drawn; None means the
+    participant's own tile. An ``unlisted`` participant is missing from the manifest. A participant whose ``marker`` is
+    None has no markers, like a real camera. ``shape`` is the aspect ratio of the video. ``screen`` is true if the video
+    is a shared screen; the default depends on the marker. ``spoil`` changes the planes of the drawn tile at a time in
+    seconds, to plant a fault.
 
     ``joins`` is the time of the join event in the manifest, and ``switches_on`` the time at which the manifest first
     states that video and audio are on; if it is None, there is no such event.
@@ -35,6 +36,7 @@ class PlannedParticipant:
     hidden: tuple[Interval, ...] = ()
     muted: tuple[Interval, ...] = ()
     frozen: tuple[Interval, ...] = ()
+    video_delay: float = 0.0
     audio_delay: float = 0.0
     drift_ppm: float = 0.0
     tile: int | None = None

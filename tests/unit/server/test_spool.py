@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import ConfigError, RecordingError
-from harness.recording.files.names import statistics_of
+from harness.recording.files.names import default_stem, statistics_of
 from harness.recording.machine import LostCpu, LostCpuTime
 from harness.recording.manifest import Manifest
 from harness.recording.recording import sha256_of
@@ -25,7 +25,7 @@ from harness.recording.spool.folder import Facts, Folder
 from harness.recording.timeline import Member
 from harness.server.spool.active_recording import GONE
 from harness.server.spool.messages import MixerEvent, Statistics
-from harness.server.spool.spool import Spool, default_stem
+from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
 from tests.support.spooling import OFFSET, STARTED, VERSIONS, announce, begin, feed, recorded
 

@@ -91,6 +91,10 @@ export class ApplicationMedia extends Emitter {
     return { video: video?.marker === null, audio: audio?.marker === null };
   }
 
+  get counterZero() {
+    return this.#source?.counterZero ?? null;
+  }
+
   get size() {
     return videoSizeOf(this.stream);
   }

@@ -110,6 +110,10 @@ export class ActiveRecording extends Emitter {
     return this.spool.recording;
   }
 
+  get scope() {
+    return this.plan.recorder;
+  }
+
   /** Whether the recording is running; a paused recording also counts as running. */
   get running() {
     return this.state === 'recording' || this.state === 'paused';
@@ -166,6 +170,11 @@ export class ActiveRecording extends Emitter {
       spool.close();
       throw error;
     }
+  }
+
+  /** Replaces all sources of a participant. @param {string} participant @param {Source[]} sources */
+  setSources(participant, sources) {
+    this.mixer.setSources(participant, sources);
   }
 
   /** Pauses between two ticks, so that the pause lasts for a whole number of ticks. */

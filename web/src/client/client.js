@@ -9,7 +9,9 @@
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { createQueue } from '../shared/queue.js';
+import { CallFeed } from './call-feed.js';
 import { Devices } from './devices.js';
+import { Observations } from './observation.js';
 import { Recordings } from './recordings.js';
 import { Subscriber } from './subscriptions.js';
 
@@ -50,6 +52,7 @@ import { Subscriber } from './subscriptions.js';
 /**
  * Emits `changed` when the page may have to be redrawn, `joined` after a join, and the following events about a
  * recording: `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
+ * Emits `observation` with the progress of an observation.
  *
  * @extends {Emitter<ClientEvents>}
  * @implements {MediaRecordingCalls}
@@ -63,7 +66,9 @@ export class Client extends Emitter {
   #parts;
   #devices;
   #subscriber;
+  #feed;
   #recordings;
+  #observations;
   #inTurn = createQueue();
   /** @type {WeakMap<(detail: unknown) => void, (event: Event) => void>} */
   #handlers = new WeakMap();
@@ -74,9 +79,12 @@ export class Client extends Emitter {
     this.#parts = parts;
     this.#devices = new Devices(this.#inTurn);
     this.#subscriber = new Subscriber(parts.tileSizes, this.#devices);
-    this.#recordings = new Recordings(parts, this.#devices, (name, detail) => this.#notify(name, detail));
+    this.#feed = new CallFeed(this.#devices);
+    this.#observations = new Observations(this.#feed);
+    this.#observations.listen('progress', (detail) => this.emit('observation', detail));
+    this.#recordings = new Recordings(parts, this.#feed, (name, detail) => this.#notify(name, detail));
     this.#devices.listen('changed', () => {
-      this.#recordings.updateOwnSource();
+      this.#feed.updateOwnSource();
       this.emit('changed');
     });
     this.#devices.listen('replaced', () => this.#subscriber.fit());
@@ -154,6 +162,31 @@ export class Client extends Emitter {
   /** Returns the recording's status at once, without waiting for queued calls. @returns {RecordingStatus} */
   getMediaRecording() {
     return this.#recordings.status;
+  }
+
+  /**
+   * Starts to observe the call without recording it. The event `observation` passes on every entry as soon as it is
+   * logged.
+   *
+   * @param {string} id
+   */
+  startObservation(id) {
+    return this.#inTurn(() => {
+      // Only synthetic media has a counter, and therefore markers.
+      const marker = this.getCounterZero() === null ? null : (this.room?.marker ?? null);
+      return this.#observations.start(id, this.state === 'joined' ? this.room : null, marker);
+    });
+  }
+
+  /** Ends the observation with the given id; resolves with everything that was observed. @param {string} id */
+  stopObservation(id) {
+    return this.#inTurn(() => Promise.resolve(this.#observations.stop(id)));
+  }
+
+  /** Returns when the counter in our markers was 0, in ms on the room's clock; null if our media has no markers. */
+  getCounterZero() {
+    const zero = this.media?.counterZero ?? null;
+    return zero === null || !this.room ? null : this.room.clock.room(zero);
   }
 
   /** Returns the names of the other participants in the call. */
@@ -274,7 +307,7 @@ export class Client extends Emitter {
   #follow(room) {
     this.room = room;
     this.name = room.name;
-    this.#recordings.follow(room);
+    this.#feed.follow(room);
     this.#subscriber.follow(room);
     for (const type of /** @type {const} */ (['joined', 'left', 'track', 'state'])) {
       room.listen(type, () => {
@@ -287,6 +320,7 @@ export class Client extends Emitter {
 
   async #leave() {
     if (this.state !== 'joined') return;
+    this.#observations.end();
     try {
       await this.#recordings.finishRunning();
     } finally {

@@ -4,9 +4,7 @@ import { invalidState, notSupported, recordingError } from '../shared/errors.js'
 import { Emitter } from '../shared/events.js';
 import { ActiveRecording } from './active-recording.js';
 import { recordPlan } from './record-plan.js';
-import { extraSources } from './sources.js';
 
-/** @typedef {import('../mixer/mixer.js').Source} Source */
 /**
  * @typedef {object} DownloadOptions
  * @property {boolean} [useSpool] whether the caller takes files from the server's spool if the browser does not download
@@ -28,21 +26,19 @@ export class Recordings extends Emitter {
   #running = new Set();
   /** The plan of the recording that is about to start. @type {RecordPlan | null} */
   #starting = null;
-  /** @type {CallRoom | null} */
-  #room = null;
   #parts;
-  #devices;
+  #feed;
   #notify;
 
   /**
    * @param {import('./client.js').Parts} parts
-   * @param {import('./devices.js').Devices} devices
+   * @param {import('./call-feed.js').CallFeed} feed
    * @param {Notify} notify emits a recording event
    */
-  constructor(parts, devices, notify) {
+  constructor(parts, feed, notify) {
     super();
     this.#parts = parts;
-    this.#devices = devices;
+    this.#feed = feed;
     this.#notify = notify;
   }
 
@@ -64,31 +60,6 @@ export class Recordings extends Emitter {
       bytesAcknowledged: current?.spool.acknowledged ?? 0,
       alarm: current?.alarm ?? null,
     };
-  }
-
-  /** Starts passing the given room's participants, tracks and events on to the recordings. @param {CallRoom} room */
-  follow(room) {
-    this.#room = room;
-    room.listen('presence', (entry) => {
-      const recordings = entry.event === 'call' ? this.#running : this.#ofEverybody;
-      for (const recording of recordings) recording.logEvent(entry);
-    });
-    for (const type of /** @type {const} */ (['joined', 'track', 'state'])) {
-      room.listen(type, (member) => {
-        for (const { mixer } of this.#ofEverybody) mixer.setSources(member.id, sourcesOf(room, member));
-      });
-    }
-    room.listen('left', ({ id }) => {
-      for (const { mixer } of this.#ofEverybody) mixer.setSources(id, []);
-    });
-    room.listen('disconnected', ({ name }) => this.#logNetwork(name, false));
-    room.listen('reconnected', ({ name }) => this.#logNetwork(name, true));
-  }
-
-  /** Passes our current video and audio to every recording's mixer. */
-  updateOwnSource() {
-    const room = this.#room;
-    if (room) for (const { mixer } of this.#running) mixer.setSources(room.id, this.#devices.sources(room));
   }
 
   /**
@@ -172,11 +143,6 @@ export class Recordings extends Emitter {
     if (this.current?.running) await this.#finish(this.current);
   }
 
-  /** The recordings in progress that include all participants. */
-  get #ofEverybody() {
-    return [...this.#running].filter(({ plan }) => plan.recorder === 'all');
-  }
-
   /** @param {RecordPlan} plan @param {CallRoom} room */
   async #begin(plan, room) {
     this.#starting = plan;
@@ -185,19 +151,16 @@ export class Recordings extends Emitter {
       if (plan.recorder === 'all') await room.allReceived();
       const recording = new ActiveRecording(plan, await this.#createStages(plan), room.clock);
       this.#watch(recording);
-      const others = plan.recorder === 'all' ? [...room.participants.values()] : [];
       this.#running.add(recording);
       try {
-        for (const entry of room.presence(plan.recorder)) recording.logEvent(entry);
-        const sources = [...this.#devices.sources(room), ...others.flatMap((one) => sourcesOf(room, one))];
-        await recording.begin(sources, {
+        await recording.begin(this.#feed.add(recording, room), {
           token: room.spoolToken,
           presenceFromServer: room.presenceFromServer,
           fallbacks: this.#parts.fallbacks(),
           statistics: () => room.statistics(),
         });
       } catch (error) {
-        this.#running.delete(recording);
+        this.#end(recording);
         throw error;
       }
       return recording;
@@ -229,15 +192,21 @@ export class Recordings extends Emitter {
       this.#notify('recording-stalled', { id: recording.id, message }),
     );
     recording.listen('failed', (error) => {
-      this.#running.delete(recording);
+      this.#end(recording);
       this.#notify('recording-failed', { id: recording.id, error });
     });
     recording.mixer.listen('speaker', () => this.emit('needs'));
   }
 
+  /** Stops passing the call on to a recording. @param {ActiveRecording} recording */
+  #end(recording) {
+    this.#running.delete(recording);
+    this.#feed.delete(recording);
+  }
+
   /** @param {ActiveRecording} recording */
   async #finish(recording) {
-    this.#running.delete(recording);
+    this.#end(recording);
     try {
       const finished = await recording.finish();
       this.#notify('recording-stopped', finished);
@@ -271,33 +240,6 @@ export class Recordings extends Emitter {
     await recording.discard();
     this.#notify('recording-cleaned', { id: recording.id });
   }
-
-  /** @param {string} participant @param {boolean} on true if the connection was restored, false if it was lost */
-  #logNetwork(participant, on) {
-    for (const recording of this.#running) recording.logEvent({ event: 'network', participant, on });
-  }
-}
-
-/**
- * Returns another participant's tracks as sources for the mixer: the camera and the microphone, and any extra tracks.
- *
- * @param {CallRoom} room
- * @param {CallParticipant} member
- * @returns {Source[]}
- */
-function sourcesOf(room, { id, name, videoTrack, audioTrack, info, markers, extras = [] }) {
-  const of = (/** @type {string | null} */ label) => ({
-    name,
-    remote: true,
-    skew: () => room.skew(id, label),
-    resumePlayback: () => room.resumePlayback(id),
-    mayRest: () => room.mayRest?.(id, label) ?? { video: info.screen, audio: false },
-    lastFrame: () => room.lastFrame?.(id, label) ?? null,
-  });
-  const { video, audio, screen } = info;
-  const main = { ...of(null), id, videoTrack, audioTrack, video, audio, screen };
-  const more = extraSources(id, extras, of, (track) => track !== null);
-  return [markers ? { ...main, markers } : main, ...more];
 }
 
 /** @param {import('./active-recording.js').Downloaded} result */

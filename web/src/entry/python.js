@@ -1,7 +1,7 @@
 /**
  * The calls that Python makes (harness/browser/pages/driven_page.py).
  *
- * Input: the name of a call and one plain-data argument. Output: a plain-data answer, and recording events. A call
+ * Input: the name of a call and one plain-data argument. Output: a plain-data answer, and events. A call
  * never throws; if it fails, the answer contains the error.
  */
 
@@ -25,6 +25,9 @@ const CALLS = /** @type {const} */ ([
   'unplugDevice',
   'setSpeaking',
   'getParticipants',
+  'startObservation',
+  'stopObservation',
+  'getCounterZero',
 ]);
 
 /** Python takes a file from the spool if the browser does not download it. */
@@ -45,6 +48,7 @@ export function pythonCalls(client) {
   let last = 0;
   for (const event of EVENTS)
     client.on(`recording-${event}`, (detail) => forwardEvent(`recording-${event}`, detail));
+  client.on('observation', (detail) => callPython('observation', detail));
 
   /** @param {string} name @param {unknown} argument */
   const begin = (name, argument) => {
@@ -69,13 +73,18 @@ export function pythonCalls(client) {
 
 /** @param {string} name @param {unknown} detail */
 function forwardEvent(name, detail) {
-  const scope = /** @type {{harnessEvent?: (name: string, detail: unknown) => Promise<void>}} */ (globalThis);
   const { error, ...plain } = /** @type {{error?: unknown}} */ (detail);
   const { message } = /** @type {{message?: string}} */ (error ?? detail);
   const kind = /** @type {{name?: string, code?: number} | undefined} */ (error);
   const broken = kind ? { name: kind.name, code: kind.code } : {};
+  callPython(name, { ...plain, message, ...broken });
+}
+
+/** @param {string} name @param {unknown} detail */
+function callPython(name, detail) {
+  const scope = /** @type {{harnessEvent?: (name: string, detail: unknown) => Promise<void>}} */ (globalThis);
   // The binding no longer exists on a page that is closing.
-  scope.harnessEvent?.(name, { ...plain, message, ...broken }).catch(() => undefined);
+  scope.harnessEvent?.(name, detail).catch(() => undefined);
 }
 
 /** Returns the arguments of a call. @param {string} call @param {unknown} argument */

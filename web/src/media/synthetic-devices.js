@@ -27,7 +27,7 @@ export class SyntheticDevices {
   videoSize = { width: 1280, height: 720, frameRate: 30 };
   #options;
   /** All videos and tones count from the same start time. */
-  #origin = pageNow() + 100;
+  counterZero = pageNow() + 100;
   /** @type {Set<SyntheticVideo>} */
   #videos = new Set();
   #voice;
@@ -41,7 +41,7 @@ export class SyntheticDevices {
       throw notSupported("This browser can't create synthetic video; use the browser's own devices.");
     }
     this.#options = options;
-    this.#voice = new SyntheticAudio(options.marker, this.#origin);
+    this.#voice = new SyntheticAudio(options.marker, this.counterZero);
   }
 
   has() {
@@ -52,7 +52,7 @@ export class SyntheticDevices {
   openVideo(device, size) {
     const screen = device === 'screen';
     const marker = screen ? screenMarker(this.#options.marker) : this.#options.marker;
-    const video = new SyntheticVideo({ ...this.#options, marker }, this.#origin, size, screen);
+    const video = new SyntheticVideo({ ...this.#options, marker }, this.counterZero, size, screen);
     this.#videos.add(video);
     // A clone of the generator is a plain MediaStreamTrack, like a device's track.
     const track = video.track.clone();
@@ -101,7 +101,7 @@ export class SyntheticDevices {
 
   #openScreenAudio() {
     this.#screenAudioTracks += 1;
-    this.#screenAudio ??= new SyntheticAudio(screenMarker(this.#options.marker), this.#origin);
+    this.#screenAudio ??= new SyntheticAudio(screenMarker(this.#options.marker), this.counterZero);
     return this.#screenAudio;
   }
 

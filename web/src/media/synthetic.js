@@ -34,7 +34,7 @@ export class SyntheticMedia {
    */
   size = { width: 1280, height: 720, frameRate: 30 };
   #options;
-  #origin = pageNow() + 100;
+  counterZero = pageNow() + 100;
   #video;
   #audio;
 
@@ -44,8 +44,8 @@ export class SyntheticMedia {
       throw notSupported("This browser can't create synthetic video; join with camera and microphone.");
     }
     this.#options = options;
-    this.#video = new SyntheticVideo(options, this.#origin, this.size, false);
-    this.#audio = new SyntheticAudio(options.marker, this.#origin);
+    this.#video = new SyntheticVideo(options, this.counterZero, this.size, false);
+    this.#audio = new SyntheticAudio(options.marker, this.counterZero);
     this.stream = new MediaStream([this.#video.track, this.#audio.track]);
   }
 
@@ -93,7 +93,7 @@ export class SyntheticMedia {
   /** Replaces the video once the new video's first frame has been painted. @param {boolean} screen */
   async #replaceVideo(screen) {
     const before = this.#video;
-    const fresh = new SyntheticVideo(this.#options, this.#origin, this.size, screen);
+    const fresh = new SyntheticVideo(this.#options, this.counterZero, this.size, screen);
     try {
       await within(fresh.painted, PAINTED_WITHIN, () => 'The synthetic video did not start within 10 s.');
     } catch (error) {

@@ -55,6 +55,8 @@ interface DeviceSource {
   /** The sizes and frame rates that the camera can have, and those that it has by default. */
   readonly videoRange: Record<'width' | 'height' | 'frameRate', { min: number; max: number }>;
   readonly videoSize: VideoSize;
+  /** When the counter in the markers was 0, in ms on the page's clock; absent for media without markers. */
+  readonly counterZero?: number;
   /** The frame rates at which `verify` finds equal intervals between frames, in ascending order. */
   readonly steadyRates: readonly number[];
   /** Returns whether there is a device of this kind. */

@@ -20,6 +20,8 @@ interface LocalMedia {
   readonly stream: MediaStream;
   /** The current size of the video. */
   readonly size: VideoSize;
+  /** When the counter in the markers was 0, in ms on the page's clock; absent or null for media without markers. */
+  readonly counterZero?: number | null;
   setClock(offset: number): void;
   fit(size: VideoSize): void;
   /** Switches the video to the screen, or back to the camera; the new track replaces the old one in `stream`. */

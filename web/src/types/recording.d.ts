@@ -83,5 +83,23 @@ type RecordingEvents = {
   '@media-recording-stopped': FinishedRecording;
 };
 
+/**
+ * The progress of an observation: the number of entries so far, with the latest one if it is new, and the time on the
+ * room's clock in ms up to which the call has been observed.
+ */
+interface ObservationProgress {
+  id: string;
+  number: number;
+  time: number;
+  entry?: RoomEvent;
+  ended: boolean;
+}
+
+/** Everything that was observed, and when the observation ended, in ms on the room's clock. */
+interface ObservationResult {
+  time: number;
+  entries: RoomEvent[];
+}
+
 /** All events that the client emits; `changed` means that the page may need an update. */
-type ClientEvents = RecordingEvents & { changed: void; joined: void };
+type ClientEvents = RecordingEvents & { changed: void; joined: void; observation: ObservationProgress };

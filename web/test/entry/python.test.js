@@ -168,3 +168,18 @@ describe("a recording's events", () => {
     client.dispatchEvent(new CustomEvent('recording-stopped', { detail: { id: 'r1' } }));
   });
 });
+
+test("an observation's progress reaches Python's binding unchanged", (context) => {
+  /** @type {unknown[]} */
+  const received = [];
+  replaceGlobal(context, 'harnessEvent', (/** @type {unknown[]} */ ...event) => {
+    received.push(event);
+    return Promise.resolve();
+  });
+  const { client } = setUp();
+  const detail = { id: 'o1', number: 1, time: 5, entry: { event: 'alarm', message: 'Lost.' }, ended: false };
+
+  client.dispatchEvent(new CustomEvent('observation', { detail }));
+
+  assert.deepEqual([['observation', detail]], received);
+});
