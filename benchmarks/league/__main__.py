@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _REPEATS: Final = 3
 _INSTALLED_WITHIN: Final = 300
-_SILENT: Final = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+_SILENT: Final = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

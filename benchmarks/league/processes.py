@@ -16,7 +16,7 @@ import psutil
 from harness import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
 # A Linux process with this property becomes the parent of all its descendants that lose their own parent (prctl(2)).
@@ -32,16 +32,24 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_family() -> None:
-    """Kill all descendants of this process, which all belong to the league, and wait until they have ended."""
+def family() -> set[psutil.Process]:
+    """Return all running descendants of this process."""
+    return set(psutil.Process().children(recursive=True))
+
+
+def end_family(besides: Collection[psutil.Process] = ()) -> None:
+    """Kill all descendants of this process, which all belong to the league, and wait until they have ended.
+
+    Processes in ``besides`` keep running, for example those with which ``verify`` reads files.
+    """
     for _ in range(3):
-        family = psutil.Process().children(recursive=True)
-        if not family:
+        family_now = family() - set(besides)
+        if not family_now:
             return
-        for process in family:
+        for process in family_now:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(family, timeout=_ENDED_WITHIN)
+        psutil.wait_procs(family_now, timeout=_ENDED_WITHIN)
 
 
 def kill_at_once(pid: int) -> None:
@@ -57,7 +65,9 @@ def end_with_parent() -> None:
     """End this process and all its descendants when its standard input is closed, which its parent holds open."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Python's own buffer for standard input would be locked while Python exits.
+        while os.read(0, 4096):
+            pass
         end_family()
         os._exit(1)
 

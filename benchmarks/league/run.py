@@ -20,6 +20,8 @@ from benchmarks.meter import Meter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.league.recorders import Recorder
+
 # Files with which this process reports to the league's own process.
 BEGAN: Final = "began.json"
 DONE: Final = "done.json"
@@ -49,8 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _record(recorder: Any, script: str, folder: Path) -> None:
+def _record(recorder: Recorder, script: str, folder: Path) -> None:
     with recorder.environment(folder), open_stage(folder) as stage:
+        recorder.prepare(stage)
         stage.open_call()
         recorder.begin(stage)
         began = {"began_at": time.time(), "chrome": stage.browsers.version, "sfu": stage.sfu is not None}

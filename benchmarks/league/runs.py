@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.league.processes import end_family, kill_at_once
+from benchmarks.league.processes import end_family, family, kill_at_once
 from benchmarks.league.recorders.recorder import ROOT
 from benchmarks.league.run import BEGAN, DONE
 
@@ -71,6 +71,7 @@ def run(recorder: Recorder, script: Script, folder: Path) -> Ended:
 
 def run_and_kill(recorder: Recorder, script: Script, folder: Path) -> Ended:
     """Record the scripted call, kill all processes of the run at once, and collect what is left."""
+    ours = family()
     with _started(recorder, script, folder) as process:
         began = _wait_for_begin(process, folder)
         if began is None:
@@ -81,7 +82,7 @@ def run_and_kill(recorder: Recorder, script: Script, folder: Path) -> Ended:
         recorded = time.time() - float(began["began_at"])
         kill_at_once(process.pid)
         process.wait(_ENDED_WITHIN)
-        end_family()
+        end_family(besides=ours)
         files = tuple(recorder.collect(folder, began, killed=True))
         return Ended(folder=folder, began=began, files=files, recorded_seconds=recorded)
 
@@ -89,6 +90,7 @@ def run_and_kill(recorder: Recorder, script: Script, folder: Path) -> Ended:
 @contextlib.contextmanager
 def _started(recorder: Recorder, script: Script, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a run's process; at the end, kill everything that still runs, and delete the run's temporary files."""
+    ours = family()
     folder.mkdir(parents=True)
     temporary = Path(tempfile.mkdtemp(prefix="league-"))
     modules = ["--modules", str(recorder.modules)] if recorder.modules else []
@@ -109,7 +111,7 @@ def _started(recorder: Recorder, script: Script, folder: Path) -> Iterator[subpr
             yield process
         finally:
             kill_at_once(process.pid)
-            end_family()
+            end_family(besides=ours)
             process.wait(_ENDED_WITHIN)
             if process.stdin:
                 process.stdin.close()

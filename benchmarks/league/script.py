@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # The participants in the order in which they join. The last one joins while the recording is in progress.
 NAMES: Final = ("alice", "bob", "carol")
-# Alice receives everybody's media, and the recorders that run in a participant's page run in hers.
+# Alice and Bob receive everybody's media. The recorders that run in a participant's page run in Alice's.
 RECORDING, MUTED, LATE = NAMES
 # The network of the late participant during the dip.
 DIP: Final[dict[str, float]] = {"loss_percent": 8.0, "latency_ms": 120.0, "kbps": 250.0}

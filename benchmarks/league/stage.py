@@ -168,7 +168,8 @@ class Stage:
         self._renderers.appeared()
         (joined,) = self.room.join_all(
             name,
-            subscriber=name if name == RECORDING else None,
+            # Alice's media is sent only if somebody receives it.
+            subscriber=name if name != LATE else None,
             emulate_network=(name,) if name == LATE else (),
         )
         if name != RECORDING:

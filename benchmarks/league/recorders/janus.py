@@ -14,6 +14,8 @@ from harness import SetupError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Page
+
     from benchmarks.league.stage import Stage
 
 _CONVERTED_WITHIN: Final = 60.0
@@ -48,24 +50,33 @@ class JanusRecorder(Recorder):
         janus=True,
     )
 
-    def begin(self, stage: Stage) -> None:
-        """Switch the recording of the whole room on."""
+    def prepare(self, stage: Stage) -> None:
+        """Create the room as the participants' pages would, but with a recording of everything that is published.
+
+        Recording can also be switched on during the call, but then Janus 1.1.2 stores no video until a participant
+        sends a keyframe for another reason.
+        """
         folder = stage.folder / "mjr"
         folder.mkdir()
-        room = self._room(stage)
-        self._ask(stage, {"request": "edit", "room": room, "new_rec_dir": str(folder)})
-        self._ask(stage, {"request": "enable_recording", "room": room, "record": True})
-        stage.room.wait_for(lambda: _has_data(folder), what="Janus to write its first packets", timeout=20)
         stage.notes["commands"] = [
-            json.dumps({"request": "edit", "room": room, "new_rec_dir": "mjr"}),
-            json.dumps({"request": "enable_recording", "room": room, "record": True}),
+            json.dumps(_room("ROOM", "FOLDER")),
             "janus-pp-rec FILE-video.mjr NAME-video.webm; janus-pp-rec FILE-audio.mjr NAME-audio.opus",
-            "ffmpeg -i NAME-video.webm -itsoffset SECONDS -i NAME-audio.opus -map 0:v -map 1:a -c copy NAME.webm",
+            "ffmpeg -itsoffset SECONDS -i NAME-video.webm -itsoffset SECONDS -i NAME-audio.opus -map 0 -map 1 -c copy "
+            "NAME.webm",
         ]
+        page = stage.browsers.new_context().new_page()
+        page.goto(f"{stage.server.url}/?view=off")
+        _ask(stage, page, _room(_room_id(stage), str(folder)))
+        page.context.close()
+
+    def begin(self, stage: Stage) -> None:
+        """Wait until Janus has stored everybody's first packets."""
+        folder = stage.folder / "mjr"
+        stage.room.wait_for(lambda: _has_data(folder), what="Janus to write its first packets", timeout=20)
 
     def end(self, stage: Stage) -> None:
-        """Switch the recording off."""
-        self._ask(stage, {"request": "enable_recording", "room": self._room(stage), "record": False})
+        """Switch the recording off, which completes the files."""
+        _ask(stage, stage.alice.page, {"request": "enable_recording", "room": _room_id(stage), "record": False})
 
     def collect(self, folder: Path, began: dict[str, Any], *, killed: bool) -> list[RecordedFile]:  # noqa: ARG002
         """Convert each participant's files, and combine them."""
@@ -101,19 +112,25 @@ class JanusRecorder(Recorder):
         done = _run("ffmpeg", "-y", "-v", "warning", *inputs, *maps, "-c", "copy", str(path), log=path.with_suffix(".log"))
         return RecordedFile(path=path, zero_at=zero_at, participant=path.stem) if done else None
 
-    @staticmethod
-    def _room(stage: Stage) -> str:
-        """Return the room's id, which is a string because of the configuration of our Janus server."""
-        if stage.sfu is None:
-            message = "The call does not go through Janus."
-            raise SetupError(message)
-        return str(stage.sfu.access(ROOM, "")["room"])
 
-    @staticmethod
-    def _ask(stage: Stage, body: dict[str, Any]) -> dict[str, Any]:
-        access = stage.sfu.access(ROOM, "") if stage.sfu else {}
-        answer = stage.alice.page.evaluate(_ASK, {"url": access["url"], "token": access["token"], "body": body})
-        return dict(answer)
+def _room_id(stage: Stage) -> str:
+    """Return the room's id, which is a string because of the configuration of our Janus server."""
+    if stage.sfu is None:
+        message = "The call does not go through Janus."
+        raise SetupError(message)
+    return str(stage.sfu.access(ROOM, "")["room"])
+
+
+def _room(room: str, folder: str) -> dict[str, Any]:
+    """Return the request that creates the room; except for the recording, it is the request of our own pages."""
+    options = {"publishers": 256, "notify_joining": True, "videocodec": "vp8", "bitrate": 0}
+    return {"request": "create", "room": room, **options, "record": True, "rec_dir": folder}
+
+
+def _ask(stage: Stage, page: Page, body: dict[str, Any]) -> dict[str, Any]:
+    """Send a request to Janus's VideoRoom, and return the answer; ``page`` must be one of our own pages."""
+    access = stage.sfu.access(ROOM, "") if stage.sfu else {}
+    return dict(page.evaluate(_ASK, {"url": access["url"], "token": access["token"], "body": body}))
 
 
 def first_packet_at(path: Path) -> float | None:

@@ -84,6 +84,9 @@ class Recorder(ABC):
         """Run everything that has to run before the browsers are started."""
         yield
 
+    def prepare(self, stage: Stage) -> None:
+        """Do everything that has to be done after the browsers are started, but before anybody joins the call."""
+
     @abstractmethod
     def begin(self, stage: Stage) -> None:
         """Start the recording, and return once it is in progress."""

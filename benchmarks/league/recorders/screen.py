@@ -53,7 +53,7 @@ class ScreenRecorder(Recorder):
         """Run the display and the audio server."""
         # The path of a socket must be short.
         runtime = Path(tempfile.mkdtemp(prefix="league-audio-"))
-        socket = runtime / "pulse"
+        socket = runtime / "socket"
         number = folder / "display"
         with number.open("wb") as display:
             descriptor = display.fileno()
@@ -65,7 +65,7 @@ class ScreenRecorder(Recorder):
         )
         try:
             xvfb.wait_for(lambda: number.read_text().strip(), "it reported its display")
-            pulse.wait_for(socket.exists, "its socket existed")
+            pulse.wait_for(socket.is_socket, "its socket existed")
             self._window = {
                 "DISPLAY": f":{number.read_text().strip()}",
                 "PULSE_SERVER": f"unix:{socket}",

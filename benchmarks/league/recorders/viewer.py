@@ -22,6 +22,12 @@ _KIOSK: Final = """
   #stage { position: fixed; inset: 0; z-index: 10; background: #14171c; }
   .tile:first-child { display: none; }
 """
+# The page's content security policy does not allow style elements.
+_ADD_STYLE: Final = """(text) => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(text);
+  document.adoptedStyleSheets.push(sheet);
+}"""
 # The viewer's own tile comes first, and all others must show video.
 _SHOWN: Final = "document.querySelectorAll('.tile:not(:first-child).has-video').length >= 2"
 _SHOWN_WITHIN: Final = 30.0
@@ -41,7 +47,7 @@ def open_viewer(stage: Stage, context: BrowserContext) -> Iterator[Participant]:
         viewer = room.join(_NAME, media="camera")
         viewer.turn_camera_off()
         viewer.mute()
-        viewer.page.add_style_tag(content=_KIOSK)
+        viewer.page.evaluate(_ADD_STYLE, _KIOSK)
         room.wait_for(
             lambda: viewer.page.evaluate(_SHOWN), what="the viewer's page to show all participants", timeout=_SHOWN_WITHIN
         )
