@@ -29,6 +29,7 @@ from benchmarks.league.recorders.recorder import ROOT
 from benchmarks.league.runs import KILLED_AFTER, run, run_and_kill
 from benchmarks.league.scores import playable_seconds, score
 from benchmarks.league.script import FULL, NAMES, QUICK, Script, Truth
+from benchmarks.league.stage import FRAME_RATE
 from benchmarks.league.table import rows
 from benchmarks.results import machine
 from tests.support.servers.janus import installed
@@ -172,7 +173,13 @@ class League:
         results: dict[str, Any] = {
             "machine": machine() | {"memory_gb": round(psutil.virtual_memory().total / 1e9)},
             "versions": {**self._versions, **_versions()},
-            "script": {**vars(self._script), "names": NAMES, "sfu": installed(), "killed_after": KILLED_AFTER},
+            "script": {
+                **vars(self._script),
+                "names": NAMES,
+                "frame_rate": FRAME_RATE,
+                "sfu": installed(),
+                "killed_after": KILLED_AFTER,
+            },
             "baseline": self._baseline,
             "recorders": list(self._entrants.values()),
             "left_out": self._left_out,

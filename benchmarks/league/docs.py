@@ -44,8 +44,8 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
     machine, versions, script = results["machine"], results["versions"], results["script"]
     chrome = f", Chrome {versions['chrome']}" if "chrome" in versions else ""
     yield (
-        f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB of "
-        f"memory, {machine['system']}{chrome}. The call lasted {script['seconds']:g} s and was repeated "
+        f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB "
+        f"of memory, {machine['system']}{chrome}. The call lasted {script['seconds']:g} s and was repeated "
         f"{_repeats(results)}. Other programs used at most {most_foreign(results):.2f} cores."
     )
     for part in _PARTS:
@@ -58,7 +58,8 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
     yield "| recorder | versions |"
     yield "| --- | --- |"
     for one in results["recorders"]:
-        yield f"| {one['title']} | {', '.join(f'{name} {_short(version)}' for name, version in one['versions'].items())} |"
+        listed = ", ".join(f"{name} {_short(version)}" for name, version in one["versions"].items())
+        yield f"| {one['title']} | {listed} |"
 
 
 def _repeats(results: dict[str, Any]) -> str:

@@ -55,7 +55,11 @@ def _cells(columns: tuple[Column, ...], table: list[dict[str, Any]]) -> list[dic
             "key": row["key"],
             "title": row["title"],
             "cells": [
-                {"text": cell(column, row), "best": row["key"] in best[column.key], "known": row[column.key] is not None}
+                {
+                    "text": cell(column, row),
+                    "best": row["key"] in best[column.key],
+                    "known": row[column.key] is not None,
+                }
                 for column in columns
             ],
         }

@@ -78,7 +78,12 @@ def version_of(command: Sequence[str]) -> str:
     """Return the first line that a program prints about its version, or ``unknown``."""
     try:
         answer = subprocess.run(
-            list(command), capture_output=True, text=True, check=False, timeout=_VERSION_WITHIN, stdin=subprocess.DEVNULL
+            list(command),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_VERSION_WITHIN,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"

@@ -1,4 +1,4 @@
-"""Measure how well a file shows the synthetic video: the PSNR of its backdrop, which can be computed for every pixel."""
+"""Measure the PSNR of the synthetic video in a file, whose backdrop can be computed for every pixel."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def _luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
     if not frame.format.name.startswith(("yuv420p", "yuvj420p", "gray", "nv12")):
         frame = frame.reformat(format="yuv420p")
     plane = frame.planes[0]
-    return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[: frame.height, : frame.width]
+    rows = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[: frame.height, : frame.width]
 
 
 def _reported_places(report: Report, markers: Mapping[str, int]) -> list[tuple[float, float, int, Place]]:
@@ -122,8 +123,9 @@ def _expected(marker: int, place: Place) -> NDArray[np.float64]:
     top, bottom, left, right = _window(place)
     x = (np.arange(left, right) + 0.5 - place.x) / place.width
     y = (np.arange(top, bottom) + 0.5 - place.y) / place.height
-    luma = backdrop(marker, *np.meshgrid(x, y), place.width / place.height)[0]
-    return np.floor(luma)
+    across, down = np.meshgrid(x, y)
+    luma: NDArray[np.float64] = np.floor(backdrop(marker, across, down, place.width / place.height)[0])
+    return luma
 
 
 def _psnr(tile: NDArray[np.float64], expected: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""Record the scripted call once with one recorder. The league starts this module in a process of its own for each run."""
+"""Record the scripted call once with one recorder. The league starts this module in a separate process for each run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start each run in a process of its own, end it in time or kill it on purpose, and collect what it left."""
+"""Start each run in a separate process, end it in time or kill it on purpose, and collect what it left."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def run(recorder: Recorder, script: Script, folder: Path) -> Ended:
         try:
             process.wait(script.seconds + _ENDED_WITHIN)
         except subprocess.TimeoutExpired:
-            return Ended(folder=folder, began=began, error=f"the run took longer than {script.seconds + _ENDED_WITHIN:g} s")
+            return Ended(
+                folder=folder, began=began, error=f"the run took longer than {script.seconds + _ENDED_WITHIN:g} s"
+            )
         done = _read(folder / DONE) or {"error": _failure(folder, "the run's process crashed")}
         if "error" in done:
             return Ended(folder=folder, began=began, error=str(done["error"]))

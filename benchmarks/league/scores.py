@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from benchmarks.league.recorders import RecordedFile
     from benchmarks.league.script import Truth
-    from harness import ParticipantReport, Report
+    from harness import Report
     from harness.recording.timeline import Interval
+    from harness.verification.values.models import ParticipantReport
 
 # Seconds around each change in the call that are not compared. For most recorders, the time at which the file begins is
 # known to about half a second.

@@ -7,11 +7,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.league.script import NAMES
+from benchmarks.league.stage import FRAME_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-NOTHING: Final = "–"
+NOTHING: Final = "-"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def _of_all(value: Any) -> str:
 
 
 def _signed(unit: str, digits: int = 0) -> Callable[[Any], str]:
-    return lambda value: f"{value:+.{digits}f} {unit}".replace("-", "−")
+    return lambda value: f"{value:+.{digits}f} {unit}"
 
 
 def _plain(unit: str, digits: int = 0) -> Callable[[Any], str]:
@@ -66,8 +67,10 @@ FILE_COLUMNS: Final = (
         "least",
         0.5,
     ),
-    Column("frame_rate", "fps", "Frames per second in the file; 30 were requested.", _plain("", 1)),
-    Column("repeated_percent", "repeated", "Frames of the worst participant that repeat.", _plain("%", 1), "least", 0.2),
+    Column("frame_rate", "fps", f"Frames per second in the file; {FRAME_RATE} were requested.", _plain("", 1)),
+    Column(
+        "repeated_percent", "repeated", "Frames of the worst participant that repeat.", _plain("%", 1), "least", 0.2
+    ),
     Column(
         "skipped_percent",
         "skipped",
@@ -136,7 +139,9 @@ COST_COLUMNS: Final = (
         "least",
         10.0,
     ),
-    Column("stop_seconds", "stop to file", "Time from the stop until the recorder has written its file.", _plain("s", 1)),
+    Column(
+        "stop_seconds", "stop to file", "Time from the stop until the recorder has written its file.", _plain("s", 1)
+    ),
     Column("kilobits", "bitrate", "Bitrate of all files together.", _plain("kbps")),
 )
 COLUMNS: Final = (*FILE_COLUMNS, *COST_COLUMNS)

@@ -76,8 +76,8 @@ class NertcRecorder(InPageRecorder):
     library = "nertc-web-sdk/NERTC.js"
     after = "window.NERTCSDK = window.NERTC;"
     calls = (
-        "client.startMediaRecording({recorder: 'all', recordConfig: {recordType: 'video', recordVideoQuality: 720, "
-        f"recordVideoFrame: {FRAME_RATE}}}}})",
+        f"recordConfig = {{recordType: 'video', recordVideoQuality: 720, recordVideoFrame: {FRAME_RATE}}}",
+        "client.startMediaRecording({recorder: 'all', recordConfig})",
         "client.stopMediaRecording(); client.downloadMediaRecording()",
     )
 
@@ -88,12 +88,13 @@ class RecordRtcRecorder(InPageRecorder):
     key = "recordrtc"
     title = "RecordRTC"
     method = (
-        "RecordRTC draws the videos onto a canvas in Alice's page, with the codec and bitrate of the harness. It receives "
-        "the same tracks that the room's own recorder receives, and keeps the recording in the page's memory."
+        "RecordRTC draws the videos onto a canvas in Alice's page, with the codec and bitrate of the harness. It "
+        "receives the same tracks that the room's own recorder receives, and keeps the recording in the page's memory."
     )
     needs = Needs(npm="recordrtc@5.6.2")
     library = "recordrtc/RecordRTC.js"
     calls = (
-        f"recorder = RecordRTC(streams, {{type: 'video', mimeType, videoBitsPerSecond, frameInterval: 1000 / {FRAME_RATE}}})",
+        f"options = {{type: 'video', mimeType, videoBitsPerSecond, frameInterval: 1000 / {FRAME_RATE}}}",
+        "recorder = RecordRTC(streams, options)",
         "recorder.startRecording(); recorder.getInternalRecorder().addStreams([late]); recorder.stopRecording()",
     )

@@ -41,9 +41,9 @@ class JanusRecorder(Recorder):
     key = "janus"
     title = "Janus VideoRoom (server)"
     method = (
-        "Janus stores the packets that each participant sends, in one .mjr file per participant and medium. Afterwards, "
-        "`janus-pp-rec` turns each file into WebM or Opus, and ffmpeg combines a participant's two files without encoding "
-        "them again, shifted by the difference between the times at which Janus received their first packets."
+        "Janus stores the packets that each participant sends, in one .mjr file per participant and medium. "
+        "Afterwards, `janus-pp-rec` turns each file into WebM or Opus, and ffmpeg combines a participant's two files "
+        "without encoding them again, shifted by the difference between the times of their first packets."
     )
     needs = Needs(
         programs=(("janus", "janus"), ("janus-pp-rec", "janus-tools"), ("ffmpeg", "ffmpeg")),
@@ -61,8 +61,7 @@ class JanusRecorder(Recorder):
         stage.notes["commands"] = [
             json.dumps(_room("ROOM", "FOLDER")),
             "janus-pp-rec FILE-video.mjr NAME-video.webm; janus-pp-rec FILE-audio.mjr NAME-audio.opus",
-            "ffmpeg -itsoffset SECONDS -i NAME-video.webm -itsoffset SECONDS -i NAME-audio.opus -map 0 -map 1 -c copy "
-            "NAME.webm",
+            "ffmpeg -itsoffset T1 -i NAME-video.webm -itsoffset T2 -i NAME-audio.opus -map 0 -map 1 -c copy NAME.webm",
         ]
         page = stage.browsers.new_context().new_page()
         page.goto(f"{stage.server.url}/?view=off")
@@ -109,7 +108,9 @@ class JanusRecorder(Recorder):
         for kind, (source, _) in found.items():
             inputs += ["-itsoffset", f"{starts[kind] - zero_at:.6f}", "-i", str(source)]
         maps = [part for number in range(len(found)) for part in ("-map", str(number))]
-        done = _run("ffmpeg", "-y", "-v", "warning", *inputs, *maps, "-c", "copy", str(path), log=path.with_suffix(".log"))
+        done = _run(
+            "ffmpeg", "-y", "-v", "warning", *inputs, *maps, "-c", "copy", str(path), log=path.with_suffix(".log")
+        )
         return RecordedFile(path=path, zero_at=zero_at, participant=path.stem) if done else None
 
 

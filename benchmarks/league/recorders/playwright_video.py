@@ -34,8 +34,9 @@ class PlaywrightRecorder(Recorder):
     key = "playwright"
     title = "Playwright's video"
     method = (
-        "A fourth participant watches the call in a headless page, and Playwright captures this page with `record_video`. "
-        "Playwright records no audio. If Playwright's own ffmpeg is not installed, Debian's ffmpeg is used instead."
+        "A fourth participant watches the call in a headless page, and Playwright captures this page with "
+        "`record_video`. Playwright records no audio. If Playwright's own ffmpeg is not installed, Debian's ffmpeg is "
+        "used instead."
     )
     needs = Needs(programs=(("ffmpeg", "ffmpeg"),))
 
@@ -67,8 +68,8 @@ class PlaywrightRecorder(Recorder):
             zero_at=time.time(),
             temporary=tempfile.gettempdir(),
             commands=[
-                f"browser.new_context(viewport={size}, record_video_dir=FOLDER, record_video_size={size}, "
-                f"record_video_fps={FRAME_RATE})"
+                f"options = {{'record_video_dir': FOLDER, 'record_video_size': {size}, 'record_video_fps': {FRAME_RATE}}}",
+                f"browser.new_context(viewport={size}, **options)",
             ],
         )
         context = stage.browsers.new_context(

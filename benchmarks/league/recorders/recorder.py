@@ -37,7 +37,7 @@ class Needs:
             is_are = "is" if len(absent) == 1 else "are"
             return f"{names} {is_are} not installed. On Debian, install with: apt-get install {packages}"
         if self.janus and not installed():
-            return "Janus is not installed, or this machine has only a loopback address. On Debian, install with: apt-get install janus"
+            return "This machine has no network address except loopback, but Janus ignores loopback addresses."
         if self.npm and not (modules and (modules / self.npm.partition("@")[0]).is_dir()):
             return f"npm could not install {self.npm}."
         return None
@@ -84,7 +84,7 @@ class Recorder(ABC):
         """Run everything that has to run before the browsers are started."""
         yield
 
-    def prepare(self, stage: Stage) -> None:
+    def prepare(self, stage: Stage) -> None:  # noqa: B027 - only Janus has to prepare anything
         """Do everything that has to be done after the browsers are started, but before anybody joins the call."""
 
     @abstractmethod

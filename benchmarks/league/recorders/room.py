@@ -26,8 +26,8 @@ class RoomRecorder(Recorder):
     key = "harness"
     title = "recording-harness"
     method = (
-        "Alice's page mixes everybody into one stream and sends MediaRecorder's output to the server while the recording "
-        "is in progress. After a crash, `harness recover` finishes the file."
+        "Alice's page mixes everybody into one stream, and sends MediaRecorder's output to the server while the "
+        "recording is in progress. After a crash, `harness recover` finishes the file."
     )
 
     def begin(self, stage: Stage) -> None:
@@ -36,8 +36,8 @@ class RoomRecorder(Recorder):
         stage.alice.start_media_recording(recorder="all", record_config=config)
         stage.notes["zero_at"] = time.time() - stage.alice.elapsed
         stage.notes["commands"] = [
-            'alice.start_media_recording(recorder="all", record_config=RecordConfig(record_video_quality="720p", '
-            f"record_video_frame={FRAME_RATE}))",
+            f'config = RecordConfig(record_video_quality="720p", record_video_frame={FRAME_RATE})',
+            'alice.start_media_recording(recorder="all", record_config=config)',
             "alice.stop_media_recording(); alice.download_media_recording()",
         ]
 

@@ -31,8 +31,8 @@ class ScreenRecorder(Recorder):
     title = "Screen recorder, as Jibri"
     method = (
         "A fourth participant watches the call in a Chrome with a window on Xvfb. ffmpeg captures the display and "
-        "PulseAudio's null sink with the options that Jibri uses. Jibri itself needs Jitsi Meet, so it can't record this "
-        "call."
+        "PulseAudio's null sink with the options that Jibri uses. Jibri itself needs Jitsi Meet, so it can't record "
+        "this call."
     )
     needs = Needs(
         programs=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.league.stage import ROOM
+from benchmarks.league.stage import ROOM, watch
 from harness.session.room import Room
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ def open_viewer(stage: Stage, context: BrowserContext) -> Iterator[Participant]:
         viewer.mute()
         viewer.page.evaluate(_ADD_STYLE, _KIOSK)
         room.wait_for(
-            lambda: viewer.page.evaluate(_SHOWN), what="the viewer's page to show all participants", timeout=_SHOWN_WITHIN
+            lambda: viewer.page.evaluate(_SHOWN),
+            what="the viewer's page to show all participants",
+            timeout=_SHOWN_WITHIN,
         )
+        # The page itself requests 30 fps, which would change what the participants send.
+        watch(viewer)
         yield viewer
