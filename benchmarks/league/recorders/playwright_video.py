@@ -68,8 +68,9 @@ class PlaywrightRecorder(Recorder):
             zero_at=time.time(),
             temporary=tempfile.gettempdir(),
             commands=[
-                f"options = {{'record_video_dir': FOLDER, 'record_video_size': {size}, 'record_video_fps': {FRAME_RATE}}}",
-                f"browser.new_context(viewport={size}, **options)",
+                f"size = {size}",
+                f"options = dict(record_video_dir=FOLDER, record_video_size=size, record_video_fps={FRAME_RATE})",
+                "browser.new_context(viewport=size, **options)",
             ],
         )
         context = stage.browsers.new_context(
