@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.league.recorders.attached import AttachedRecorder
 from benchmarks.league.recorders.in_page import NertcRecorder, RecordRtcRecorder
 from benchmarks.league.recorders.janus import JanusRecorder
 from benchmarks.league.recorders.playwright_video import PlaywrightRecorder
@@ -18,6 +19,7 @@ RECORDERS: Final[Mapping[str, type[Recorder]]] = {
     recorder.key: recorder
     for recorder in (
         RoomRecorder,
+        AttachedRecorder,
         NertcRecorder,
         RecordRtcRecorder,
         JanusRecorder,

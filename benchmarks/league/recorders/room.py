@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _RECOVERED_WITHIN: Final = 60.0
 
 
+def record_config() -> RecordConfig:
+    """Return the options of the recording."""
+    return RecordConfig(record_name="league", record_video_quality="720p", record_video_frame=FRAME_RATE)
+
+
 class RoomRecorder(Recorder):
     """The room's own recorder."""
 
@@ -32,8 +37,7 @@ class RoomRecorder(Recorder):
 
     def begin(self, stage: Stage) -> None:
         """Start the recording with NERTC's call."""
-        config = RecordConfig(record_name="league", record_video_quality="720p", record_video_frame=FRAME_RATE)
-        stage.alice.start_media_recording(recorder="all", record_config=config)
+        stage.alice.start_media_recording(recorder="all", record_config=record_config())
         stage.notes["zero_at"] = time.time() - stage.alice.elapsed
         stage.notes["commands"] = [
             f'config = RecordConfig(record_video_quality="720p", record_video_frame={FRAME_RATE})',
