@@ -36,7 +36,8 @@ def _of_all(value: Any) -> str:
 
 
 def _signed(unit: str, digits: int = 0) -> Callable[[Any], str]:
-    return lambda value: f"{value:+.{digits}f} {unit}"
+    # Adding 0.0 turns a negative zero into zero.
+    return lambda value: f"{round(value, digits) + 0.0:+.{digits}f} {unit}"
 
 
 def _plain(unit: str, digits: int = 0) -> Callable[[Any], str]:

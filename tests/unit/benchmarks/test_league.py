@@ -274,7 +274,13 @@ def results_of(cores: dict[int, tuple[float, float]], *, visible: list[int]) -> 
             "repeat": repeat,
             "cost": {"cores": cores[repeat][1], "memory": 900.0, "foreign": 0.1},
             "stop_seconds": 0.2,
-            "score": {**values, "visible": names[: visible[repeat]], "audible": names, "seekable": True},
+            "score": {
+                **values,
+                "unexpected": [],
+                "visible": names[: visible[repeat]],
+                "audible": names,
+                "seekable": True,
+            },
         }
         for repeat in cores
     ]
