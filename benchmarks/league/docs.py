@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.league.page import most_foreign
+from benchmarks.league.page import load_note
 from benchmarks.league.recorders.recorder import ROOT
 from benchmarks.league.table import COST_COLUMNS, FILE_COLUMNS, cell
 
@@ -46,7 +46,7 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
     yield (
         f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB "
         f"of memory, {machine['system']}{chrome}. The call lasted {script['seconds']:g} s and was repeated "
-        f"{_repeats(results)}. Other programs used at most {most_foreign(results):.2f} cores."
+        f"{_repeats(results)}. {load_note(results)[0]}"
     )
     for part in _PARTS:
         yield ""

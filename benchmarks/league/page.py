@@ -13,6 +13,8 @@ from benchmarks.league.table import COLUMNS, COST_COLUMNS, FILE_COLUMNS, Column,
 
 # The drawing of the call is this many units wide, without the names.
 _WIDTH: Final = 1000
+# If other programs use more cores than this, the values of different recorders can't be compared.
+_IDLE: Final = 0.15
 
 
 def write_page(results: dict[str, Any], path: Path) -> Path:
@@ -34,7 +36,7 @@ def write_page(results: dict[str, Any], path: Path) -> Path:
         recorders=results["recorders"],
         baseline=results["baseline"],
         left_out=results["left_out"],
-        foreign=most_foreign(results),
+        load=load_note(results),
     )
     path.write_text(text, encoding="utf-8")
     return path
@@ -86,7 +88,14 @@ def _note(text: str, interval: tuple[float, float], scale: float) -> dict[str, A
     return {"text": text, "start": interval[0] * scale, "width": (interval[1] - interval[0]) * scale}
 
 
-def most_foreign(results: dict[str, Any]) -> float:
-    """Return the most CPU time that other programs used during a run, in cores."""
+def load_note(results: dict[str, Any]) -> tuple[str, bool]:
+    """Return a sentence on how much CPU time other programs used, and whether it was too much for a fair comparison."""
     runs = [*results["baseline"], *(run for entrant in results["recorders"] for run in entrant["runs"])]
-    return max((float(run["cost"]["foreign"]) for run in runs if "cost" in run), default=0.0)
+    most = max((float(run["cost"]["foreign"]) for run in runs if "cost" in run), default=0.0)
+    used = f"While the calls were recorded, other programs used up to {most:.2f} cores"
+    if most <= _IDLE:
+        return f"{used}.", False
+    return (
+        f"{used}, so the recorders had less CPU time than on an idle machine, and not all had the same. Repeat the "
+        "comparison on an idle machine."
+    ), True

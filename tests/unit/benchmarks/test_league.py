@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from benchmarks.league.__main__ import League
-from benchmarks.league.docs import write_docs
+from benchmarks.league.docs import lines, write_docs
 from benchmarks.league.page import write_page
 from benchmarks.league.recorders import RECORDERS, RecordedFile
 from benchmarks.league.recorders.janus import first_packet_at
@@ -47,6 +47,9 @@ TRUTH = Truth(
     audible={"alice": [(0.0, SECONDS)], "bob": [(0.0, 5.0), (8.0, SECONDS)], "carol": [(3.0, SECONDS)]},
     silent={"bob": [(5.0, 8.0)], "carol": [(0.0, 3.0)]},
 )
+
+
+COST = {"cores": 1.0, "memory": 800.0, "foreign": 0.05}
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +205,18 @@ def test_page_escapes_what_recorders_report(tmp_path: Path) -> None:
     assert "+0.50 cores" in text
 
 
+def test_busy_machine_is_reported_on_the_page_and_in_the_docs(tmp_path: Path) -> None:
+    """If other programs used CPU time, the page and the documentation state that the values can't be compared."""
+    results = results_of({0: (1.0, 1.5)}, visible=[3])
+
+    idle, busy = dict(results), results | {"baseline": [{"repeat": 0, "cost": {**COST, "foreign": 0.9}}]}
+
+    for values, expected in ((idle, False), (busy, True)):
+        page = write_page(values, tmp_path / "index.html").read_text()
+        assert expected is ("Repeat the comparison on an idle machine" in page)
+        assert expected is ("Repeat the comparison on an idle machine" in "".join(lines(values)))
+
+
 def test_docs_are_replaced_only_between_the_comments(tmp_path: Path) -> None:
     """The tables are replaced, the prose is kept, and missing results change nothing."""
     page, results = tmp_path / "league.md", tmp_path / "results.json"
@@ -297,10 +312,7 @@ def results_of(cores: dict[int, tuple[float, float]], *, visible: list[int]) -> 
         "machine": {"date": "2026-11-30", "processor": "A processor", "cores": 2, "memory_gb": 25, "system": "Linux"},
         "versions": {"chrome": "156.0", "playwright": "1.65"},
         "script": {**vars(QUICK), "names": names, "frame_rate": 15, "sfu": True, "killed_after": 12.0},
-        "baseline": [
-            {"repeat": repeat, "cost": {"cores": alone, "memory": 800.0, "foreign": 0.2}}
-            for repeat, (alone, _) in cores.items()
-        ],
+        "baseline": [{"repeat": repeat, "cost": {**COST, "cores": alone}} for repeat, (alone, _) in cores.items()],
         "recorders": [entrant],
         "left_out": [],
     }
