@@ -12,7 +12,7 @@ OTHER_PLUGINS_READY := .venv/.other-plugins-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev record test test-thorough test-faults test-truth test-security soak bench check docs gallery lock audit licences sbom clean
+.PHONY: help setup setup-dev record test test-thorough test-faults test-truth test-security soak bench league check docs gallery lock audit licences sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -73,6 +73,9 @@ soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and 
 
 bench: setup-dev ## Compare the harness's speed and CPU usage with NERTC's and RecordRTC's (75 minutes; QUICK=1: 3 minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+league: setup-dev ## Let six recorders record the same call, and compare their files and their cost (an hour; QUICK=1: 8 minutes)
+	$(BIN)/python -m benchmarks.league $(if $(QUICK),--quick)
 
 check: setup-dev ## Check formatting, lint rules, types and import layers in the Python code and the web page's code
 	scripts/check
