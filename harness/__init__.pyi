@@ -19,7 +19,7 @@ from .recording.recording import Recording
 from .server.rooms.routes import Routes
 from .session.participant import Participant
 from .session.room import Room
-from .verification import Expectation, Limits, Report, verify
+from .verification import Expectation, Limits, Report, verify, verify_together
 
 __all__ = [
     "ConfigError",
@@ -44,4 +44,5 @@ __all__ = [
     "attach",
     "open_room",
     "verify",
+    "verify_together",
 ]

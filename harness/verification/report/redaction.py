@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from harness.recording.timeline import LONGEST_TEXT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from harness.verification.sources import Source
     from harness.verification.values.curves import Curve
     from harness.verification.values.expectations import Expectation
     from harness.verification.values.findings import Finding
@@ -24,7 +26,7 @@ _NAMES: Final = frozenset({"participant", "name"})
 # Manifest keys whose values are strings that may contain participants' names.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
-_SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mov", ".mkv", ".wav", ".json"})
+_SUFFIXES: Final = frozenset({SUFFIX, ".m3u8", ".mpd", ".mp4", ".m4a", ".mov", ".mkv", ".wav", ".json"})
 # Matches network addresses and absolute paths, in which folder names may contain spaces.
 _LOCATIONS: Final = re.compile(
     r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
@@ -44,10 +46,13 @@ class Redaction:
         self._stem = stem
         self._aliases: dict[str, str] = {}
         if manifest is not None:
-            for name in (*(one.name for one in manifest.timeline.members), manifest.recording.participant):
-                self.alias(name)
-            # Assign all aliases first, because a text may name a participant whose first event comes later.
-            self._walk(manifest.timeline.model_dump(mode="json"))
+            self.learn(manifest)
+
+    def learn(self, manifest: Manifest) -> None:
+        """Assign an alias to each participant in a manifest, because a text may name a participant in a later event."""
+        for name in (*(one.name for one in manifest.timeline.members), manifest.recording.participant):
+            self.alias(name)
+        self._walk(manifest.timeline.model_dump(mode="json"))
 
     def alias(self, name: str) -> str:
         """Return the alias of a participant."""
@@ -100,6 +105,13 @@ class Redaction:
             text = re.sub(found, lambda one: aliases.get(one[0].casefold(), "a participant"), text, flags=re.IGNORECASE)
         # An alias may be longer than the name that it replaces, so shorten the text if it has become too long.
         return text[:LONGEST_TEXT]
+
+
+def redacted_source(source: Source, stem: str) -> Source:
+    """Return a source with a redacted path and name. The rendition of a playlist stays part of the name."""
+    path = redacted_path(source.path, stem)
+    rendition = re.search(r" \([^()]+\)$", source.name) if source.pieces else None
+    return replace(source, path=path, name=f"{path.name}{rendition[0] if rendition else ''}")
 
 
 def redacted_path(path: Path, stem: str = STEM) -> Path:
