@@ -101,7 +101,7 @@ class Joiner:
                 self._one_clock(video.number, audio.number)
                 for video in videos
                 for audio in audios
-                if min(video.at[1], audio.at[1]) > max(video.at[0], audio.at[0])
+                if audio.overlaps(video)
             ),
         )
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.recording.manifest import Manifest
-    from harness.recording.timeline import Member
+    from harness.recording.timeline import Member, Tile
 
 # Events with a state that continues until the next event.
 _SWITCHES: Final = frozenset({"video", "audio", "track"})
@@ -48,15 +48,14 @@ def joined_manifest(chains: Sequence[Sequence[PlacedManifest]], duration: float)
     if members is None:
         return None
     local = all(one.manifest.recording.recorder == "local" for chain in chains for one in chain)
-    events: list[Event] = []
-    for number, chain in enumerate(chains):
-        own = list(_chain_events(chain))
-        if local:
-            events += _about_participant(own, chain[0].manifest.recording.participant)
-        elif number == 0:
-            # Another recording of everybody describes the same events again.
-            events += own
-    events.sort(key=lambda event: event.at)
+    if local:
+        described = [
+            _about_participant(list(_chain_events(chain)), chain[0].manifest.recording.participant) for chain in chains
+        ]
+    else:
+        # Another recording of everybody describes the same events again.
+        described = [list(_chain_events(chains[0]))]
+    events = _merged(described)
     recording = first.recording.model_copy(
         update={"duration": duration, "recorder": "all" if len(chains) > 1 or not local else "local"}
     )
@@ -67,6 +66,21 @@ def joined_manifest(chains: Sequence[Sequence[PlacedManifest]], duration: float)
     return first.model_copy(
         update={"recording": recording, "timeline": timeline, "alarms": alarms, "zero_ms": zero, "wall_seconds": None}
     )
+
+
+def _merged(described: Sequence[Sequence[Event]]) -> list[Event]:
+    """Return the events of several files in order of time. A layout event lists the tiles of all files."""
+    numbered = [(event.at, number, event) for number, events in enumerate(described) for event in events]
+    tiles: dict[int, tuple[Tile, ...]] = {}
+    merged: list[Event] = []
+    for _, number, event in sorted(numbered, key=lambda one: one[0]):
+        if event.tiles is None:
+            merged.append(event)
+        else:
+            tiles[number] = event.tiles
+            every = tuple(tile for shown in tiles.values() for tile in shown)
+            merged.append(event.model_copy(update={"tiles": every}))
+    return merged
 
 
 def _members(manifests: Sequence[Manifest]) -> tuple[Member, ...] | None:

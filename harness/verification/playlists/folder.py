@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from functools import cached_property
@@ -121,19 +122,33 @@ class FolderContents:
 
 def is_folder_of_a_call(path: Path) -> bool:
     """Return whether a path is a folder with a playlist or media files."""
-    return path.is_dir() and any(one.suffix.lower() in _PLAYLISTS | _SEGMENTS | MEDIA for one in path.iterdir())
+    # Path.is_dir raises an error if the name is too long.
+    if not os.path.isdir(path):  # noqa: PTH112
+        return False
+    try:
+        return any(one.suffix.lower() in _PLAYLISTS | _SEGMENTS | MEDIA for one in path.iterdir())
+    except OSError:
+        return False
 
 
 def _files(folder: Path) -> list[Path]:
     """Return a folder's regular files in the natural order of their names."""
     found = []
-    for path in folder.iterdir():
+    for path in _content(folder):
         if not path.is_symlink() and path.is_file() and not path.name.startswith("."):
             found.append(path)
         if len(found) > _MOST_FILES:
             message = f"{folder} contains more than {_MOST_FILES} files; give the files or the playlist of one call."
             raise ConfigError(message)
     return sorted(found, key=natural)
+
+
+def _content(folder: Path) -> Iterator[Path]:
+    try:
+        yield from folder.iterdir()
+    except OSError as error:
+        message = f"{folder} can't be read: {error.strerror}."
+        raise ConfigError(message) from error
 
 
 def _entries(files: Sequence[Path], initialization: Path | None) -> Iterator[Entry]:

@@ -46,12 +46,13 @@ class _Variant(NamedTuple):
 
 @dataclass
 class _MediaPlaylist:
-    """The content of a media playlist: its segments, and whether and where the list is complete."""
+    """The content of a media playlist: its segments, and whether the list and the durations are complete."""
 
     path: Path
     entries: list[Entry] = field(default_factory=list)
     first_number: int = 0
     ended: bool = False
+    exact: bool = False
 
 
 def read_hls(path: Path) -> PlaylistContent:
@@ -64,7 +65,7 @@ def read_hls(path: Path) -> PlaylistContent:
     if any(line.startswith(_STREAM) for line in lines):
         return _master(path, lines, local)
     media = _media(path, lines, local)
-    return PlaylistContent(path, (Rendition("", tuple(media.entries)),), tuple(_notes(media, "")))
+    return PlaylistContent(path, (Rendition("", tuple(media.entries), media.exact),), tuple(_notes(media, "")))
 
 
 def is_master(path: Path) -> bool:
@@ -108,7 +109,7 @@ def _master(path: Path, lines: list[str], local: LocalFolder) -> PlaylistContent
             raise refusal(path, f"refers to {shortened(uri)}, which does not exist")
         playlist = _media(found, _lines(found), local)
         label = kind if audio else ""
-        renditions.append(Rendition(label, tuple(playlist.entries)))
+        renditions.append(Rendition(label, tuple(playlist.entries), playlist.exact))
         notes += _notes(playlist, label)
     return PlaylistContent(path, tuple(renditions), tuple(notes))
 
@@ -152,6 +153,7 @@ def _media(path: Path, lines: list[str], local: LocalFolder) -> _MediaPlaylist:
             check_count(len(found.entries), path)
     if not found.entries:
         raise refusal(path, "lists no segments")
+    found.exact = reader.exact
     return found
 
 
@@ -168,6 +170,7 @@ class _SegmentReader:
         self._map: Piece | None = None
         self._new_run = self._gap = False
         self._date: float | None = None
+        self.exact = False
 
     def tag(self, tag: str, value: str) -> None:
         """Note a tag that applies to the next segment or to all segments that follow."""
@@ -226,6 +229,8 @@ class _SegmentReader:
 
     def _seconds(self, text: str) -> float:
         if re.fullmatch(r"\d{1,9}(\.\d{0,20})?", text.strip(), re.ASCII):
+            # Up to version 2, HLS rounded all durations to whole seconds.
+            self.exact |= "." in text
             return float(text)
         raise refusal(self._path, f"states the duration {shortened(text)!r} for a segment, which is not a number")
 

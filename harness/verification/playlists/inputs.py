@@ -61,7 +61,8 @@ def call_sources(paths: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[tuple
 
 def _contents(path: Path) -> Iterator[Path | PlaylistContent]:
     """Yield the media files and the playlists at a path."""
-    if not path.is_dir():
+    # Path.is_dir raises an error if the name is too long.
+    if not os.path.isdir(path):  # noqa: PTH112
         check_file(path)
         read = _READERS.get(path.suffix.lower())
         yield read(path) if read else path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from harness.verification.playlists.local_folder import refusal
@@ -45,10 +45,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Rendition:
-    """A rendition: its ``label``, for example "audio" (empty if it is the only one), and its segments."""
+    """A rendition: its ``label``, for example "audio" (empty if it is the only one), and its segments.
+
+    ``exact`` is false if the playlist states the durations of the segments only in whole seconds.
+    """
 
     label: str
     entries: tuple[Entry, ...]
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class PlaylistContent:
             for index, run in enumerate(runs):
                 parts = [rendition.label] if rendition.label else []
                 parts += [f"part {index + 1}"] if len(runs) > 1 else []
-                yield self._source(number, index, run, f"{name} ({', '.join(parts)})" if parts else name)
+                source = self._source(number, index, run, f"{name} ({', '.join(parts)})" if parts else name)
+                yield source if rendition.exact else replace(source, duration=None)
 
     def _source(self, number: int, index: int, run: list[Entry], name: str) -> Source:
         present = [one for one in run if one.piece]

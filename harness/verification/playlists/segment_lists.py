@@ -66,11 +66,13 @@ class SegmentLister:
         else:
             return [self._single_file()]
         initialization = self._initialization()
+        end = math.inf if self._scope.end is None else self._scope.end
         return [
             Entry(
                 name=shortened(name),
                 at=at,
-                duration=duration,
+                # The last segment may be shorter than the others.
+                duration=max(0.0, min(duration, end - at)),
                 piece=piece,
                 initialization=initialization,
                 new_run=number == 0 and self._scope.new_run,
