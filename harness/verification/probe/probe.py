@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -26,6 +27,7 @@ _ANY_START: Final = frozenset({"mpegts", "ogg"})
 # If there is no video, the index refers to clusters. Clusters written by libav and Chrome are at most five seconds
 # long. Without an index, players estimate the position.
 _CLUSTER: Final = 5.0
+_HEAD: Final = 1024
 
 
 class UnreadableError(Exception):
@@ -88,7 +90,12 @@ def probe(
     if path.stat().st_size == 0:
         message = f"{path.name} is empty (0 bytes)."
         raise UnreadableError(message)
-    medium = Medium(path.name, structure := read_structure(path), lambda: _opened(path, structure))
+    structure = read_structure(path)
+    if structure is None and _is_playlist(path):
+        message = f"{path.name} is not a readable media file: it is a playlist. To verify the files that it "
+            "lists, use --together."
+        raise UnreadableError(message)
+    medium = Medium(path.name, structure, lambda: _opened(path, structure))
     decoded = medium.decode(video_sinks, audio_sinks, track)
     return decoded.streams(seekable=_is_seekable(path, structure, decoded.tracks, decoded.zero))
 
@@ -158,6 +165,13 @@ class Decoded:
         missing = declared if empty else "contains neither video nor audio that can be decoded"
         message = f"{self.medium.name} {missing}."
         raise UnreadableError(message)
+
+
+def _is_playlist(path: Path) -> bool:
+    """Return whether a file begins like an HLS playlist or a DASH manifest."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return head.removeprefix(codecs.BOM_UTF8).startswith(b"#EXTM3U") or b"<MPD" in head
 
 
 class _FirstBytes:
