@@ -92,8 +92,10 @@ def probe(
         raise UnreadableError(message)
     structure = read_structure(path)
     if structure is None and _is_playlist(path):
-        message = f"{path.name} is not a readable media file: it is a playlist. To verify the files that it "
-            "lists, use --together."
+        message = (
+            f"{path.name} is not a readable media file: it is a playlist. To verify the files that it lists, use "
+            "--together."
+        )
         raise UnreadableError(message)
     medium = Medium(path.name, structure, lambda: _opened(path, structure))
     decoded = medium.decode(video_sinks, audio_sinks, track)

@@ -237,11 +237,15 @@ def test_black_video_in_one_participants_file_is_an_absence(tmp_path: Path) -> N
 
 def write_separately(folder: Path, call: Scene, *, audio_later: float, created: str | None = None) -> list[Path]:
     """Write alice's video and audio to separate files, the audio recorded later; ``created`` begins with the second."""
-    paths = [folder / "alice-video.webm", folder / "alice-audio.webm"]
-    for path, start, kinds in zip(paths, (0.0, audio_later), ({"audio": False}, {"video": False}), strict=True):
-        stated = f"{created}.{round(1000 * (0.1 + start)):03}Z" if created else None
-        write_media(path, replace(part_of(call, start, 6 - start, "alice"), **kinds), created=stated)
-    return paths
+
+    def stated(start: float) -> str | None:
+        return f"{created}.{round(1000 * (0.1 + start)):03}Z" if created else None
+
+    video, audio = folder / "alice-video.webm", folder / "alice-audio.webm"
+    write_media(video, replace(part_of(call, 0, 6, "alice"), audio=False), created=stated(0))
+    later = part_of(call, audio_later, 6 - audio_later, "alice")
+    write_media(audio, replace(later, video=False), created=stated(audio_later))
+    return [video, audio]
 
 
 def test_separate_audio_is_aligned_by_its_bursts_and_its_offset_is_unverified(tmp_path: Path) -> None:
