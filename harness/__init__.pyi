@@ -20,7 +20,7 @@ from .server.rooms.routes import Routes
 from .session.observation import Observation
 from .session.participant import Participant
 from .session.room import Room
-from .verification import Expectation, Limits, Report, verify
+from .verification import Expectation, Limits, Report, verify, verify_together
 
 __all__ = [
     "ConfigError",
@@ -46,4 +46,5 @@ __all__ = [
     "attach",
     "open_room",
     "verify",
+    "verify_together",
 ]

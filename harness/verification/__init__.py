@@ -10,6 +10,6 @@ from harness.verification.values.expectations import Expectation
 from harness.verification.values.findings import Finding
 from harness.verification.values.limits import Limits
 from harness.verification.values.models import ParticipantReport
-from harness.verification.verify import verify
+from harness.verification.verify import verify, verify_together
 
-__all__ = ["Expectation", "Finding", "Limits", "ParticipantReport", "Report", "verify"]
+__all__ = ["Expectation", "Finding", "Limits", "ParticipantReport", "Report", "verify", "verify_together"]

@@ -5,18 +5,16 @@ This module runs only in the child process that reads untrusted files.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError
 from harness.recording.files.names import statistics_of
-from harness.recording.manifest import Manifest, ObservationManifest, read_manifest
+from harness.recording.manifest import Manifest, ObservationManifest
 from harness.recording.recording import sha256_of
 from harness.recording.timeline import Timeline
+from harness.verification.assembly.observed import ProgressReporter, observe
+from harness.verification.call_analysis import analyze_call, manifest_at
 from harness.verification.checks.catalogue import run_checks
-from harness.verification.markers.audio_markers import AudioMarkerDetector
-from harness.verification.markers.marker_reader import MarkerReader
 from harness.verification.measures.alignment.alignment import Alignment, align
 from harness.verification.measures.connections import connection_curves
 from harness.verification.measures.curves import curves_of
@@ -24,7 +22,6 @@ from harness.verification.measures.evidence import Evidence
 from harness.verification.measures.file import (
     black_intervals,
     blank_intervals,
-    frame_rate,
     measure_media,
     media_duration,
     silent_intervals,
@@ -33,50 +30,29 @@ from harness.verification.measures.file import (
 )
 from harness.verification.measures.observations import Observations
 from harness.verification.measures.participants import measure_participants
-from harness.verification.probe.frame_content import FrameContentDetector
-from harness.verification.probe.probe import UnreadableError, probe
+from harness.verification.probe.probe import UnreadableError
 from harness.verification.report.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from harness.recording.manifest import AnyManifest
-    from harness.verification.probe.tracks import AudioBlock, Frame
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
 
 
-class ProgressReporter:
-    """Reports how far the file has been read, once per second of media."""
+def analyze(request: VerifyRequest, report_progress: Callable[..., object]) -> Report:
+    """Analyze a file, or several files of a call, and return the report.
 
-    def __init__(self, report: Callable[[float], object]) -> None:
-        self._report = report
-        self._reported = 0.0
-
-    def on_frame(self, frame: Frame) -> None:
-        """Report progress up to the time of a frame."""
-        self._advance(frame.at)
-
-    def on_audio(self, block: AudioBlock) -> None:
-        """Report progress up to the time of a block of audio."""
-        self._advance(block.at)
-
-    def _advance(self, at: float) -> None:
-        if at >= self._reported + 1:
-            self._reported = at
-            self._report(at)
-
-
-def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) -> Report:
-    """Analyze a file, and return its report.
-
-    Call ``report_progress`` with the current position in the file, in seconds.
+    Call ``report_progress`` with the current position in the file, in seconds. If several files are read, the position
+    includes the files before it, and the second argument is the number of the file.
 
     Raises OSError if the file can't be read.
     """
+    if request.sources:
+        return analyze_call(request, report_progress)
     path = request.path
-    manifest, manifest_error = _read_manifest(request.manifest_path)
+    manifest, manifest_error = manifest_at(request.manifest_path)
     redaction = Redaction(manifest, request.redact) if request.redact else None
     if redaction:
         manifest = redaction.manifest(manifest) if manifest else None
@@ -105,21 +81,10 @@ def _gather_evidence(
     """Measure a file, and return the evidence. Raises UnreadableError or OSError."""
     path = request.path
     timeline = manifest.timeline if manifest else Timeline()
-    content, marker_reader, audio_markers = (
-        FrameContentDetector(),
-        MarkerReader(timeline, _frame_size(manifest)),
-        AudioMarkerDetector(),
-    )
-    streams = probe(
-        path,
-        video_sinks=(content, marker_reader, progress),
-        audio_sinks=(audio_markers, progress),
-        track=request.track,
-    )
-    rate = frame_rate(streams.video, manifest)
-    audio = audio_markers.finish() if streams.audio else None
+    observed = observe(path, manifest, progress, track=request.track)
+    streams, content, audio, rate = observed.streams, observed.content, observed.audio, observed.rate
     observations = Observations(
-        marker_tracks=marker_reader.finish(),
+        marker_tracks=observed.marker_tracks,
         audio=audio,
         rate=rate,
         duration=media_duration(streams, rate),
@@ -153,22 +118,3 @@ def _gather_evidence(
         blank=blank_intervals(content, rate),
         alignment=alignment,
     )
-
-
-def _frame_size(manifest: AnyManifest | None) -> tuple[int, int] | None:
-    """Return the recorded width and height in pixels, if the manifest states them."""
-    recording = manifest.recording if manifest else None
-    return (recording.width, recording.height) if recording and recording.width and recording.height else None
-
-
-def _read_manifest(path: Path) -> tuple[AnyManifest | None, str | None]:
-    """Return (manifest, None), (None, reason) if the manifest can't be read, or (None, None) if it does not exist."""
-    # Path.exists raises an error if the recording's name is so long that its manifest's name would be too long.
-    if not os.path.exists(path):  # noqa: PTH110
-        return None, None
-    try:
-        return read_manifest(path), None
-    except ConfigError as error:
-        return None, str(error)
-    except OSError as error:
-        return None, f"{path} can't be read: {error.strerror}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -10,6 +11,8 @@ from harness.recording.files.names import manifest_of
 from harness.recording.files.text import printable
 from harness.recording.recording import Recording, check_file
 from harness.verification.isolation.readers import analyze_in_child
+from harness.verification.playlists.folder import is_folder_of_a_call
+from harness.verification.playlists.inputs import call_sources
 from harness.verification.report.failure import failed_report
 from harness.verification.report.redaction import STEM
 from harness.verification.request import VerifyRequest
@@ -67,10 +70,59 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
             ``track`` or ``profile`` is not valid, or an expectation covers too short a time.
         SetupError: The process that reads the file can't be started.
     """
+    _check_names(options)
+    request = _request(recording, options)
+    if is_folder_of_a_call(request.path):
+        message = (
+            f"{request.path} is a folder; to verify the files in it as one call, use 'harness verify --together' or "
+            "verify_together()."
+        )
+        raise ConfigError(message)
+    return _analyzed(request, options)
+
+
+def verify_together(recordings: Sequence[Recording | Path | str], **options: Unpack[VerifyOptions]) -> Report:
+    """Verify several files of one call, and return one report on one timeline.
+
+    The files can be the parts of a split recording, one file for each participant, or HLS and DASH playlists. They are
+    put onto one timeline by the capture times in their markers, by the playlists, or by the start times that they
+    state. A separate process with limited memory and time reads one file after another.
+
+    Args:
+        recordings: Recordings, or paths of media files, playlists (.m3u8, .mpd), or folders with either. ``manifest``
+            is a manifest of the whole call; without it, the manifests next to the files are joined. ``track`` can't
+            be used.
+
+    Raises:
+        ConfigError: A path does not exist or is used twice, a playlist can't be used, or an option is not valid.
+        SetupError: The process that reads the files can't be started.
+    """
+    _check_names(options)
+    if options.get("track") is not None:
+        message = "track: a track can't be chosen for several files; verify the file with this track on its own."
+        raise ConfigError(message)
+    if isinstance(recordings, str | Path | Recording):
+        message = f"recordings: {recordings!r} is not valid; give a list of files, for example ['a.webm', 'b.webm']."
+        raise ConfigError(message)
+    paths = [(one.path if isinstance(one, Recording) else Path(one)).absolute() for one in recordings]
+    sources, notes = call_sources(paths)
+    request = _request(paths[0], options)
+    own = manifest_of(paths[0])
+    # A playlist has no manifest of its own, so the manifest with its name describes the call.
+    only = own if len(paths) == 1 and all(one.clock for one in sources) and own.is_file() else None
+    manifest = request.manifest_path if options.get("manifest") is not None else only
+    request = replace(request, sources=sources, notes=notes, manifest_path=manifest)
+    return _analyzed(request, options)
+
+
+def _check_names(options: VerifyOptions) -> None:
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
         message = f"verify() got an unexpected keyword argument {unknown[0]!r}"
         raise TypeError(message)
-    request = _request(recording, options)
+
+
+def _analyzed(request: VerifyRequest, options: VerifyOptions) -> Report:
+    """Check the options, and return the report. Raises ConfigError or SetupError."""
     if isinstance(options.get("expected", ()), str):
         message = f"expected: {options['expected']!r} is not valid; give a list of names, for example ['alice', 'bob']."
         raise ConfigError(message)
@@ -78,8 +130,9 @@ def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) 
     if request.track is not None and request.track < 0:
         message = f"track: {request.track!r} is not valid; give the number of a track, counting from 0."
         raise ConfigError(message)
-    check_file(request.path)
-    if options.get("manifest") is not None:
+    if not request.sources:
+        check_file(request.path)
+    if options.get("manifest") is not None and request.manifest_path is not None:
         check_file(request.manifest_path, "a manifest")
     try:
         return analyze_in_child(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 
 
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings to verify.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE", help="Recordings to verify. With --together, also playlists (.m3u8, .mpd) and folders."
+        ),
+    ],
     *,
     manifest: Annotated[
         Path | None,
@@ -89,6 +94,17 @@ def verify(
             min=0,
         ),
     ] = None,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together",
+            envvar="HARNESS_TOGETHER",
+            help=(
+                "Verify all files as one call: split recordings, one file for each participant, or HLS and DASH "
+                "segments. There is one report, on one timeline."
+            ),
+        ),
+    ] = False,
     redact: Annotated[
         bool,
         typer.Option(
@@ -109,6 +125,8 @@ def verify(
     files is missing or can't be read, its report counts as failed. If a single file is given and can't be read, that is
     a usage error (exit code 2). If no check failed, but something could not be examined, the exit code is 4.
 
+    With --together, the files are put onto one timeline, and there is one report on the whole call.
+
     For example:
 
     - harness verify recordings/standup.webm
@@ -117,13 +135,12 @@ def verify(
     - harness verify from-the-server.mp4 --manifest recordings/call.manifest.json
     - harness verify recordings/standup.webm --redact --html to-share.html
     - harness verify recordings/*.webm --expect expect.toml --junit results.xml
+    - harness verify --together call-1.webm call-2.webm
+    - harness verify --together segments/call.m3u8
     """
     if debug:
         debugging(on=True)
-    if html and len(files) > 1:
-        message = f"--html accepts one recording, but {len(files)} were given; use --junit or --json for several."
-        raise ConfigError(message)
-    from harness.verification import verify as verify_file
+    _check_usage(files, html=html, track=track, together=together)
     from harness.verification.report.junit import write_junit
     from harness.verification.report.target import check_targets
     from harness.verification.values.expectations import Expected, read_expected
@@ -133,31 +150,19 @@ def verify(
     with writable():
         check_targets(html=html, junit=junit)
     expected = read_expected(expect) if expect else Expected()
-    if duration is None:
-        duration = expected.duration
     chosen = expected.chosen_profile(profile)
-    check_options(duration, chosen.limits, expected.expect)
-    in_call = parse_names(participants, option="--participants") if participants is not None else ()
-
-    def make_report(file: Path, redact: bool | str) -> Report:
-        return verify_file(
-            file,
-            manifest=manifest,
-            duration=duration,
-            limits=chosen.limits,
-            profile=chosen.name,
-            expect=expected.expect,
-            expected=in_call,
-            complete=expected.complete,
-            track=track,
-            redact=redact,
-        )
-
-    reports = (
-        [make_report(files[0], redact)]
-        if len(files) == 1
-        else _report_on_each(files, make_report, redact=redact, profile=chosen.name)
-    )
+    options: dict[str, Any] = {
+        "manifest": manifest,
+        "duration": expected.duration if duration is None else duration,
+        "limits": chosen.limits,
+        "profile": chosen.name,
+        "expect": expected.expect,
+        "expected": parse_names(participants, option="--participants") if participants is not None else (),
+        "complete": expected.complete,
+        "track": track,
+    }
+    check_options(options["duration"], chosen.limits, expected.expect)
+    reports = _reports(files, options, redact=redact, together=together)
     report_files = ReportFiles()
     if html:
         report_files.write(lambda: reports[0].write_html(html))
@@ -175,6 +180,34 @@ def verify(
             console.print(report)
     report_files.raise_for_error()
     raise typer.Exit(exit_code(result, allow_unverified=allow_unverified))
+
+
+def _check_usage(files: Sequence[Path], *, html: Path | None, track: int | None, together: bool) -> None:
+    """Raise ConfigError for options that can't be combined."""
+    if html and len(files) > 1 and not together:
+        message = (
+            f"--html accepts one recording, but {len(files)} were given; use --junit or --json for several, or "
+            "--together if they belong to one call."
+        )
+        raise ConfigError(message)
+    if together and track is not None:
+        message = "--track can't be used with --together; verify the file with this track on its own."
+        raise ConfigError(message)
+
+
+def _reports(files: Sequence[Path], options: dict[str, Any], *, redact: bool, together: bool) -> list[Report]:
+    """Return one report on all files of a call, or a report on each file."""
+    from harness.verification import verify as verify_file
+    from harness.verification import verify_together
+
+    def make_report(file: Path, redact: bool | str) -> Report:
+        return verify_file(file, redact=redact, **options)
+
+    if together:
+        return [verify_together(files, redact=redact, **options)]
+    if len(files) == 1:
+        return [make_report(files[0], redact)]
+    return _report_on_each(files, make_report, redact=redact, profile=options["profile"])
 
 
 def _report_on_each(

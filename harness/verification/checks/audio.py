@@ -33,10 +33,9 @@ _STEREO: Final = 2
 
 def level(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check that every participant is as loud in the file as the participant's synthetic microphone."""
-    if (audio := evidence.audio) is None:
-        return
     for one in evidence.participants:
-        if one.is_screen or not one.audible:
+        audio = evidence.audio_of(one)
+        if audio is None or one.is_screen or not one.audible:
             continue
         if not one.own_voice:
             yield shared_tone("level", one)
@@ -152,15 +151,16 @@ def noise(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 def _around_switches(evidence: Evidence) -> list[Interval]:
     """Return the intervals around the times at which a microphone was switched on or off."""
-    if evidence.manifest is None:
+    manifest = evidence.call_manifest or evidence.manifest
+    if manifest is None:
         return []
-    timeline, duration = evidence.manifest.timeline, evidence.media.duration
+    timeline, (start, end) = manifest.timeline, evidence.whole
     switches = {
         at
         for member in timeline.members
-        for interval in timeline.audible(member.name, duration)
+        for interval in timeline.audible(member.name, end)
         for at in interval
-        if 0 < at < duration
+        if start < at < end
     }
     return widened(((at, at) for at in sorted(switches)), _CUT_BURST)
 
@@ -216,6 +216,7 @@ def _has_markers(evidence: Evidence) -> bool:
 
 def _contains_only_markers(evidence: Evidence) -> bool:
     """Return whether, according to the manifest, all audio in the file is synthetic."""
-    if evidence.manifest is None or any(one.report.tracks for one in evidence.participants):
+    manifest = evidence.call_manifest or evidence.manifest
+    if manifest is None or any(one.report.tracks for one in evidence.participants):
         return False
-    return all(member.marker is not None for member in evidence.manifest.timeline.members)
+    return all(member.marker is not None for member in manifest.timeline.members)

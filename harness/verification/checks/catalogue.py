@@ -20,38 +20,51 @@ from harness.verification.measures.alignment.alignment import Unaligned
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from harness.verification.measures.evidence import Evidence
+    from harness.verification.measures.evidence import Evidence, Scope
     from harness.verification.values.limits import Limits
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check; its ``run`` yields at least one finding, or none if the check does not apply to the file."""
+    """One check; its ``run`` yields at least one finding, or none if the check does not apply to the file.
+
+    If several files are verified as one call, ``scopes`` states whether the check runs on each file, on the call, or on
+    both.
+    """
 
     name: CheckName
     question: str
     run: Callable[[Evidence, Limits], Iterator[Finding]]
+    scopes: tuple[Scope, ...] = ("call",)
 
+
+_EACH_FILE: Final[tuple[Scope, ...]] = ("file",)
+_BOTH: Final[tuple[Scope, ...]] = ("file", "call")
 
 CHECKS: Final = (
     Check(
         "container",
         "Does the format match the file's suffix, and is the file complete and seekable?",
         container.container,
+        _EACH_FILE,
     ),
-    Check("size", "Does every frame have the requested size?", file.size),
-    Check("frame-rate", "Does the file have the requested frame rate?", file.frame_rate),
-    Check("gap", "Are the frames evenly spaced, and is the audio free of gaps?", continuity.gap),
-    Check("black", "Is the video free of black intervals while a participant should be visible?", continuity.black),
-    Check("silent", "Is the audio free of silence while a participant should be audible?", continuity.silent),
-    Check("clipping", "Is the audio free of clipping?", audio.clipping),
-    Check("noise", "Is synthetic audio free of noise, distortion, clicks and echo?", audio.noise),
+    Check("timeline", "Could all files of the call be put onto one timeline?", file.timeline),
+    Check("size", "Does every frame have the requested size?", file.size, _EACH_FILE),
+    Check("frame-rate", "Does the file have the requested frame rate?", file.frame_rate, _EACH_FILE),
+    Check("gap", "Are the frames evenly spaced, and is the audio free of gaps?", continuity.gap, _BOTH),
+    Check(
+        "black", "Is the video free of black intervals while a participant should be visible?", continuity.black, _BOTH
+    ),
+    Check("silent", "Is the audio free of silence while a participant should be audible?", continuity.silent, _BOTH),
+    Check("clipping", "Is the audio free of clipping?", audio.clipping, _EACH_FILE),
+    Check("noise", "Is synthetic audio free of noise, distortion, clicks and echo?", audio.noise, _EACH_FILE),
     Check(
         "channels",
         "Do the left and right channels contain audio, and can all channels be mixed without canceling out?",
         audio.channels,
+        _EACH_FILE,
     ),
     Check(
         "alignment",
@@ -72,6 +85,7 @@ CHECKS: Final = (
         "content",
         "Is each participant's whole video correct: the right colors, movement, and no black parts?",
         content.content,
+        _BOTH,
     ),
     Check("repeated", "Does the file show every frame of each participant exactly once?", smoothness.repeated),
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
@@ -82,10 +96,10 @@ CHECKS: Final = (
         timing.delay,
     ),
     Check("level", "Is every participant as loud as expected?", audio.level),
-    Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
+    Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration, _BOTH),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
-    Check("hash", "Is the file identical to the one that was recorded?", file.hash_),
-    Check("complete", "Was the recording stopped normally and without alarms?", file.complete),
+    Check("hash", "Is the file identical to the one that was recorded?", file.hash_, _EACH_FILE),
+    Check("complete", "Was the recording stopped normally and without alarms?", file.complete, _BOTH),
 )
 
 
@@ -96,16 +110,41 @@ def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
     that lists the checks that did not run.
     """
     findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
+    return (*findings, *_unknown_participants(evidence, findings))
+
+
+def run_call_checks(call: Evidence, files: Sequence[Evidence], limits: Limits) -> tuple[Finding, ...]:
+    """Run all checks on each file of a call and on the whole call, and return their findings in the order of CHECKS.
+
+    Findings about one file name the file.
+    """
+    findings = tuple(
+        finding if evidence is call else _about(evidence.name, finding)
+        for check in CHECKS
+        for evidence in (*files, call)
+        if evidence.scope in check.scopes
+        for finding in check.run(evidence, limits)
+    )
+    return (*findings, *_unknown_participants(call, findings))
+
+
+def _about(file: str, finding: Finding) -> Finding:
+    message = finding.message if file in finding.message else f"{file}: {finding.message}"
+    return finding.model_copy(update={"file": file, "message": message})
+
+
+def _unknown_participants(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield a finding that lists the checks that did not run, if there is no manifest, or if it does not fit."""
     if evidence.manifest:
-        return findings
+        return
     ran = {finding.check for finding in findings}
     check, reason, remedy = _no_manifest(evidence)
-    missing = [one.name for one in CHECKS if one.name not in {*ran, "alignment"}]
+    missing = [one.name for one in CHECKS if one.name not in {*ran, "alignment", "timeline"}]
     text = (
         f"{reason}, so it is unknown who should be visible and audible, and when. These checks did not run: "
         f"{', '.join(missing)}. {remedy}"
     )
-    return (*findings, Finding(check=check, result="unverified", message=text))
+    yield Finding(check=check, result="unverified", message=text)
 
 
 def _no_manifest(evidence: Evidence) -> tuple[CheckName, str, str]:

@@ -61,14 +61,14 @@ def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         )
     if all(one.warning for one in problems):
         seekable = " and seekable" if evidence.media.seekable else ""
-        text = f"{evidence.path.name} is a complete{seekable} {evidence.media.container} file."
+        text = f"{evidence.name} is a complete{seekable} {evidence.media.container} file."
         yield passed("container", text, Examined(bytes=evidence.media.size, seconds=evidence.media.duration))
     yield from _other_tracks(evidence)
 
 
 def _format(evidence: Evidence) -> Iterator[_Problem]:
     """Compare the format with the file's suffix, or with the manifest if the suffix names no format."""
-    name, got = evidence.path.name, evidence.streams.container
+    name, got = evidence.name, evidence.streams.container
     recording = evidence.recording
     recorded = ("webm",) if recording and "/webm" in recording.mime_type else (got,)
     allowed = _BY_SUFFIX.get(evidence.path.suffix.lower(), recorded)
@@ -78,7 +78,7 @@ def _format(evidence: Evidence) -> Iterator[_Problem]:
 
 def _bytes(evidence: Evidence) -> Iterator[_Problem]:
     """Report declared sizes that do not match the file's bytes, and any recording that follows the first one."""
-    name, structure = evidence.path.name, evidence.streams.structure
+    name, structure = evidence.name, evidence.streams.structure
     if structure and structure.second is not None:
         text = (
             f"In {name}, a second recording begins at byte {structure.second}, so players show only one of them, or "
@@ -93,9 +93,12 @@ def _bytes(evidence: Evidence) -> Iterator[_Problem]:
 
 def _index(evidence: Evidence) -> Iterator[_Problem]:
     """Report a missing or wrong index. Only formats that have an index need one."""
-    name, streams = evidence.path.name, evidence.streams
+    name, streams = evidence.name, evidence.streams
     structure = streams.structure
-    if structure is None or not structure.indexed:
+    if streams.segmented and not streams.seekable:
+        text = f"The segments of {name} do not begin with keyframes, so players can't start in the middle."
+        yield _Problem("keyframes", "none", text, warning=True)
+    if structure is None or not structure.indexed or streams.segmented:
         return
     if structure.ebml and structure.duration is None:
         yield _Problem("Duration", "none", f"{name} has no Duration element, so players can't show its length.")
@@ -113,7 +116,7 @@ def _index(evidence: Evidence) -> Iterator[_Problem]:
 
 def _required_tracks(evidence: Evidence) -> Iterator[_Problem]:
     """Compare the tracks and codecs with those that the format and the manifest allow."""
-    name, streams = evidence.path.name, evidence.streams
+    name, streams = evidence.name, evidence.streams
     video, audio = streams.video, streams.audio
     codecs = [track.codec for track in (video, audio) if track]
     foreign = [codec for codec in codecs if codec not in _WEBM_CODECS]
@@ -139,7 +142,7 @@ def _packets(evidence: Evidence) -> Iterator[_Problem]:
         if track.media is None:
             continue
         if not track.media.packets:
-            text = f"{evidence.path.name} declares {track.kind} (track {track.index}, {track.codec}) but contains none."
+            text = f"{evidence.name} declares {track.kind} (track {track.index}, {track.codec}) but contains none."
             yield _Problem(f"{track.kind} packets", "none", text)
         what = _label(evidence.streams, track)
         if track.media.broken:
@@ -147,7 +150,7 @@ def _packets(evidence: Evidence) -> Iterator[_Problem]:
             text = f"{track.media.broken} {what} {packets} can't be decoded."
             yield _Problem("0", str(track.media.broken), text)
         elif track.media.packets and not _is_decoded(track.media):
-            yield _Problem("decoded packets", "none", f"The {what} of {evidence.path.name} can't be decoded.")
+            yield _Problem("decoded packets", "none", f"The {what} of {evidence.name} can't be decoded.")
         if track.media.backward:
             places = "place" if track.media.backward == 1 else "places"
             text = f"The {what} timestamps do not increase at {track.media.backward} {places}."
@@ -173,10 +176,11 @@ def _times(evidence: Evidence, limits: Limits) -> Iterator[_Problem]:
         # Other programs choose a number of frames between keyframes, not a time.
         yield _Problem(f"{limits.keyframe:g} s", f"{far:.1f} s", text, warning=evidence.recording is None)
     starts = {
-        "video": float(streams.video.times[0]) if streams.video and streams.video.times.size else 0.0,
-        "audio": streams.audio.start if streams.audio else 0.0,
+        "video": float(streams.video.times[0]) if streams.video and streams.video.times.size else evidence.start,
+        "audio": streams.audio.start if streams.audio else evidence.start,
     }
-    for what, start in starts.items():
+    for what, at in starts.items():
+        start = at - evidence.start
         if abs(start) > limits.start:
             text = f"The {what} starts at {start:.2f} s (limit: {limits.start:g} s)."
             yield _Problem(f"{limits.start:g} s", f"{start:.2f} s", text)
@@ -184,7 +188,7 @@ def _times(evidence: Evidence, limits: Limits) -> Iterator[_Problem]:
 
 def _other_tracks(evidence: Evidence) -> Iterator[Finding]:
     """Report the tracks that were only decoded and measured, and those that could not even be decoded."""
-    name, media = evidence.path.name, evidence.media
+    name, media = evidence.name, evidence.media
     others = [one for one in media.tracks if one.kind in {"video", "audio"} and not one.examined]
     decoded = [one for one in others if one.packets is not None]
     if decoded:

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check that the video below each strip is the participant's. Without markers, warn about still or blank video."""
+    if evidence.scope != "file":
+        yield from _participants(evidence, limits)
+    unmarked = not evidence.visible_participants if evidence.scope == "file" else not evidence.has_markers
+    if evidence.scope != "call" and evidence.media.video and unmarked:
+        yield from _unmarked(evidence, limits)
+
+
+def _participants(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     for one in evidence.visible_participants:
         if one.report.video is None:
             continue
@@ -42,8 +50,6 @@ def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 "with the harness's synthetic camera."
             )
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
-    if evidence.media.video and not evidence.has_markers:
-        yield from _unmarked(evidence, limits)
 
 
 def _faults(measured: VideoContent) -> tuple[tuple[str, str, tuple[Interval, ...]], ...]:

@@ -27,7 +27,10 @@ _MENTIONED: Final = 0.1
 
 
 def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the intervals between frames, and check the audio for gaps."""
+    """Check the intervals between frames, and check the audio for gaps. In a call, check for gaps between its files."""
+    if evidence.scope == "call":
+        yield from _losses(evidence)
+        return
     findings = [*_video_gaps(evidence, limits), *_audio_gaps(evidence, limits)]
     yield from findings
     gaps = evidence.media.video.gap_ms if evidence.media.video else None
@@ -36,6 +39,26 @@ def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         frames = [f"No gap between frames is longer than {gaps.max:g} ms."] if gaps else []
         audio = [f"The audio has no gap longer than {limits.audio_gap * 1000:g} ms."] if heard else []
         yield passed("gap", " ".join(frames + audio), evidence.examined_media)
+
+
+def _losses(evidence: Evidence) -> Iterator[Finding]:
+    """Report the intervals of a call that no file covers."""
+    yield from limited(
+        [
+            Finding(
+                check="gap",
+                result="failed",
+                file=loss.file,
+                at=milliseconds(loss.at),
+                expected="no gap",
+                got=f"{(loss.at[1] - loss.at[0]) * 1000:.0f} ms",
+                message=f"{loss.description} {span(loss.at)}.",
+            )
+            for loss in evidence.losses
+        ]
+    )
+    if len(evidence.parts) > 1 and not evidence.losses and not any(one.doubt for one in evidence.parts):
+        yield passed("gap", "There is no gap between the files.", evidence.examined_media)
 
 
 def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -129,7 +152,10 @@ def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if evidence.media.video is None:
         return
     wanted = None
-    if evidence.manifest:
+    if evidence.scope == "file":
+        if _is_excused(evidence, "video"):
+            return
+    elif evidence.manifest:
         timeline, duration = evidence.manifest.timeline, evidence.media.duration
         wanted = [interval for member in timeline.members for interval in timeline.visible(member.name, duration)]
     yield from _check_intervals("black", evidence, evidence.black, wanted, limits)
@@ -140,10 +166,13 @@ def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
     Real speakers pause, so without a synthetic participant, the check only fails if the whole file is silent.
     """
-    if evidence.streams.audio is None or not evidence.streams.audio.duration:
+    if not evidence.has_audio:
         return
     wanted = None
-    if evidence.manifest:
+    if evidence.scope == "file":
+        if _is_excused(evidence, "audio"):
+            return
+    elif evidence.manifest:
         timeline, duration = evidence.manifest.timeline, evidence.media.duration
         audible = {member: timeline.audible(member.name, duration) for member in timeline.members}
         synthetic = [interval for member, spans in audible.items() if member.marker is not None for interval in spans]
@@ -151,6 +180,7 @@ def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     findings = [*_check_intervals("silent", evidence, evidence.silent, wanted, limits)]
     if (
         wanted is None
+        and evidence.call_manifest is None
         and (at := _longest_silence(evidence, limits))
         and all(finding.result == "passed" for finding in findings)
     ):
@@ -161,6 +191,16 @@ def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield Finding(check="silent", result="warning", at=milliseconds(at), message=text)
         return
     yield from findings
+
+
+def _is_excused(evidence: Evidence, kind: Literal["video", "audio"]) -> bool:
+    """Return whether nobody should be visible, or audible, while one of a call's files was recorded."""
+    if evidence.call_manifest is None:
+        return False
+    timeline, end = evidence.call_manifest.timeline, evidence.whole[1]
+    state = timeline.visible if kind == "video" else timeline.audible
+    wanted = [interval for member in timeline.members for interval in state(member.name, end)]
+    return not intersection(wanted, [evidence.whole])
 
 
 def _longest_silence(evidence: Evidence, limits: Limits) -> Interval | None:
@@ -185,7 +225,7 @@ def _check_intervals(
     checked = widened(merged(wanted or ()), -limits.edge)
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration
-        wrong = [(0.0, evidence.media.duration)] if whole else []
+        wrong = [evidence.whole] if whole else []
     else:
         if not total(checked):
             # No participant is expected to be visible or audible for long enough to be checked, so this check does not

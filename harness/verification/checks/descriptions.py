@@ -61,10 +61,26 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "other checks examine only the default tracks, or the track chosen with `track` or `--track`."
             ),
             "There is no manifest, and keyframes are further apart than `keyframe`.",
+            "A playlist has variants that were not examined, or its segments do not begin with keyframes.",
         ),
         limits=("start", "keyframe"),
         needs="The check needs only the file. If there is a manifest, the check also compares tracks and codec with "
         "the manifest.",
+    ),
+    "timeline": CheckDescription(
+        measures="The check runs only if several files are verified as one call. It compares the clocks of the files: "
+        "the capture times in the videos, the clocks of playlists, the start times that the files state, and the "
+        "bursts in the audio.",
+        fails=(),
+        unverified=(
+            "It is not certain when a file was recorded, for example because it has neither markers nor a start time.",
+            "The clocks of a file contradict each other.",
+            (
+                "A participant's video or audio is in two files at the same time, so it was examined in only one of "
+                "them."
+            ),
+        ),
+        needs="The check needs at least two files, or a playlist with several renditions or discontinuities.",
     ),
     "size": CheckDescription(
         measures="The check reads the width and height of every frame, in pixels.",
@@ -95,6 +111,11 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "More frames are missing than the manifest reports, which means that the file was changed afterwards.",
             "More than `missed_percent` of the frames are missing, even if the manifest reports them as missed.",
             "The audio has a gap that is longer than `audio_gap`.",
+            (
+                "Several files are verified as one call, and more than 0.1 s pass between two files that follow each "
+                "other, or no file covers a part of the call."
+            ),
+            "A segment that a playlist lists does not exist.",
         ),
         warns=(
             (
@@ -368,6 +389,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "A participant was visible and audible at the same time for more than 2 s, but the offset "
                 "could not be measured, for example because no burst shows which second it belongs to."
             ),
+            "Audio and video are in separate files without a common clock.",
         ),
         limits=(
             "audio_early_ms",

@@ -11,12 +11,43 @@ from harness.verification.measures.file import missed, video_end
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from harness.recording.manifest import AnyManifest
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.values.limits import Limits
+    from harness.verification.values.models import AlignedBy
+
+
+_ALIGNED_BY: Final[Mapping[AlignedBy, str]] = {
+    "markers": "the capture times in the videos",
+    "playlist": "the playlist's clock",
+    "start time": "the start times that the files state",
+    "bursts": "the bursts in the audio",
+    "order": "their order",
+}
+
+
+def timeline(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
+    """Check whether all files of a call could be put onto one timeline, and whether each participant is in one file."""
+    doubtful = [one for one in evidence.parts if one.doubt]
+    for one in doubtful:
+        yield Finding(
+            check="timeline", result="unverified", file=one.name, at=milliseconds(one.at), message=str(one.doubt)
+        )
+    for double in evidence.doubles:
+        text = (
+            f"{double.participant}'s {double.kind} is in {double.examined} and in {double.other} at the same time, "
+            f"and was examined only in {double.examined}. Verify {double.other} on its own."
+        )
+        yield Finding(
+            check="timeline", result="unverified", participant=double.participant, file=double.other, message=text
+        )
+    if len(evidence.parts) > 1 and not doubtful:
+        ways = dict.fromkeys(_ALIGNED_BY[one.aligned_by] for one in evidence.parts)
+        text = f"The {len(evidence.parts)} files were put onto one timeline by {' and '.join(ways)}."
+        yield passed("timeline", text, evidence.examined_media)
 
 
 def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
@@ -68,16 +99,17 @@ def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Compare the durations of video and audio with each other and with the stated durations."""
     streams, got = evidence.streams, evidence.media.duration
+    # A manifest that was joined from several manifests states nothing about the duration of the call.
+    manifest = None if evidence.joined else evidence.manifest
     stated = {
         "the requested duration": evidence.expected_duration,
-        "the manifest's duration": evidence.recording.duration if evidence.recording else None,
+        "the manifest's duration": manifest.recording.duration if manifest and manifest.recording else None,
         "the container's duration": streams.duration,
-        "the elapsed time on the page's clock": (
-            evidence.manifest.wall_seconds if isinstance(evidence.manifest, Manifest) else None
-        ),
+        "the playlist's duration": evidence.stated_duration,
+        "the elapsed time on the page's clock": manifest.wall_seconds if isinstance(manifest, Manifest) else None,
     }
     allowed = f" (allowed difference: {limits.duration:g} s)"
-    ends = {"video": video_end(streams.video, evidence.rate), "audio": streams.audio.end if streams.audio else 0}
+    pairs = [ends for ends in evidence.track_ends if all(ends.values())]
     wrong = [
         Finding(
             check="duration",
@@ -89,15 +121,16 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         for source, expected in stated.items()
         if expected is not None and abs(expected - got) > limits.duration
     ]
-    if all(ends.values()) and abs(ends["video"] - ends["audio"]) > limits.duration:
-        message = f"The video ends at {ends['video']:.2f} s and the audio at {ends['audio']:.2f} s{allowed}."
-        at = milliseconds((min(ends.values()), max(ends.values())))
-        wrong.append(Finding(check="duration", result="failed", at=at, message=message))
+    for ends in pairs:
+        if abs(ends["video"] - ends["audio"]) > limits.duration:
+            message = f"The video ends at {ends['video']:.2f} s and the audio at {ends['audio']:.2f} s{allowed}."
+            at = milliseconds((min(ends.values()), max(ends.values())))
+            wrong.append(Finding(check="duration", result="failed", at=at, message=message))
     yield from wrong
     if wrong:
         return
     # Without a stated duration, and without both video and audio, there is nothing to compare.
-    if all(ends.values()) or any(expected is not None for expected in stated.values()):
+    if pairs or any(expected is not None for expected in stated.values()):
         yield passed("duration", f"The recording lasts {got:.2f} s.", Examined(seconds=got), got=got)
 
 
@@ -123,6 +156,8 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     if evidence.alignment is not None:
         yield from _complete_observation(evidence)
         return
+    if evidence.joined or (evidence.scope == "file" and evidence.manifest is None):
+        return
     if not isinstance(evidence.manifest, Manifest):
         if evidence.expect_complete:
             text = "It is unknown whether the recording is complete: there is no manifest next to it."
@@ -131,7 +166,7 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     if reason := evidence.manifest.recording.download_failure:
         text = f"The browser did not download the file ({reason}); the file was taken from the spool."
         yield Finding(check="complete", result="warning", message=text)
-    wrong = [*_interruptions(evidence.manifest, evidence.media.duration)]
+    wrong = [*_interruptions(evidence.manifest, evidence.whole[1])]
     result: Final = "failed" if evidence.expect_complete else "warning"
     yield from limited([Finding(check="complete", result=result, at=at, message=message) for at, message in wrong])
     if not wrong:
@@ -151,10 +186,10 @@ def _complete_observation(evidence: Evidence) -> Iterator[Finding]:
     yield from limited([Finding(check="complete", result="warning", at=at, message=text) for at, text in alarms])
 
 
-def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interval | None, str]]:
+def _interruptions(manifest: Manifest, end: float) -> Iterator[tuple[Interval | None, str]]:
     if reason := manifest.recording.recovered:
-        text = f"The recording ends at {duration:.2f} s and was not stopped normally: {reason.rstrip('.')}."
-        yield milliseconds((duration, duration)), text
+        text = f"The recording ends at {end:.2f} s and was not stopped normally: {reason.rstrip('.')}."
+        yield milliseconds((end, end)), text
     yield from _alarms(manifest)
 
 

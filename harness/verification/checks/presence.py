@@ -280,6 +280,10 @@ def _not_checked(evidence: Evidence) -> Iterator[Finding]:
     if evidence.manifest and not names and not _allowed_participants(evidence):
         text = "According to the manifest, nobody should be in the recording, so no participant could be examined."
         yield Finding(check="presence", result="unverified", message=text)
+    for part in evidence.parts:
+        if not part.participants:
+            text = f"No participant's marker was found in {part.name}, so nobody in it could be examined. {_REMEDY}"
+            yield Finding(check="presence", result="unverified", file=part.name, message=text)
 
 
 def _not_visible(

@@ -25,9 +25,16 @@ _MISSING: Final = {
     "shared tone": "another participant has the same audio marker",
     "not visible": "no video marker was found",
     "no audio": "the file has no audio",
+    "separate files": (
+        "the audio and the video are in separate files without a common clock, and aligning them by their markers "
+        "would hide any offset"
+    ),
 }
 _LISTEN: Final = "Listen to the recording."
-_REMEDIES: Final = dict.fromkeys(("ambiguous", "no bursts"), "Listen to the recording, or record again for longer.")
+_REMEDIES: Final = {
+    **dict.fromkeys(("ambiguous", "no bursts"), "Listen to the recording, or record again for longer."),
+    "separate files": "Record audio and video into one file, or let the recorder write the start time into each file.",
+}
 # Times that differ by at most this many seconds count as equal, because the last frame is visible until the next tick,
 # and the manifest's times are accurate only to a few ticks.
 _SAME_TIME: Final = 0.15

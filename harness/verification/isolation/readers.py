@@ -103,21 +103,20 @@ def analyze_in_child(request: VerifyRequest) -> Report:
 
     Raises OSError if the file can't be read, and SetupError if the reader process can't be started.
     """
-    size = stored_bytes(request.path)
-    manifest = request.manifest_path
-    # Path.is_file raises an error if the recording's name is so long that its manifest's name would be too long.
-    has_manifest = os.path.isfile(manifest)  # noqa: PTH113
-    manifest_size = min(stored_bytes(manifest), LARGEST_MANIFEST) if has_manifest else 0
+    size, manifest_size = _bytes_to_read(request)
     reader = _POOL.acquire()
-    deadline = reader.deadline(_AT_LEAST + size / _BYTES_PER_SECOND + manifest_size / _MANIFEST_BYTES_PER_SECOND)
+    deadline = reader.deadline(
+        _AT_LEAST + len(request.sources) + size / _BYTES_PER_SECOND + manifest_size / _MANIFEST_BYTES_PER_SECOND
+    )
+    exchange = _Exchange(reader.connection, request, size=size, deadline=deadline)
     try:
-        result = _exchange(reader.connection, request, size=size, deadline=deadline)
+        result = exchange.result()
     except (ProtocolError, ConnectionError):
         _POOL.discard(reader)
-        return request.unreadable_report("crashes the decoder.")
+        return request.unreadable_report("crashes the decoder.", exchange.source)
     except TimeoutError:
         _POOL.discard(reader)
-        return request.unreadable_report(f"could not be read within {deadline.elapsed:.0f} s.")
+        return request.unreadable_report(f"could not be read within {deadline.elapsed:.0f} s.", exchange.source)
     except BaseException:
         _POOL.discard(reader)
         raise
@@ -127,19 +126,45 @@ def analyze_in_child(request: VerifyRequest) -> Report:
     return result
 
 
-def _exchange(
-    connection: socket.socket, request: VerifyRequest, *, size: int, deadline: CpuDeadline
-) -> Report | OSError:
-    """Send a request, and return its result.
+def _bytes_to_read(request: VerifyRequest) -> tuple[int, int]:
+    """Return the size of all media files, and of all manifests. Raises OSError if a media file can't be read."""
+    manifests = [request.manifest_path, *(source.manifest_path for source in request.sources)]
+    # Path.is_file raises an error if the recording's name is so long that its manifest's name would be too long.
+    existing = [path for path in manifests if path and os.path.isfile(path)]  # noqa: PTH113
+    manifest_size = sum(min(stored_bytes(path), LARGEST_MANIFEST) for path in existing)
+    if not request.sources:
+        return stored_bytes(request.path), manifest_size
+    # The number of bytes in a piece limits how much of its file is read.
+    pieces = [(piece.path, piece.length) for source in request.sources for piece in source.pieces]
+    files = [source.path for source in request.sources if not source.pieces]
+    read = sum(stored_bytes(path) if length is None else length for path, length in pieces)
+    return sum(map(stored_bytes, files)) + read, manifest_size
 
-    The deadline is extended by a fixed time for each second of media that was read. The size of the file limits the
+
+class _Exchange:
+    """Sends a request, and receives its result. ``source`` is the number of the source that is being read, or None.
+
+    The deadline is extended by a fixed time for each second of media that was read. The size of the files limits the
     total extension.
     """
-    at_least = deadline.seconds
-    send(connection, encode_request(request), deadline=deadline)
-    while True:
-        message = ChildMessage.decode(receive(connection, deadline=deadline))
-        if (result := message.result(request)) is not None:
-            return result
-        # The reader's progress comes from timestamps, which may jump ahead, so the file's size limits the extension.
-        deadline.seconds = at_least + _PER_SECOND * min(message.progress, size / _FEWEST_BYTES)
+
+    def __init__(self, connection: socket.socket, request: VerifyRequest, *, size: int, deadline: CpuDeadline) -> None:
+        self._connection = connection
+        self._request = request
+        self._size = size
+        self._deadline = deadline
+        self._at_least = deadline.seconds
+        self.source: int | None = 0 if request.sources else None
+
+    def result(self) -> Report | OSError:
+        """Return the report, or the error that occurred while a file was read."""
+        send(self._connection, encode_request(self._request), deadline=self._deadline)
+        while True:
+            message = ChildMessage.decode(receive(self._connection, deadline=self._deadline))
+            if (result := message.result(self._request)) is not None:
+                return result
+            if self._request.sources:
+                self.source = min(message.source, len(self._request.sources) - 1)
+            # The reader's progress comes from timestamps, which may jump ahead, so the size limits the extension.
+            read = min(message.progress, self._size / _FEWEST_BYTES)
+            self._deadline.seconds = self._at_least + _PER_SECOND * read

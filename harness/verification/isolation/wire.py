@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.verification.values.curves import Curves
 from harness.verification.values.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
-from harness.verification.values.models import Media, ParticipantReport, ReportModel
+from harness.verification.values.models import FileReport, Media, ParticipantReport, ReportModel
 
 if TYPE_CHECKING:
     import socket
@@ -52,17 +52,20 @@ class ReportContent(ReportModel):
     media: Media | None
     participants: tuple[ParticipantReport, ...]
     findings: tuple[Finding, ...]
+    files: tuple[FileReport, ...] = ()
     curves: Curves | None
 
 
 class ChildMessage(ReportModel):
     """A message from the child: it is ready, it has made progress, or it has finished with a report or an error.
 
-    ``progress`` is the position in the file in seconds, and ``error`` is the operating system's error number.
+    ``progress`` is the position in the file in seconds, and ``error`` is the operating system's error number. If
+    several files are read, ``source`` is the number of the current one, and ``progress`` includes the files before it.
     """
 
     ready: bool = False
     progress: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    source: Annotated[int, Field(ge=0)] = 0
     error: Annotated[int, Field(gt=0, lt=_LARGEST_ERRNO)] | None = None
     report: ReportContent | None = None
 
@@ -79,7 +82,18 @@ class ChildMessage(ReportModel):
         """Return the report or the error that the message contains, or None if the child is still reading the file."""
         if self.error is not None:
             return OSError(self.error, os.strerror(self.error))
-        return request.report(**dict(self.report)) if self.report else None
+        return request.report(**dict(self.report) | {"files": self._files(request)}) if self.report else None
+
+    def _files(self, request: VerifyRequest) -> tuple[FileReport, ...]:
+        """Return the list of files with the paths from the request. Raises ProtocolError if files are missing."""
+        files, sources = self.report.files if self.report else (), request.display_sources
+        if files and len(files) != len(sources):
+            message = f"{len(files)} files instead of {len(sources)}"
+            raise ProtocolError(message)
+        return tuple(
+            one.model_copy(update={"path": source.path, "name": source.name})
+            for one, source in zip(files, sources, strict=False)
+        )
 
 
 def encode_ready() -> bytes:
@@ -87,9 +101,12 @@ def encode_ready() -> bytes:
     return _encode({"ready": True})
 
 
-def encode_progress(at: float) -> bytes:
-    """Encode a progress message, which states that the file has been read up to ``at`` seconds."""
-    return _encode({"progress": at})
+def encode_progress(at: float, source: int = 0) -> bytes:
+    """Encode a progress message, which states that the file has been read up to ``at`` seconds.
+
+    ``source`` is the number of the current file if several files are read.
+    """
+    return _encode({"progress": at, "source": source})
 
 
 def encode_error(error: OSError) -> bytes:
@@ -101,7 +118,7 @@ def encode_error(error: OSError) -> bytes:
 def encode_report(report: Report) -> bytes:
     """Encode a report as a message, including the fields that the report's JSON omits."""
     curves = report.curves
-    content = report.model_dump(mode="json", include={"media", "participants", "findings"}) | {
+    content = report.model_dump(mode="json", include={"media", "participants", "findings", "files"}) | {
         # Omit default values, because including them would make a manifest several times as large.
         "curves": curves and _CURVES.dump_python(curves, mode="json", by_alias=True, exclude_defaults=True),
     }

@@ -50,7 +50,7 @@ def main() -> None:
 
 def _answer(request: VerifyRequest, parent: socket.socket) -> bytes:
     try:
-        return encode_report(analyze(request, lambda at: send(parent, encode_progress(at))))
+        return encode_report(analyze(request, lambda at, source=0: send(parent, encode_progress(at, source))))
     except MemoryError:
         return encode_report(request.unreadable_report(f"needs more than {MEMORY / 1e9:g} GB of memory to be read."))
     except OSError as error:

@@ -10,6 +10,8 @@ import numpy as np
 from harness.verification.values.curves import Curve, Curves
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from harness.verification.markers.audio_markers import AudioAnalysis
@@ -23,15 +25,13 @@ _QUIETEST: Final = -60.0
 
 def curves_of(evidence: Evidence, limits: Limits) -> Curves:
     """Return the curves of a file, with at most 500 points each."""
-    video = evidence.streams.video
-    times = video.times if video else np.zeros(0)
     return Curves(
         manifest=evidence.manifest,
         limits=limits,
         duration=evidence.media.duration,
         rate=evidence.rate,
         level=_level(evidence.audio),
-        gaps=thinned(times[:-1], np.diff(times) * 1000, largest=True),
+        gaps=_gaps(evidence.frame_times),
         offsets={
             one.name: thinned(one.offsets[:, 0], one.offsets[:, 1] * 1000)
             for one in evidence.participants
@@ -39,6 +39,14 @@ def curves_of(evidence: Evidence, limits: Limits) -> Curves:
         },
         delays={one.name: one.delays for one in evidence.participants if one.delays.times},
     )
+
+
+def _gaps(videos: Sequence[NDArray[np.float64]]) -> Curve:
+    """Return the time from each frame to the next one of the same video, in ms."""
+    starts = np.concatenate([np.zeros(0), *(times[:-1] for times in videos)])
+    gaps = np.concatenate([np.zeros(0), *(np.diff(times) for times in videos)])
+    order = np.argsort(starts, kind="stable")
+    return thinned(starts[order], gaps[order] * 1000, largest=True)
 
 
 def _level(audio: AudioAnalysis | None) -> Curve:

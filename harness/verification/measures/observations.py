@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.recording.timeline import VOICES
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.verification.markers.audio_markers import AudioAnalysis
     from harness.verification.markers.marker_reader import MarkerTrack
@@ -19,6 +21,10 @@ class Observations:
     ``audio`` is None if the file has no audio. ``rate`` is the file's frame rate in frames per second, or None if the
     file has no frames. ``zero_ms`` is the room's time at the start of the file, if the manifest states it. ``pauses``
     holds (time in the file, duration), both in seconds, for each pause of the recording.
+
+    If several files of a call were joined, ``by_marker`` and ``by_voice`` hold what was found about one participant in
+    the files with this participant. ``one_clock`` is false if this participant's audio and video are in files without a
+    common clock.
     """
 
     marker_tracks: dict[int, MarkerTrack]
@@ -27,3 +33,14 @@ class Observations:
     duration: float
     zero_ms: float | None = None
     pauses: Sequence[tuple[float, float]] = ()
+    by_marker: Mapping[int, Observations] = field(default_factory=dict)
+    by_voice: Mapping[int, Observations] = field(default_factory=dict)
+    one_clock: bool = True
+
+    def of(self, marker: int) -> Observations:
+        """Return what was found about the participant with a marker."""
+        return self.by_marker.get(marker) or self.of_voice(marker % VOICES)
+
+    def of_voice(self, voice: int) -> Observations:
+        """Return what was found about a participant who is only audible."""
+        return self.by_voice.get(voice, self)

@@ -95,14 +95,16 @@ def measure_participants(observations: Observations, timeline: Timeline) -> tupl
     }
     visible = sorted(set(observations.marker_tracks) - set(members) - set(screens))
     voices = {marker % VOICES for marker in (*members, *visible)}
-    audible = [voice for voice in range(VOICES) if voice not in voices and _is_voice(observations.audio, voice)]
+    audible = [
+        voice for voice in range(VOICES) if voice not in voices and is_voice(observations.of_voice(voice).audio, voice)
+    ]
     names = members | {marker: f"marker {marker}" for marker in (*visible, *audible)}
     users = Counter(marker % VOICES for marker in names)
     participants = (
-        _measured(observations, marker, name, known=marker in members, own_voice=users[marker % VOICES] == 1)
+        _measured(observations.of(marker), marker, name, known=marker in members, own_voice=users[marker % VOICES] == 1)
         for marker, name in names.items()
     )
-    shared = (_measured_screen(observations, marker, name) for marker, name in screens.items())
+    shared = (_measured_screen(observations.of(marker), marker, name) for marker, name in screens.items())
     timed = (_with_start_ups(one, timeline, observations.duration) for one in participants)
     return tuple(_with_tracks(one, timeline, observations.duration) for one in (*timed, *shared))
 
@@ -141,7 +143,7 @@ def _measured(
     video = _measure_video(track, observations)
     audible = audible_intervals(observations.audio, marker % VOICES)
     shared = observations.audio is not None and not own_voice
-    sync = AvSync(missing="shared tone") if shared else measure_av_sync(track, observations.audio, observations.pauses)
+    sync = AvSync(missing="shared tone") if shared else _av_sync(track, observations)
     delays = capture_delays(track, observations)
     return MeasuredParticipant(
         marker=marker,
@@ -165,6 +167,12 @@ def _measured(
         delays=thinned(delays[:, 0], delays[:, 1]),
         own_voice=own_voice,
     )
+
+
+def _av_sync(track: MarkerTrack | None, observations: Observations) -> AvSync:
+    if not observations.one_clock:
+        return AvSync(missing="separate files")
+    return measure_av_sync(track, observations.audio, observations.pauses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +253,7 @@ def audible_intervals(audio: AudioAnalysis | None, voice: int) -> list[Interval]
     return longer(merged(steps, bridge=_BRIDGE), _SHORTEST_AUDIO)
 
 
-def _is_voice(audio: AudioAnalysis | None, voice: int) -> bool:
+def is_voice(audio: AudioAnalysis | None, voice: int) -> bool:
     """Return whether the tone comes from a synthetic participant, and not from music that contains the same pitch."""
     if audio is None or total(audible_intervals(audio, voice)) < _SURE_VOICE:
         return False

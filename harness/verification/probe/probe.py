@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -15,7 +16,8 @@ from harness.verification.probe.track_set import AudioSink, NoSuchTrackError, Tr
 from harness.verification.probe.tracks import AudioFacts, VideoFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from av.container import InputContainer
@@ -25,6 +27,7 @@ _ANY_START: Final = frozenset({"mpegts", "ogg"})
 # If there is no video, the index refers to clusters. Clusters written by libav and Chrome are at most five seconds
 # long. Without an index, players estimate the position.
 _CLUSTER: Final = 5.0
+_HEAD: Final = 1024
 
 
 class UnreadableError(Exception):
@@ -39,7 +42,9 @@ class Streams:
     other format. ``structure`` is None if the harness has no reader for the format's structure. ``tracks`` lists all
     tracks, up to a maximum, and ``track_count`` is their number. ``video`` and ``audio`` are the examined tracks.
     ``truncated`` is true if an error occurred before the end of the file was reached. ``seekable`` is true if seeking
-    to the middle of the file yields a frame or audio from the middle.
+    to the middle of the file yields a frame or audio from the middle. ``segmented`` is true if the media is stored in
+    the segments of a playlist. ``created`` is the time at which the file was created according to its container, in
+    ISO 8601, or None.
     """
 
     container: str
@@ -48,6 +53,8 @@ class Streams:
     track_count: int
     truncated: bool
     seekable: bool
+    segmented: bool = False
+    created: str | None = None
 
     @property
     def duration(self) -> float | None:
@@ -84,34 +91,89 @@ def probe(
         message = f"{path.name} is empty (0 bytes)."
         raise UnreadableError(message)
     structure = read_structure(path)
-    try:
-        with _opened(path, structure) as media:
-            zero = _zero(media, structure)
-            tracks = TrackSet(media, chosen=track, zero=zero)
-            truncated = tracks.read(video_sinks, audio_sinks)
-            facts = tracks.facts()
-            name, count = media.format.name, len(media.streams)
-    except NoSuchTrackError as error:
-        message = f"{path.name} {error}."
-        raise UnreadableError(message) from error
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = structure.damage if structure and structure.damage else _reason(error)
-        message = f"{path.name} is not a readable media file: {reason}."
-        raise UnreadableError(message) from error
-    streams = Streams(
-        container=structure.container if structure else _short_name(name),
-        structure=structure,
-        tracks=facts,
-        track_count=count,
-        truncated=truncated,
-        seekable=_is_seekable(path, structure, facts, zero),
-    )
-    if not (streams.video and streams.video.times.size) and not (streams.audio and streams.audio.duration):
-        empty = [f"{one.kind} (track {one.index}, {one.codec})" for one in facts if one.media and not one.media.packets]
-        declared = f"declares {' and '.join(empty)} but contains none"
-        message = f"{path.name} {declared if empty else 'contains neither video nor audio that can be decoded'}."
+    if structure is None and _is_playlist(path):
+        message = (
+            f"{path.name} is not a readable media file: it is a playlist. To verify the files that it lists, use "
+            "--together."
+        )
         raise UnreadableError(message)
-    return streams
+    medium = Medium(path.name, structure, lambda: _opened(path, structure))
+    decoded = medium.decode(video_sinks, audio_sinks, track)
+    return decoded.streams(seekable=_is_seekable(path, structure, decoded.tracks, decoded.zero))
+
+
+@dataclass(frozen=True)
+class Medium:
+    """A file, or a stream of segments, that ``open`` opens. Its ``name`` is used in error messages.
+
+    ``keeps_clock`` is true if times are the container's own times, even in formats whose clock may begin at any time.
+    """
+
+    name: str
+    structure: Structure | None
+    open: Callable[[], AbstractContextManager[InputContainer]]
+    keeps_clock: bool = False
+
+    def decode(self, video_sinks: Sequence[VideoSink], audio_sinks: Sequence[AudioSink], track: int | None) -> Decoded:
+        """Read all tracks. Raises UnreadableError."""
+        structure = self.structure
+        try:
+            with self.open() as media:
+                zero = 0.0 if self.keeps_clock else _zero(media, structure)
+                tracks = TrackSet(media, chosen=track, zero=zero)
+                truncated = tracks.read(video_sinks, audio_sinks)
+                container = structure.container if structure else _short_name(media.format.name)
+                created = media.metadata.get("creation_time")
+                return Decoded(self, container, tracks.facts(), len(media.streams), truncated, zero, created)
+        except NoSuchTrackError as error:
+            message = f"{self.name} {error}."
+            raise UnreadableError(message) from error
+        except (av.error.FFmpegError, ValueError) as error:
+            reason = structure.damage if structure and structure.damage else _reason(error)
+            message = f"{self.name} is not a readable media file: {reason}."
+            raise UnreadableError(message) from error
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The tracks of a medium after they were read. ``zero`` is the container's time at which the medium begins."""
+
+    medium: Medium
+    container: str
+    tracks: tuple[TrackFacts, ...]
+    track_count: int
+    truncated: bool
+    zero: float
+    created: str | None
+
+    def streams(self, *, seekable: bool, segmented: bool = False) -> Streams:
+        """Return the result. Raises UnreadableError if no track contains media that can be decoded."""
+        streams = Streams(
+            container=self.container,
+            structure=self.medium.structure,
+            tracks=self.tracks,
+            track_count=self.track_count,
+            truncated=self.truncated,
+            seekable=seekable,
+            segmented=segmented,
+            created=self.created,
+        )
+        if (streams.video and streams.video.times.size) or (streams.audio and streams.audio.duration):
+            return streams
+        empty = [
+            f"{one.kind} (track {one.index}, {one.codec})" for one in self.tracks if one.media and not one.media.packets
+        ]
+        declared = f"declares {' and '.join(empty)} but contains none"
+        missing = declared if empty else "contains neither video nor audio that can be decoded"
+        message = f"{self.medium.name} {missing}."
+        raise UnreadableError(message)
+
+
+def _is_playlist(path: Path) -> bool:
+    """Return whether a file begins like an HLS playlist or a DASH manifest."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return head.removeprefix(codecs.BOM_UTF8).startswith(b"#EXTM3U") or b"<MPD" in head
 
 
 class _FirstBytes:

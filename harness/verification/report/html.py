@@ -16,7 +16,15 @@ from harness.verification.report.filmstrip import filmstrip
 from harness.verification.report.participant_table import COLUMNS, cells, extra_rows
 from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
-from harness.verification.report.terminal import description_of, has_more_tracks, is_reshaped, track_text
+from harness.verification.report.terminal import (
+    MOST_FILES,
+    description_of,
+    file_text,
+    has_more_tracks,
+    is_reshaped,
+    more_files,
+    track_text,
+)
 from harness.verification.values.findings import SIGNS
 from harness.verification.values.intervals import longer, merged, subtract
 
@@ -50,6 +58,16 @@ class Bar:
     width: float
     kind: str
     text: str
+
+
+@dataclass(frozen=True)
+class Player:
+    """A file that the page can play: its URL, its name, and its interval on the report's timeline in seconds."""
+
+    url: str
+    name: str
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -101,8 +119,10 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "cells": cells,
         "extra_rows": extra_rows,
         "description": description_of(report.media) if report.media else "",
-        "name": printable(report.path.name),
-        "recording_url": quote(os.fsencode(os.path.relpath(report.path, target.absolute().parent))),
+        "name": printable(report.title),
+        "players": _players(report, target, duration),
+        "file_rows": _file_rows(report, duration),
+        "more_files": more_files(report),
         "width": WIDTH,
         "duration": duration,
         "clock": clock,
@@ -123,7 +143,35 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
 
 def _has_thumbnails(report: Report) -> bool:
     """Return whether the page shows thumbnails, which requires video and a report that is not redacted."""
-    return not report.redacted and report.media is not None and report.media.video is not None
+    return not (report.redacted or report.files) and report.media is not None and report.media.video is not None
+
+
+def _players(report: Report, target: Path, duration: float) -> list[Player]:
+    """Return the files that the page can play. Segments can only be played with their playlist."""
+    folder = target.absolute().parent
+
+    def player(path: Path, start: float, end: float) -> Player:
+        return Player(quote(os.fsencode(os.path.relpath(path, folder))), path.name, start, end)
+
+    if report.redacted:
+        return []
+    if not report.files:
+        return [player(report.path, 0.0, duration)]
+    return [
+        player(one.path, one.start, one.end)
+        for one in report.files
+        if one.start is not None and one.end is not None and not (one.segments or one.lost_segments)
+    ][:MOST]
+
+
+def _file_rows(report: Report, duration: float) -> list[tuple[str, Bar | None]]:
+    """Return the name of each of several files, and a bar for its interval, or None if it could not be read."""
+    return [
+        (one.name, _bar((one.start, one.end), duration, "file", "recorded"))
+        if one.start is not None and one.end is not None
+        else (one.name, None)
+        for one in report.files[:MOST_FILES]
+    ]
 
 
 def clock(seconds: float) -> str:
@@ -230,6 +278,7 @@ def _facts(report: Report, manifest: AnyManifest | None) -> list[tuple[str, str]
             peak = "no peak" if audio.peak_dbfs is None else f"peak {audio.peak_dbfs} dBFS"
             facts.append(("Audio", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, channels: {audio.channels}"))
             facts.append(("Loudness", f"{loudness}, {peak}, {audio.clipped} samples clipped"))
+        facts += [("Part", file_text(one)) for one in report.files[:MOST_FILES]]
         if has_more_tracks(media):
             facts += [(f"Track {track.index}", track_text(track)) for track in media.tracks]
     if manifest:

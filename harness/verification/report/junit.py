@@ -43,11 +43,11 @@ def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str,
 def _suite(report: Report) -> ET.Element:
     cases: dict[tuple[str, str | None], list[Finding]] = {}
     for finding in report.findings:
-        cases.setdefault((finding.check, finding.participant), []).append(finding)
-    suite = ET.Element("testsuite", name=_text(report.path.name), tests=str(len(cases)))
+        cases.setdefault((finding.check, finding.participant or finding.file), []).append(finding)
+    suite = ET.Element("testsuite", name=_text(report.title), tests=str(len(cases)))
     failures = skipped = 0
-    for (check, participant), findings in cases.items():
-        name = f"{check} ({participant})" if participant else check
+    for (check, subject), findings in cases.items():
+        name = f"{check} ({subject})" if subject else check
         case = ET.SubElement(suite, "testcase", classname=_text(report.path.stem), name=_text(name))
         failed = [finding for finding in findings if finding.result == "failed"]
         if failed:

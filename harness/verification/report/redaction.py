@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from harness.recording.files.names import SUFFIX, manifest_of
 from harness.recording.timeline import LONGEST_TEXT
@@ -12,10 +13,13 @@ from harness.recording.timeline import LONGEST_TEXT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.recording.manifest import AnyManifest
+    from harness.recording.manifest import AnyManifest, Manifest, ObservationManifest
+    from harness.verification.sources import Source
     from harness.verification.values.curves import Curve
     from harness.verification.values.expectations import Expectation
     from harness.verification.values.findings import Finding
+
+    _Manifest = TypeVar("_Manifest", Manifest, ObservationManifest, AnyManifest)
 
 # The default name of a file in a redacted report.
 STEM: Final = "recording"
@@ -24,7 +28,7 @@ _NAMES: Final = frozenset({"participant", "name"})
 # Manifest keys whose values are strings that may contain participants' names.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # The suffixes that a redacted name keeps.
-_SUFFIXES: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mov", ".mkv", ".wav", ".json"})
+_SUFFIXES: Final = frozenset({SUFFIX, ".m3u8", ".mpd", ".mp4", ".m4a", ".mov", ".mkv", ".wav", ".json"})
 # Matches network addresses and absolute paths, in which folder names may contain spaces.
 _LOCATIONS: Final = re.compile(
     r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
@@ -44,16 +48,20 @@ class Redaction:
         self._stem = stem
         self._aliases: dict[str, str] = {}
         if manifest is not None:
-            for name in (*(one.name for one in manifest.timeline.members), manifest.participant):
+            self.learn(manifest)
+
+    def learn(self, manifest: AnyManifest) -> None:
+        """Assign an alias to each participant in a manifest, because a text may name a participant in a later event."""
+        for name in (*(one.name for one in manifest.timeline.members), manifest.participant):
+            if name is not None:
                 self.alias(name)
-            # Assign all aliases first, because a text may name a participant whose first event comes later.
-            self._walk(manifest.timeline.model_dump(mode="json"))
+        self._walk(manifest.timeline.model_dump(mode="json"))
 
     def alias(self, name: str) -> str:
         """Return the alias of a participant."""
         return self._aliases.setdefault(name, f"participant {len(self._aliases) + 1}")
 
-    def manifest(self, manifest: AnyManifest) -> AnyManifest:
+    def manifest(self, manifest: _Manifest) -> _Manifest:
         """Return the manifest without names or locations."""
         redacted = self._walk(manifest.model_dump(mode="json", by_alias=True))
         if manifest.recording is not None:
@@ -101,6 +109,13 @@ class Redaction:
             text = re.sub(found, lambda one: aliases.get(one[0].casefold(), "a participant"), text, flags=re.IGNORECASE)
         # An alias may be longer than the name that it replaces, so shorten the text if it has become too long.
         return text[:LONGEST_TEXT]
+
+
+def redacted_source(source: Source, stem: str) -> Source:
+    """Return a source with a redacted path and name. The rendition of a playlist stays part of the name."""
+    path = redacted_path(source.path, stem)
+    rendition = re.search(r" \([^()]+\)$", source.name) if source.pieces else None
+    return replace(source, path=path, name=f"{path.name}{rendition[0] if rendition else ''}")
 
 
 def redacted_path(path: Path, stem: str = STEM) -> Path:

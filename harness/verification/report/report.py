@@ -15,7 +15,7 @@ from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it a
 from harness.verification.report.terminal import count_of, render, unverified_of, warnings_of
 from harness.verification.values.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.findings import Finding, Result  # noqa: TC001 (pydantic reads it at run time)
-from harness.verification.values.models import Media, ParticipantReport, ReportModel
+from harness.verification.values.models import FileReport, Media, ParticipantReport, ReportModel
 from harness.verification.values.profiles import DEFAULT
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ class Report(ReportModel):
     """Name of the limits that the checks used: ``default``, ``strict``, a name from a file, or ``custom`` for other
     limits."""
     media: Media | None
-    """Properties of the file; None if the file could not be read."""
+    """Properties of the file; None if the file could not be read. If several files were verified as one call, the
+    duration is that of the call, sizes and numbers of frames are totals, and other properties are those of the first
+    file."""
+    files: tuple[FileReport, ...] = ()
+    """The files, if several files were verified as one call. All other times in the report are then positions on the
+    timeline of the call."""
     participants: tuple[ParticipantReport, ...] = ()
     """Measurements of each synthetic participant."""
     findings: tuple[Finding, ...]
@@ -85,7 +90,17 @@ class Report(ReportModel):
     @property
     def _name(self) -> str:
         """The file's name in a form that is safe to print."""
-        return printable(self.path.name)
+        return printable(self.title)
+
+    @property
+    def title(self) -> str:
+        """The name of the file; for several files, the name of the first one and the number of the other ones."""
+        paths = {one.path for one in self.files}
+        others = len(paths) - 1
+        if others < 1 or self.path not in paths:
+            # A folder or a playlist has one name for all its files.
+            return self.path.name
+        return f"{self.path.name} and {'1 other file' if others == 1 else f'{others} other files'}"
 
     def participant(self, name: str) -> ParticipantReport:
         """Return the report on one participant.
@@ -155,7 +170,8 @@ class Report(ReportModel):
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON object, in the format that the commands print."""
         values = self.model_dump(mode="json")
-        return {key: values[key] for key in ("result", "ok", "path", "profile", "media", "participants", "findings")}
+        keys = ("result", "ok", "path", "profile", "media", "files", "participants", "findings")
+        return {key: values[key] for key in keys}
 
     def __repr__(self) -> str:
         """Return a one-line summary for the messages of failed assertions."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
-    from harness.verification.values.models import Media, Track, Video
+    from harness.verification.values.models import FileReport, Media, Track, Video
 
 
 STYLES: Final = {"passed": "green", "warning": "yellow", "failed": "red", "unverified": "magenta"}
@@ -31,6 +31,9 @@ _NARROW: Final = 60
 _NAME_HEADING: Final = "participant"
 _INDENT: Final = 2
 _GAP: Final = 2
+# Maximum number of files, and of participants in a file, that a list shows.
+MOST_FILES: Final = 20
+_MOST_NAMES: Final = 6
 
 
 def render(report: Report) -> RenderableType:
@@ -38,7 +41,10 @@ def render(report: Report) -> RenderableType:
     if report.media is None:
         return Group(*(Text.assemble((f"{SIGNS['failed']} ", "bold red"), one.message) for one in report.failures))
     parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]
-    if has_more_tracks(report.media):
+    if report.files:
+        parts += [Text(f"    {file_text(one)}", style="dim") for one in report.files[:MOST_FILES]]
+        parts += [Text(f"    {more_files(report)}", style="dim")] if more_files(report) else []
+    elif has_more_tracks(report.media):
         lines = (f"    track {track.index}: {track_text(track)}" for track in report.media.tracks)
         parts += [Text(line, style="dim") for line in lines]
     if report.participants:
@@ -80,6 +86,25 @@ def description_of(media: Media) -> str:
     return " · ".join(parts)
 
 
+def file_text(file: FileReport) -> str:
+    """Return a one-line description of one of several files: its interval, and what is in it."""
+    if file.media is None or file.start is None or file.end is None:
+        return f"{file.name}: could not be read"
+    parts = [f"{file.start:.2f} to {file.end:.2f} s"]
+    if file.segments:
+        lost = f" ({file.lost_segments} lost)" if file.lost_segments else ""
+        parts.append(f"{file.segments} {'segment' if file.segments == 1 else 'segments'}{lost}")
+    parts += [kind for kind, track in (("video", file.media.video), ("audio", file.media.audio)) if track]
+    parts.append(", ".join(file.participants[:_MOST_NAMES]) or "nobody found")
+    return f"{file.name}: {' · '.join(parts)}"
+
+
+def more_files(report: Report) -> str:
+    """Return a line about the files that the list does not show, or an empty string."""
+    more = len(report.files) - MOST_FILES
+    return f"and {more} more files" if more > 0 else ""
+
+
 def has_more_tracks(media: Media) -> bool:
     """Return whether the file has tracks that the one-line description does not show."""
     return len(media.tracks) > sum(one is not None for one in (media.video, media.audio))
@@ -114,7 +139,7 @@ def _result(report: Report) -> Text:
     }[report.result]
     sign = (f"{SIGNS[report.result]} ", f"bold {STYLES[report.result]}")
     limits = (f"{report.profile} limits", "dim")
-    return Text.assemble(sign, (printable(report.path.name), "bold"), f"  {text}  ", limits)
+    return Text.assemble(sign, (printable(report.title), "bold"), f"  {text}  ", limits)
 
 
 @dataclass(frozen=True)

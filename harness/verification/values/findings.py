@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CheckName = Literal[
     "container",
+    "timeline",
     "size",
     "frame-rate",
     "gap",
@@ -94,6 +95,9 @@ class Finding(ReportModel):
     could not be examined; the message states the reason and the remedy."""
     participant: Words | None = None
     """Name of the participant that the finding is about; None if it is about the whole file."""
+    file: Words | None = None
+    """Name of the file that the finding is about, if several files were verified together; None if the finding is about
+    all of them, or if only one file was verified."""
     at: Interval | None = None
     """Start and end, in seconds, of the part of the file that the finding is about; None if it is about the whole
     file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -29,7 +30,10 @@ class ReportModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-AvOffsetMissing = Literal["ambiguous", "no bursts", "not visible", "no audio", "shared tone"]
+AvOffsetMissing = Literal["ambiguous", "no bursts", "not visible", "no audio", "shared tone", "separate files"]
+
+# How a file's place on the timeline of a call was determined.
+AlignedBy = Literal["markers", "playlist", "start time", "bursts", "order"]
 
 
 class Gaps(ReportModel):
@@ -155,6 +159,31 @@ class Media(ReportModel):
     """The tracks of the file; at most 50 are listed."""
 
 
+class FileReport(ReportModel):
+    """One of several files that were verified together as one call, or one rendition of a playlist."""
+
+    name: Words
+    """Name of the file; for a playlist, with the rendition and the part, for example ``call.m3u8 (audio, part 2)``."""
+    path: Path
+    """Path of the file or the playlist. If the report is redacted, the file's name and location are replaced."""
+    start: float | None
+    """Time at which the file begins on the report's timeline, in seconds; None if the file could not be read."""
+    end: float | None
+    """Time at which the file ends on the report's timeline, in seconds; None if the file could not be read."""
+    aligned_by: AlignedBy | None
+    """How the file's place on the timeline was determined: ``markers`` (the capture times in the video), ``playlist``,
+    ``start time`` (the files state when they begin), ``bursts`` (the audio markers) or ``order`` (the file is shown
+    after the one before it, because nothing states when it begins). None if the file could not be read."""
+    media: Media | None
+    """Properties of the file; None if the file could not be read."""
+    segments: int = 0
+    """Number of segments that were read; 0 for a single file."""
+    lost_segments: int = 0
+    """Number of segments that the playlist lists but that could not be read."""
+    participants: tuple[Words, ...] = ()
+    """Names of the participants who are visible or audible in the file."""
+
+
 class Spread(ReportModel):
     """Median and 95th percentile of a value that was measured throughout the recording."""
 
@@ -275,8 +304,9 @@ class ParticipantReport(ReportModel):
     be measured."""
     av_offset_missing: AvOffsetMissing | None = None
     """Why ``av_offset_ms`` is None: ``ambiguous`` (it is unknown which second the bursts belong to), ``no bursts`` (no
-    burst was found near a frame with a readable marker), ``not visible``, ``no audio`` or ``shared tone`` (another
-    participant has the same tone). None if the A/V offset was measured."""
+    burst was found near a frame with a readable marker), ``not visible``, ``no audio``, ``shared tone`` (another
+    participant has the same tone) or ``separate files`` (audio and video are in files without a common clock). None if
+    the A/V offset was measured."""
     drift_ppm: float | None
     """How fast the A/V offset grows, in ppm (microseconds per second); None if the measurement covers less than a
     minute."""

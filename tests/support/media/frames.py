@@ -70,7 +70,7 @@ class FrameRenderer:
             return
         counter = one.counter + math.floor(number * 30 / one.frame_rate + 1e-6)
         draw_content(tile, one.marker, counter, screen=one.screen)
-        marker = Marker(one.marker, counter, 5_000 + round(number * 1000 / one.frame_rate))
+        marker = Marker(one.marker, counter, self._scene.captures_ms + round(number * 1000 / one.frame_rate))
         bits = encode_strip(marker).reshape(2, 32)
         rows, columns = np.arange(height // 9) * 18 // height, np.arange(width) * 32 // width
         tile.luma[: height // 9] = np.where(bits, BRIGHT, DARK)[rows][:, columns]

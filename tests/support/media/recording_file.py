@@ -141,10 +141,12 @@ def timeline_of(scene: Scene) -> Timeline:
     return Timeline(members=members, events=tuple(sorted(events, key=lambda event: event.at)))
 
 
-def write_media(path: Path, scene: Scene) -> None:
-    """Write the scene to ``path``, without a manifest."""
+def write_media(path: Path, scene: Scene, *, created: str | None = None) -> None:
+    """Write the scene to ``path``, without a manifest; ``created`` is the start time that the file states."""
     options = {"live": "1"} if scene.live else {}
     with av.open(str(path), "w", format=scene.container, options=options) as media:
+        if created:
+            media.metadata["creation_time"] = created
         video = audio = None
         if scene.video:
             video = add_video_stream(media, scene.codec, scene.frame_rate, size=(scene.width, scene.height))

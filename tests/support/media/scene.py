@@ -53,7 +53,8 @@ class Scene:
     """A recording that a test writes: its participants, its format, and faults that affect the whole file.
 
     ``dropped`` contains the indices of the frames that are not written, and ``repeated`` the indices of the frames that
-    repeat the previous frame. ``zero_ms`` is the manifest's ``zero_ms``; the participants' captures begin at 5,000 ms.
+    repeat the previous frame. ``zero_ms`` is the manifest's ``zero_ms``, and ``captures_ms`` the capture time of the
+    first frame.
     """
 
     participants: tuple[PlannedParticipant, ...]
@@ -74,6 +75,7 @@ class Scene:
     live: bool = False
     recorder: Literal["local", "all"] = "all"
     zero_ms: float | None = None
+    captures_ms: int = 5_000
 
     @property
     def ticks(self) -> int:

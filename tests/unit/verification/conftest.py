@@ -27,7 +27,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _analyze_here(request: VerifyRequest) -> Report:
-    report = ChildMessage.decode(encode_report(analyze(request, lambda _: None))).result(request)
+    report = ChildMessage.decode(encode_report(analyze(request, lambda *_: None))).result(request)
     assert report is not None
     assert not isinstance(report, OSError)
     return report

@@ -39,7 +39,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
     """A report's JSON can be parsed, and contains exactly the documented keys, in the documented order."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
-    assert list(report) == ["result", "ok", "path", "profile", "media", "participants", "findings"]
+    assert list(report) == ["result", "ok", "path", "profile", "media", "files", "participants", "findings"]
     assert list(report["media"]) == [
         *("container", "duration", "seekable", "size", "bitrate", "video", "audio", "tracks")
     ]
@@ -62,7 +62,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
     assert list(alice["audio"]) == ["audible", "silent", "level_dbfs", "level_db", "similarity", "echo"]
     assert list(alice["av_offset_ms"]) == ["median", "p95"]
     assert list(report["findings"][0]) == [
-        *("check", "result", "participant", "at", "expected", "got", "message", "examined")
+        *("check", "result", "participant", "file", "at", "expected", "got", "message", "examined")
     ]
     assert list(report["findings"][0]["examined"]) == ["frames", "seconds", "participants", "bytes"]
 

@@ -4,7 +4,7 @@
 number of elements and use a limited amount of memory, because a file may be hostile.
 """
 
-from harness.verification.probe.container.reader import read_structure
+from harness.verification.probe.container.reader import read_structure, structure_of
 from harness.verification.probe.container.structure import Structure
 
-__all__ = ["Structure", "read_structure"]
+__all__ = ["Structure", "read_structure", "structure_of"]

@@ -31,17 +31,20 @@ _BY_MAGIC: Final[dict[bytes, Callable[[BinaryIO, int], Structure | None]]] = {
 
 def read_structure(path: Path) -> Structure | None:
     """Return the structure of the file at ``path``, or None if there is no reader for its format."""
-    size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-        for magic, read in _BY_MAGIC.items():
-            if head.startswith(magic):
-                return read(file, size)
-        if head[4:8] in BOXES:
-            return read_boxes(file, size)
-        # An MP3 frame starts with eleven set bits, and its layer is not 0. In ADTS, the layer is 0.
-        if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:  # noqa: PLR2004
-            return read_mp3(file, size)
-        if layout := packet_layout(head):
-            return read_mpegts(file, size, layout)
-    return None
+        return structure_of(file, path.stat().st_size)
+
+
+def structure_of(file: BinaryIO, size: int) -> Structure | None:
+    """Return the structure of an open file of ``size`` bytes, or None if there is no reader for its format."""
+    head = file.read(_HEAD)
+    for magic, read in _BY_MAGIC.items():
+        if head.startswith(magic):
+            return read(file, size)
+    if head[4:8] in BOXES:
+        return read_boxes(file, size)
+    # An MP3 frame starts with eleven set bits, and its layer is not 0. In ADTS, the layer is 0.
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:  # noqa: PLR2004
+        return read_mp3(file, size)
+    layout = packet_layout(head)
+    return read_mpegts(file, size, layout) if layout else None
