@@ -50,7 +50,7 @@ def test_damaged_symbol_is_not_decoded() -> None:
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("size", [(1280, 720), (320, 180), (192, 108), (180, 320)])
 def test_symbol_is_sampled_in_turned_and_mirrored_video(size: tuple[int, int], turn: int, *, mirrored: bool) -> None:
-    """The place tells the sampler how the video was turned."""
+    """The place states how the video was turned."""
     width, height = size
     modules = encode_symbols(_MARKERS[1:2])[0]
     square = symbol_square(width / height)
