@@ -16,6 +16,11 @@ RECORDING, MUTED, LATE = NAMES
 DIP: Final[dict[str, float]] = {"loss_percent": 8.0, "latency_ms": 120.0, "kbps": 250.0}
 
 
+def length(interval: Interval) -> float:
+    """Return the duration of an interval in seconds."""
+    return interval[1] - interval[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Script:
     """What happens in the call; all times are in seconds after the script began.

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.league.script import DIP, LATE, MUTED, NAMES, RECORDING, Script, Truth
+from benchmarks.league.script import DIP, LATE, MUTED, NAMES, RECORDING, Script, Truth, length
 from harness.browser.chrome import launch_options, start_playwright
 from harness.browser.locate import check_folders, locate
 from harness.browser.renderers import Renderers
@@ -130,42 +130,39 @@ class Stage:
                 self._join(name)
 
     def follow(self, script: Script) -> Truth:
-        """Carry out the script, and return what was true."""
-        began = time.monotonic()
-        began_at = time.time()
-        present: dict[str, float] = {name: 0.0 for name in NAMES if name != LATE}
-        off: list[float] = []
-        dip: list[float] = []
-        steps: list[tuple[float, Callable[[], object]]] = [
-            (script.joins, lambda: self._join(LATE)),
-            (script.muted[0], self.room.participants[NAMES.index(MUTED)].mute),
-            (script.muted[1], self.room.participants[NAMES.index(MUTED)].unmute),
-            (script.dip[0], lambda: self._participant(LATE).emulate_network(**DIP)),
-            (script.dip[1], lambda: self._participant(LATE).emulate_network()),
-        ]
-        times = []
-        for at, act in steps:
-            self._wait_until(began + at)
-            before = time.monotonic() - began
-            act()
-            times.append((before, time.monotonic() - began))
-        present[LATE] = times[0][1]
-        off, dip = [*times[1], *times[2]], [*times[3], *times[4]]
-        self._wait_until(began + script.seconds)
-        end = time.monotonic() - began
+        """Carry out the script, and return what was true.
+
+        If the machine is so busy that a step is late, the following steps are late as well, so that Bob is muted and
+        Carol's network is poor for as long as planned.
+        """
+        began, began_at = time.monotonic(), time.time()
+        bob = self._participant(MUTED)
+        joined = self._act(began, script.joins, lambda: self._join(LATE))
+        muted = self._act(began, script.muted[0], bob.mute)
+        unmuted = self._act(began, max(script.muted[1], muted[1] + length(script.muted)), bob.unmute)
+        carol = self._participant(LATE)
+        poor = self._act(began, script.dip[0], lambda: carol.emulate_network(**DIP))
+        good = self._act(began, max(script.dip[1], poor[1] + length(script.dip)), carol.emulate_network)
+        rest = script.seconds - script.dip[1]
+        _, end = self._act(began, max(script.seconds, good[1] + rest), lambda: None)
+        present = {**dict.fromkeys(NAMES, 0.0), LATE: joined[1]}
         whole: dict[str, list[Interval]] = {name: [(start, end)] for name, start in present.items()}
         return Truth(
             began_at=began_at,
             seconds=end,
             markers=self._markers,
             visible=whole,
-            audible={**whole, MUTED: [(0.0, off[0]), (off[3], end)]},
-            silent={MUTED: [(off[1], off[2])], LATE: [(0.0, times[0][0])]},
-            dip=(dip[0], dip[3]),
+            audible={**whole, MUTED: [(0.0, muted[0]), (unmuted[1], end)]},
+            silent={MUTED: [(muted[1], unmuted[0])], LATE: [(0.0, joined[0])]},
+            dip=(poor[0], good[1]),
         )
 
-    def _wait_until(self, moment: float) -> None:
-        self.room.wait(seconds=max(0.0, moment - time.monotonic()))
+    def _act(self, began: float, at: float, action: Callable[[], object]) -> Interval:
+        """Wait until ``at`` seconds after ``began``, act, and return when the action began and ended."""
+        self.room.wait(seconds=max(0.0, began + at - time.monotonic()))
+        before = time.monotonic() - began
+        action()
+        return before, time.monotonic() - began
 
     def _participant(self, name: str) -> Participant:
         return next(one for one in self.room.participants if one.name == name)
