@@ -390,8 +390,8 @@ def test_every_limit_has_a_reason() -> None:
 def test_checks_have_the_documented_names() -> None:
     """Each check is listed exactly once, in the order in which reports list the checks."""
     expected = (
-        "container timeline size frame-rate gap black silent clipping noise channels presence call start-up frozen content "
-        "repeated av-offset drift delay level duration unexpected hash complete"
+        "container timeline size frame-rate gap black silent clipping noise channels presence call start-up frozen "
+        "content repeated av-offset drift delay level duration unexpected hash complete"
     )
 
     assert expected.split() == [check.name for check in CHECKS]
