@@ -121,7 +121,8 @@ class _CallReader:
             finally:
                 # A container and its streams form a reference cycle, which holds the decoder's memory.
                 gc.collect()
-            files[number] = CallFile(source, name, observed, manifest, error)
+            shown = replace(source, lost=self._shown[number].lost)
+            files[number] = CallFile(shown, name, observed, manifest, error)
             seconds += observed.end - files[number].begins
         return files, unreadable
 

@@ -105,50 +105,74 @@ def align(units: Sequence[Unit]) -> list[Placement]:
 
 def _by_captures(units: Sequence[Unit]) -> dict[int, Placement]:
     """Place all units with capture times, each relative to the one before it that shows the same participants."""
-    readable = [number for number, unit in enumerate(units) if unit.captures]
-    if not readable:
+    rough, doubts = _rough_positions(units)
+    if not rough:
         return {}
-    first = units[readable[0]]
-    placed = {readable[0]: Placement(at=0.0, by="markers")}
-    rough = {number: units[number].captures.position_on(first.captures) for number in readable[1:]}
-    for number in sorted(rough, key=lambda one: rough[one].at):
-        unit, expected = (
-            units[number],
-            _expected(units[number], first, rough[number].at, certain=not rough[number].repeats),
-        )
+    first, *later = sorted(rough, key=lambda one: rough[one])
+    placed = {first: Placement(at=0.0, by="markers", doubt=doubts.get(first))}
+    for number in later:
+        unit, expected = units[number], rough[number] - rough[first]
         nearest = max(
             placed,
             key=lambda one: (
-                len(units[one].captures.markers & unit.captures.markers),
+                bool(units[one].captures.markers & unit.captures.markers),
                 -abs(placed[one].at + units[one].end - expected - unit.start),
             ),
         )
-        found = unit.captures.position_on(units[nearest].captures, expected - placed[nearest].at)
-        by: AlignedBy = "markers"
-        doubt = None
-        if found.spread > _DISAGREE:
-            doubt = (
-                f"The capture times of its participants disagree by {found.spread:.1f} s about when it begins, so the "
-                "clocks of their pages do not match."
-            )
-        at = found.at
-        # The harness's own recordings state their start on the clock of the capture times, so delays can be measured.
-        if (stated := _difference(unit, units[nearest], precise=True, clock=ROOM)) is not None:
-            by, at = "start time", _without_pauses(stated, units[nearest])
-            if abs(at - found.at) > _DISAGREE:
-                doubt = (
-                    f"The start time in its manifest differs from the capture times in its video by "
-                    f"{abs(at - found.at):.1f} s, so the manifest may belong to another recording."
-                )
-        placed[number] = Placement(at=placed[nearest].at + at, by=by, doubt=doubt)
+        relative, by, doubt = _relative(unit, units[nearest], expected - placed[nearest].at)
+        placed[number] = Placement(at=placed[nearest].at + relative, by=by, doubt=doubt or doubts.get(number))
     return placed
 
 
-def _expected(unit: Unit, first: Unit, rough: float, *, certain: bool) -> float:
-    """Return the approximate position; capture times repeat, so start times decide if the counters do not."""
-    if certain or (stated := _difference(unit, first, precise=False)) is None:
-        return rough
-    return rough + CAPTURE_PERIOD * round((stated - rough) / CAPTURE_PERIOD)
+def _rough_positions(units: Sequence[Unit]) -> tuple[dict[int, float], dict[int, str]]:
+    """Return the approximate position of each unit with capture times, and why some of them are in doubt.
+
+    Capture times repeat. The counters of a participant who is in two units decide between the possible positions, or
+    else the start times. Otherwise, the position nearest to the other unit is used, which is in doubt for long files.
+    """
+    rest = [number for number, unit in enumerate(units) if unit.captures]
+    positions: dict[int, float] = {rest.pop(0): 0.0} if rest else {}
+    doubts: dict[int, str] = {}
+    while rest:
+        number, known = max(
+            ((one, other) for one in rest for other in positions),
+            key=lambda pair: len(units[pair[0]].captures.markers & units[pair[1]].captures.markers),
+        )
+        rest.remove(number)
+        unit, other = units[number], units[known]
+        found = unit.captures.position_on(other.captures)
+        at = found.at
+        if found.repeats and (stated := _difference(unit, other, precise=False)) is not None:
+            at += CAPTURE_PERIOD * round((stated - at) / CAPTURE_PERIOD)
+        elif found.repeats and max(unit.end - unit.start, other.end - other.start) > CAPTURE_PERIOD / 2:
+            doubts[number] = (
+                f"Its capture times repeat every {CAPTURE_PERIOD / 60:.0f} minutes, and nobody is in both this file "
+                f"and {other.name}, so it may begin earlier or later by a multiple of this time."
+            )
+        positions[number] = positions[known] + at
+    return positions, doubts
+
+
+def _relative(unit: Unit, other: Unit, expected: float) -> tuple[float, AlignedBy, str | None]:
+    """Return the position of a unit on another one's clock, how it was determined, and why it is in doubt."""
+    found = unit.captures.position_on(other.captures, expected)
+    if found.spread > _DISAGREE:
+        doubt = (
+            f"The capture times of its participants disagree by {found.spread:.1f} s about when it begins, so the "
+            "clocks of their pages do not match."
+        )
+        return found.at, "markers", doubt
+    # The harness's own recordings state their start on the clock of the capture times, so delays can be measured.
+    if (stated := _difference(unit, other, precise=True, clock=ROOM)) is None:
+        return found.at, "markers", None
+    at = _without_pauses(stated, other)
+    if abs(at - found.at) <= _DISAGREE:
+        return at, "start time", None
+    doubt = (
+        f"The start time in its manifest differs from the capture times in its video by {abs(at - found.at):.1f} s, so "
+        "the manifest may belong to another recording."
+    )
+    return at, "start time", doubt
 
 
 def _without_pauses(at: float, unit: Unit) -> float:

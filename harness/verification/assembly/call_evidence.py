@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from harness.recording.recording import sha256_of
 from harness.recording.timeline import VOICES, Timeline
@@ -26,7 +26,7 @@ from harness.verification.measures.file import (
 )
 from harness.verification.measures.observations import Observations
 from harness.verification.measures.participants import measure_participants
-from harness.verification.values.intervals import intersection, merged, subtract, widened
+from harness.verification.values.intervals import merged, widened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,12 +60,12 @@ class CallEvidence(Evidence):
 
     @property
     def video_missing(self) -> list[Interval]:
-        """Intervals in which no file has video, or in which the video of all files is black or missing."""
+        """Intervals in which the video is missing in the whole call, which other checks report."""
         return self._missing("video")
 
     @property
     def audio_missing(self) -> list[Interval]:
-        """Intervals in which no file has audio, or in which the audio of all files is silent or missing."""
+        """Intervals in which the audio is missing in the whole call, which other checks report."""
         return self._missing("audio")
 
     @property
@@ -93,20 +93,22 @@ class CallEvidence(Evidence):
         """Return the analysis of the audio in which a participant is audible."""
         return self.observations.of(participant.marker).audio
 
-    def _missing(self, kind: str) -> list[Interval]:
-        """Return the intervals that are missing in all chains with tracks of a kind."""
-        missing: list[list[Interval]] = []
-        for chain in self.chains:
-            files = [self.files[number] for number in chain]
-            files = [one for one in files if (one.streams.video if kind == "video" else one.streams.audio)]
-            if files:
-                outside = subtract([(0.0, self.media.duration)], [one.whole for one in files])
-                own = [at for one in files for at in (one.video_missing if kind == "video" else one.audio_missing)]
-                missing.append(merged([*widened(outside, ACCURACY), *own]))
-        found = missing[0] if missing else []
-        for other in missing[1:]:
-            found = intersection(found, other)
-        return found
+    def _missing(self, kind: Literal["video", "audio"]) -> list[Interval]:
+        """Return the reported losses and, if all files with tracks of a kind follow each other, what they lack.
+
+        If files were recorded at the same time, the media of one participant can be missing while others are present,
+        so the absence of each participant must be reported.
+        """
+        found = [loss.at for loss in self.losses]
+        chains = [
+            files
+            for chain in self.chains
+            if (files := [one for number in chain if (one := self.files[number]).has_tracks(kind)])
+        ]
+        if len(chains) == 1:
+            for one in chains[0]:
+                found += one.video_missing if kind == "video" else one.audio_missing
+        return widened(merged(found), ACCURACY)
 
 
 def file_evidence(

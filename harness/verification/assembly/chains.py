@@ -106,7 +106,8 @@ def _lost_segments(
         for lost in one.file.source.lost if playlist else ():
             shift = placements[one.unit].at - (playlist[1] if playlist else 0.0)
             at = (max(0.0, lost.at[0] + shift), max(0.0, lost.at[1] + shift))
-            yield Loss(one.file.name, at, f"Segment {lost.name} of {one.file.name} {lost.reason}: it should be played")
+            segment = f"Segment {lost.name}" if lost.name else "A segment"
+            yield Loss(one.file.name, at, f"{segment} of {one.file.name} {lost.reason}: it should be played")
 
 
 def absence_test(files: Sequence[Evidence], manifest: AnyManifest | None) -> Callable[[Interval, str], bool]:

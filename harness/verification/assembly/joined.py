@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # Files follow each other if they overlap by at most this share of the shorter one.
 MOST_OVERLAP: Final = 0.5
+# Where one file takes over from another, its audio and its video may begin at slightly different times, in seconds. No
+# A/V offset is measured so close to the start of a file.
+_SLIVER: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,13 @@ class _Piece:
     at: Interval
     number: int
 
+    def shared_with(self, other: _Piece) -> float:
+        """Return for how many seconds two pieces overlap; the result is negative if there is a gap between them."""
+        return min(self.at[1], other.at[1]) - max(self.at[0], other.at[0])
+
     def overlaps(self, other: _Piece) -> bool:
         """Return whether two pieces are from the same time, and do not just follow each other."""
-        shared = min(self.at[1], other.at[1]) - max(self.at[0], other.at[0])
-        return shared > MOST_OVERLAP * min(self.at[1] - self.at[0], other.at[1] - other.at[0])
+        return self.shared_with(other) > MOST_OVERLAP * min(self.at[1] - self.at[0], other.at[1] - other.at[0])
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class Joiner:
                 self._one_clock(video.number, audio.number)
                 for video in videos
                 for audio in audios
-                if audio.overlaps(video)
+                if audio.shared_with(video) > _SLIVER
             ),
         )
 
@@ -154,11 +160,12 @@ class Joiner:
             if not any(piece.overlaps(other) for other in used):
                 used.append(piece)
         used.sort(key=lambda piece: piece.at)
-        return used, [piece for piece in ranked if piece not in used]
+        unused = [piece for piece in ranked if piece not in used]
+        return _without_overlaps(used), unused
 
     def _note(self, marker: int, kind: Literal["video", "audio"], used: list[_Piece], unused: list[_Piece]) -> None:
         for piece in unused:
-            examined = next(other for other in used if piece.overlaps(other))
+            examined = max(used, key=piece.shared_with)
             double = DoubleUse(marker, kind, examined.number, piece.number)
             if double not in self.doubles:
                 self.doubles.append(double)
@@ -181,3 +188,13 @@ class Joiner:
         """Return the pauses, and the starts of the pieces, because a new file can interrupt a participant's media."""
         starts = {piece.at[0] for piece in pieces}
         return tuple(sorted([*pauses, *((at, 0.0) for at in starts)]))
+
+
+def _without_overlaps(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """Return pieces that follow each other, each shortened to the time after the piece before it."""
+    shortened: list[_Piece] = []
+    end = float("-inf")
+    for piece in pieces:
+        shortened.append(_Piece((min(max(piece.at[0], end), piece.at[1]), piece.at[1]), piece.number))
+        end = max(end, piece.at[1])
+    return shortened

@@ -98,7 +98,7 @@ CHECKS: Final = (
     Check("level", "Is every participant as loud as expected?", audio.level),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration, _BOTH),
     Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
-    Check("hash", "Is the file identical to the one that was recorded?", file.hash_, _EACH_FILE),
+    Check("hash", "Is the file identical to the one that was recorded?", file.hash_, _BOTH),
     Check("complete", "Was the recording stopped normally and without alarms?", file.complete, _BOTH),
 )
 

@@ -136,6 +136,10 @@ class Evidence:
         """Return the analysis of the audio in which a participant is audible."""
         return self.audio
 
+    def has_tracks(self, kind: Literal["video", "audio"]) -> bool:
+        """Return whether the file has a track of a kind, even if nothing in it can be decoded."""
+        return (self.streams.video if kind == "video" else self.streams.audio) is not None
+
     @property
     def has_audio(self) -> bool:
         """Whether the file has audio that could be decoded."""

@@ -102,8 +102,12 @@ class _Reader:
         """Yield the kind and the segments of each chosen representation."""
         sets: dict[str, list[Element]] = {kind: [] for kind in _KINDS}
         for one in period.element.all("AdaptationSet"):
-            if (kind := _kind(one)) in sets:
+            kind = _kind(one)
+            if kind in sets:
                 sets[kind].append(one)
+            elif not kind:
+                text = "An AdaptationSet that does not state its content was not examined."
+                self._notes.append(Finding(check="container", result="unverified", message=text))
         for kind, found in sets.items():
             if not found:
                 continue

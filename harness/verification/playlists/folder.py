@@ -10,13 +10,20 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import ConfigError
+from harness.recording.files.safe_reads import read_whole
 from harness.verification.playlists.hls import is_master
-from harness.verification.playlists.rendition import Entry, PlaylistContent, Rendition, check_count
+from harness.verification.playlists.rendition import (
+    LARGEST_PLAYLIST,
+    Entry,
+    PlaylistContent,
+    Rendition,
+    check_count,
+)
 from harness.verification.sources import Piece
 from harness.verification.values.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _PLAYLISTS: Final = frozenset({".m3u8", ".mpd"})
@@ -66,6 +73,16 @@ class FolderContents:
         segments = {one for _, files in self._groups for one in files} | set(self._initializations)
         return [path for path in self._files if path.suffix.lower() in MEDIA and path not in segments]
 
+    def unlisted(self, listed: Iterable[Path]) -> list[Path]:
+        """Return the recordings that are neither ``listed`` nor mentioned in any of the folder's playlists."""
+        known = set(listed)
+        others = [path for path in self.recordings() if path.resolve() not in known]
+        if not others:
+            return []
+        playlists = [path for path in self._files if path.suffix.lower() in _PLAYLISTS]
+        texts = [read_whole(path, "a playlist", LARGEST_PLAYLIST) for path in playlists]
+        return [path for path in others if not any(os.fsencode(path.name) in text for text in texts)]
+
     def segments(self) -> PlaylistContent | None:
         """Return the numbered segments as if a playlist listed them, or None if there are none.
 
@@ -79,7 +96,7 @@ class FolderContents:
             shown = label if len(self._groups) > 1 else ""
             renditions.append(Rendition(shown, tuple(_entries(files, self._initialization(label, files[0])))))
             if missing := _missing_numbers(files):
-                text = f"The segments{f' {label}' if shown else ''} with these numbers do not exist: {missing}."
+                text = f"The segments with these numbers do not exist: {missing}."
                 notes.append(Finding(check="gap", result="failed", message=text))
         if not renditions:
             return None

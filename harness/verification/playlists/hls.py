@@ -99,8 +99,7 @@ def _master(path: Path, lines: list[str], local: LocalFolder) -> PlaylistContent
         default = next((one for one in audio if one.get("DEFAULT") == "YES"), audio[0])
         chosen.append(("audio", default["URI"]))
         if len(audio) > 1:
-            name = shortened(default.get("NAME", default["URI"]))
-            text = with_others(f"Only the audio rendition {name} was examined", len(audio))
+            text = with_others("Only the default audio rendition was examined", len(audio))
             notes.append(Finding(check="container", result="unverified", message=text))
     renditions = []
     for kind, uri in chosen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +15,12 @@ from harness.verification.playlists.dash import read_dash
 from harness.verification.playlists.folder import FolderContents, natural
 from harness.verification.playlists.hls import read_hls
 from harness.verification.sources import Source
+from harness.verification.values.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.verification.playlists.rendition import PlaylistContent
-    from harness.verification.values.findings import Finding
 
 # The suffixes of playlists, and the functions that read them.
 _READERS: Final = {".m3u8": read_hls, ".mpd": read_dash}
@@ -69,7 +70,7 @@ def _contents(path: Path) -> Iterator[Path | PlaylistContent]:
         return
     folder = FolderContents(path)
     if playlist := folder.playlist():
-        yield _READERS[playlist.suffix.lower()](playlist)
+        yield _with_unlisted(_READERS[playlist.suffix.lower()](playlist), folder)
         return
     segments, recordings = folder.segments(), folder.recordings()
     if segments is None and not recordings:
@@ -78,6 +79,18 @@ def _contents(path: Path) -> Iterator[Path | PlaylistContent]:
     if segments:
         yield segments
     yield from recordings
+
+
+def _with_unlisted(content: PlaylistContent, folder: FolderContents) -> PlaylistContent:
+    """Return the content of a folder's playlist, with a finding if the folder contains other recordings."""
+    listed = [piece.path for source in content.sources(0, "") for piece in source.pieces]
+    others = folder.unlisted(listed)
+    if not others:
+        return content
+    number = "another recording" if len(others) == 1 else f"{len(others)} other recordings"
+    text = f"The folder also contains {number} that the playlist does not list and that was not examined."
+    note = Finding(check="container", result="unverified", message=text)
+    return replace(content, notes=(*content.notes, note))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -34,6 +34,8 @@ _LOCATIONS: Final = re.compile(
     r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
     re.IGNORECASE,
 )
+# The kind of a rendition, or the number of its part, at the end of a source's name.
+_RENDITION: Final = re.compile(r" \((?:video|audio|part \d+|(?:video|audio), part \d+)\)$")
 # A letter or digit in scripts that separate words with spaces.
 _WORD_CHARACTER: Final = "[0-9A-Za-z]"
 
@@ -112,10 +114,14 @@ class Redaction:
 
 
 def redacted_source(source: Source, stem: str) -> Source:
-    """Return a source with a redacted path and name. The rendition of a playlist stays part of the name."""
+    """Return a source with a redacted path and name, and without the names of its segments.
+
+    The kind of a playlist's rendition stays part of the name.
+    """
     path = redacted_path(source.path, stem)
-    rendition = re.search(r" \([^()]+\)$", source.name) if source.pieces else None
-    return replace(source, path=path, name=f"{path.name}{rendition[0] if rendition else ''}")
+    rendition = _RENDITION.search(source.name) if source.clock else None
+    lost = tuple(replace(one, name="") for one in source.lost)
+    return replace(source, path=path, name=f"{path.name}{rendition[0] if rendition else ''}", lost=lost)
 
 
 def redacted_path(path: Path, stem: str = STEM) -> Path:

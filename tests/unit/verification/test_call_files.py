@@ -235,6 +235,33 @@ def test_black_video_in_one_participants_file_is_an_absence(tmp_path: Path) -> N
     assert ["alice"] == [one.participant for one in findings(report, "presence", "passed")]
 
 
+def test_audio_that_is_missing_in_one_part_is_an_absence(tmp_path: Path) -> None:
+    """If the second part has no audio, nobody is audible in it, and the report says so for each participant."""
+    write_recording(tmp_path / "call-1.webm", part_of(CALL, 0, 3))
+    second = part_of(CALL, 3, 3)
+    write_recording(tmp_path / "call-2.webm", replace(second, audio=False), manifest_scene=second)
+
+    report = verify_together([tmp_path / "call-1.webm", tmp_path / "call-2.webm"])
+
+    absences = findings(report, "presence", "failed")
+    assert ["alice", "bob"] == [one.participant for one in absences]
+    assert all("is not audible from 3" in one.message for one in absences)
+
+
+def test_audio_over_two_videos_has_no_offset(tmp_path: Path) -> None:
+    """One audio file that covers two video files of a participant has no common clock with either of them."""
+    for number, start in enumerate((0, 4), 1):
+        write_media(tmp_path / f"video-{number}.webm", replace(part_of(CALL, start, 4, "alice"), audio=False))
+    write_media(tmp_path / "alice.webm", replace(part_of(CALL, 0, 8, "alice"), video=False))
+
+    report = verify_together(sorted(tmp_path.glob("*.webm")))
+
+    (alice,) = report.participants
+    assert "separate files" == alice.av_offset_missing
+    assert alice.is_audible(0.1, 7.9)
+    assert alice.is_visible(0.1, 7.9)
+
+
 def write_separately(folder: Path, call: Scene, *, audio_later: float, created: str | None = None) -> list[Path]:
     """Write alice's video and audio to separate files, the audio recorded later; ``created`` begins with the second."""
 

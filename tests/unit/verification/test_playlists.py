@@ -242,7 +242,10 @@ def test_other_audio_renditions_are_unverified(copied: Callable[[str], Path]) ->
 
     report = verify_together([playlist])
 
-    assert any("Only the audio rendition audio_1 was examined" in one.message for one in report.unverified)
+    assert any(
+        "Only the default audio rendition was examined, and another one was not." in one.message
+        for one in report.unverified
+    )
 
 
 def test_playlist_without_an_end_may_be_incomplete(copied: Callable[[str], Path]) -> None:
@@ -310,6 +313,32 @@ def test_folder_of_recordings_is_one_call(tmp_path: Path) -> None:
     sources, _ = call_sources([tmp_path])
 
     assert [f"{tmp_path.name}/call-2.webm", f"{tmp_path.name}/call-10.webm"] == [source.name for source in sources]
+
+
+def test_recording_that_the_playlist_does_not_list_is_unverified(copied: Callable[[str], Path]) -> None:
+    """A recording next to a playlist in the same folder is not ignored silently."""
+    playlist = copied("hls-mp4")
+    (playlist.parent / "alice.webm").write_bytes(b"\x1a\x45\xdf\xa3")
+
+    _, notes = call_sources([playlist.parent])
+
+    assert ["unverified"] == [note.result for _, note in notes]
+    assert "another recording that the playlist does not list" in notes[0][1].message
+
+
+def test_redacted_report_names_no_segments(copied: Callable[[str], Path], tmp_path: Path) -> None:
+    """The names of a playlist and of its segments can contain a participant's name."""
+    playlist = copied("hls-renditions-mp4")
+    (playlist.parent / "stream_01.m4s").unlink()
+
+    report = verify_together([playlist], redact=True)
+
+    page = report.write_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    text = f"{report}{report.as_json()}{page}"
+    assert ["recording 1.m3u8 (video)", "recording 1.m3u8 (audio)"] == [one.name for one in report.files]
+    assert findings(report, "gap", "failed")
+    for name in ("stream_", "master", str(tmp_path)):
+        assert name not in text
 
 
 def test_manifest_next_to_a_playlist_describes_the_call(copied: Callable[[str], Path], tmp_path: Path) -> None:
