@@ -38,6 +38,9 @@ def render(report: Report) -> RenderableType:
     if report.media is None:
         return Group(*(Text.assemble((f"{SIGNS['failed']} ", "bold red"), one.message) for one in report.failures))
     parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]
+    # The covered part of an observed call explains all other times, so it is shown although it is not a problem.
+    covered = (one.message for one in report.findings if (one.check, one.result) == ("alignment", "passed"))
+    parts += [Text(f"  {text}", style="dim") for text in covered]
     if has_more_tracks(report.media):
         lines = (f"    track {track.index}: {track_text(track)}" for track in report.media.tracks)
         parts += [Text(line, style="dim") for line in lines]
