@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -85,7 +86,9 @@ def convert(
         )
     for warning in _first(warnings):
         print_message(warning)
-    report = verify(path, manifest=manifest_of(file))
+    manifest = manifest_of(file)
+    # Path.exists raises an error if the file's name is so long that its manifest's name would be too long.
+    report = verify(path, manifest=manifest if os.path.exists(manifest) else None)  # noqa: PTH110
     if json:
         print_json(
             {

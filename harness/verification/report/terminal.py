@@ -41,6 +41,9 @@ def render(report: Report) -> RenderableType:
     if report.media is None:
         return Group(*(Text.assemble((f"{SIGNS['failed']} ", "bold red"), one.message) for one in report.failures))
     parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]
+    # The covered part of an observed call explains all other times, so it is shown although it is not a problem.
+    covered = (one.message for one in report.findings if (one.check, one.result) == ("alignment", "passed"))
+    parts += [Text(f"  {text}", style="dim") for text in covered]
     if report.files:
         parts += [Text(f"    {file_text(one)}", style="dim") for one in report.files[:MOST_FILES]]
         parts += [Text(f"    {more_files(report)}", style="dim")] if more_files(report) else []

@@ -71,6 +71,7 @@ def test_file_that_starts_late_and_ends_early_passes(tmp_path: Path) -> None:
     assert ("passed", ()) == (report.result, report.warnings), report
     covered = "The recording covers 12.3 to 16.3 s of the observed call, which was observed for 30.0 s."
     assert [covered] == messages(report, "alignment", "passed")
+    assert f"\n  {covered}\n" in str(report)
     assert ["alice", "bob"] == [one.name for one in report.participants]
     assert [] == [one for one in report.findings if one.check in OURS]
 

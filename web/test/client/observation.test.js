@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { FakeTrack, joined, setUp } from '../support/client.js';
+import { replaceGlobal } from '../support/globals.js';
 
 /** @typedef {import('../support/client.js').FakeRoom} FakeRoom */
 
@@ -221,13 +222,21 @@ describe('the progress of an observation', () => {
   });
 
   test('is reported once per second even if nothing happens', async (context) => {
-    context.mock.timers.enable({ apis: ['setInterval'] });
+    /** @type {[() => void, number][]} */
+    const timers = [];
+    replaceGlobal(context, 'setInterval', (/** @type {() => void} */ call, /** @type {number} */ ms) =>
+      timers.push([call, ms]),
+    );
     const { reported } = await observing(context);
     const before = reported.length;
 
-    context.mock.timers.tick(3000);
+    for (const [call] of timers) call();
 
-    assert.equal(3, reported.length - before);
+    assert.deepEqual(
+      [1000],
+      timers.map(([, ms]) => ms),
+    );
+    assert.equal(1, reported.length - before);
     assert.ok(reported.slice(before).every(({ entry, ended }) => !entry && !ended));
   });
 
