@@ -74,7 +74,7 @@ soak: setup-dev ## Record three participants for 30 minutes (or MINUTES=N), and 
 bench: setup-dev ## Compare the harness's speed and CPU usage with NERTC's and RecordRTC's (75 minutes; QUICK=1: 3 minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
-league: setup-dev ## Let six recorders record the same call, and compare their files and their cost (an hour; QUICK=1: 8 minutes)
+league: setup-dev ## Let six recorders record the same call, and compare their files and their cost (an hour; QUICK=1: 10 minutes)
 	$(BIN)/python -m benchmarks.league $(if $(QUICK),--quick)
 
 check: setup-dev ## Check formatting, lint rules, types and import layers in the Python code and the web page's code
