@@ -8,7 +8,7 @@
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { createQueue } from '../shared/queue.js';
+import { createQueue } from '../shared/promises.js';
 import { Devices } from './devices.js';
 import { Recordings } from './recordings.js';
 import { Subscriber } from './subscriptions.js';
