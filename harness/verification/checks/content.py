@@ -32,8 +32,8 @@ def _participants(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         measured = one.report.video.content
         wrong = [
             _content_finding(one.name, at, got, text, limits)
-            for got, text, intervals in _faults(measured)
-            for at in longer(subtract(intervals, evidence.video_missing), limits.content)
+            for got, text, intervals in _faults(measured, evidence.video_missing, limits)
+            for at in intervals
         ]
         yield from limited(sorted(wrong, key=lambda finding: finding.at or (0.0, 0.0)))
         if not measured.samples:
@@ -42,6 +42,11 @@ def _participants(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             continue
         if not wrong:
             text = f"All parts of {one.name}'s video are correct in the {measured.samples} frames that were compared."
+            if measured.colors_known and measured.symbols < measured.samples:
+                text += (
+                    f" The symbol was compared in {measured.symbols} of them, because it is too small or blurred in "
+                    "the others."
+                )
             examined = Examined(frames=measured.samples, seconds=total(one.visible), participants=1)
             yield passed("content", text, examined, participant=one.name)
         if not (measured.colors_known or measured.wrong_colors):
@@ -52,13 +57,23 @@ def _participants(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
 
 
-def _faults(measured: VideoContent) -> tuple[tuple[str, str, tuple[Interval, ...]], ...]:
-    return (
+def _faults(
+    measured: VideoContent, missing: Sequence[Interval], limits: Limits
+) -> Iterator[tuple[str, str, list[Interval]]]:
+    """Yield each fault with its description and the intervals in which it lasts longer than the limit."""
+    found: list[Interval] = []
+    for got, text, intervals in (
         ("black", "A part of {name}'s video is black", measured.black),
         ("wrong colors", "A part of {name}'s video has the wrong colors", measured.wrong_colors),
-        ("frozen", "{name}'s video is frozen except for the marker strip at the top", measured.frozen),
+        ("frozen", "A part of {name}'s video is frozen while the marker strip changes", measured.frozen),
         ("wrong video", "A part of {name}'s video shows noise or another video", measured.wrong_video),
-    )
+        ("wrong symbol", "The symbol in {name}'s video does not match the marker strip", measured.wrong_symbol),
+    ):
+        # Where another fault was found, a wrong symbol is a part of it.
+        explained = found if got == "wrong symbol" else ()
+        lasting = longer(subtract(intervals, [*missing, *explained]), limits.content)
+        found += lasting
+        yield got, text, lasting
 
 
 def _content_finding(name: str, at: Interval, got: str, text: str, limits: Limits) -> Finding:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.recording.timeline import SCREEN_MARKER
-from harness.verification.markers.backdrop import GRAY, NAME_ROWS, SWING_COUNTS, backdrop, ball_at
+from harness.verification.markers.backdrop import FACE_POINTS, GRAY, NAME_ROWS, SWING_COUNTS, backdrop, card, face_at
 from harness.verification.markers.strip import COLUMNS, ROWS
+from harness.verification.markers.symbol import Agreement, SymbolComparison, SymbolSampler, symbol_square
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +70,8 @@ _FLAT: Final = 3
 # A block's mean luma changes by at least this much if something in the block moves.
 _MOVED: Final = 10
 _LEAST_CONTRAST: Final = 30
-_BALL_SEEN: Final = 0.45
+_FACE_SEEN: Final = 0.45
+_FEWEST_POINTS: Final = 3
 _MOST_CACHED: Final = 64
 
 
@@ -84,18 +86,22 @@ class Fault(IntFlag):
     """The video does not move although the strip's counter advances."""
     OTHER = 8
     """A part of the video is noise or another video."""
+    SYMBOL = 16
+    """The symbol does not show the same marker as the strip."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContentTrack:
     """The samples of one participant's video: the time of each, in seconds, and its faults, as ``Fault`` flags.
 
-    ``colors_known`` is the number of samples in which the strip identifies the colors of the video below it.
+    ``colors_known`` is the number of samples in which the strip identifies the colors of the video below it, and
+    ``symbols`` is the number of samples in which the symbol was compared with the strip.
     """
 
     times: NDArray[np.float64]
     faults: NDArray[np.uint8]
     colors_known: int
+    symbols: int = 0
 
 
 NO_CONTENT: Final = ContentTrack(times=np.zeros(0), faults=np.zeros(0, np.uint8), colors_known=0)
@@ -125,12 +131,7 @@ class ContentReader:
 
     def finish(self) -> dict[int, ContentTrack]:
         """Return each marker's samples."""
-        return {
-            number: ContentTrack(
-                times=np.array(samples.times), faults=np.array(samples.faults, np.uint8), colors_known=samples.known
-            )
-            for number, samples in self._samples.items()
-        }
+        return {number: samples.finish() for number, samples in self._samples.items()}
 
 
 def _shows_a_window(frame: Frame, place: Place) -> bool:
@@ -152,28 +153,47 @@ class _Samples:
         self.known = 0
         self._counter = -1
         self._means: NDArray[np.float32] | None = None
+        self._symbols = SymbolComparison()
+        self._with_symbol = array("I")
 
     def append(self, frame: Frame, marker: Marker, sampler: _TileSampler) -> None:
-        means, faults, ball = sampler.sample(frame, marker)
+        means, faults, face = sampler.sample(frame, marker)
         before, self._means = self._means, means
         advanced, self._counter = marker.counter != self._counter, marker.counter
         still = before is not None and advanced and float(np.abs(means - before).max()) < _MOVED
-        if ball is None:
+        if face is None:
             faults |= Fault.STILL if still else 0
-        elif not ball and advanced and not faults & Fault.BLACK:
-            # A ball in the wrong place that does not move is frozen; one that moves belongs to another video.
+        elif not face and advanced and not faults & Fault.BLACK:
+            # A face in the wrong place that does not move is frozen; one that moves belongs to another video.
             faults |= Fault.STILL if still else Fault.OTHER
+        modules = sampler.modules(frame)
+        if modules is not None:
+            self._symbols.add(marker, modules)
+            self._with_symbol.append(len(self.times))
         self.times.append(frame.at)
         self.faults.append(int(faults))
         self.known += marker.full and frame.chroma is not None
 
+    def finish(self) -> ContentTrack:
+        faults = np.array(self.faults, np.uint8)
+        agreements = self._symbols.finish()
+        differing = np.array(self._with_symbol, np.intp)[agreements == Agreement.DIFFERENT]
+        faults[differing] |= np.uint8(Fault.SYMBOL)
+        return ContentTrack(
+            times=np.array(self.times),
+            faults=faults,
+            colors_known=self.known,
+            symbols=int(np.count_nonzero(agreements != Agreement.UNREADABLE)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class _BallPlace:
-    """The ball at one phase of its movement.
+class _FacePlace:
+    """The face at one phase of its movement.
 
-    ``points`` are indices of points in the ball. ``behind`` is the luma of the backdrop behind the ball, or None if the
-    mixer's label may cover the ball. ``checked`` are the blocks that show only the backdrop.
+    ``points`` are indices of points in the face that the mixer's label can't cover. ``behind`` is the luma of the
+    backdrop behind these points, or None if there are too few of them. ``checked`` are the blocks that show only the
+    backdrop.
     """
 
     points: NDArray[np.intp]
@@ -196,12 +216,17 @@ class _TileSampler:
         self._label_top = 1 - max(_LABEL_HEIGHT, _LABEL_PIXELS / place.height)
         self._label = (self._x < _LABEL_WIDTH) & (self._y + _HIGH / 2 > self._label_top)
         named = (self._y > NAME_ROWS[0]) & (self._y < NAME_ROWS[1])
-        self._plain = ~self._label & ~named & (self._y > 1 / 9 + _CODEC_BLOCK / place.height)
+        self._card, self._white = np.zeros_like(named), np.zeros_like(named)
         self._expected: NDArray[np.float32] | None = None
+        self._symbol: SymbolSampler | None = None
         if marker.full:
+            self._card, self._white = self._card_blocks()
+            self._symbol = SymbolSampler(place, frame.luma)
             self._expected = backdrop(marker.number, x, y, self._aspect, screen=screen).astype(np.float32)
             self._edges = self._contrast(x, y)
-        self._balls: dict[int, _BallPlace] = {}
+        self._plain = ~self._label & ~named & ~self._card & (self._y > 1 / 9 + _CODEC_BLOCK / place.height)
+        self._below_name = self._y > NAME_ROWS[1]
+        self._faces: dict[int, _FacePlace] = {}
         self._chroma: NDArray[np.intp] | None = None
         if frame.chroma:
             plane = frame.chroma[0]
@@ -210,18 +235,19 @@ class _TileSampler:
             self._strip = place.indices(*_strip_points(), plane.shape, shrunk)
 
     def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32], Fault, bool | None]:
-        """Return the mean luma of each block, the faults, and whether the ball is in the right place.
+        """Return the mean luma of each block, the faults, and whether the face is in the right place.
 
-        The last value is None if the ball's place is unknown, or if the ball has nearly the same color as the backdrop.
+        The means of blocks in which no face can move are 0. The last value is None if the face's place is unknown, or
+        if the face is nearly as bright as the backdrop.
         """
         flat = frame.luma.reshape(-1)
         points = flat.take(self._luma).astype(np.float32)
         means = _mean(points)
         roughness = _mean(np.abs(points - flat.take(self._beside)))
-        dark = (means < _DARK) & ~self._label
+        dark = (means < _DARK) & ~self._label & ~self._card
         if self._expected is None:
             return means, self._unknown_faults(frame, points, dark, roughness > _ROUGHNESS), None
-        place = self._ball_place(marker.counter, frame)
+        place = self._face_place(marker.counter, frame)
         faults = Fault(0)
         if np.count_nonzero(dark) >= _DARK_SHARE * dark.size:
             faults |= Fault.BLACK
@@ -230,9 +256,27 @@ class _TileSampler:
         lit = place.checked & ~dark
         if np.count_nonzero(off & lit) >= _OFF_SHARE * np.count_nonzero(place.checked):
             faults |= Fault.OTHER
-        if self._colors_differ(frame, lit & ~off):
+        if self._colors_differ(frame, (lit & ~off) | self._white):
             faults |= Fault.COLOR
-        return means, faults, self._ball_is_seen(flat, place, marker.counter)
+        return means * self._below_name, faults, self._face_is_seen(flat, place, marker.counter)
+
+    def modules(self, frame: Frame) -> NDArray[np.float32] | None:
+        """Return the mean luma of the symbol's modules, or None if there is no symbol or if it is too small."""
+        if self._symbol is None or not self._symbol.is_large_enough:
+            return None
+        return self._symbol.sample(frame.luma)
+
+    def _card_blocks(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the blocks that show a part of the symbol's card, and those that show only its white and black."""
+        square = card(self._aspect)
+        across, down = (np.abs(self._x - square.x - square.width / 2), np.abs(self._y - square.y - square.height / 2))
+        beside = _EDGE_PIXELS / self._place.width, _EDGE_PIXELS / self._place.height
+        touched = (across < square.width / 2 + _WIDE / 2 + beside[0]) & (
+            down < square.height / 2 + _HIGH / 2 + beside[1]
+        )
+        symbol = symbol_square(self._aspect)
+        inside = (across < symbol.width / 2 - _WIDE / 2) & (down < symbol.height / 2 - _HIGH / 2)
+        return touched, inside
 
     def _contrast(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return, for each block, the mean difference between the brightest and darkest backdrop near its points."""
@@ -281,27 +325,28 @@ class _TileSampler:
         wrong = np.count_nonzero(usable & (squares > _CHROMA_TOLERANCE**2))
         return bool(wrong > 0 and wrong >= _REGION_SHARE * np.count_nonzero(usable))
 
-    def _ball_is_seen(self, flat: NDArray[np.uint8], place: _BallPlace, counter: int) -> bool | None:
+    def _face_is_seen(self, flat: NDArray[np.uint8], place: _FacePlace, counter: int) -> bool | None:
         if place.behind is None:
             return None
-        contrast = ball_at(self._number, counter, self._aspect, screen=self._screen).luma - place.behind
+        contrast = face_at(self._number, counter, self._aspect, screen=self._screen).yuv[0] - place.behind
         if abs(contrast) < _LEAST_CONTRAST:
             return None
-        return (float(flat.take(place.points).mean()) - place.behind) / contrast > _BALL_SEEN
+        return (float(flat.take(place.points).mean()) - place.behind) / contrast > _FACE_SEEN
 
-    def _ball_place(self, counter: int, frame: Frame) -> _BallPlace:
-        found = self._balls.get(counter % SWING_COUNTS)
+    def _face_place(self, counter: int, frame: Frame) -> _FacePlace:
+        found = self._faces.get(counter % SWING_COUNTS)
         if found is None:
-            ball = ball_at(self._number, counter, self._aspect, screen=self._screen)
-            offsets = np.array([-0.25, 0.0, 0.25])
-            x, y = np.meshgrid(ball.x + offsets * ball.width, ball.y + offsets * ball.height)
-            covered = ball.x - ball.width / 2 < _LABEL_WIDTH and ball.y + ball.height / 2 > self._label_top
-            near = (np.abs(self._x - ball.x) < ball.width / 2 + 1.5 * _WIDE) & (
-                np.abs(self._y - ball.y) < ball.height / 2 + 1.5 * _HIGH
+            face = face_at(self._number, counter, self._aspect, screen=self._screen)
+            across, down = np.transpose(FACE_POINTS)
+            x, y = face.x + across * face.width, face.y + down * face.height
+            clear = (y < self._label_top) | (x > _LABEL_WIDTH)
+            seen = np.count_nonzero(clear) >= _FEWEST_POINTS
+            near = (np.abs(self._x - face.x) < face.width / 2 + 1.5 * _WIDE) & (
+                np.abs(self._y - face.y) < face.height / 2 + 1.5 * _HIGH
             )
-            found = self._balls[counter % SWING_COUNTS] = _BallPlace(
-                points=self._place.indices(x, y, frame.luma.shape),
-                behind=None if covered else self._backdrop_luma(x, y),
+            found = self._faces[counter % SWING_COUNTS] = _FacePlace(
+                points=self._place.indices(x[clear], y[clear], frame.luma.shape),
+                behind=self._backdrop_luma(x[clear], y[clear]) if seen else None,
                 checked=self._plain & ~near,
             )
         return found

@@ -5,9 +5,11 @@ cell is width/32 wide and height/18 high. Row by row, the cells encode 64 bits, 
 cell is 1, and a dark cell is 0. The fields are, in order, the marker (8 bits), the counter (18 bits), the capture time
 (22 bits), and a CRC of the first 48 bits (16 bits).
 
-The type of CRC states what kind of video is below the strip. If the CRC is CRC-16/GENIBUS, the whole video is the
-synthetic camera's, which ``backdrop.py`` describes. If the CRC is CRC-16/CCITT-FALSE, which is the inverse, the colors
-of the video are unknown, for example because a program drew the strip over its own video.
+The type of CRC states what kind of video is below the strip. If the CRC is CRC-16/CCITT-FALSE XOR 0x5A5A, the whole
+video is the synthetic camera's, which ``backdrop.py`` and ``symbol.py`` describe. If it is CRC-16/CCITT-FALSE, the
+video is unknown, for example because a program drew the strip over its own video. It is also unknown if the CRC is
+inverted (CRC-16/GENIBUS): an earlier synthetic camera drew such strips, over video without a symbol. At least four
+wrong bits are needed to turn one type into another.
 
 The counter advances by 30 per second at any frame rate, and starts again at 0 after 262,080 counts (2.4 hours), which
 is a multiple of the 16 seconds that the audio marker counts. The capture time is the time of the room's clock in
@@ -37,6 +39,11 @@ COUNTER_BITS: Final = 18
 COUNTER_PERIOD: Final = 262_080
 CAPTURE_BITS: Final = 22
 
+# The CRC of a strip is combined with one of these numbers (XOR).
+_WHOLE_VIDEO: Final = 0x5A5A
+_EARLIER_CAMERA: Final = 0xFFFF
+_STRIP_ONLY: Final = 0
+
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
@@ -64,7 +71,7 @@ def encode_strip(marker: Marker) -> NDArray[np.bool_]:
     data = [
         bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
     ]
-    checksum = _crc(np.packbits(data).tobytes()) ^ (0xFFFF if marker.full else 0)
+    checksum = _crc(np.packbits(data).tobytes()) ^ (_WHOLE_VIDEO if marker.full else _STRIP_ONLY)
     return np.array(data + [bool(checksum >> bit & 1) for bit in reversed(range(16))])
 
 
@@ -73,9 +80,10 @@ def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
     low, high = cells.min(axis=1), cells.max(axis=1)
     bits = cells > ((low + high) / 2)[:, None]
     # A CRC is linear over GF(2): it is the CRC of zeros plus a fixed word for each set bit.
-    inverted = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2
-    full = inverted.all(axis=1)
-    valid = (high - low > _LEAST_CONTRAST) & (full | ~inverted.any(axis=1))
+    differences = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2 @ _WORD_WEIGHTS
+    full = differences == _WHOLE_VIDEO
+    known = full | (differences == _STRIP_ONLY) | (differences == _EARLIER_CAMERA)
+    valid = (high - low > _LEAST_CONTRAST) & known
     markers: list[Marker | None] = [None] * len(cells)
     for index in np.flatnonzero(valid):
         number, counter, capture_ms = (int(value) for value in bits[index] @ _WEIGHTS)
@@ -145,3 +153,4 @@ def _weights() -> NDArray[np.int64]:
 _CRC_MATRIX: Final = _crc_matrix()
 _CRC_OF_ZEROS: Final = np.array(_word_bits(_crc(bytes(_DATA_BITS // 8))), dtype=np.int32)
 _WEIGHTS: Final = _weights()
+_WORD_WEIGHTS: Final = 1 << np.arange(16, dtype=np.int32)[::-1]

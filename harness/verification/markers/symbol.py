@@ -12,7 +12,9 @@ module reads.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -46,13 +48,24 @@ _CODEWORDS: Final = _DATA + _CORRECTION
 _POLYNOMIAL: Final = 0x12D
 # The first two codewords: the latch to Base 256 encodation, and the number of bytes.
 _LATCH: Final = 231
-# Smallest difference between the brightest and darkest modules.
+# Smallest difference between the brightest and darkest modules. After strong compression of a video in which a module
+# is 1.2 pixels high, the difference was at least 96.
 _LEAST_CONTRAST: Final = 50.0
+# A module counts as clearly black or white if its luma differs by more than this share of the contrast from the middle.
+# With such compression, up to 6 of the 196 modules were clearly wrong, and more than 100 were clear. Half a symbol that
+# does not advance has at least 11 wrong modules.
+_CLEAR: Final = 0.25
+_FEWEST_WRONG: Final = 8
+_FEWEST_CLEAR: Final = MODULES * MODULES // 2
+# Smaller modules, in pixels, are not compared.
+_LEAST_MODULE: Final = 2.0
+# Symbols are compared this many at a time, because encoding one takes nearly as long as encoding all.
+_BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """The symbol's modules without the quiet zone, as fractions of the video's width and height."""
+    """A rectangle in a video, as fractions of the video's width and height."""
 
     x: float
     y: float
@@ -61,7 +74,10 @@ class Square:
 
 
 def symbol_square(aspect: float) -> Square:
-    """Return where the symbol is in a video whose width divided by its height is ``aspect``."""
+    """Return where the symbol's modules are in a video whose width divided by its height is ``aspect``.
+
+    The quiet zone is around this area.
+    """
     side = min(SIDE, WIDEST * aspect)
     share = MODULES / (MODULES + 2 * QUIET)
     width, height = side / aspect * share, side * share
@@ -115,6 +131,9 @@ class SymbolSampler:
         x, y = np.meshgrid(square.x + along * square.width, square.y + along * square.height)
         indices = place.indices(x, y, luma.shape).reshape(MODULES, 3, MODULES, 3)
         self._indices = indices.transpose(0, 2, 1, 3).reshape(MODULES, MODULES, -1)
+        turned_height = place.width if place.turn % 2 else place.height
+        self.is_large_enough = square.height * turned_height / MODULES >= _LEAST_MODULE
+        """Whether the modules are large enough for ``SymbolComparison``."""
 
     def sample(self, luma: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the mean luma of each of the 14 x 14 modules."""
@@ -126,6 +145,52 @@ class SymbolSampler:
         means = self.sample(luma)
         low, high = np.percentile(means, (10, 90))
         return np.asarray(means < (low + high) / 2) if high - low > _LEAST_CONTRAST else None
+
+
+class Agreement(IntEnum):
+    """Whether a symbol shows the marker that it should show."""
+
+    UNREADABLE = 0
+    EQUAL = 1
+    DIFFERENT = 2
+
+
+class SymbolComparison:
+    """Compares symbols with the markers that they should show."""
+
+    def __init__(self) -> None:
+        self._markers: list[Marker] = []
+        self._means: list[NDArray[np.float32]] = []
+        self._agreements = array("B")
+
+    def add(self, marker: Marker, means: NDArray[np.float32]) -> None:
+        """Add a symbol; ``means`` is the mean luma of each of its modules."""
+        self._markers.append(marker)
+        self._means.append(means)
+        if len(self._markers) >= _BATCH:
+            self._compare()
+
+    def finish(self) -> NDArray[np.uint8]:
+        """Return the ``Agreement`` of each symbol, in the order in which they were added."""
+        if self._markers:
+            self._compare()
+        return np.array(self._agreements, np.uint8)
+
+    def _compare(self) -> None:
+        means = np.array(self._means).reshape(len(self._means), -1)
+        low, high = np.percentile(means, (10, 90), axis=1)[:, :, None]
+        contrast = high - low
+        from_middle = means - (low + high) / 2
+        clear = np.abs(from_middle) > _CLEAR * contrast
+        wrong = clear & ((from_middle < 0) != encode_symbols(self._markers).reshape(means.shape))
+        readable = np.count_nonzero(clear, axis=1) >= _FEWEST_CLEAR
+        differs = readable & (np.count_nonzero(wrong, axis=1) >= _FEWEST_WRONG)
+        blank = contrast[:, 0] <= _LEAST_CONTRAST
+        agreements = np.where(readable, Agreement.EQUAL, Agreement.UNREADABLE)
+        agreements[differs | blank] = Agreement.DIFFERENT
+        self._agreements.extend(agreements.tolist())
+        self._markers.clear()
+        self._means.clear()
 
 
 def _field_tables() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

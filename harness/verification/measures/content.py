@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from harness.verification.markers.content import ContentTrack
 
-# A fault counts as continuous even if up to two samples in between do not show it, for example because a frozen ball is
+# A fault counts as continuous even if up to two samples in between do not show it, for example because a frozen face is
 # in the right place by chance.
 _BRIDGE: Final = 0.25
 # A fault in one or two samples can result from a single damaged frame.
@@ -27,7 +27,7 @@ def video_content(track: ContentTrack, *, period: float) -> VideoContent:
 
     def intervals(fault: Fault) -> tuple[Interval, ...]:
         faulty = (track.faults & fault) != 0
-        # At low bitrates, a codec sometimes omits the ball in one frame, but a fault affects several samples in a row.
+        # At low bitrates, a codec sometimes omits the face in one frame, but a fault affects several samples in a row.
         beside = np.append(faulty[1:], False) | np.append(False, faulty[:-1])
         times = track.times[faulty & beside]
         return rounded(longer(spans(times.tolist(), lasting=lasting, bridge=_BRIDGE), _SHORTEST))
@@ -39,4 +39,6 @@ def video_content(track: ContentTrack, *, period: float) -> VideoContent:
         wrong_colors=intervals(Fault.COLOR),
         frozen=intervals(Fault.STILL),
         wrong_video=intervals(Fault.OTHER),
+        symbols=track.symbols,
+        wrong_symbol=intervals(Fault.SYMBOL),
     )

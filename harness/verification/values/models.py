@@ -209,6 +209,11 @@ class VideoContent(ReportModel):
     """Intervals in which the video is frozen although its strip changes, each with start and end in seconds."""
     wrong_video: tuple[Interval, ...] = ()
     """Intervals in which a part of the video shows noise or another video, each with start and end in seconds."""
+    symbols: int = 0
+    """Number of these frames in which the symbol was compared with the strip. Symbols that are blurred, or that have
+    modules of less than 2 pixels, are not compared."""
+    wrong_symbol: tuple[Interval, ...] = ()
+    """Intervals in which the symbol is blank or does not match the strip, each with start and end in seconds."""
 
 
 class Freezes(ReportModel):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.verification.markers.backdrop import Ball, backdrop, ball_at
-from harness.verification.markers.strip import BRIGHT, DARK, Marker, encode_strip
+from harness.verification.markers.strip import Marker
 from tests.support.media.scene import grid_tiles
+from tests.support.media.synthetic_frame import Tile, draw_frame, draw_strip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,16 +17,7 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from tests.support.media.scene import PlannedParticipant, Scene
 
-_NAME_LUMA = 215
 _GRAY = 128
-
-
-class Tile(NamedTuple):
-    """The Y, U and V planes of one participant's video, as views of the frame's planes."""
-
-    luma: NDArray[np.uint8]
-    u: NDArray[np.uint8]
-    v: NDArray[np.uint8]
 
 
 class FrameRenderer:
@@ -64,58 +54,18 @@ class FrameRenderer:
     def _draw_participant(self, tile: Tile, one: PlannedParticipant, at: float) -> None:
         height, width = tile.luma.shape
         number = math.floor(at * one.frame_rate + 1e-6)
-        if one.marker is None:
+        if one.marker is None or not one.full:
             shift = number * 3 % width
             tile.luma[:] = self._pattern[:height, shift : shift + width]
+        if one.marker is None:
             return
         counter = one.counter + math.floor(number * 30 / one.frame_rate + 1e-6)
-        draw_content(tile, one.marker, counter, screen=one.screen)
-        marker = Marker(one.marker, counter, self._scene.captures_ms + round(number * 1000 / one.frame_rate))
-        bits = encode_strip(marker).reshape(2, 32)
-        rows, columns = np.arange(height // 9) * 18 // height, np.arange(width) * 32 // width
-        tile.luma[: height // 9] = np.where(bits, BRIGHT, DARK)[rows][:, columns]
-
-
-def draw_content(tile: Tile, marker: int, counter: int, *, screen: bool | None = None) -> None:
-    """Draw everything below the strip, and a gray area under the strip, as ``synthetic-worker.js`` does."""
-    height, width = tile.luma.shape
-    for plane, painted in zip(tile, _backdrop_planes(marker, width, height, screen=screen), strict=True):
-        plane[:] = painted
-    ball = ball_at(marker, counter, width / height, screen=screen)
-    inside = _disk(round(ball.height * height))
-    top, left = _corner(ball, width, height)
-    high, wide = inside.shape
-    tile.luma[top : top + high, left : left + wide][inside] = ball.luma
-    for plane in (tile.u, tile.v):
-        half = inside[::2, ::2]
-        plane[top // 2 : top // 2 + half.shape[0], left // 2 : left // 2 + half.shape[1]][half] = _GRAY
-
-
-def _corner(ball: Ball, width: int, height: int) -> tuple[int, int]:
-    top, left = (ball.y - ball.height / 2) * height, (ball.x - ball.width / 2) * width
-    return 2 * round(top / 2), 2 * round(left / 2)
-
-
-@lru_cache(maxsize=64)
-def _disk(size: int) -> NDArray[np.bool_]:
-    rows, columns = np.indices((size, size)) + 0.5 - size / 2
-    return np.asarray(rows**2 + columns**2 <= (size / 2) ** 2)
-
-
-@lru_cache(maxsize=64)
-def _backdrop_planes(marker: int, width: int, height: int, *, screen: bool | None) -> tuple[NDArray[np.uint8], ...]:
-    planes = []
-    for index, shrunk in enumerate((1, 2, 2)):
-        wide, high = width // shrunk, height // shrunk
-        x, y = np.meshgrid((np.arange(wide) + 0.5) / wide, (np.arange(high) + 0.5) / high)
-        plane = backdrop(marker, x, y, width / height, screen=screen)[index]
-        if index:
-            plane[: math.ceil(high / 9)] = _GRAY
+        captured = self._scene.captures_ms + round(number * 1000 / one.frame_rate)
+        marker = Marker(one.marker, counter, captured, one.full)
+        if one.full:
+            draw_frame(tile, marker, screen=one.screen)
         else:
-            # Draw dashes, because a name also covers only a part of its rows.
-            plane[(abs(y - 0.38) < 0.05) & (abs(x - 0.5) < 0.3) & (x * 12 % 1 < 0.5)] = _NAME_LUMA
-        planes.append(plane.astype(np.uint8))
-    return tuple(planes)
+            draw_strip(tile, marker)
 
 
 def _fitted(x: int, y: int, width: int, height: int, shape: tuple[int, int]) -> tuple[int, int, int, int]:

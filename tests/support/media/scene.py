@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.recording.timeline import Interval
-    from tests.support.media.frames import Tile
+    from tests.support.media.synthetic_frame import Tile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,9 @@ class PlannedParticipant:
     begins. ``video_delay`` is the time from the capture to the file. ``audio_delay`` shifts the audio, and
     ``drift_ppm`` stretches it. ``tile`` is the number of the tile in which the video is drawn; None means the
     participant's own tile. An ``unlisted`` participant is missing from the manifest. A participant whose ``marker`` is
-    None has no markers, like a real camera. ``shape`` is the aspect ratio of the video. ``screen`` is true if the video
-    is a shared screen; the default depends on the marker. ``spoil`` changes the planes of the drawn tile at a time in
+    None has no markers, like a real camera. If ``full`` is false, only the strip is drawn over such a video. ``shape``
+    is the aspect ratio of the video. ``screen`` is true if the video is a shared screen; the default depends on the
+    marker. ``spoil`` changes the planes of the drawn tile at a time in
     seconds, to plant a fault.
 
     ``joins`` is the time of the join event in the manifest, and ``switches_on`` the time at which the manifest first
@@ -45,6 +46,7 @@ class PlannedParticipant:
     switches_on: float | None = 0.0
     shape: tuple[int, int] = (16, 9)
     screen: bool | None = None
+    full: bool = True
     spoil: Callable[[Tile, float], None] | None = None
 
 

@@ -50,7 +50,7 @@ def test_strip_has_the_layout_that_the_page_draws() -> None:
 
     # reference_crc computes the CRC with a different algorithm than the code under test.
     assert bits[:48] == f"{0x31:08b}{0x0C8CC:018b}{0x343536:022b}"
-    assert bits[48:] == f"{reference_crc(int(bits[:48], 2).to_bytes(6)) ^ 0xFFFF:016b}"
+    assert bits[48:] == f"{reference_crc(int(bits[:48], 2).to_bytes(6)) ^ 0x5A5A:016b}"
 
 
 def reference_crc(data: bytes) -> int:
@@ -122,7 +122,7 @@ def test_grid_matches_the_mixer(number: int, size: tuple[int, int]) -> None:
     assert set(grid_places(number, *size)) <= set(all_grid_places(*size))
 
 
-@pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
+@pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 500_000)])
 def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
     """Every strip in every frame is read without a manifest, even if a cell is only five by five pixels."""
     planned = participants(*(f"p{number}" for number in range(16)))

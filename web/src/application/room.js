@@ -8,7 +8,7 @@
 
 import { invalidState, stepTimeout } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { pause } from '../shared/pause.js';
+import { pause } from '../shared/promises.js';
 import { fingerprintOf } from '../webrtc/connections.js';
 import { CallState } from './call-state.js';
 import { Participants } from './participants.js';

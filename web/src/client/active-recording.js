@@ -7,7 +7,7 @@ import { pageNow } from '../shared/clock.js';
 import { cacheError } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { Health } from './health.js';
-import { pause } from '../shared/pause.js';
+import { pause } from '../shared/promises.js';
 import { Watchdog } from '../shared/watchdog.js';
 
 /** Maximum time to wait for all participants' video to become steady before a recording begins, in ms. */

@@ -8,7 +8,7 @@
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { createQueue } from '../shared/queue.js';
+import { createQueue } from '../shared/promises.js';
 import { CallFeed } from './call-feed.js';
 import { Devices } from './devices.js';
 import { Observations } from './observation.js';

@@ -1,7 +1,7 @@
 /** Support: checks whether this browser can record a room, and which fallbacks it needs. */
 
 import { canCollectGarbage, hasSharedMemory } from '../shared/memory.js';
-import { pause } from '../shared/pause.js';
+import { pause } from '../shared/promises.js';
 
 const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
 

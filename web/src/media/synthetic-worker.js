@@ -1,30 +1,32 @@
 /**
- * Paints a synthetic participant's frames. Each frame consists of a backdrop (which is drawn only once), the marker
- * strip and a moving ball. `harness/verification/markers/backdrop.py` describes the same frames.
+ * Sends a synthetic participant's frames. For each size, this worker draws the backdrop with the participant's name on a
+ * canvas; `frame-painter.js` paints the rest of each frame. `harness/verification/markers/backdrop.py` describes the same
+ * frames.
  */
 
 import { keepCollecting } from '../shared/memory.js';
-import { GRAY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
-import { BRIGHT, COLUMNS, COUNTER_PERIOD, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
+import { COUNTS_PER_SECOND } from '../shared/marker.js';
+import { MODULES, QUIET, symbolSquare } from '../shared/symbol.js';
 import { Ticker } from '../shared/ticker.js';
+import { FACE, FACE_LEFT, FACE_RIGHT, FACE_TOP, FramePainter, STRIP } from './frame-painter.js';
 
-/** How long the ball flashes after a chirp begins, in steps of the marker's counter. */
-const FLASH = 4;
-/** The ball's position repeats after this many steps of the counter. */
-const SWING = 3 * COUNTS_PER_SECOND;
-/** The bounces are shifted against the swing by this many steps, so that the ball does not return on the same path. */
-const BOUNCE = 7;
-/** The balls of two participants are this many steps apart for each difference of 1 between their markers. */
-const PHASE = 61;
+/**
+ * The symbol is on a white card with a border. For both, this is the share of the video's height by which they are larger
+ * than the symbol on each side, and the radius of their corners. No corner reaches into the symbol's quiet zone.
+ */
+const BORDER = { margin: 0.0125, radius: 0.04 };
+const CARD = { margin: 0.008, radius: 0.026 };
+/** In this gray, the card has the same luma as the symbol's white modules. */
+const CARD_COLOR = 'rgb(243 243 243)';
+/** The middle of the name's line, and the size of its letters, as shares of the video's height. */
+const NAME_MIDDLE = 0.62;
+const NAME_SIZE = 0.095;
+/** On a shared screen, the lines of text next to the symbol are at least this long, or left out. */
+const LEAST_LINE = 0.08;
 
-/** @typedef {import('../shared/i420.js').I420Image} I420Image */
-
-class Painter {
-  #memory = new Uint8Array(0);
-  #backdrop = imageAt(0, 0);
-  #image = imageAt(0, 0);
-  #ball = { x: 0, y: 0, width: 0, height: 0 };
-  #cells = new Uint8Array(ROWS * COLUMNS);
+class Camera {
+  /** @type {FramePainter | undefined} */
+  #painter;
   frameRate = COUNTS_PER_SECOND;
 
   /** @param {Extract<SyntheticMessage, { type: 'start' }>} options */
@@ -40,84 +42,30 @@ class Painter {
   /** Sets the size and rate of all frames from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     this.frameRate = frameRate;
-    this.resize(width, height);
-  }
-
-  /** Draws the backdrop again. @param {number} width @param {number} height */
-  resize(width, height) {
-    if (width === this.#image.width && height === this.#image.height) return;
-    this.#memory = new Uint8Array(2 * imageBytes(width, height));
-    this.#backdrop = imageAt(width, height);
-    this.#image = imageAt(width, height, imageBytes(width, height));
+    if (width === this.#painter?.image.width && height === this.#painter.image.height) return;
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (!context) throw new Error('This browser does not support 2D canvas.');
     drawBackdrop(context, this.name, this.marker, this.screen);
-    const { data } = context.getImageData(0, 0, width, height);
-    fromRgba(data, width * 4, this.#memory, this.#backdrop);
-    blit(this.#memory, this.#backdrop, this.#image, 0, 0);
+    this.#painter = new FramePainter(this.marker, this.screen, context.getImageData(0, 0, width, height));
   }
 
-  /** @param {number} counter @param {number} due page time, ms */
-  paint(counter, due) {
-    encode(this.marker, counter, due + this.clockOffset, this.#cells);
-    const { width, height } = this.#image;
-    const cell = { width: width / COLUMNS, height: height / (9 * ROWS) };
-    const [luma] = this.#image.layout;
-    for (let row = 0; row < ROWS; row += 1) {
-      const top = luma.offset + Math.round(row * cell.height) * width;
-      for (let column = 0; column < COLUMNS; column += 1) {
-        const value = this.#cells[row * COLUMNS + column] ? BRIGHT : DARK;
-        this.#memory.fill(
-          value,
-          top + Math.round(column * cell.width),
-          top + Math.round((column + 1) * cell.width),
-        );
-      }
-      const bottom = luma.offset + Math.round((row + 1) * cell.height) * width;
-      for (let line = top + width; line < bottom; line += width)
-        this.#memory.copyWithin(line, top, top + width);
-    }
-    this.#moveBall(counter);
-    const frame = new VideoFrame(this.#memory, {
+  /** Sends the frame with this counter. @param {number} counter @param {number} due page time, ms */
+  send(counter, due) {
+    if (!this.#painter) return;
+    this.#painter.paint(counter, due + this.clockOffset);
+    const { memory, image } = this.#painter;
+    const frame = new VideoFrame(memory, {
       format: 'I420',
-      codedWidth: width,
-      codedHeight: height,
+      codedWidth: image.width,
+      codedHeight: image.height,
       timestamp: Math.round(due * 1000),
-      layout: this.#image.layout,
+      layout: image.layout,
     });
     // A generator rejects frames while nothing reads its track. This is not an error.
     this.writer.write(frame).catch(() => frame.close());
   }
-
-  /** Draws the backdrop over the ball's old position, and the ball at its new position. @param {number} counter */
-  #moveBall(counter) {
-    const { width, height } = this.#image;
-    blit(this.#memory, this.#backdrop, this.#image, this.#ball.x, this.#ball.y, this.#ball);
-    const size = even(height / 9);
-    // `verify` computes the ball's position from the strip (harness/verification/markers/backdrop.py).
-    const phase = (counter % COUNTER_PERIOD) + PHASE * this.marker;
-    const swing = 0.5 - 0.5 * Math.cos((2 * Math.PI * phase) / SWING);
-    const bounce = Math.abs(Math.sin((Math.PI * (phase + BOUNCE)) / COUNTS_PER_SECOND));
-    this.#ball = {
-      x: even(width * 0.08 + swing * (width * 0.84 - size)),
-      y: even(height * 0.72 - bounce * height * 0.12),
-      width: size,
-      height: size,
-    };
-    const usual = this.screen ? 90 : 170;
-    const luma = counter % COUNTS_PER_SECOND < FLASH ? 235 : usual;
-    for (let y = 0; y < size; y += 2) {
-      const half = Math.sqrt(Math.max(0, (size / 2) ** 2 - (y + 1 - size / 2) ** 2));
-      const x = even(size / 2 - half);
-      const line = { x: this.#ball.x + x, y: this.#ball.y + y, width: size - 2 * x, height: 2 };
-      if (line.width > 0) fill(this.#memory, this.#image, line, [luma, GRAY, GRAY]);
-    }
-  }
 }
-
-/** @param {number} value */
-const even = (value) => 2 * Math.round(value / 2);
 
 /**
  * @param {OffscreenCanvasRenderingContext2D} context
@@ -128,18 +76,22 @@ const even = (value) => 2 * Math.round(value / 2);
 function drawBackdrop(context, name, marker, screen) {
   const { width, height } = context.canvas;
   const hue = (205 + marker * 137.5) % 360;
-  if (screen) drawDesktop(context, hue);
+  const symbol = symbolSquare(width / height);
+  if (screen) drawDesktop(context, hue, symbol);
   else drawGradient(context, hue);
-  // The strip is gray, since the marker is encoded only in luma.
+  // The strip and the card are gray, since the markers are encoded only in luma.
   context.fillStyle = 'black';
-  context.fillRect(0, 0, width, Math.ceil(height / 9));
+  context.fillRect(0, 0, width, Math.ceil(height * STRIP));
+  drawCard(context, symbol, screen ? lineColor(hue) : CARD_COLOR);
   context.fillStyle = screen ? `hsl(${hue} 45% 25%)` : 'rgb(255 255 255 / 92%)';
   context.textAlign = 'center';
   context.textBaseline = 'middle';
-  context.font = `600 ${Math.round(height / 6)}px system-ui, sans-serif`;
-  context.fillText(screen ? `${name} – screen` : name, width / 2, height * 0.38, width * 0.85);
-  context.fillStyle = 'rgb(255 255 255 / 30%)';
-  context.fillRect(width * 0.08, height * 0.72 + height / 9, width * 0.84, Math.max(2, height / 180));
+  context.font = `600 ${Math.round(height * NAME_SIZE)}px system-ui, sans-serif`;
+  context.fillText(screen ? `${name} – screen` : name, width / 2, height * NAME_MIDDLE, width * 0.85);
+  // The floor on which the face bounces.
+  context.fillStyle = screen ? lineColor(hue) : 'rgb(255 255 255 / 30%)';
+  const [left, top] = [width * FACE_LEFT, height * (FACE_TOP + FACE)];
+  context.fillRect(left, top, width * (FACE_RIGHT - FACE_LEFT), Math.max(2, height / 180));
 }
 
 /**
@@ -157,43 +109,82 @@ function drawGradient(context, hue) {
   context.fillRect(0, 0, width, height);
 }
 
-/** Draws a window with lines of text, as on a shared screen. @param {OffscreenCanvasRenderingContext2D} context @param {number} hue */
-function drawDesktop(context, hue) {
+/**
+ * Draws the card for the symbol, with its border.
+ *
+ * @param {OffscreenCanvasRenderingContext2D} context
+ * @param {{x: number, y: number, width: number, height: number}} symbol
+ * @param {string} border
+ */
+function drawCard(context, symbol, border) {
+  const { width, height } = context.canvas;
+  const [x, y] = [symbol.x * width, symbol.y * height];
+  const [wide, high] = [symbol.width * width, symbol.height * height];
+  for (const [{ margin, radius }, color] of /** @type {const} */ ([
+    [BORDER, border],
+    [CARD, CARD_COLOR],
+  ])) {
+    const more = (high * QUIET) / MODULES + margin * height;
+    context.fillStyle = color;
+    context.beginPath();
+    context.roundRect(x - more, y - more, wide + 2 * more, high + 2 * more, radius * height);
+    context.fill();
+  }
+}
+
+/**
+ * Draws a window with lines of text on both sides of the symbol and below the name, as on a shared screen.
+ *
+ * @param {OffscreenCanvasRenderingContext2D} context
+ * @param {number} hue
+ * @param {{x: number, width: number}} symbol
+ */
+function drawDesktop(context, hue, symbol) {
   const { width, height } = context.canvas;
   context.fillStyle = `hsl(${hue} 35% 78%)`;
   context.fillRect(0, 0, width, height);
   context.fillStyle = 'hsl(0 0% 97%)';
-  context.fillRect(width * 0.06, height * 0.17, width * 0.88, height * 0.75);
-  context.fillStyle = `hsl(${hue} 20% 82%)`;
+  context.fillRect(width * 0.06, height * 0.128, width * 0.88, height * 0.792);
+  context.fillStyle = lineColor(hue);
+  const room = symbol.x - (symbol.width * QUIET) / MODULES - 0.14;
   for (let line = 0; line < 6; line += 1) {
+    const wide = room * (1 - 0.4 * Math.abs(Math.sin(line * 2.4)));
+    if (room < LEAST_LINE) break;
+    context.fillRect(width * 0.1, height * (0.2 + line * 0.06), width * wide, height * 0.02);
+    context.fillRect(width * (0.9 - room), height * (0.2 + line * 0.06), width * wide, height * 0.02);
+  }
+  for (let line = 0; line < 3; line += 1) {
     const wide = 0.5 + 0.3 * Math.abs(Math.sin(line * 2.4));
-    context.fillRect(width * 0.1, height * (0.53 + line * 0.06), width * wide, height * 0.02);
+    context.fillRect(width * 0.1, height * (0.7 + line * 0.06), width * wide, height * 0.02);
   }
 }
 
-/** @type {Painter | undefined} */
-let painter;
+/** Returns the color of the lines on a shared screen. @param {number} hue */
+const lineColor = (hue) => `hsl(${hue} 20% 82%)`;
+
+/** @type {Camera | undefined} */
+let camera;
 
 keepCollecting();
 
 self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ { data: message }) => {
   if (message.type === 'start') {
-    const made = new Painter(message);
-    painter = made;
+    const started = new Camera(message);
+    camera = started;
     const step = 1000 / COUNTS_PER_SECOND;
     let painted = false;
     const ticker = new Ticker(step, (tick, due) => {
       // Of the 30 ticks per second, skip as many as the frame rate requires.
-      if ((tick * made.frameRate) % COUNTS_PER_SECOND >= made.frameRate) return;
-      made.paint(tick, due);
+      if ((tick * started.frameRate) % COUNTS_PER_SECOND >= started.frameRate) return;
+      started.send(tick, due);
       if (!painted) self.postMessage('painted');
       painted = true;
     });
     // Every worker counts from the same origin, so that the counter continues when a new video replaces the old one.
     void ticker.run(message.origin);
-  } else if (painter && message.type === 'fit') {
-    painter.fit(message);
-  } else if (painter && message.type === 'clock') {
-    painter.clockOffset = message.clockOffset;
+  } else if (camera && message.type === 'fit') {
+    camera.fit(message);
+  } else if (camera && message.type === 'clock') {
+    camera.clockOffset = message.clockOffset;
   }
 });

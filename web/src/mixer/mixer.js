@@ -9,7 +9,7 @@
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { pause } from '../shared/pause.js';
+import { pause } from '../shared/promises.js';
 import { Watchdog } from '../shared/watchdog.js';
 import { startWorker } from '../shared/start-worker.js';
 import { AudioMixer } from './audio/mixer.js';

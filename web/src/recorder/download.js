@@ -1,7 +1,7 @@
 /** Download: makes the browser download the finished file. */
 
 import { pageNow } from '../shared/clock.js';
-import { pause } from '../shared/pause.js';
+import { pause } from '../shared/promises.js';
 
 /**
  * Minimum time between two downloads, in ms. If a page starts more than ten downloads within a second, Chrome silently

@@ -8,7 +8,7 @@
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { pause } from '../shared/pause.js';
+import { pause } from '../shared/promises.js';
 
 /** Requested duration of MediaRecorder's slices, in ms. Slices arrive a little later than requested (Chrome fact 9). */
 const TIMESLICE = 100;

@@ -5,7 +5,7 @@
 
 import { stepTimeout, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
-import { pause } from '../shared/pause.js';
+import { pause } from '../shared/promises.js';
 import { isReceiving } from '../webrtc/statistics.js';
 import { sizeFor } from './participant.js';
 

@@ -3,9 +3,10 @@
  *
  * Video: a strip across the top, one ninth as high as the video, contains two rows of 32 cells. The cells
  * encode the marker number (8 bits), a counter (18 bits), the capture time in ms on the room's clock (22
- * bits) and the CRC-16/GENIBUS of these values (16 bits). The counter increases 30 times per second,
+ * bits) and a CRC of these values (16 bits). The counter increases 30 times per second,
  * independently of the video's frame rate, and starts again at 0 after 262,080 counts. If the whole video is as
- * `synthetic-worker.js` paints it, the CRC is inverted; a strip over another video has the plain CRC.
+ * `frame-painter.js` paints it, the CRC is CRC-16/CCITT-FALSE XOR 0x5A5A; a strip over another video has the plain
+ * CRC. In the middle of the video, a symbol encodes the same values (`symbol.js`).
  *
  * Audio: each participant has a different tone, and a burst of two chirps in a different band. The first chirp
  * rises, and begins whenever the counter is a multiple of 30. The second chirp falls. The time between the
@@ -15,6 +16,8 @@
  * participant's number plus 128.
  */
 
+/** The CRC of a strip is combined with this number if the whole video is synthetic. */
+const WHOLE_VIDEO = 0x5a5a;
 export const COUNTS_PER_SECOND = 30;
 /**
  * The counter starts again at 0 after this many counts. This is the largest 18-bit number of counts that contains a
@@ -78,6 +81,9 @@ export const toneOf = (marker) =>
  */
 export const bandOf = (marker) => (isScreen(marker) ? 8100 : 1350) + 300 * (marker % VOICES);
 
+/** Returns the capture time that a marker contains. @param {number} time the time on the room's clock in ms */
+export const captureOf = (time) => ((Math.round(time) % 0x400000) + 0x400000) % 0x400000;
+
 /**
  * Writes the strip's cells, row by row. A 1 is a bright cell.
  *
@@ -99,8 +105,8 @@ export function encode(marker, counter, time, cells) {
   };
   put(marker & 0xff, 8, true);
   put(counter % COUNTER_PERIOD, 18, true);
-  put(((Math.round(time) % 0x400000) + 0x400000) % 0x400000, 22, true);
-  put(crc ^ 0xffff, 16, false);
+  put(captureOf(time), 22, true);
+  put(crc ^ WHOLE_VIDEO, 16, false);
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { Emitter } from '../../shared/events.js';
-import { createQueue } from '../../shared/queue.js';
+import { createQueue } from '../../shared/promises.js';
 import { JanusError } from './janus-session.js';
 import {
   AUDIO_BITS,

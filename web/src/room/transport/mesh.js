@@ -6,8 +6,7 @@
  */
 
 import { Emitter } from '../../shared/events.js';
-import { pause } from '../../shared/pause.js';
-import { createQueue } from '../../shared/queue.js';
+import { createQueue, pause } from '../../shared/promises.js';
 import {
   AUDIO_BITS,
   MutedPlayback,

@@ -5,7 +5,7 @@
 
 import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
-import { pause } from '../../shared/pause.js';
+import { pause } from '../../shared/promises.js';
 import { DeviceChoice } from '../device-choice.js';
 import { NO_ANSWER } from '../language/language.js';
 import { find, setText } from '../page.js';
