@@ -22,7 +22,8 @@ class Place:
     """The position and size of a participant's whole video in the recorded frame, in pixels.
 
     Parts of the video can be outside the frame or covered. The video was first mirrored if ``mirrored`` is true, and
-    then turned clockwise by ``turn`` quarters of a circle.
+    then turned clockwise by ``turn`` quarters of a circle. ``stretch`` is the factor by which the video is too wide for
+    its height, before it was turned; it is 1 if the aspect ratio is right.
     """
 
     x: float
@@ -31,11 +32,12 @@ class Place:
     height: float
     turn: int = 0
     mirrored: bool = False
+    stretch: float = 1.0
 
     @property
     def aspect(self) -> float:
-        """The aspect ratio of the video before it was turned: its width divided by its height."""
-        return self.height / self.width if self.turn % 2 else self.width / self.height
+        """The aspect ratio of the video before it was turned and stretched: its width divided by its height."""
+        return (self.height / self.width if self.turn % 2 else self.width / self.height) / self.stretch
 
     def pixels(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the position in the frame, in pixels, of points in the video, given as fractions of its size."""

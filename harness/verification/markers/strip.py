@@ -98,9 +98,11 @@ class StripSampler:
 
     def read(self, luma: NDArray[np.uint8]) -> list[Marker | None]:
         """Return the marker at each place, or None for a place without a readable marker."""
-        if not self._indices.size:
-            return []
-        return decode_strips(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32))
+        return decode_strips(self.cells(luma)) if self._indices.size else []
+
+    def cells(self, luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the mean luma of the 64 cells at each place, in the order of the bits."""
+        return np.asarray(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32))
 
 
 def _crc(data: bytes, crc: int = 0xFFFF) -> int:
