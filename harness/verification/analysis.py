@@ -26,6 +26,7 @@ from harness.verification.measures.file import (
     frame_rate,
     measure_media,
     media_duration,
+    pixel_aspect,
     silent_intervals,
     still_intervals,
     video_gaps,
@@ -123,6 +124,8 @@ def _gather_evidence(
         duration=media_duration(streams, rate),
         zero_ms=manifest.zero_ms if manifest else None,
         pauses=timeline.cuts(),
+        rotation=streams.video.rotation if streams.video else 0,
+        pixel_aspect=pixel_aspect(streams.video),
     )
     return Evidence(
         path=request.display_path,

@@ -61,10 +61,21 @@ def write_layout(path: Path, layout: Layout) -> None:
             media.mux(stream.encode(None))
 
 
-def shown_counter(sender: Sender, at: float, *, start: float = 0.0) -> int:
+def shown_counter(sender: Sender, at: float) -> int:
     """Return the counter of the frame that a recorder shows at a time: the latest frame of the sender."""
-    del start
     return math.floor((sender.counter + 30 * at) * sender.frame_rate / 30 + 1e-6) * 30 // sender.frame_rate
+
+
+def video_delay(layout: Layout, sender: Sender) -> float:
+    """Return how late the sender's frames are shown, in seconds, because the recorder shows the latest frame.
+
+    This is the median, over the first display of each frame, of the time since the frame's counter was reached.
+    """
+    shown = [
+        (tick / layout.frame_rate, shown_counter(sender, tick / layout.frame_rate)) for tick in range(layout.ticks)
+    ]
+    fresh = [one for one, before in zip(shown, [(0.0, -1), *shown], strict=False) if one[1] != before[1]]
+    return float(np.median([at - (counter - sender.counter) / 30 for at, counter in fresh]))
 
 
 def _audio(layout: Layout) -> NDArray[np.float32]:
@@ -78,7 +89,9 @@ def _audio(layout: Layout) -> NDArray[np.float32]:
                 marker=sender.marker,
                 counter=math.floor(sender.counter),
                 # mix_audio expects a whole counter, so its fraction becomes a part of the delay.
-                audio_delay=sender.delay - (sender.counter - math.floor(sender.counter)) / 30,
+                audio_delay=sender.delay
+                + video_delay(layout, sender)
+                - (sender.counter - math.floor(sender.counter)) / 30,
                 muted=muted,
             )
         )
@@ -149,7 +162,9 @@ def _show(planes: Planes, one: Appearance, video: Planes) -> None:
     x, y, width, height = one.box
     frame_height, frame_width = planes[0].shape
     if one.border:
-        _fill(planes, (x - one.border, y - one.border, width + 2 * one.border, height + 2 * one.border), (180, 100, 160))
+        _fill(
+            planes, (x - one.border, y - one.border, width + 2 * one.border, height + 2 * one.border), (180, 100, 160)
+        )
     left, top, right, bottom = one.crop
     for plane, shown, shrunk in zip(planes, video, (1, 2, 2), strict=True):
         turned = np.rot90(shown[:, ::-1] if one.mirrored else shown, -one.turn)
@@ -161,8 +176,7 @@ def _show(planes: Planes, one: Appearance, video: Planes) -> None:
         scaled = _scaled(part, target.shape[1], target.shape[0])
         mask = _rounded(target.shape[1], target.shape[0], one.radius // shrunk)
         target[mask] = scaled[mask]
-    if one.label:
-        _write(planes, one)
+    _write(planes, one)
 
 
 def _scaled(plane: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -183,12 +197,11 @@ def _rounded(width: int, height: int, radius: int) -> NDArray[np.bool_]:
 
 def _write(planes: Planes, one: Appearance) -> None:
     """Draw a name on a dark label over the video."""
-    x, y, width, height = one.box
-    high = max(12, min(28, height // 9))
-    wide = min(width, int(4.5 * high)) if one.label != "bottom" else width
-    top = y if one.label.startswith("top") else y + height - high
-    _fill(planes, (x, top, wide, high), (40, 128, 128))
-    text = planes[0][top + high // 4 : top + 3 * high // 4, x + high // 3 : x + min(wide, 4 * high) - high // 3]
+    if one.label_box is None:
+        return
+    x, y, wide, high = one.label_box
+    _fill(planes, one.label_box, (40, 128, 128))
+    text = planes[0][y + high // 4 : y + 3 * high // 4, x + high // 3 : x + min(wide, 4 * high) - high // 3]
     columns = np.arange(text.shape[1])
     text[:, (columns * 7 // max(1, high)) % 3 > 0] = _TEXT
 

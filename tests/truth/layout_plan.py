@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.verification.markers.places import Place
+from harness.verification.markers.symbol import MODULES, symbol_square
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +25,8 @@ _WIDE: Final = 16 / 9
 _NOTHING: Final = (0.0, 0.0, 0.0, 0.0)
 # No change of the layout happens closer than this many seconds to the start or the end of the file.
 _SETTLED: Final = 1.2
+# A label that covers this share of the width hides the top or the bottom of the video.
+_MOST_COVERED: Final = 0.72
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,33 @@ class Appearance:
         return x - left * wide, y - top * high, wide, high
 
     @property
+    def label_box(self) -> Box | None:
+        """The label with the name, which covers a part of the video."""
+        if not self.label:
+            return None
+        x, y, width, height = self.box
+        high = max(12, min(28, height // 9))
+        wide = min(width, int(4.5 * high)) if self.label != "bottom" else width
+        return x, (y if self.label.startswith("top") else y + height - high), wide, high
+
+    @property
+    def uncovered(self) -> Box:
+        """The visible part without a label that covers most of the width."""
+        x, y, width, height = self.box
+        if self.label_box is None or self.label_box[2] < _MOST_COVERED * width:
+            return self.box
+        high = self.label_box[3]
+        return x, (y + high if self.label.startswith("top") else y), width, height - high
+
+    def part(self, left: float, top: float, right: float, bottom: float) -> Box:
+        """Return where a part of the video is in the frame. Its edges are fractions of the video."""
+        x, y, width, height = self.whole
+        across, down = np.array([left, right]), np.array([top, bottom])
+        columns, lines = Place(x, y, width, height, self.turn, self.mirrored).pixels(across, down)
+        first, above = int(columns.min()), int(lines.min())
+        return first, above, math.ceil(columns.max()) - first, math.ceil(lines.max()) - above
+
+    @property
     def module(self) -> float:
         """The size of the symbol's modules in pixels: the smaller one of width and height."""
         _, _, width, height = self.whole
@@ -106,6 +138,27 @@ class Layout:
     def ticks(self) -> int:
         """The number of frames."""
         return round(self.seconds * self.frame_rate)
+
+    def is_readable(self, one: Appearance) -> bool:
+        """Return whether the symbol or the strip of an appearance is completely visible."""
+        square = symbol_square(one.size[0] / one.size[1])
+        quiet = square.width / MODULES, square.height / MODULES
+        symbol = one.part(
+            square.x - quiet[0],
+            square.y - quiet[1],
+            square.x + square.width + quiet[0],
+            square.y + square.height + quiet[1],
+        )
+        covers = [
+            other.box
+            for other in self.appearances
+            if other.box[2] * other.box[3] < one.box[2] * one.box[3] and other.start < one.end and one.start < other.end
+        ]
+        covers += [one.label_box] if one.label_box else []
+        return any(
+            _inside(one.box, part) and not any(_overlap(cover, part, margin=0) for cover in covers)
+            for part in (symbol, one.part(0, 0, 1, 1 / 9))
+        )
 
     @property
     def bits_per_pixel(self) -> float:
@@ -313,7 +366,17 @@ def _hidden(box: Box, aspect: float) -> float:
     return 1 - min(shown / aspect, aspect / shown)
 
 
-def _overlap(one: Box, other: Box) -> bool:
+def _overlap(one: Box, other: Box, *, margin: int = 4) -> bool:
     across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    return across > -4 and down > -4
+    return across > -margin and down > -margin
+
+
+def _inside(one: Box, part: Box) -> bool:
+    """Return whether a part is completely inside a box, to within a pixel."""
+    return (
+        part[0] >= one[0] - 1
+        and part[1] >= one[1] - 1
+        and part[0] + part[2] <= one[0] + one[2] + 1
+        and part[1] + part[3] <= one[1] + one[3] + 1
+    )

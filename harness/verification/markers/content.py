@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass
@@ -108,8 +109,11 @@ class ContentReader:
         self._samplers: dict[object, _TileSampler] = {}
         self._samples: defaultdict[int, _Samples] = defaultdict(_Samples)
 
-    def on_strip(self, frame: Frame, place: Place, marker: Marker) -> None:
-        """Sample the video below a strip, unless the last sample was taken less than 0.1 s ago."""
+    def on_strip(self, frame: Frame, place: Place, marker: Marker, seen: NDArray[np.bool_] | None = None) -> None:
+        """Sample the video below a strip, unless the last sample was taken less than 0.1 s ago.
+
+        ``seen`` divides the whole video into cells, and is true for those that are not covered; None means all.
+        """
         samples = self._samples[marker.number]
         if samples.times and 0 <= frame.at - samples.times[-1] < SAMPLED_EVERY - _EARLY:
             return
@@ -121,6 +125,7 @@ class ContentReader:
             if len(self._samplers) >= _MOST_CACHED:
                 self._samplers.clear()
             sampler = self._samplers[key] = _TileSampler(place, frame, marker, screen=screen)
+        sampler.examine(seen)
         samples.append(frame, marker, sampler)
 
     def finish(self) -> dict[int, ContentTrack]:
@@ -202,12 +207,25 @@ class _TileSampler:
             self._expected = backdrop(marker.number, x, y, self._aspect, screen=screen).astype(np.float32)
             self._edges = self._contrast(x, y)
         self._balls: dict[int, _BallPlace] = {}
+        self._examined = np.ones(self._x.size, bool)
+        self._seen: NDArray[np.bool_] | None = None
         self._chroma: NDArray[np.intp] | None = None
         if frame.chroma:
             plane = frame.chroma[0]
             shrunk = (frame.chroma_across, round(frame.luma.shape[0] / plane.shape[0]))
             self._chroma = place.indices(*_points(_CHROMA_ACROSS, np.array([0.5])), plane.shape, shrunk)
             self._strip = place.indices(*_strip_points(), plane.shape, shrunk)
+
+    def examine(self, seen: NDArray[np.bool_] | None) -> None:
+        """Examine only the blocks whose cells are not covered."""
+        self._seen = seen
+        if seen is not None:
+            self._examined = _uncovered(seen, self._x, self._y, _WIDE, _HIGH)
+
+    @property
+    def share(self) -> float:
+        """The share of the blocks that are examined, from 0 to 1."""
+        return float(self._examined.mean())
 
     def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32], Fault, bool | None]:
         """Return the mean luma of each block, the faults, and whether the ball is in the right place.
@@ -218,20 +236,26 @@ class _TileSampler:
         points = flat.take(self._luma).astype(np.float32)
         means = _mean(points)
         roughness = _mean(np.abs(points - flat.take(self._beside)))
-        dark = (means < _DARK) & ~self._label
+        means = np.where(self._examined, means, 0)
+        dark = (means < _DARK) & ~self._label & self._examined
         if self._expected is None:
             return means, self._unknown_faults(frame, points, dark, roughness > _ROUGHNESS), None
         place = self._ball_place(marker.counter, frame)
         faults = Fault(0)
-        if np.count_nonzero(dark) >= _DARK_SHARE * dark.size:
+        if np.count_nonzero(dark) >= max(_DARK_SHARE * np.count_nonzero(self._examined), 1):
             faults |= Fault.BLACK
         differences = _mean(np.abs(points - self._expected[0]))
         off = (roughness > _ROUGHNESS + self._edges) | (differences > _LUMA_TOLERANCE + self._edges)
-        lit = place.checked & ~dark
-        if np.count_nonzero(off & lit) >= _OFF_SHARE * np.count_nonzero(place.checked):
+        checked = place.checked & self._examined
+        lit = checked & ~dark
+        if np.count_nonzero(off & lit) >= max(_OFF_SHARE * np.count_nonzero(checked), 1):
             faults |= Fault.OTHER
         if self._colors_differ(frame, lit & ~off):
             faults |= Fault.COLOR
+        ball = ball_at(self._number, marker.counter, self._aspect, screen=self._screen)
+        around = np.array([ball.x]), np.array([ball.y])
+        if self._seen is not None and not _uncovered(self._seen, *around, ball.width, ball.height).all():
+            return means, faults, None
         return means, faults, self._ball_is_seen(flat, place, marker.counter)
 
     def _contrast(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -314,6 +338,22 @@ def _points(across: NDArray[np.float64], down: NDArray[np.float64]) -> tuple[NDA
     y = _TOP + (corners[None, None, :, None] + down[:, None, None, None]) * _HIGH
     both = np.broadcast_arrays(x, y)
     return both[0].reshape(-1, _BLOCKS**2), both[1].reshape(-1, _BLOCKS**2)
+
+
+def _uncovered(
+    seen: NDArray[np.bool_], x: NDArray[np.float64], y: NDArray[np.float64], width: float, height: float
+) -> NDArray[np.bool_]:
+    """Return for each area with this center and size whether all of its cells are true."""
+    lines, columns = seen.shape
+    return np.array(
+        [
+            seen[
+                int((down - height / 2) * lines) : math.ceil((down + height / 2) * lines),
+                int((across - width / 2) * columns) : math.ceil((across + width / 2) * columns),
+            ].all()
+            for across, down in zip(x, y, strict=True)
+        ]
+    )
 
 
 def _strip_points() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,8 @@ class Observations:
 
     ``audio`` is None if the file has no audio. ``rate`` is the file's frame rate in frames per second, or None if the
     file has no frames. ``zero_ms`` is the room's time at the start of the file, if the manifest states it. ``pauses``
-    holds (time in the file, duration), both in seconds, for each pause of the recording.
+    holds (time in the file, duration), both in seconds, for each pause of the recording. Players turn the frames
+    counterclockwise by ``rotation`` degrees, and make them wider by the factor ``pixel_aspect`` first.
     """
 
     marker_tracks: dict[int, MarkerTrack]
@@ -27,3 +28,5 @@ class Observations:
     duration: float
     zero_ms: float | None = None
     pauses: Sequence[tuple[float, float]] = ()
+    rotation: int = 0
+    pixel_aspect: float = 1.0

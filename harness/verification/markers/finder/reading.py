@@ -20,7 +20,7 @@ from harness.verification.markers.strip import (
 from harness.verification.markers.symbol import MODULES, SymbolSampler, decode_symbols, encode_symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,12 +51,11 @@ class Reading:
     """A marker that was read at a place.
 
     ``sure`` is true if the marker's own checksum or error correction confirms it, and false if it is the most similar
-    one of those that are possible at this time. ``strip`` is true if it was read from the strip.
+    one of those that are possible at this time.
     """
 
     marker: Marker
     sure: bool
-    strip: bool = False
 
 
 class PlaceReader:
@@ -66,38 +65,39 @@ class PlaceReader:
         self._strips = StripSampler([place], luma)
         self._symbols = SymbolSampler(place, luma)
 
-    def read(self, luma: NDArray[np.uint8], expected: Expectation, at: float) -> Reading | None:
-        """Return the marker in a frame, or None. The symbol is read only if the strip can't be.
+    def read(self, luma: NDArray[np.uint8], expected: Expectation, at: float, *, guess: bool = True) -> Reading | None:
+        """Return the expected participant's marker in a frame, or None.
 
-        A marker with an unexpected number is returned as well, because another participant may have taken the place.
+        The symbol is read only if the strip can't be. Damaged markers are compared with the possible ones only if
+        ``guess`` is true, because this takes longer.
         """
         cells = self._strips.cells(luma)[0]
-        strip = decode_strips(cells[None])[0]
-        if strip:
-            return Reading(strip, sure=True, strip=True)
-        means = self._symbols.sample(luma)
-        symbol = decode_symbols((means < (means.min() + means.max()) / 2)[None])[0]
-        if symbol:
-            return Reading(symbol, sure=True)
-        marker = expected.most_similar(cells, means, at)
-        return Reading(marker, sure=False) if marker else None
+        marker = decode_strips(cells[None])[0]
+        if marker is None:
+            means = self._symbols.sample(luma)
+            marker = decode_symbols((means < (means.min() + means.max()) / 2)[None])[0]
+            if marker is None:
+                marker = expected.most_similar(cells, means, at) if guess else None
+                return Reading(marker, sure=False) if marker else None
+        return Reading(marker, sure=True) if marker.number == expected.number else None
 
 
 class Expectation:
     """What is known about a participant's next marker from the markers that were read before."""
 
     def __init__(self, number: int) -> None:
-        self._number = number
+        self.number = number
         self._last: tuple[float, int] | None = None
         self._origins: deque[float] = deque(maxlen=_RECENT)
         self._shifts: deque[int] = deque(maxlen=_RECENT)
         self._full = True
         self._patterns: dict[tuple[int, int], NDArray[np.float32]] = {}
 
-    def learn(self, at: float, marker: Marker, *, sure: bool) -> None:
+    def learn(self, at: float, reading: Reading) -> None:
         """Remember a marker that was read at a time in seconds."""
+        marker = reading.marker
         self._last = (at, marker.counter)
-        if sure:
+        if reading.sure:
             self._full = marker.full
             self._origins.append(marker.counter - at * COUNTS_PER_SECOND)
             self._shifts.append(_shift(marker))
@@ -115,7 +115,7 @@ class Expectation:
         if scores[best] < _LEAST or scores[best] - scores[order[-2]] < _CLEARLY:
             return None
         counter, capture = candidates[best]
-        return Marker(self._number, counter, capture, self._full)
+        return Marker(self.number, counter, capture, self._full)
 
     def _candidates(self, at: float) -> Iterable[tuple[int, int]]:
         """Yield the counters and capture times that are possible at a time."""
@@ -130,7 +130,7 @@ class Expectation:
             first, final = last, max(last, round(due)) + _AHEAD
         else:
             first, final = round(min(self._origins) + at * COUNTS_PER_SECOND) - _AHEAD, last
-        counters = range(first, final + 1)
+        counters: Sequence[int] = range(first, final + 1)
         if len(counters) > _MOST_COUNTERS:
             half = _MOST_COUNTERS // 2
             counters = [*counters[:half], *counters[-half:]]
@@ -145,7 +145,7 @@ class Expectation:
             if len(self._patterns) > _MOST_CACHED:
                 self._patterns.clear()
                 missing = candidates
-            markers = [Marker(self._number, counter, capture, self._full) for counter, capture in missing]
+            markers = [Marker(self.number, counter, capture, self._full) for counter, capture in missing]
             modules = encode_symbols(markers)[:, _INNER, _INNER].reshape(len(markers), -1)
             for one, marker, inner in zip(missing, markers, modules, strict=True):
                 both = np.concatenate([encode_strip(marker), inner])

@@ -47,7 +47,7 @@ class Sighting:
 
 
 class SymbolSearch:
-    """Searches frames for symbols. Some kinds of search take longer, so only every few frames are searched with them."""
+    """Searches frames for symbols, with the slower kinds of search only in every few frames."""
 
     def __init__(self) -> None:
         self._searches = 0

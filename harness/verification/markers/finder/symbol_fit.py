@@ -71,7 +71,7 @@ def fit_symbol(luma: NDArray[np.uint8], marker: Marker, corners: Sequence[tuple[
     box = Box(min(across), min(down), max(across), max(down))
     if box.width < MODULES or box.height < MODULES:
         return None
-    expected = 1.0 - 2.0 * encode_symbols([marker])[0]
+    expected = -_signs(encode_symbols([marker])[0])
     turned = {(turn, mirrored): _turned(expected, turn, mirrored) for turn in range(4) for mirrored in (False, True)}
     sampled = _sampled(luma, box)
     turn, mirrored = max(turned, key=lambda how: _correlation(sampled, turned[how]))
@@ -81,9 +81,7 @@ def fit_symbol(luma: NDArray[np.uint8], marker: Marker, corners: Sequence[tuple[
     fitted = _fit(luma, pattern, wide)
     side = MODULES + 2 * QUIET
     module = (fitted.width / side, fitted.height / side)
-    inner = Box(
-        fitted.left + module[0], fitted.top + module[1], fitted.right - module[0], fitted.bottom - module[1]
-    )
+    inner = Box(fitted.left + module[0], fitted.top + module[1], fitted.right - module[0], fitted.bottom - module[1])
     if _correlation(_sampled(luma, inner), turned[turn, mirrored]) < _LEAST_SYMBOL:
         return None
     return FoundSymbol(marker, inner, turn, mirrored)
@@ -96,7 +94,7 @@ def place_of(luma: NDArray[np.uint8], symbol: FoundSymbol) -> tuple[Place, float
     16:9.
     """
     places = [place_around(symbol, wide / high) for wide, high in (WIDE, *OTHER_SHAPES)]
-    expected = 2.0 * encode_strip(symbol.marker) - 1.0
+    expected = _signs(encode_strip(symbol.marker))
     visible = [strip_correlation(luma, place, expected) for place in places]
     best = int(np.argmax(visible))
     if visible[best] < _LEAST_STRIP:
@@ -162,8 +160,12 @@ def _visible_columns(right: NDArray[np.bool_]) -> tuple[int, int]:
     return (int(before[-1]) + 2 if before.size else 0), (int(after[0]) - 1 if after.size else COLUMNS)
 
 
+def _signs(bits: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.where(bits, 1.0, -1.0)
+
+
 def _turned(pattern: NDArray[np.float64], turn: int, mirrored: bool) -> NDArray[np.float64]:  # noqa: FBT001
-    return np.rot90(pattern[:, ::-1] if mirrored else pattern, -turn)
+    return np.asarray(np.rot90(pattern[:, ::-1] if mirrored else pattern, -turn))
 
 
 def _correlation(values: NDArray[np.floating], expected: NDArray[np.float64]) -> float:
