@@ -126,6 +126,7 @@ def _gather_evidence(
         pauses=timeline.cuts(),
         rotation=streams.video.rotation if streams.video else 0,
         pixel_aspect=pixel_aspect(streams.video),
+        frame_size=streams.video.sizes[0][1:] if streams.video and streams.video.sizes else None,
     )
     return Evidence(
         path=request.display_path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harness.verification.markers.strip import COLUMNS, ROWS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.verification.markers.finder.visibility import SeenCells
     from harness.verification.markers.places import Place
     from harness.verification.markers.strip import Marker
     from harness.verification.probe.tracks import Frame
@@ -109,10 +109,10 @@ class ContentReader:
         self._samplers: dict[object, _TileSampler] = {}
         self._samples: defaultdict[int, _Samples] = defaultdict(_Samples)
 
-    def on_strip(self, frame: Frame, place: Place, marker: Marker, seen: NDArray[np.bool_] | None = None) -> None:
+    def on_strip(self, frame: Frame, place: Place, marker: Marker, seen: SeenCells | None = None) -> None:
         """Sample the video below a strip, unless the last sample was taken less than 0.1 s ago.
 
-        ``seen`` divides the whole video into cells, and is true for those that are not covered; None means all.
+        ``seen`` are the visible parts of the video; None means all.
         """
         samples = self._samples[marker.number]
         if samples.times and 0 <= frame.at - samples.times[-1] < SAMPLED_EVERY - _EARLY:
@@ -208,7 +208,7 @@ class _TileSampler:
             self._edges = self._contrast(x, y)
         self._balls: dict[int, _BallPlace] = {}
         self._examined = np.ones(self._x.size, bool)
-        self._seen: NDArray[np.bool_] | None = None
+        self._seen: SeenCells | None = None
         self._chroma: NDArray[np.intp] | None = None
         if frame.chroma:
             plane = frame.chroma[0]
@@ -216,11 +216,11 @@ class _TileSampler:
             self._chroma = place.indices(*_points(_CHROMA_ACROSS, np.array([0.5])), plane.shape, shrunk)
             self._strip = place.indices(*_strip_points(), plane.shape, shrunk)
 
-    def examine(self, seen: NDArray[np.bool_] | None) -> None:
-        """Examine only the blocks whose cells are not covered."""
-        self._seen = seen
-        if seen is not None:
-            self._examined = _uncovered(seen, self._x, self._y, _WIDE, _HIGH)
+    def examine(self, seen: SeenCells | None) -> None:
+        """Examine only the visible blocks."""
+        if seen is not None and seen is not self._seen:
+            self._seen = seen
+            self._examined = seen.contain(self._x, self._y, _WIDE, _HIGH)
 
     @property
     def share(self) -> float:
@@ -254,7 +254,7 @@ class _TileSampler:
             faults |= Fault.COLOR
         ball = ball_at(self._number, marker.counter, self._aspect, screen=self._screen)
         around = np.array([ball.x]), np.array([ball.y])
-        if self._seen is not None and not _uncovered(self._seen, *around, ball.width, ball.height).all():
+        if self._seen is not None and not self._seen.contain(*around, ball.width, ball.height).all():
             return means, faults, None
         return means, faults, self._ball_is_seen(flat, place, marker.counter)
 
@@ -338,22 +338,6 @@ def _points(across: NDArray[np.float64], down: NDArray[np.float64]) -> tuple[NDA
     y = _TOP + (corners[None, None, :, None] + down[:, None, None, None]) * _HIGH
     both = np.broadcast_arrays(x, y)
     return both[0].reshape(-1, _BLOCKS**2), both[1].reshape(-1, _BLOCKS**2)
-
-
-def _uncovered(
-    seen: NDArray[np.bool_], x: NDArray[np.float64], y: NDArray[np.float64], width: float, height: float
-) -> NDArray[np.bool_]:
-    """Return for each area with this center and size whether all of its cells are true."""
-    lines, columns = seen.shape
-    return np.array(
-        [
-            seen[
-                int((down - height / 2) * lines) : math.ceil((down + height / 2) * lines),
-                int((across - width / 2) * columns) : math.ceil((across + width / 2) * columns),
-            ].all()
-            for across, down in zip(x, y, strict=True)
-        ]
-    )
 
 
 def _strip_points() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

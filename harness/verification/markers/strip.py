@@ -40,6 +40,8 @@ CAPTURE_BITS: Final = 22
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
+# The position of each bit of the data in its field.
+_SHIFTS: Final = np.concatenate([np.arange(size)[::-1] for size in _FIELDS[:3]])
 # Minimum difference in brightness between bright and dark cells. The page draws cells with a difference of 195, and
 # strong compression halves it. Walls and text have far less contrast.
 _LEAST_CONTRAST: Final = 60.0
@@ -60,12 +62,17 @@ class Marker:
 
 def encode_strip(marker: Marker) -> NDArray[np.bool_]:
     """Return the 64 bits of a marker, in the order in which the strip's cells show them."""
-    values = (marker.number, marker.counter % COUNTER_PERIOD, marker.capture_ms % (1 << CAPTURE_BITS))
-    data = [
-        bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
-    ]
-    checksum = _crc(np.packbits(data).tobytes()) ^ (0xFFFF if marker.full else 0)
-    return np.array(data + [bool(checksum >> bit & 1) for bit in reversed(range(16))])
+    return np.asarray(encode_strips([marker])[0])
+
+
+def encode_strips(markers: Sequence[Marker]) -> NDArray[np.bool_]:
+    """Return the 64 bits of each marker, in the order in which the strips' cells show them."""
+    values = np.array(
+        [(one.number, one.counter % COUNTER_PERIOD, one.capture_ms % (1 << CAPTURE_BITS)) for one in markers]
+    ).reshape(-1, 3)
+    bits = np.repeat(values, _FIELDS[:3], axis=1) >> _SHIFTS & 1
+    checksums = ((bits @ _CRC_MATRIX[:_DATA_BITS]) + _CRC_OF_ZEROS + [[one.full] for one in markers]) % 2
+    return np.concatenate([bits, checksums], axis=1).astype(bool)
 
 
 def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:

@@ -31,6 +31,8 @@ _FEWEST: Final = 3
 # Readings in the same place that are at most this many seconds apart belong to one span. A low bitrate can damage many
 # markers in a row.
 _BRIDGE: Final = 0.5
+# The longest spans that are kept. A hostile file could contain very many.
+_MOST_SPANS: Final = 500
 # The edges of the same place that was measured twice differ by at most this many pixels, plus this share of its size.
 _SAME_PIXELS: Final = 1.5
 _SAME_SHARE: Final = 0.01
@@ -220,6 +222,7 @@ def _is_same(one: Place, other: Place) -> bool:
 
 def _with_main(found: Sequence[PlaceSpan]) -> tuple[PlaceSpan, ...]:
     """Divide the spans where another place becomes the largest one, and set ``main``."""
+    found = sorted(found, key=lambda one: one.start - one.end)[:_MOST_SPANS]
     moments = sorted({at for one in found for at in (one.start, one.end)})
     divided: list[PlaceSpan] = []
     for one in found:

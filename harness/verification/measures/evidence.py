@@ -60,6 +60,11 @@ class Evidence:
         return bool(self.visible_participants) or any(member.marker is not None for member in members)
 
     @property
+    def layout_is_known(self) -> bool:
+        """Whether the manifest states the layout of the video."""
+        return self.manifest is not None and any(one.event == "layout" for one in self.manifest.timeline.events)
+
+    @property
     def converted(self) -> bool:
         """Whether the file is a converted copy of the recording that the manifest belongs to."""
         return self.manifest is not None and self.manifest.recording.path.suffix != self.path.suffix

@@ -20,6 +20,7 @@ class Observations:
     file has no frames. ``zero_ms`` is the room's time at the start of the file, if the manifest states it. ``pauses``
     holds (time in the file, duration), both in seconds, for each pause of the recording. Players turn the frames
     counterclockwise by ``rotation`` degrees, and make them wider by the factor ``pixel_aspect`` first.
+    ``frame_size`` is the width and height of the first frame in pixels.
     """
 
     marker_tracks: dict[int, MarkerTrack]
@@ -30,3 +31,4 @@ class Observations:
     pauses: Sequence[tuple[float, float]] = ()
     rotation: int = 0
     pixel_aspect: float = 1.0
+    frame_size: tuple[int, int] | None = None

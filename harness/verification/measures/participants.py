@@ -178,7 +178,12 @@ def _measured(
 def _shown(one: PlaceSpan, observations: Observations) -> ShownPlace:
     """Return a place as viewers see it, whose players turn the frames and change the shape of the pixels."""
     x, y, width, height = one.box
-    left, top = round(x), round(y)
+    # The place is accurate only to a pixel or two, so it can seem to end outside the frame.
+    across, down = observations.frame_size or (x + width, y + height)
+    left, top, right, bottom = (
+        round(min(max(edge, 0), most))
+        for edge, most in ((x, across), (y, down), (x + width, across), (y + height, down))
+    )
     place = one.place
     # Players make the frame wider in its own direction, which is the height of a video that lies on its side.
     wider = 1 / observations.pixel_aspect if place.turn % 2 else observations.pixel_aspect
@@ -187,8 +192,8 @@ def _shown(one: PlaceSpan, observations: Observations) -> ShownPlace:
         end=round(one.end, 3),
         x=left,
         y=top,
-        width=round(x + width) - left,
-        height=round(y + height) - top,
+        width=right - left,
+        height=bottom - top,
         turn=(place.turn - round(observations.rotation / 90)) % 4,
         mirrored=place.mirrored,
         stretch=round(place.stretch * wider, 3),

@@ -27,6 +27,7 @@ CheckName = Literal[
     "start-up",
     "frozen",
     "content",
+    "shape",
     "repeated",
     "av-offset",
     "drift",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.verification.markers.finder.symbol_fit import FoundSymbol
+    from harness.verification.markers.finder.visibility import SeenCells
     from harness.verification.markers.places import Place
     from harness.verification.markers.strip import Marker
     from harness.verification.markers.tracks import Readings
@@ -50,12 +51,12 @@ _SAME_SHARE: Final = 0.03
 class SeenMarker:
     """A marker that was read in the current frame, in the largest of its places.
 
-    ``seen`` are the cells of the video that have been visible so far (see ``Visibility``), or None if unknown.
+    ``seen`` are the parts of the video that have been visible so far, or None if they are unknown.
     """
 
     place: Place
     marker: Marker
-    seen: NDArray[np.bool_] | None
+    seen: SeenCells | None
 
 
 class Finder:

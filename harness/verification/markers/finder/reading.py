@@ -15,12 +15,12 @@ from harness.verification.markers.strip import (
     Marker,
     StripSampler,
     decode_strips,
-    encode_strip,
+    encode_strips,
 )
 from harness.verification.markers.symbol import MODULES, SymbolSampler, decode_symbols, encode_symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -38,7 +38,9 @@ _MOST_JITTER: Final = 4
 # by this much. Two symbols have a correlation of about 0.2, because a part of their data is the same.
 _LEAST: Final = 0.4
 _CLEARLY: Final = 0.18
-_MOST_CACHED: Final = 600
+_MOST_CACHED: Final = 1000
+# When patterns are computed, those for this many counts later are computed as well.
+_PREPARED: Final = 12
 _INNER: Final = slice(1, MODULES - 1)
 _LEAST_CONTRAST: Final = 6.0
 # The strip and the symbol count in proportion to their cells.
@@ -104,53 +106,54 @@ class Expectation:
 
     def most_similar(self, cells: NDArray[np.float32], means: NDArray[np.float32], at: float) -> Marker | None:
         """Return the expected marker that is clearly the most similar one to a strip's cells and a symbol's modules."""
-        candidates = list(self._candidates(at))
+        candidates = self._candidates(at)
         if len(candidates) < 2:  # noqa: PLR2004
             return None
         patterns = self._patterns_of(candidates)
-        strip, symbol = _normalized(cells), _normalized(-means[_INNER, _INNER].reshape(-1))
+        strip, symbol = _normalized(cells), _normalized(means[_INNER, _INNER].reshape(-1))
         scores = (patterns @ np.concatenate([strip, symbol])) / (_CELLS + _MODULES)
         order = np.argsort(scores)
         best = int(order[-1])
         if scores[best] < _LEAST or scores[best] - scores[order[-2]] < _CLEARLY:
             return None
-        counter, capture = candidates[best]
-        return Marker(self.number, counter, capture, self._full)
+        return self._marker(*candidates[best])
 
-    def _candidates(self, at: float) -> Iterable[tuple[int, int]]:
-        """Yield the counters and capture times that are possible at a time."""
+    def _candidates(self, at: float) -> list[tuple[int, int]]:
+        """Return the counters that are possible at a time, each with its possible capture times."""
         if self._last is None or not self._shifts:
-            return
+            return []
         low, high = min(self._shifts), max(self._shifts)
         if high - low > _MOST_JITTER:
-            return
+            return []
         last_at, last = self._last
-        due = max(self._origins) + at * COUNTS_PER_SECOND
         if at >= last_at:
-            first, final = last, max(last, round(due)) + _AHEAD
+            first, final = last, max(last, round(max(self._origins) + at * COUNTS_PER_SECOND)) + _AHEAD
         else:
             first, final = round(min(self._origins) + at * COUNTS_PER_SECOND) - _AHEAD, last
         counters: Sequence[int] = range(first, final + 1)
         if len(counters) > _MOST_COUNTERS:
             half = _MOST_COUNTERS // 2
             counters = [*counters[:half], *counters[-half:]]
-        for counter in counters:
-            for shift in range(low - 1, high + 2):
-                count = counter % COUNTER_PERIOD
-                yield count, (round(count * 1000 / COUNTS_PER_SECOND) + shift) % (1 << CAPTURE_BITS)
+        return [(counter, shift) for counter in counters for shift in range(low - 1, high + 2)]
 
     def _patterns_of(self, candidates: list[tuple[int, int]]) -> NDArray[np.float32]:
-        missing = [one for one in candidates if one not in self._patterns]
-        if missing:
+        """Return the strip's cells and the symbol's modules for each candidate, where bright cells are 1, others -1."""
+        if any(one not in self._patterns for one in candidates):
             if len(self._patterns) > _MOST_CACHED:
                 self._patterns.clear()
-                missing = candidates
-            markers = [Marker(self.number, counter, capture, self._full) for counter, capture in missing]
+            # The next frames need the following counters.
+            ahead = [(counter + _PREPARED, shift) for counter, shift in candidates]
+            missing = [one for one in dict.fromkeys([*candidates, *ahead]) if one not in self._patterns]
+            markers = [self._marker(counter, shift) for counter, shift in missing]
             modules = encode_symbols(markers)[:, _INNER, _INNER].reshape(len(markers), -1)
-            for one, marker, inner in zip(missing, markers, modules, strict=True):
-                both = np.concatenate([encode_strip(marker), inner])
-                self._patterns[one] = np.where(both, 1.0, -1.0).astype(np.float32)
+            bits = np.concatenate([encode_strips(markers), ~modules], axis=1)
+            self._patterns.update(zip(missing, np.where(bits, np.float32(1), np.float32(-1)), strict=True))
         return np.stack([self._patterns[one] for one in candidates])
+
+    def _marker(self, counter: int, shift: int) -> Marker:
+        count = counter % COUNTER_PERIOD
+        capture = round(count * 1000 / COUNTS_PER_SECOND) + shift
+        return Marker(self.number, count, capture % (1 << CAPTURE_BITS), self._full)
 
 
 def _shift(marker: Marker) -> int:

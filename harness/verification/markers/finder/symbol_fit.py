@@ -21,7 +21,7 @@ _STEPS: Final = 6
 _PER_MODULE: Final = 4
 # Size of the change with which the fit's derivatives are computed, in pixels.
 _SMALL: Final = 0.05
-_CONVERGED: Final = 0.01
+_CONVERGED: Final = 0.02
 # The scaling and the codec blur the edges by about this many pixels on each side.
 _BLUR: Final = 0.7
 # Smallest correlations of a symbol, and of a strip, with the expected modules and cells. Of 64 random cells, one in a
@@ -203,12 +203,20 @@ def _fit(
     size = np.array([box.width / pattern.shape[1]] * 2 + [box.height / pattern.shape[0]] * 2)
     start = edges.copy()
     for _ in range(_STEPS):
-        drawn = _drawn(pattern, edges, columns, lines)
+        across_by, down_by = (
+            _weights(columns, edges[:2], pattern.shape[1]),
+            _weights(lines, edges[2:], pattern.shape[0]),
+        )
+        drawn = (down_by @ pattern @ across_by.T).reshape(-1)
         changes = []
         for edge in free:
             moved = edges.copy()
             moved[edge] += _SMALL
-            changes.append((_drawn(pattern, moved, columns, lines) - drawn) / _SMALL)
+            if edge < 2:  # noqa: PLR2004
+                change = down_by @ pattern @ (_weights(columns, moved[:2], pattern.shape[1]) - across_by).T
+            else:
+                change = (_weights(lines, moved[2:], pattern.shape[0]) - down_by) @ pattern @ across_by.T
+            changes.append(change.reshape(-1) / _SMALL)
         centered = drawn - drawn.mean()
         contrast = (centered @ pixels) / max(centered @ centered, 1.0)
         slopes = np.stack([np.ones_like(drawn), drawn, *(contrast * change for change in changes)])
@@ -248,22 +256,17 @@ class _Pixels:
 
     @property
     def middles(self) -> NDArray[np.float64]:
-        return self.start + (np.arange(self.count) + 0.5) * self.size
+        return np.asarray(self.start + (np.arange(self.count, dtype=np.float64) + 0.5) * self.size)
 
 
-def _drawn(
-    pattern: NDArray[np.float64], edges: NDArray[np.float64], columns: _Pixels, lines: _Pixels
-) -> NDArray[np.float64]:
-    """Return the pixels of a pattern whose edges (left, right, top, bottom) are blurred."""
-    left, right, top, bottom = edges
-    down, across = _weights(lines, top, bottom, pattern.shape[0]), _weights(columns, left, right, pattern.shape[1])
-    return np.asarray(down @ pattern @ across.T).reshape(-1)
+def _weights(pixels: _Pixels, edges: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return the share of each of the modules between two edges in each pixel, whose edges are blurred.
 
-
-def _weights(pixels: _Pixels, start: float, end: float, count: int) -> NDArray[np.float64]:
-    """Return the share of each of the modules in each pixel. The outer modules continue beyond the pattern's edges."""
+    The outer modules continue beyond the edges.
+    """
+    start, end = edges
     scale = count / (end - start)
     middles, half = (pixels.middles[:, None] - start) * scale, (pixels.size / 2 + _BLUR) * scale
     before = np.clip((np.arange(1, count)[None] - middles) / (2 * half) + 0.5, 0, 1)
     ends = np.zeros_like(middles)
-    return np.diff(np.concatenate([ends, before, ends + 1], axis=1), axis=1)
+    return np.asarray(np.diff(np.concatenate([ends, before, ends + 1], axis=1), axis=1))

@@ -46,6 +46,27 @@ _PASSES: Final = 3
 _CARD: Final = 0.02
 
 
+class SeenCells:
+    """The cells of the whole video that are visible: lines of columns."""
+
+    def __init__(self, cells: NDArray[np.bool_]) -> None:
+        # With sums over all cells before each cell, the sum of a rectangle needs only its corners.
+        self._sums = np.pad(np.cumsum(np.cumsum(~cells, axis=0), axis=1), ((1, 0), (1, 0)))
+
+    def contain(self, x: NDArray[np.float64], y: NDArray[np.float64], width: float, height: float) -> NDArray[np.bool_]:
+        """Return for each rectangle whether all of its cells are visible.
+
+        ``x`` and ``y`` are the middles of the rectangles. All values are fractions of the video's width and height.
+        """
+        lines, columns = self._sums.shape[0] - 1, self._sums.shape[1] - 1
+        left, right = (np.floor((x - width / 2) * columns), np.ceil((x + width / 2) * columns))
+        top, bottom = (np.floor((y - height / 2) * lines), np.ceil((y + height / 2) * lines))
+        first, last = (np.clip(edge, 0, columns).astype(np.intp) for edge in (left, right))
+        above, below = (np.clip(edge, 0, lines).astype(np.intp) for edge in (top, bottom))
+        sums = self._sums
+        return np.asarray(sums[below, last] - sums[above, last] - sums[below, first] + sums[above, first] == 0)
+
+
 class Visibility:
     """Compares one participant's video at one place with what the synthetic camera paints, cell by cell."""
 
@@ -56,6 +77,7 @@ class Visibility:
         self._right = np.zeros((LINES, COLUMNS_OF_CELLS), np.int32)
         self._in_a_row = np.zeros_like(self._right)
         self._seen = np.zeros(self._right.shape, bool)
+        self._shown: SeenCells | None = None
         self._next = -np.inf
         self._points: _Points | None = None
         self._known = True
@@ -75,14 +97,19 @@ class Visibility:
         self._samples += 1
         self._right += right
         self._in_a_row = np.where(right, self._in_a_row + 1, 0)
-        self._seen |= self._in_a_row >= min(_IN_A_ROW, self._samples)
+        seen = self._seen | (self._in_a_row >= min(_IN_A_ROW, self._samples))
+        if not np.array_equal(seen, self._seen):
+            self._seen, self._shown = seen, None
 
     @property
-    def seen(self) -> NDArray[np.bool_] | None:
+    def seen(self) -> SeenCells | None:
         """The cells that were visible in a few samples in a row at least once; None if nothing is known about them."""
         if self._points is None or not self._known:
             return None
-        return self._seen | (self._points.unknown & self._inside(self._points.rectangle(self._seen)))
+        if self._shown is None:
+            unknown = self._points.unknown & self._inside(self._points.rectangle(self._seen))
+            self._shown = SeenCells(self._seen | unknown)
+        return self._shown
 
     @property
     def area(self) -> Area:
