@@ -24,6 +24,7 @@ from harness.verification.measures.file import (
     blank_intervals,
     measure_media,
     media_duration,
+    pixel_aspect,
     silent_intervals,
     still_intervals,
     video_gaps,
@@ -90,6 +91,9 @@ def _gather_evidence(
         duration=media_duration(streams, rate),
         zero_ms=manifest.zero_ms if isinstance(manifest, Manifest) else None,
         pauses=timeline.cuts(),
+        rotation=streams.video.rotation if streams.video else 0,
+        pixel_aspect=pixel_aspect(streams.video),
+        frame_size=streams.video.sizes[0][1:] if streams.video and streams.video.sizes else None,
     )
     alignment = align(manifest, observations) if isinstance(manifest, ObservationManifest) else None
     if alignment is not None:

@@ -12,8 +12,9 @@ from playwright.sync_api import Browser
 from harness import Participant, RecordConfig, Recording, Report, Room, verify
 from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
-from harness.verification.markers.marker_reader import MarkerReader, MarkerTrack
+from harness.verification.markers.marker_reader import MarkerReader
 from harness.verification.markers.strip import COUNTS_PER_SECOND
+from harness.verification.markers.tracks import MarkerTrack
 from harness.verification.probe.probe import probe
 from tests.support.goals import Goals
 from tests.support.reports import check_recording

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
 
 # Capture times repeat after this many seconds, and counters after the second number.
 CAPTURE_PERIOD: Final = (1 << CAPTURE_BITS) / 1000

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from harness.verification.assembly.placed import PlacedFile
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
 
 # Files follow each other if they overlap by at most this share of the shorter one.
 MOST_OVERLAP: Final = 0.5

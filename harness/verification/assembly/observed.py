@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.recording.manifest import AnyManifest
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
     from harness.verification.probe.probe import Streams
     from harness.verification.probe.tracks import AudioBlock, Frame
     from harness.verification.sources import Source

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Interval
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
     from harness.verification.probe.probe import Streams
     from harness.verification.probe.track_set import TrackFacts
     from harness.verification.probe.tracks import AudioFacts
@@ -83,7 +83,10 @@ def joined_tracks(parts: Sequence[tuple[float, MarkerTrack]]) -> MarkerTrack:
             times=np.concatenate([one.times for one in contents]),
             faults=np.concatenate([one.faults for one in contents]),
             colors_known=sum(one.colors_known for one in contents),
+            symbols=sum(one.symbols for one in contents),
         ),
+        # The frames of different files have nothing to do with each other.
+        places=(),
     )
 
 
@@ -105,6 +108,7 @@ def _after(track: MarkerTrack, shift: float, end: float) -> MarkerTrack:
             faults=track.content.faults[content],
             # It is unknown in which samples the colors are known, so never count too many of them.
             colors_known=left if known else max(0, min(track.content.colors_known, left - 1)),
+            symbols=min(track.content.symbols, left),
         ),
     )
 

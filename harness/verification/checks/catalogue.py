@@ -87,6 +87,11 @@ CHECKS: Final = (
         content.content,
         _BOTH,
     ),
+    Check(
+        "shape",
+        "Is each participant's video upright, not mirrored, and neither too wide nor too narrow?",
+        content.shape,
+    ),
     Check("repeated", "Does the file show every frame of each participant exactly once?", smoothness.repeated),
     Check("av-offset", "Are every participant's audio and video in sync?", smoothness.av_offset),
     Check("drift", "Do every participant's audio and video stay in sync?", smoothness.drift),

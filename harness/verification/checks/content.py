@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from harness.verification.values.findings import Examined, Finding, limited, milliseconds, passed, span
-from harness.verification.values.intervals import longer, subtract, total
+from harness.verification.values.intervals import longer, merged, subtract, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.values.limits import Limits
-    from harness.verification.values.models import VideoContent
+    from harness.verification.values.models import ShownPlace, VideoContent
+
+_TURNS: Final = ("", "turned by 90° to the right", "upside down", "turned by 90° to the left")
+# The size of a small video is inaccurate by up to this many pixels.
+_INACCURATE: Final = 1.5
 
 
 def content(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -55,6 +59,53 @@ def _participants(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 "with the harness's synthetic camera."
             )
             yield Finding(check="content", result="unverified", participant=one.name, message=text)
+
+
+def shape(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Warn if a participant's video is mirrored, turned, too wide or too narrow.
+
+    If the manifest states the layout, the markers were read upright, so there is nothing to check.
+    """
+    if evidence.layout_is_known:
+        return
+    for one in evidence.visible_participants:
+        if not one.report.places:
+            continue
+        wrong = [
+            Finding(
+                check="shape",
+                result="warning",
+                participant=one.name,
+                at=milliseconds(at),
+                expected=expected,
+                got=got,
+                message=f"{one.name}'s video is {got} {span(at)}{note}.",
+            )
+            for (got, expected, note), intervals in _wrong_shapes(one.report.places, limits).items()
+            for at in longer(merged(intervals), limits.shape)
+        ]
+        yield from limited(sorted(wrong, key=lambda finding: finding.at or (0.0, 0.0)))
+        if not wrong:
+            frames = one.report.video.frames if one.report.video else 0
+            examined = Examined(frames=frames, seconds=total(one.visible), participants=1)
+            text = f"{one.name}'s video is upright, not mirrored, and has the right aspect ratio."
+            yield passed("shape", text, examined, participant=one.name)
+
+
+def _wrong_shapes(places: Sequence[ShownPlace], limits: Limits) -> dict[tuple[str, str, str], list[Interval]]:
+    """Return the intervals of each wrong shape; the key is what was found, what was expected, and a note."""
+    wrong: dict[tuple[str, str, str], list[Interval]] = {}
+    for place in places:
+        at = (place.start, place.end)
+        if place.mirrored:
+            wrong.setdefault(("mirrored", "not mirrored", ""), []).append(at)
+        if place.turn:
+            wrong.setdefault((_TURNS[place.turn], "upright", ""), []).append(at)
+        percent = 100 * (place.stretch - 1)
+        if abs(percent) > limits.aspect_percent + 100 * _INACCURATE / max(1, min(place.width, place.height)):
+            got = f"{abs(percent):.0f} % too {'wide' if percent > 0 else 'narrow'}"
+            wrong.setdefault((got, "the right aspect ratio", f" (limit: {limits.aspect_percent:g} %)"), []).append(at)
+    return wrong
 
 
 def _faults(

@@ -353,6 +353,23 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         limits=("content", "still"),
         needs="The check needs a video track. Without a synthetic participant, the check can only warn.",
     ),
+    "shape": CheckDescription(
+        measures="The check measures how each participant's video is shown in a file whose layout is unknown: "
+        "mirrored, turned by quarters of a circle, or with the wrong aspect ratio. The shape of the symbol's modules shows "
+        "the aspect ratio. Many recorders mirror or crop videos on purpose, so the check only warns.",
+        fails=(),
+        warns=(
+            "A participant's video is mirrored for longer than `shape`.",
+            "A participant's video is turned, or upside down, for longer than `shape`.",
+            (
+                "For longer than `shape`, a participant's video is too wide or too narrow by more than "
+                "`aspect_percent`. For small videos, the limit is larger by the inaccuracy of the measurement, which "
+                "is about 1.5 pixels."
+            ),
+        ),
+        limits=("shape", "aspect_percent"),
+        needs="The check needs markers in the video. It has no result if the manifest states the layout.",
+    ),
     "repeated": CheckDescription(
         measures="The check counts each participant's repeated and skipped frames. Repetitions that result from an "
         "exact conversion of the frame rate, for example from 15 to 30 fps, do not count.",

@@ -18,6 +18,7 @@ from harness.verification.markers.symbol import Agreement, SymbolComparison, Sym
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.verification.markers.finder.visibility import SeenCells
     from harness.verification.markers.places import Place
     from harness.verification.markers.strip import Marker
     from harness.verification.probe.tracks import Frame
@@ -114,8 +115,11 @@ class ContentReader:
         self._samplers: dict[object, _TileSampler] = {}
         self._samples: defaultdict[int, _Samples] = defaultdict(_Samples)
 
-    def on_strip(self, frame: Frame, place: Place, marker: Marker) -> None:
-        """Sample the video below a strip, unless the last sample was taken less than 0.1 s ago."""
+    def on_strip(self, frame: Frame, place: Place, marker: Marker, seen: SeenCells | None = None) -> None:
+        """Sample the video below a strip, unless the last sample was taken less than 0.1 s ago.
+
+        ``seen`` are the visible parts of the video; None means all.
+        """
         samples = self._samples[marker.number]
         if samples.times and 0 <= frame.at - samples.times[-1] < SAMPLED_EVERY - _EARLY:
             return
@@ -127,6 +131,7 @@ class ContentReader:
             if len(self._samplers) >= _MOST_CACHED:
                 self._samplers.clear()
             sampler = self._samplers[key] = _TileSampler(place, frame, marker, screen=screen)
+        sampler.examine(seen)
         samples.append(frame, marker, sampler)
 
     def finish(self) -> dict[int, ContentTrack]:
@@ -227,12 +232,25 @@ class _TileSampler:
         self._plain = ~self._label & ~named & ~self._card & (self._y > 1 / 9 + _CODEC_BLOCK / place.height)
         self._below_name = self._y > NAME_ROWS[1]
         self._faces: dict[int, _FacePlace] = {}
+        self._examined = np.ones(self._x.size, bool)
+        self._seen: SeenCells | None = None
         self._chroma: NDArray[np.intp] | None = None
         if frame.chroma:
             plane = frame.chroma[0]
             shrunk = (frame.chroma_across, round(frame.luma.shape[0] / plane.shape[0]))
             self._chroma = place.indices(*_points(_CHROMA_ACROSS, np.array([0.5])), plane.shape, shrunk)
             self._strip = place.indices(*_strip_points(), plane.shape, shrunk)
+
+    def examine(self, seen: SeenCells | None) -> None:
+        """Examine only the visible blocks."""
+        if seen is not None and seen is not self._seen:
+            self._seen = seen
+            self._examined = seen.contain(self._x, self._y, _WIDE, _HIGH)
+
+    @property
+    def share(self) -> float:
+        """The share of the blocks that are examined, from 0 to 1."""
+        return float(self._examined.mean())
 
     def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32], Fault, bool | None]:
         """Return the mean luma of each block, the faults, and whether the face is in the right place.
@@ -244,21 +262,27 @@ class _TileSampler:
         points = flat.take(self._luma).astype(np.float32)
         means = _mean(points)
         roughness = _mean(np.abs(points - flat.take(self._beside)))
-        dark = (means < _DARK) & ~self._label & ~self._card
+        dark = (means < _DARK) & ~self._label & ~self._card & self._examined
         if self._expected is None:
             return means, self._unknown_faults(frame, points, dark, roughness > _ROUGHNESS), None
         place = self._face_place(marker.counter, frame)
         faults = Fault(0)
-        if np.count_nonzero(dark) >= _DARK_SHARE * dark.size:
+        if np.count_nonzero(dark) >= max(_DARK_SHARE * np.count_nonzero(self._examined), 1):
             faults |= Fault.BLACK
         differences = _mean(np.abs(points - self._expected[0]))
         off = (roughness > _ROUGHNESS + self._edges) | (differences > _LUMA_TOLERANCE + self._edges)
-        lit = place.checked & ~dark
-        if np.count_nonzero(off & lit) >= _OFF_SHARE * np.count_nonzero(place.checked):
+        checked = place.checked & self._examined
+        lit = checked & ~dark
+        if np.count_nonzero(off & lit) >= max(_OFF_SHARE * np.count_nonzero(checked), 1):
             faults |= Fault.OTHER
-        if self._colors_differ(frame, (lit & ~off) | self._white):
+        if self._colors_differ(frame, ((lit & ~off) | self._white) & self._examined):
             faults |= Fault.COLOR
-        return means * self._below_name, faults, self._face_is_seen(flat, place, marker.counter)
+        moving = means * (self._below_name & self._examined)
+        face = face_at(self._number, marker.counter, self._aspect, screen=self._screen)
+        around = np.array([face.x]), np.array([face.y])
+        if self._seen is not None and not self._seen.contain(*around, face.width, face.height).all():
+            return moving, faults, None
+        return moving, faults, self._face_is_seen(flat, place, marker.counter)
 
     def modules(self, frame: Frame) -> NDArray[np.float32] | None:
         """Return the mean luma of the symbol's modules, or None if there is no symbol or if it is too small."""

@@ -18,11 +18,25 @@ OTHER_SHAPES: Final = ((4, 3), (1, 1), (3, 4), (9, 16))
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """A part of a video: its edges as fractions of the whole video's width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+WHOLE: Final = Area(0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """The position and size of a participant's whole video in the recorded frame, in pixels.
 
     Parts of the video can be outside the frame or covered. The video was first mirrored if ``mirrored`` is true, and
-    then turned clockwise by ``turn`` quarters of a circle.
+    then turned clockwise by ``turn`` quarters of a circle. ``stretch`` is the factor by which the video is too wide for
+    its height, before it was turned; it is 1 if the aspect ratio is right.
     """
 
     x: float
@@ -31,11 +45,12 @@ class Place:
     height: float
     turn: int = 0
     mirrored: bool = False
+    stretch: float = 1.0
 
     @property
     def aspect(self) -> float:
-        """The aspect ratio of the video before it was turned: its width divided by its height."""
-        return self.height / self.width if self.turn % 2 else self.width / self.height
+        """The aspect ratio of the video before it was turned and stretched: its width divided by its height."""
+        return (self.height / self.width if self.turn % 2 else self.width / self.height) / self.stretch
 
     def pixels(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the position in the frame, in pixels, of points in the video, given as fractions of its size."""
@@ -60,6 +75,30 @@ class Place:
         columns = np.clip((across / shrunk[0]).astype(np.intp), 0, shape[1] - 1)
         lines = np.clip((down / shrunk[1]).astype(np.intp), 0, shape[0] - 1)
         return np.asarray(lines * shape[1] + columns)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSpan:
+    """A place in which one marker was read from ``start`` to ``end``, in seconds.
+
+    ``area`` is the visible part of the video, and ``share`` is its visible share, from 0 to 1: labels and rounded
+    corners can cover a part of the visible area. ``main`` is true if the marker is not in a larger place at this time.
+    """
+
+    start: float
+    end: float
+    place: Place
+    area: Area = WHOLE
+    share: float = 1.0
+    main: bool = True
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """The visible part in the frame: x, y, width and height in pixels."""
+        x, y = self.place.pixels(
+            np.array([self.area.left, self.area.right]), np.array([self.area.top, self.area.bottom])
+        )
+        return float(x.min()), float(y.min()), float(np.ptp(x)), float(np.ptp(y))
 
 
 def fit_into_tile(x: float, y: float, width: float, height: float, shape: tuple[int, int] = WIDE) -> Place:

@@ -47,6 +47,8 @@ _STRIP_ONLY: Final = 0
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
+# The position of each bit of the data in its field.
+_SHIFTS: Final = np.concatenate([np.arange(size)[::-1] for size in _FIELDS[:3]])
 # Minimum difference in brightness between bright and dark cells. The page draws cells with a difference of 195, and
 # strong compression halves it. Walls and text have far less contrast.
 _LEAST_CONTRAST: Final = 60.0
@@ -67,12 +69,18 @@ class Marker:
 
 def encode_strip(marker: Marker) -> NDArray[np.bool_]:
     """Return the 64 bits of a marker, in the order in which the strip's cells show them."""
-    values = (marker.number, marker.counter % COUNTER_PERIOD, marker.capture_ms % (1 << CAPTURE_BITS))
-    data = [
-        bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
-    ]
-    checksum = _crc(np.packbits(data).tobytes()) ^ (_WHOLE_VIDEO if marker.full else _STRIP_ONLY)
-    return np.array(data + [bool(checksum >> bit & 1) for bit in reversed(range(16))])
+    return np.asarray(encode_strips([marker])[0])
+
+
+def encode_strips(markers: Sequence[Marker]) -> NDArray[np.bool_]:
+    """Return the 64 bits of each marker, in the order in which the strips' cells show them."""
+    values = np.array(
+        [(one.number, one.counter % COUNTER_PERIOD, one.capture_ms % (1 << CAPTURE_BITS)) for one in markers]
+    ).reshape(-1, 3)
+    bits = np.repeat(values, _FIELDS[:3], axis=1) >> _SHIFTS & 1
+    kinds = [_word_bits(_WHOLE_VIDEO if one.full else _STRIP_ONLY) for one in markers]
+    checksums = ((bits @ _CRC_MATRIX[:_DATA_BITS]) + _CRC_OF_ZEROS + kinds) % 2
+    return np.concatenate([bits, checksums], axis=1).astype(bool)
 
 
 def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
@@ -106,9 +114,11 @@ class StripSampler:
 
     def read(self, luma: NDArray[np.uint8]) -> list[Marker | None]:
         """Return the marker at each place, or None for a place without a readable marker."""
-        if not self._indices.size:
-            return []
-        return decode_strips(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32))
+        return decode_strips(self.cells(luma)) if self._indices.size else []
+
+    def cells(self, luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the mean luma of the 64 cells at each place, in the order of the bits."""
+        return np.asarray(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32))
 
 
 def _crc(data: bytes, crc: int = 0xFFFF) -> int:

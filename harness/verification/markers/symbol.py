@@ -203,29 +203,45 @@ def _field_tables() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return powers, logarithms
 
 
-def _multiply(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    product = _POWERS[_LOGARITHMS[left] + _LOGARITHMS[right]]
-    return np.where((left == 0) | (right == 0), np.uint8(0), product)
+def _multiply(left: int, right: int) -> int:
+    return int(_POWERS[_LOGARITHMS[left] + _LOGARITHMS[right]]) if left and right else 0
 
 
-def _generator() -> NDArray[np.uint8]:
+def _generator() -> list[int]:
     """Return the coefficients of the generator polynomial, highest power first, without the leading 1."""
-    polynomial = np.array([1], np.uint8)
+    polynomial = [1]
     for exponent in range(1, _CORRECTION + 1):
-        shifted = np.append(polynomial, np.uint8(0))
-        shifted[1:] ^= _multiply(polynomial, np.full_like(polynomial, _POWERS[exponent]))
-        polynomial = shifted
+        factor = int(_POWERS[exponent])
+        below = [0, *(_multiply(one, factor) for one in polynomial)]
+        polynomial = [one ^ other for one, other in zip([*polynomial, 0], below, strict=True)]
     return polynomial[1:]
+
+
+def _correction_table() -> NDArray[np.uint8]:
+    """Return, for each position and value of a codeword of data, what it adds to the codewords for correction.
+
+    These codewords are the rest of a division of polynomials. The rest of a sum is the sum of the rests, so the rests
+    of single bits are sufficient to compute all others.
+    """
+    bits = np.array([[_rest(position, 1 << bit) for bit in range(8)] for position in range(_DATA)], np.uint8)
+    is_set = (np.arange(256)[:, None] >> np.arange(8) & 1).astype(bool)
+    parts = np.where(is_set[None, :, :, None], bits[:, None], np.uint8(0))
+    return np.asarray(np.bitwise_xor.reduce(parts, axis=2))
+
+
+def _rest(position: int, value: int) -> list[int]:
+    """Return the rest for data in which a single codeword is not 0."""
+    rest = [0] * _CORRECTION
+    for column in range(_DATA):
+        factor = rest[0] ^ (value if column == position else 0)
+        rest = [one ^ _multiply(factor, other) for one, other in zip([*rest[1:], 0], _GENERATOR, strict=True)]
+    return rest
 
 
 def _with_correction(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Append the codewords for correction to each row of data codewords."""
-    rest = np.zeros((len(data), _CORRECTION), np.uint8)
-    for column in range(_DATA):
-        factor = data[:, column] ^ rest[:, 0]
-        rest = np.append(rest[:, 1:], np.zeros((len(data), 1), np.uint8), axis=1)
-        rest ^= _multiply(factor[:, None], np.broadcast_to(_GENERATOR, rest.shape))
-    return np.append(data, rest, axis=1)
+    parts = _CORRECTIONS[np.arange(_DATA), data]
+    return np.append(data, np.bitwise_xor.reduce(parts, axis=1), axis=1)
 
 
 def _codewords(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -297,6 +313,7 @@ _SHAPE: Final = ((-2, -2), (-2, -1), (-1, -2), (-1, -1), (-1, 0), (0, -2), (0, -
 _CORNER: Final = ((-1, 0), (-1, 1), (-1, 2), (0, -2), (0, -1), (1, -1), (2, -1), (3, -1))
 _POWERS, _LOGARITHMS = _field_tables()
 _GENERATOR: Final = _generator()
+_CORRECTIONS: Final = _correction_table()
 # Each codeword in Base 256 encodation is increased by a number that depends on its position, starting from 1.
 _PSEUDORANDOM: Final = np.array([149 * (position + 1) % 255 + 1 for position in range(_DATA)])
 _PREFIX: Final = np.array([_LATCH, (BYTES + _PSEUDORANDOM[1]) % 256], np.uint8)

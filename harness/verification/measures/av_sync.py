@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
     from harness.verification.measures.observations import Observations
     from harness.verification.values.models import AvOffsetMissing
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harness.recording.timeline import Interval
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
 
 # Viewers notice if a video is frozen for about this many seconds. The frames of a shorter stall count as repeated.
 _SHORTEST_FROZEN: Final = 0.2

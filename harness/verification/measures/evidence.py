@@ -173,6 +173,11 @@ class Evidence:
         return self.recording.recorder if self.recording else "all"
 
     @property
+    def layout_is_known(self) -> bool:
+        """Whether the manifest states the layout of the video."""
+        return self.manifest is not None and any(one.event == "layout" for one in self.manifest.timeline.events)
+
+    @property
     def converted(self) -> bool:
         """Whether the file is a converted copy of the recording that the manifest belongs to."""
         return self.recording is not None and self.recording.path.suffix != self.path.suffix

@@ -117,6 +117,15 @@ def measure_media(streams: Streams, *, size: int, rate: float | None, content: F
     )
 
 
+def pixel_aspect(video: VideoFacts | None) -> float:
+    """Return the factor by which players make the frames wider."""
+    if video is None or not video.sizes:
+        return 1.0
+    _, width, height = video.sizes[0]
+    shown = video.display[::-1] if video.rotation % 180 else video.display
+    return (shown[0] / shown[1]) / (width / height)
+
+
 def media_duration(streams: Streams, rate: float | None) -> float:
     """Return the time at which the last frame or the audio ends, whichever is later, in seconds."""
     return max(streams.audio.end if streams.audio else 0.0, video_end(streams.video, rate))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,9 @@ class Observations:
 
     ``audio`` is None if the file has no audio. ``rate`` is the file's frame rate in frames per second, or None if the
     file has no frames. ``zero_ms`` is the room's time at the start of the file, if the manifest states it. ``pauses``
-    holds (time in the file, duration), both in seconds, for each pause of the recording.
+    holds (time in the file, duration), both in seconds, for each pause of the recording. Players turn the frames
+    counterclockwise by ``rotation`` degrees, and make them wider by the factor ``pixel_aspect`` first.
+    ``frame_size`` is the width and height of the first frame in pixels.
 
     If several files of a call were joined, ``by_marker`` and ``by_voice`` hold what was found about one participant in
     the files with this participant. ``one_clock`` is false if this participant's audio and video are in files without a
@@ -33,6 +35,9 @@ class Observations:
     duration: float
     zero_ms: float | None = None
     pauses: Sequence[tuple[float, float]] = ()
+    rotation: int = 0
+    pixel_aspect: float = 1.0
+    frame_size: tuple[int, int] | None = None
     by_marker: Mapping[int, Observations] = field(default_factory=dict)
     by_voice: Mapping[int, Observations] = field(default_factory=dict)
     one_clock: bool = True

@@ -17,14 +17,21 @@ from harness.verification.measures.content import video_content
 from harness.verification.measures.curves import thinned
 from harness.verification.measures.start_up import StartUp, audio_delays, longest_ms, start_ups
 from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
-from harness.verification.values.models import ExtraTrack, ParticipantAudio, ParticipantReport, ParticipantVideo
+from harness.verification.values.models import (
+    ExtraTrack,
+    ParticipantAudio,
+    ParticipantReport,
+    ParticipantVideo,
+    ShownPlace,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Interval, Timeline
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.places import PlaceSpan
+    from harness.verification.markers.tracks import MarkerTrack
     from harness.verification.measures.observations import Observations
     from harness.verification.values.curves import Curve
 
@@ -158,6 +165,7 @@ def _measured(
             drift_ppm=drift_ppm(sync.offsets),
             delay_ms=spread(delays[:, 1]),
             audio_delay_ms=spread(audio_delays(sync.offsets, delays)),
+            places=tuple(_shown(one, observations) for one in track.places) if track else (),
         ),
         visible=video.visible,
         in_own_tile=video.in_own_tile,
@@ -173,6 +181,33 @@ def _av_sync(track: MarkerTrack | None, observations: Observations) -> AvSync:
     if not observations.one_clock:
         return AvSync(missing="separate files")
     return measure_av_sync(track, observations.audio, observations.pauses)
+
+
+def _shown(one: PlaceSpan, observations: Observations) -> ShownPlace:
+    """Return a place as viewers see it, whose players turn the frames and change the shape of the pixels."""
+    x, y, width, height = one.box
+    # The place is accurate only to a pixel or two, so it can seem to end outside the frame.
+    across, down = observations.frame_size or (x + width, y + height)
+    left, top, right, bottom = (
+        round(min(max(edge, 0), most))
+        for edge, most in ((x, across), (y, down), (x + width, across), (y + height, down))
+    )
+    place = one.place
+    # Players make the frame wider in its own direction, which is the height of a video that lies on its side.
+    wider = 1 / observations.pixel_aspect if place.turn % 2 else observations.pixel_aspect
+    return ShownPlace(
+        start=round(one.start, 3),
+        end=round(one.end, 3),
+        x=left,
+        y=top,
+        width=right - left,
+        height=bottom - top,
+        turn=(place.turn - round(observations.rotation / 90)) % 4,
+        mirrored=place.mirrored,
+        stretch=round(place.stretch * wider, 3),
+        visible_percent=round(100 * one.share, 1),
+        main=one.main,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

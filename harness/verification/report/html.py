@@ -13,6 +13,7 @@ import jinja2
 from harness.recording.files.text import printable
 from harness.recording.timeline import Timeline
 from harness.verification.report.filmstrip import filmstrip
+from harness.verification.report.layouts import layouts
 from harness.verification.report.participant_table import COLUMNS, cells, extra_rows
 from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
@@ -129,6 +130,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "ticks": [(plot_x(at, duration), clock(at)) for at in ticks(duration)],
         "thumbnails": filmstrip(report.path, duration) if _has_thumbnails(report) else [],
         "lanes": _lanes(report, names, placed),
+        "layouts": layouts(report.participants, duration),
         "wrong": [finding for finding in placed if finding.participant is None][:MOST],
         "found": found[:MOST],
         "more_found": max(0, len(found) - MOST),

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.recording.files.text import printable
+from harness.verification.report.layouts import place_lines
 from harness.verification.report.participant_table import COLUMNS, cells, extra_rows
 from harness.verification.values.findings import SIGNS
 
@@ -37,7 +38,10 @@ _MOST_NAMES: Final = 6
 
 
 def render(report: Report) -> RenderableType:
-    """Return the result, a line about the file, a row for each participant, and all findings that did not pass."""
+    """Return the result, a line about the file, a row for each participant, and all findings that did not pass.
+
+    If the file's layout was not known before, a line for each place states where a participant was shown.
+    """
     if report.media is None:
         return Group(*(Text.assemble((f"{SIGNS['failed']} ", "bold red"), one.message) for one in report.failures))
     parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]
@@ -52,6 +56,7 @@ def render(report: Report) -> RenderableType:
         parts += [Text(line, style="dim") for line in lines]
     if report.participants:
         parts.append(_Participants.of(report))
+    parts += [Padding.indent(Text(line, style="dim"), _INDENT) for line in place_lines(report)]
     if problems := (*report.failures, *report.unverified, *report.warnings):
         parts.append(_Problems(problems))
     return Group(*parts)

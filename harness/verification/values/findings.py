@@ -29,6 +29,7 @@ CheckName = Literal[
     "start-up",
     "frozen",
     "content",
+    "shape",
     "repeated",
     "av-offset",
     "drift",

@@ -88,6 +88,19 @@ class Limits(ReportModel):
         description="Maximum time that a part of a participant's video may be black or frozen, or have the wrong "
         "colors or content, in seconds. A codec can take this long to update a small moving area at a low bitrate.",
     )
+    aspect_percent: float = Field(
+        default=3.0,
+        gt=0,
+        description="Maximum deviation of the aspect ratio of a participant's video from the right one, in percent. "
+        "Recorders round the sizes of small videos to even numbers of pixels, which changes the aspect ratio by up to "
+        "2 %.",
+    )
+    shape: float = Field(
+        default=0.5,
+        ge=0,
+        description="Maximum time that a participant's video may be mirrored, turned, too wide or too narrow, in "
+        "seconds. A shorter time can be part of a transition between two layouts.",
+    )
     still: float = Field(
         default=2.0,
         gt=0,

@@ -292,6 +292,37 @@ class ExtraTrack(ReportModel):
     """Intervals in which the file contains the track, each with start and end in seconds."""
 
 
+class ShownPlace(ReportModel):
+    """A place in the frame where a participant's video was shown for some time.
+
+    ``x``, ``y``, ``width`` and ``height`` describe the visible part of the video, in pixels of the frame.
+    """
+
+    start: float
+    """Start in seconds."""
+    end: float
+    """End in seconds."""
+    x: int
+    """Distance from the frame's left edge, in pixels."""
+    y: int
+    """Distance from the frame's top edge, in pixels."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    turn: int = 0
+    """Number of quarters by which the video is turned clockwise, from 0 to 3, as viewers see it."""
+    mirrored: bool = False
+    """Whether the video is mirrored. It was mirrored before it was turned."""
+    stretch: float = 1.0
+    """Factor by which the video is too wide for its height before it was turned, as viewers see it; 1 if its aspect
+    ratio is right."""
+    visible_percent: float = 100.0
+    """Percentage of the video that is visible, and neither cropped nor covered."""
+    main: bool = True
+    """Whether this is the participant's largest place at this time. The other measurements describe this place."""
+
+
 class ParticipantReport(ReportModel):
     """Measurements of one synthetic participant in the file."""
 
@@ -329,6 +360,9 @@ class ParticipantReport(ReportModel):
     """Like ``first_video_ms``, but until the participant's first audio, in milliseconds."""
     tracks: tuple[ExtraTrack, ...] = ()
     """The participant's other tracks in another application's call, for example a shared screen."""
+    places: tuple[ShownPlace, ...] = ()
+    """The places in the frame where the participant's video was shown, in the order of their start. A participant can
+    be shown in several places at the same time."""
 
     def is_audible(self, start: float, end: float) -> bool:
         """Return whether the participant is audible the whole time from ``start`` to ``end``.

@@ -13,7 +13,7 @@ from harness.verification.markers.audio_markers import AudioAnalysis
 from harness.verification.markers.audio_signals import SPACINGS
 from harness.verification.markers.bursts import Bursts
 from harness.verification.markers.content import NO_CONTENT
-from harness.verification.markers.marker_reader import MarkerTrack
+from harness.verification.markers.tracks import MarkerTrack
 from harness.verification.measures.alignment.clocks import UnknownClockError, zero_from_audio, zero_from_video
 
 pytestmark = pytest.mark.parallel

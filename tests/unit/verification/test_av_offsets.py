@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from harness.verification.markers.audio_markers import AudioAnalysis
 from harness.verification.markers.audio_signals import CHIRP_LEVEL, SPACINGS, chirp
 from harness.verification.markers.content import ContentTrack
-from harness.verification.markers.marker_reader import MarkerTrack
 from harness.verification.markers.strip import COUNTER_PERIOD
+from harness.verification.markers.tracks import MarkerTrack
 from harness.verification.measures.av_sync import measure_av_sync
 from tests.support.media.audio import SAMPLE_RATE, mix_audio
 from tests.support.media.opus import after_opus, analysis_of, plain_blocks

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.verification.markers.content import ContentTrack
-from harness.verification.markers.marker_reader import MarkerTrack
+from harness.verification.markers.tracks import MarkerTrack
 from harness.verification.measures.cadence import count_freezes, frozen_intervals
 from harness.verification.values.models import Freezes
 

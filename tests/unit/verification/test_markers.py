@@ -8,7 +8,7 @@ import pytest
 
 from harness.recording.timeline import Timeline
 from harness.verification.markers.audio_markers import AudioAnalysis, AudioMarkerDetector
-from harness.verification.markers.marker_reader import MarkerReader, MarkerTrack
+from harness.verification.markers.marker_reader import MarkerReader
 from harness.verification.markers.places import Place, all_grid_places, fit_into_tile, grid_places
 from harness.verification.markers.strip import (
     BRIGHT,
@@ -19,6 +19,7 @@ from harness.verification.markers.strip import (
     decode_strips,
     encode_strip,
 )
+from harness.verification.markers.tracks import MarkerTrack
 from harness.verification.probe.probe import probe
 from harness.verification.probe.tracks import AudioBlock, Frame
 from tests.support.media.audio import mix_audio

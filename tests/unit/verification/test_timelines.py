@@ -10,7 +10,7 @@ import pytest
 from harness.verification.assembly.alignment import ROOM, UTC, Placement, Start, Unit, align
 from harness.verification.assembly.clocks import CAPTURE_PERIOD, CaptureClock
 from harness.verification.markers.content import NO_CONTENT
-from harness.verification.markers.marker_reader import MarkerTrack
+from harness.verification.markers.tracks import MarkerTrack
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD
 
 pytestmark = pytest.mark.parallel

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.recording.manifest import MarkerClock
     from harness.recording.timeline import Member
     from harness.verification.markers.audio_markers import AudioAnalysis
-    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.markers.tracks import MarkerTrack
 
 _CAPTURE_PERIOD: Final = float(1 << CAPTURE_BITS)
 _BURST_PERIOD: Final = 1000.0 * SECONDS
