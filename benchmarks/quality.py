@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 
+from harness.verification.markers.backdrop import NAME_ROWS
 from harness.verification.markers.places import grid_places
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# The static part of a synthetic frame: below the marker strip and above the ball.
-_TOP: Final = 0.14
-_BOTTOM: Final = 0.54
 _EVERY: Final = 10
 _FULL_SCALE: Final = 255
 
@@ -54,7 +52,11 @@ def _luma(source: dict[str, Any]) -> NDArray[np.uint8]:
 
 
 def _error(tile: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Return the mean squared error of a tile's static part. The tile is in the top left corner of the array."""
+    """Return the mean squared error of the rows with the name, which do not move.
+
+    The tile is in the top left corner of the array.
+    """
     height, width = original.shape
-    rows = slice(round(height * _TOP), round(height * _BOTTOM))
+    top, bottom = NAME_ROWS
+    rows = slice(round(height * top), round(height * bottom))
     return float(np.mean((tile[rows, :width].astype(float) - original[rows]) ** 2))

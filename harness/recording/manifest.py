@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
 
 from harness.errors import ConfigError
 from harness.recording.files.disk import room_for
@@ -152,11 +151,7 @@ class CallManifest(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"
-            reason = first["msg"].removeprefix("Value error, ")
-            message = f"{path} is not a valid manifest: {reason} (at {where})."
-            raise ConfigError(message) from error
+            raise _not_valid(path, error) from error
 
 
 class Manifest(CallManifest):
@@ -229,12 +224,20 @@ def read_manifest(path: Path) -> AnyManifest:
     """Return the manifest of a recording or of an observation; raises ConfigError if ``path`` contains neither."""
     text = _read_text(path)
     try:
-        content = from_json(text)
-    except ValueError:
-        # The error message of the model states where the text is not valid JSON.
-        content = None
-    observed = isinstance(content, dict) and "observation" in content and "recording" not in content
-    return (ObservationManifest if observed else Manifest).parse(text, path)
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        # Only an observation has this key. The text is not parsed twice otherwise, because it can be large.
+        if not any(one["loc"][:1] == ("observation",) for one in error.errors(include_url=False)):
+            raise _not_valid(path, error) from error
+    return ObservationManifest.parse(text, path)
+
+
+def _not_valid(path: Path, error: ValidationError) -> ConfigError:
+    """Return the error for a file that is not a manifest."""
+    first = error.errors(include_url=False)[0]
+    where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"
+    reason = first["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{path} is not a valid manifest: {reason} (at {where}).")
 
 
 def _read_text(path: Path) -> str:

@@ -8,6 +8,7 @@ from harness import (
     Expectation,
     Limits,
     NertcApp,
+    Observation,
     Participant,
     RecordConfig,
     Recording,
@@ -75,3 +76,14 @@ def record_other_application(room: Room, page: Page) -> Path:
     app.clean_media_recording()
     del bob, others
     return path
+
+
+def observe_other_recorder(room: Room, file: Path) -> Report:
+    """Observe a call that another program records, and compare its file with the observation."""
+    with room.observe("call") as observation:
+        room.wait(seconds=5)
+    observations: list[Observation] = room.observations
+    manifest: Path = observation.manifest
+    stopped: bool = observation.finished and not observation.running and observation.stop() == manifest
+    del observations, stopped
+    return verify(file, manifest=manifest, expected=["alice"])

@@ -330,13 +330,19 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     ),
     "content": CheckDescription(
         measures="The check compares the video below each participant's strip with what the synthetic camera paints "
-        "for this marker and counter, up to ten times per second. In video without markers, the check looks for "
-        "intervals in which the video is still, black or partly blank.",
+        "for this marker and counter, up to ten times per second. The symbol in the middle must encode the same values "
+        "as the strip. In video without markers, the check looks for intervals in which the video is still, black or "
+        "partly blank.",
         fails=(
             (
                 "For longer than `content`, a part of a participant's video is black, has the wrong colors, shows "
                 "noise or another video, or is frozen while the strip continues. The check ignores intervals in which "
                 "the whole video is black or missing."
+            ),
+            (
+                "For longer than `content`, the symbol is blank or does not match the strip. In tiles with a height "
+                "of less than 80 pixels, and in blurred video, symbols are not compared, and the finding states in how "
+                "many frames they were."
             ),
         ),
         warns=(
@@ -348,7 +354,10 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         ),
         unverified=(
             "No frame of a participant's video could be compared.",
-            "The colors of a participant's video are unknown, because the strip was drawn over another video.",
+            (
+                "The colors of a participant's video are unknown, because the strip was drawn over another video, or "
+                "by a version of the harness that did not yet paint a symbol."
+            ),
         ),
         limits=("content", "still"),
         needs="The check needs a video track. Without a synthetic participant, the check can only warn.",

@@ -46,20 +46,20 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         if evidence.media.video:
             wanted = manifest.timeline.visible(one.name, duration)
             unmarked = manifest.timeline.unmarked(one.name, ("camera", "video"), one.marker, duration)
-            checked |= bool(one.visible or widened(subtract(wanted, unmarked), -limits.edge))
+            visible = subtract(one.visible, evidence.unobserved)
+            checked |= bool(visible or widened(subtract(wanted, unmarked), -limits.edge))
             wrong += _not_visible(one, wanted, [*evidence.video_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "video", intersection(wanted, unmarked), limits)
-            unwanted = subtract(one.visible, [*widened(wanted, limits.edge), *evidence.unobserved])
-            wrong += _unwanted(one.name, "visible", unwanted, limits)
+            wrong += _unwanted(one.name, "visible", subtract(visible, widened(wanted, limits.edge)), limits)
         if evidence.media.audio and one.own_voice:
             wanted = manifest.timeline.audible(one.name, duration)
             unmarked = manifest.timeline.unmarked(one.name, ("microphone", "audio"), one.marker, duration)
-            checked |= bool(one.audible or widened(subtract(wanted, unmarked), -limits.edge))
+            audible = subtract(one.audible, evidence.unobserved)
+            checked |= bool(audible or widened(subtract(wanted, unmarked), -limits.edge))
             missing = _missing(wanted, one.audible, [*evidence.audio_missing, *unmarked], limits)
             yield from _unmarked_findings(one.name, "audio", intersection(wanted, unmarked), limits)
             wrong += [_state_finding(one.name, at, "audible", wanted=True) for at in missing]
-            unwanted = subtract(one.audible, [*widened(wanted, limits.edge), *evidence.unobserved])
-            wrong += _unwanted(one.name, "audible", unwanted, limits)
+            wrong += _unwanted(one.name, "audible", subtract(audible, widened(wanted, limits.edge)), limits)
         elif evidence.media.audio and longer(manifest.timeline.audible(one.name, duration), limits.absence):
             yield shared_tone("presence", one)
         yield from limited(wrong)
@@ -71,7 +71,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             )
             yield Finding(check="presence", result="unverified", participant=one.name, message=text)
         elif not wrong:
-            examined = evidence.examined_media.model_copy(update={"participants": 1})
+            examined = evidence.judged_media.model_copy(update={"participants": 1})
             yield passed("presence", _summary(one, evidence), examined, participant=one.name)
 
 
@@ -371,7 +371,7 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     ]
     yield from found
     if not found:
-        yield passed("unexpected", "The recording contains no unexpected participant.", evidence.examined_media)
+        yield passed("unexpected", "The recording contains no unexpected participant.", evidence.judged_media)
 
 
 def _lost_its_members(manifest: AnyManifest) -> bool:

@@ -15,9 +15,10 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_BITS, COUNTER_PERIOD, Marker
 
@@ -48,15 +49,18 @@ _CODEWORDS: Final = _DATA + _CORRECTION
 _POLYNOMIAL: Final = 0x12D
 # The first two codewords: the latch to Base 256 encodation, and the number of bytes.
 _LATCH: Final = 231
-# Smallest difference between the brightest and darkest modules. After strong compression of a video in which a module
-# is 1.2 pixels high, the difference was at least 96.
+# Smallest difference between the brightest and darkest modules.
 _LEAST_CONTRAST: Final = 50.0
+# With less contrast, modules are not compared one by one. At 40 kbps and 1.8 pixels per module, the contrast was at
+# least 142; in videos that were sent with 1.3 pixels per module, it was at most 130.
+_COMPARED_CONTRAST: Final = 135.0
+# Smallest correlation of a symbol with little contrast. The correlation of noise is about 0.07.
+_LEAST_SIMILARITY: Final = 0.35
 # A module counts as clearly black or white if its luma differs by more than this share of the contrast from the middle.
-# With such compression, up to 6 of the 196 modules were clearly wrong, and more than 100 were clear. Half a symbol that
-# does not advance has at least 11 wrong modules.
+# In the same video, up to 6 of the 196 modules were clearly wrong. Half a symbol that does not advance has at least 11
+# wrong modules.
 _CLEAR: Final = 0.25
 _FEWEST_WRONG: Final = 8
-_FEWEST_CLEAR: Final = MODULES * MODULES // 2
 # Smaller modules, in pixels, are not compared.
 _LEAST_MODULE: Final = 2.0
 # Symbols are compared this many at a time, because encoding one takes nearly as long as encoding all.
@@ -178,19 +182,34 @@ class SymbolComparison:
 
     def _compare(self) -> None:
         means = np.array(self._means).reshape(len(self._means), -1)
+        modules = encode_symbols(self._markers)
         low, high = np.percentile(means, (10, 90), axis=1)[:, :, None]
-        contrast = high - low
         from_middle = means - (low + high) / 2
-        clear = np.abs(from_middle) > _CLEAR * contrast
-        wrong = clear & ((from_middle < 0) != encode_symbols(self._markers).reshape(means.shape))
-        readable = np.count_nonzero(clear, axis=1) >= _FEWEST_CLEAR
-        differs = readable & (np.count_nonzero(wrong, axis=1) >= _FEWEST_WRONG)
-        blank = contrast[:, 0] <= _LEAST_CONTRAST
-        agreements = np.where(readable, Agreement.EQUAL, Agreement.UNREADABLE)
-        agreements[differs | blank] = Agreement.DIFFERENT
+        wrong = (from_middle < 0) != modules.reshape(means.shape)
+        clearly_wrong = np.count_nonzero(wrong & (np.abs(from_middle) > _CLEAR * (high - low)), axis=1)
+        faint = (high - low)[:, 0] < _COMPARED_CONTRAST
+        differs = np.where(faint, _similarity(means, modules) < _LEAST_SIMILARITY, clearly_wrong >= _FEWEST_WRONG)
+        agreements = np.where(faint, Agreement.UNREADABLE, Agreement.EQUAL)
+        agreements[differs] = Agreement.DIFFERENT
         self._agreements.extend(agreements.tolist())
         self._markers.clear()
         self._means.clear()
+
+
+def _similarity(means: NDArray[np.float32], modules: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return each symbol's correlation with its modules or with its blurred modules, whichever is larger."""
+    white = np.pad(~modules, ((0, 0), (1, 1), (1, 1)), constant_values=True)
+    blurred = sliding_window_view(white, (3, 3), axis=(1, 2)).mean(axis=(3, 4))
+    return np.maximum(_correlation(means, ~modules), _correlation(means, blurred))
+
+
+def _correlation(means: NDArray[np.float32], other: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the correlation of each symbol's modules with other values; 0 for a plain area."""
+    one, two = (
+        values - values.mean(axis=1, keepdims=True) for values in (means, other.reshape(means.shape).astype(np.float32))
+    )
+    size = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
+    return np.asarray((one * two).sum(axis=1) / np.maximum(size, np.float32(1e-6)))
 
 
 def _field_tables() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -223,6 +223,13 @@ class Evidence:
         return Examined(frames=self.examined_frames.frames, seconds=self.media.duration)
 
     @property
+    def judged_media(self) -> Examined:
+        """The part of the file that can be compared with the manifest. All frames count if it is the whole file."""
+        if not self.unobserved:
+            return self.examined_media
+        return Examined(seconds=self.judged[1] - self.judged[0])
+
+    @property
     def visible_participants(self) -> list[MeasuredParticipant]:
         """The participants who are visible in the file."""
         return [one for one in self.participants if one.visible]

@@ -285,6 +285,9 @@ def _facts(report: Report, manifest: AnyManifest | None) -> list[tuple[str, str]
             facts += [(f"Track {track.index}", track_text(track)) for track in media.tracks]
     if manifest:
         facts += _manifest_facts(manifest, redacted=report.redacted)
+    # The text of the finding that states which part of an observed call the file covers.
+    covered = (one.message for one in report.findings if (one.check, one.result) == ("alignment", "passed"))
+    facts += [("Covers", text) for text in covered]
     return facts
 
 

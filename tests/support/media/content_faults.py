@@ -108,7 +108,9 @@ def frozen(at: Interval, area: Area) -> Callable[[Tile, float], None]:
     still: list[Tile] = []
 
     def apply(tile: Tile, time: float) -> None:
-        if at[0] <= time < at[1]:
+        if time < at[0]:
+            still.clear()
+        elif time < at[1]:
             part = part_of(tile, area)
             if not still:
                 still.append(Tile(*(plane.copy() for plane in part)))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigError
 from harness.recording.files.names import manifest_of
-from harness.recording.manifest import Manifest
+from harness.recording.manifest import Manifest, Observation, ObservationManifest, read_manifest
 from harness.recording.recording import Recording
-from harness.recording.timeline import Event, Member, Timeline
+from harness.recording.timeline import Event, Member, Timeline, timeline_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,3 +190,33 @@ def test_missing_manifest_is_refused_in_one_line(tmp_path: Path) -> None:
     """The error for a missing manifest is a single line that contains its file name."""
     with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
         Manifest.read(tmp_path / "standup.manifest.json")
+
+
+def test_damaged_observation_is_reported_as_an_observation(tmp_path: Path) -> None:
+    """The error names the key of the observation that is not valid, not a key that only a recording has."""
+    path = tmp_path / "call.manifest.json"
+    observed = {"participant": "alice", "duration": -1, "started_at": "2026-11-22T12:00:00Z"}
+    content = {"schema": 1, "observation": observed, "versions": {}, "timeline": {}, "zero_ms": 5}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    with pytest.raises(
+        ConfigError, match=r"call\.manifest\.json is not a valid manifest: .* \(at observation\.duration\)"
+    ):
+        read_manifest(path)
+
+
+def test_observation_that_does_not_fit_into_a_manifest_ends_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known about the time after the last event that fits, so nothing may be expected there."""
+    monkeypatch.setattr("harness.recording.manifest.LARGEST_MANIFEST", 1024 * 1024 + 20_000)
+    events = [Event(at=0.0, event="join", participant="alice")]
+    events += [Event(at=float(at), event="alarm", message="x" * 1000) for at in range(1, 1200)]
+    manifest = ObservationManifest(
+        observation=Observation(participant="alice", duration=2000.0, started_at="2026-11-22T12:00:00Z"),
+        versions={},
+        timeline=timeline_from(events, [Member(name="alice", marker=1)]),
+        zero_ms=0.0,
+    )
+
+    smaller = manifest.within_size()
+
+    assert 0 < smaller.observation.duration == smaller.timeline.events[-1].at < 100

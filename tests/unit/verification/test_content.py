@@ -94,14 +94,18 @@ def test_wrong_content_is_found_at_its_time_and_only_there(tmp_path: Path, form:
 def test_fault_is_found_in_every_part_of_the_video(
     tmp_path: Path, form: str, area: content_faults.Area, fault: str
 ) -> None:
-    """The findings cover the time of the fault, and no other participant is affected."""
+    """The findings cover the time of the fault, and no other participant is affected.
+
+    A freeze becomes visible only when the face should have moved.
+    """
     scene = scene_of(form, spoil=FAULTS_OF_PARTS[fault](area))
 
     report = verify(write_recording(tmp_path / "standup.webm", scene))
 
     name = scene.participants[-1].name
     found = [one.at for one in report.failures if one.check == "content" and one.participant == name and one.at]
-    assert (min(start for start, _ in found), max(end for _, end in found)) == pytest.approx(AT, abs=0.25)
+    assert AT[0] - 0.1 < min(start for start, _ in found) < AT[0] + (0.5 if fault == "frozen" else 0.25)
+    assert AT[1] == pytest.approx(max(end for _, end in found), abs=0.25)
     assert {name} == failed_content(report)
 
 

@@ -103,6 +103,18 @@ def test_parts_that_were_not_observed_are_not_judged(tmp_path: Path) -> None:
     assert covered.startswith("The recording covers 0.0 to 2.2 s of the observed call")
 
 
+def test_participant_who_is_in_the_file_only_before_the_observation_fails(tmp_path: Path) -> None:
+    """Bob is visible and audible, but not while the call was observed, so this is not evidence for him."""
+    scene = with_participant(CALL, "bob", hidden=((1.5, 4.0),), muted=((1.5, 4.0),))
+
+    report = verified(tmp_path, scene, observed=CALL, start=-1.6, seconds=9.0)
+
+    assert [
+        "bob is not visible from 2.10 to 3.50 s, but should be.",
+        "bob is not audible from 2.10 to 3.50 s, but should be.",
+    ] == [one.message for one in report.failures if one.participant == "bob"]
+
+
 def test_stranger_is_reported_only_while_the_call_was_observed(tmp_path: Path) -> None:
     """Somebody with a marker that the manifest does not list is in the file."""
     scene = with_participant(CALL, "bob", unlisted=True)
@@ -350,6 +362,7 @@ def test_html_report_states_what_was_observed(tmp_path: Path) -> None:
     text = report.write_html(tmp_path / "report.html").read_text(encoding="utf-8")
 
     assert "2026-11-22T12:00:00.000+00:00 by alice, for 30.0 s" in text
+    assert text.count("The recording covers 12.3 to 16.3 s of the observed call") >= 2
     assert "SHA-256" not in text
 
 

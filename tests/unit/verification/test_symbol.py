@@ -9,7 +9,11 @@ import zxingcpp
 from harness.verification.markers.places import Place
 from harness.verification.markers.strip import COUNTER_PERIOD, Marker
 from harness.verification.markers.symbol import (
+    BLACK,
     MODULES,
+    WHITE,
+    Agreement,
+    SymbolComparison,
     SymbolSampler,
     decode_symbols,
     encode_symbols,
@@ -50,7 +54,7 @@ def test_damaged_symbol_is_not_decoded() -> None:
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("size", [(1280, 720), (320, 180), (192, 108), (180, 320)])
 def test_symbol_is_sampled_in_turned_and_mirrored_video(size: tuple[int, int], turn: int, *, mirrored: bool) -> None:
-    """The place states how the video was turned."""
+    """The place specifies how the video was turned."""
     width, height = size
     modules = encode_symbols(_MARKERS[1:2])[0]
     square = symbol_square(width / height)
@@ -71,3 +75,77 @@ def test_place_without_contrast_has_no_symbol() -> None:
     """A plain area is not read as a symbol."""
     frame = np.full((180, 320), 120, np.uint8)
     assert SymbolSampler(Place(0, 0, 320, 180), frame).read(frame) is None
+
+
+def compared(*symbols: tuple[Marker, np.ndarray]) -> list[int]:
+    """Return the agreement of each symbol, given its marker and the mean luma of its modules."""
+    comparison = SymbolComparison()
+    for marker, means in symbols:
+        comparison.add(marker, means.astype(np.float32))
+    return [int(one) for one in comparison.finish()]
+
+
+def drawn(marker: Marker) -> np.ndarray:
+    """Return the mean luma of a symbol's modules."""
+    return np.where(encode_symbols([marker])[0], float(BLACK), float(WHITE))
+
+
+def test_each_symbol_is_compared_with_its_own_marker() -> None:
+    """The order is kept, although many symbols are compared at a time."""
+    markers = [Marker(5, count, 33 * count) for count in range(600)]
+    shown = [drawn(markers[number - (number % 7 == 0)]) for number in range(600)]
+
+    found = compared(*zip(markers, shown, strict=True))
+
+    assert [Agreement.DIFFERENT if number % 7 == 0 else Agreement.EQUAL for number in range(600)] == found
+
+
+@pytest.mark.parametrize("half", [np.s_[:7, :], np.s_[7:, :], np.s_[:, :7], np.s_[:, 7:]], ids=str)
+def test_half_a_symbol_that_does_not_advance_is_found(half: tuple[slice, slice]) -> None:
+    """Each half contains enough modules that change with the next frame."""
+    before, marker = Marker(5, 1000, 40_000), Marker(5, 1001, 40_033)
+    means = drawn(marker)
+    means[half] = drawn(before)[half]
+
+    assert [Agreement.DIFFERENT] == compared((marker, means))
+
+
+@pytest.mark.parametrize("luma", [16, 128, 235])
+def test_blank_area_is_not_the_symbol(luma: int) -> None:
+    """Where the strip is readable, the symbol has contrast, so a blank area is a fault."""
+    assert [Agreement.DIFFERENT] == compared((_MARKERS[1], np.full((MODULES, MODULES), float(luma))))
+
+
+def test_noise_is_not_the_symbol() -> None:
+    """Noise is found even if most of the modules are gray."""
+    means = np.random.default_rng(4).normal(127, 25, (MODULES, MODULES))
+    means[:5] = 127
+
+    assert [Agreement.DIFFERENT] == compared((_MARKERS[1], means))
+
+
+def test_compression_noise_is_tolerated() -> None:
+    """A few wrong modules are not a difference."""
+    means = drawn(_MARKERS[1])
+    random = np.random.default_rng(3)
+    wrong = random.choice(MODULES * MODULES, 7, replace=False)
+    means.reshape(-1)[wrong] = WHITE + BLACK - means.reshape(-1)[wrong]
+
+    assert [Agreement.EQUAL] == compared((_MARKERS[1], means + random.normal(0, 15, means.shape)))
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_blurred_symbol_is_not_compared(size: int) -> None:
+    """A symbol that is blurred over several modules is neither right nor wrong."""
+    padded = np.pad(drawn(_MARKERS[1]), size // 2, constant_values=WHITE)
+    means = np.lib.stride_tricks.sliding_window_view(padded, (size, size)).mean(axis=(2, 3))
+
+    assert [Agreement.UNREADABLE] == compared((_MARKERS[1], means))
+
+
+@pytest.mark.parametrize(("height", "large_enough"), [(78, False), (80, True), (720, True)])
+def test_small_symbols_are_not_compared(height: int, *, large_enough: bool) -> None:
+    """The limit is two pixels per module."""
+    frame = np.zeros((height, height * 16 // 9), np.uint8)
+
+    assert large_enough == SymbolSampler(Place(0, 0, frame.shape[1], height), frame).is_large_enough
