@@ -1,7 +1,7 @@
 """Verify files that other recorders could have written, and compare the reports with the truth.
 
 Run it with ``python -m tests.truth.foreign_layouts --count 1000 --seed 1``, or with ``make layouts``. The layouts are
-planned at random (``layout_plan.py``) and drawn (``layout_drawing.py``). The exit code is 1 if a figure misses its bar.
+planned at random and drawn in ``tests/support/layouts``. The exit code is 1 if a figure misses its bar.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +22,8 @@ from harness import Limits
 from harness.verification.analysis import analyze
 from harness.verification.request import VerifyRequest
 from harness.verification.values.intervals import intersection, merged, total
-from tests.truth.layout_drawing import write_layout
-from tests.truth.layout_plan import Appearance, Layout, plan_layout
+from tests.support.layouts.drawing import write_layout
+from tests.support.layouts.plan import Appearance, Layout, plan_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -169,7 +170,7 @@ def table(results: Sequence[Result]) -> list[str]:
     rates = sorted({one.kbps for one in outcomes})
     lines = ["found, in percent (number of appearances), by size of the symbol's modules and bitrate of the file:"]
     lines.append("".join(f"{head:>14}" for head in ("modules", *(f"{rate} kbps" for rate in rates), "all")))
-    for low, high in zip(_MODULES, _MODULES[1:], strict=False):
+    for low, high in pairwise(_MODULES):
         row = [one for one in outcomes if low <= one.module < high]
         name = f"{low:g} to {high:g} px" if high < _MODULES[-1] else f"{low:g} px or more"
         cells = [_percent(one for one in row if one.kbps == rate) for rate in rates]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tests.truth.layout_plan import Appearance, Layout, Sender
+    from tests.support.layouts.plan import Appearance, Layout, Sender
 
 Planes = list["NDArray[np.uint8]"]
 
