@@ -198,7 +198,7 @@ def floors(results: Sequence[Result]) -> list[str]:
 
 
 def summary(results: Sequence[Result]) -> tuple[list[str], bool]:
-    """Return each figure beside its bar, as lines of text, and whether all bars are met."""
+    """Return each figure next to its bar, as lines of text, and whether all bars are met."""
     readable = [one for result in results for one in result.outcomes if one.readable]
     hidden = sum(not one.readable for result in results for one in result.outcomes)
     offsets = [abs(offset) for result in results for offset in result.offsets]

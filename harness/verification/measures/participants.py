@@ -193,7 +193,7 @@ def _shown(one: PlaceSpan, observations: Observations) -> ShownPlace:
         for edge, most in ((x, across), (y, down), (x + width, across), (y + height, down))
     )
     place = one.place
-    # Players make the frame wider in its own direction, which is the height of a video that lies on its side.
+    # Players make the frame wider in its own direction, which is the height of a video that is turned by 90°.
     wider = 1 / observations.pixel_aspect if place.turn % 2 else observations.pixel_aspect
     return ShownPlace(
         start=round(one.start, 3),

@@ -24,7 +24,7 @@ _TURNS: Final = ("", "turned right", "upside down", "turned left")
 
 @dataclass(frozen=True)
 class DrawnPlace:
-    """One participant's rectangle in a picture of the frame, in pixels. ``text`` describes the place in words."""
+    """One participant's rectangle in a small image of the frame, in pixels. ``text`` describes the place in words."""
 
     name: str
     colour: int

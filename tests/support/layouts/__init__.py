@@ -1,1 +1,1 @@
-"""Layouts of other recorders: planned at random, and drawn with the truth beside them."""
+"""Layouts of other recorders: planned at random, and drawn with the truth next to them."""

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 
-from harness.verification.markers.strip import BRIGHT, COUNTER_PERIOD, DARK, Marker, encode_strip
-from harness.verification.markers.symbol import BLACK, MODULES, QUIET, WHITE, encode_symbols, symbol_square
+from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD, Marker
 from tests.support.media.audio import SAMPLE_RATE, mix_audio
-from tests.support.media.frames import Tile, draw_content
 from tests.support.media.scene import PlannedParticipant, Scene
 from tests.support.media.streams import add_audio_stream, add_video_stream
+from tests.support.media.synthetic_frame import Tile, draw_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +42,7 @@ def write_layout(path: Path, layout: Layout) -> None:
         video = add_video_stream(media, layout.codec, layout.frame_rate, size=layout.size)
         video.bit_rate = 1000 * layout.kbps
         video.gop_size = 4 * layout.frame_rate
-        video.options = _ENCODERS[layout.codec]
+        video.options = dict(_ENCODERS[layout.codec])
         audio = add_audio_stream(media, "aac" if mp4 else "libopus", SAMPLE_RATE)
         audio.bit_rate = 64_000
         samples, packet = _audio(layout), 1024 if mp4 else _PACKET
@@ -135,25 +134,8 @@ def draw_video(marker: int, counter: int, size: tuple[int, int]) -> Planes:
     """Return the synthetic camera's frame with this counter."""
     width, height = size
     planes = [np.empty((high, wide), np.uint8) for wide, high in _sizes(width, height)]
-    draw_content(Tile(*planes), marker, counter)
-    content = Marker(marker, counter % COUNTER_PERIOD, (5000 + round(counter * 1000 / 30)) % (1 << 22))
-    luma = planes[0]
-    bits = encode_strip(content).reshape(2, 32)
-    rows, columns = np.arange(height // 9) * 18 // height, np.arange(width) * 32 // width
-    luma[: height // 9] = np.where(bits, BRIGHT, DARK)[rows][:, columns]
-    square = symbol_square(width / height)
-    side = MODULES + 2 * QUIET
-    left, top = square.x - QUIET / MODULES * square.width, square.y - QUIET / MODULES * square.height
-    wide, high = square.width * side / MODULES, square.height * side / MODULES
-    modules = np.pad(encode_symbols([content])[0], QUIET)
-    for plane, shrunk in zip(planes, (1, 2, 2), strict=True):
-        x = (np.arange(width // shrunk) + 0.5) * shrunk / width
-        y = (np.arange(height // shrunk) + 0.5) * shrunk / height
-        across, down = (x - left) / wide * side, (y - top) / high * side
-        columns, rows = np.flatnonzero((across >= 0) & (across < side)), np.flatnonzero((down >= 0) & (down < side))
-        drawn = modules[down[rows].astype(int)][:, across[columns].astype(int)]
-        place = np.ix_(rows, columns)
-        plane[place] = 128 if shrunk > 1 else np.where(drawn, BLACK, WHITE)
+    captured = (5000 + round(counter * 1000 / 30)) % (1 << CAPTURE_BITS)
+    draw_frame(Tile(*planes), Marker(marker, counter % COUNTER_PERIOD, captured))
     return planes
 
 

@@ -10,6 +10,8 @@ from harness.recording.timeline import VOICES, Member, Timeline
 from harness.verification.markers.audio_markers import AudioAnalysis
 from harness.verification.markers.bursts import Bursts
 from harness.verification.markers.marker_reader import MarkerReader
+from harness.verification.markers.places import Place
+from harness.verification.markers.tracks import Readings
 from harness.verification.measures.observations import Observations
 from harness.verification.measures.participants import measure_participants
 
@@ -30,11 +32,12 @@ def test_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
         reader = MarkerReader(timeline, (1280, 720))
         reader._times.frombytes((frames / FRAME_RATE).tobytes())
         for member in members:
-            found = reader._found[member.marker or 0]
+            found = Readings(member.marker or 0, Place(0, 0, 1280, 720))
             found.frames.frombytes(frames.astype(np.uint32).tobytes())
             found.counters.frombytes((frames % (1 << 18)).astype(np.uint32).tobytes())
             found.captures.frombytes((frames * 100 // 3 % (1 << 22)).astype(np.uint32).tobytes())
             found.in_own_tile.frombytes(np.ones(frames.size, np.int8).tobytes())
+            reader._finder._readings.append(found)
         steps = MINUTES * 60 * 20
         seconds = np.arange(MINUTES * 60)
         bursts = Bursts(

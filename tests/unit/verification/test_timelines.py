@@ -10,8 +10,8 @@ import pytest
 from harness.verification.assembly.alignment import ROOM, UTC, Placement, Start, Unit, align
 from harness.verification.assembly.clocks import CAPTURE_PERIOD, CaptureClock
 from harness.verification.markers.content import NO_CONTENT
-from harness.verification.markers.tracks import MarkerTrack
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD
+from harness.verification.markers.tracks import MarkerTrack
 
 pytestmark = pytest.mark.parallel
 
@@ -202,7 +202,7 @@ def test_timeline_begins_with_the_earliest_file() -> None:
 
 
 def _joined(before: MarkerTrack, after: MarkerTrack) -> MarkerTrack:
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(before, name), getattr(after, name)])
         for name in ("times", "counters", "captures_ms", "in_own_tile", "numbers")
     }

@@ -65,7 +65,7 @@ class FoundSymbol:
 def fit_symbol(luma: NDArray[np.uint8], marker: Marker, corners: Sequence[tuple[float, float]]) -> FoundSymbol | None:
     """Return the exact box of a symbol whose four corners are known to about a pixel.
 
-    Return None if no symbol with this marker is there, for example because it is turned by less than a quarter.
+    Return None if no symbol with this marker was found, for example because it is turned by less than a quarter.
     """
     across, down = zip(*corners, strict=True)
     box = Box(min(across), min(down), max(across), max(down))
