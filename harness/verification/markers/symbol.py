@@ -134,7 +134,8 @@ class SymbolSampler:
         along = (middles[:, None] + offsets).reshape(-1)
         x, y = np.meshgrid(square.x + along * square.width, square.y + along * square.height)
         indices = place.indices(x, y, luma.shape).reshape(MODULES, 3, MODULES, 3)
-        self._indices = indices.transpose(0, 2, 1, 3).reshape(MODULES, MODULES, -1)
+        # The first axis holds the points of a module, because sums along the first axis are fast.
+        self._indices = np.ascontiguousarray(indices.transpose(1, 3, 0, 2).reshape(-1, MODULES, MODULES))
         turned_height = place.width if place.turn % 2 else place.height
         self.is_large_enough = square.height * turned_height / MODULES >= _LEAST_MODULE
         """Whether the modules are large enough for ``SymbolComparison``."""
@@ -142,7 +143,7 @@ class SymbolSampler:
     def sample(self, luma: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the mean luma of each of the 14 x 14 modules."""
         points = luma.reshape(-1).take(self._indices)
-        return np.asarray(points.mean(axis=2, dtype=np.float32))
+        return np.asarray(np.add.reduce(points, axis=0, dtype=np.float32) / np.float32(len(points)))
 
     def read(self, luma: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
         """Return the modules, or None if nothing in this place has the contrast of a symbol."""
@@ -188,7 +189,8 @@ class SymbolComparison:
         wrong = (from_middle < 0) != modules.reshape(means.shape)
         clearly_wrong = np.count_nonzero(wrong & (np.abs(from_middle) > _CLEAR * (high - low)), axis=1)
         faint = (high - low)[:, 0] < _COMPARED_CONTRAST
-        differs = np.where(faint, _similarity(means, modules) < _LEAST_SIMILARITY, clearly_wrong >= _FEWEST_WRONG)
+        differs = clearly_wrong >= _FEWEST_WRONG
+        differs[faint] = _similarity(means[faint], modules[faint]) < _LEAST_SIMILARITY
         agreements = np.where(faint, Agreement.UNREADABLE, Agreement.EQUAL)
         agreements[differs] = Agreement.DIFFERENT
         self._agreements.extend(agreements.tolist())
