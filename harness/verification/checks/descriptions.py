@@ -306,8 +306,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     ),
     "shape": CheckDescription(
         measures="The check measures how each participant's video is shown in a file whose layout is unknown: "
-        "mirrored, turned by quarters of a circle, or with the wrong aspect ratio. The shape of the symbol's modules shows the "
-        "aspect ratio. Many recorders mirror or crop videos on purpose, so the check only warns.",
+        "mirrored, turned by quarters of a circle, or with the wrong aspect ratio. The shape of the symbol's modules "
+        "shows the aspect ratio. Many recorders mirror or crop videos on purpose, so the check only warns.",
         fails=(),
         warns=(
             "A participant's video is mirrored for longer than `shape`.",

@@ -18,6 +18,7 @@ from tests.support.media.scene import PlannedParticipant, Scene
 from tests.support.media.streams import add_audio_stream, add_video_stream
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,7 +29,7 @@ Planes = list["NDArray[np.uint8]"]
 
 _PACKET: Final = 960
 _TEXT: Final = 215
-_ENCODERS: Final[dict[str, dict[str, str]]] = {
+_ENCODERS: Final[Mapping[str, Mapping[str, str]]] = {
     # Constant speeds: with some settings, encoders become faster and worse if the machine is busy.
     "libx264": {"preset": "veryfast", "threads": "1"},
     "libvpx": {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "auto-alt-ref": "0", "threads": "1"},
@@ -43,7 +44,7 @@ def write_layout(path: Path, layout: Layout) -> None:
         video = add_video_stream(media, layout.codec, layout.frame_rate, size=layout.size)
         video.bit_rate = 1000 * layout.kbps
         video.gop_size = 4 * layout.frame_rate
-        video.options = _ENCODERS[layout.codec]
+        video.options = dict(_ENCODERS[layout.codec])
         audio = add_audio_stream(media, "aac" if mp4 else "libopus", SAMPLE_RATE)
         audio.bit_rate = 64_000
         samples, packet = _audio(layout), 1024 if mp4 else _PACKET
