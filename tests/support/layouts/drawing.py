@@ -17,6 +17,7 @@ from tests.support.media.streams import add_audio_stream, add_video_stream
 from tests.support.media.synthetic_frame import Tile, draw_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ Planes = list["NDArray[np.uint8]"]
 
 _PACKET: Final = 960
 _TEXT: Final = 215
-_ENCODERS: Final[dict[str, dict[str, str]]] = {
+_ENCODERS: Final[Mapping[str, Mapping[str, str]]] = {
     # Constant speeds: with some settings, encoders become faster and worse if the machine is busy.
     "libx264": {"preset": "veryfast", "threads": "1"},
     "libvpx": {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "auto-alt-ref": "0", "threads": "1"},

@@ -22,11 +22,11 @@ SIZES: Final = ((640, 360), (854, 480), (960, 540), (1280, 720), (1920, 1080))
 CODECS: Final = ("libx264", "libvpx", "libvpx-vp9")
 _SMALLEST: Final = 0.15
 _WIDE: Final = 16 / 9
+# A video is not cropped if this share of it or more would be hidden.
+_MOST_HIDDEN: Final = 0.45
 _NOTHING: Final = (0.0, 0.0, 0.0, 0.0)
 # No change of the layout happens closer than this many seconds to the start or the end of the file.
 _SETTLED: Final = 1.2
-# A label that covers this share of the width hides the top or the bottom of the video.
-_MOST_COVERED: Final = 0.72
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +86,10 @@ class Appearance:
         return x, (y if self.label.startswith("top") else y + height - high), wide, high
 
     @property
-    def uncovered(self) -> Box:
-        """The visible part without a label that covers most of the width."""
+    def without_label(self) -> Box:
+        """The visible part without the lines of pixels that the label covers."""
         x, y, width, height = self.box
-        if self.label_box is None or self.label_box[2] < _MOST_COVERED * width:
-            return self.box
-        high = self.label_box[3]
+        high = self.label_box[3] if self.label_box else 0
         return x, (y + high if self.label.startswith("top") else y), width, height - high
 
     def part(self, left: float, top: float, right: float, bottom: float) -> Box:
@@ -245,11 +243,13 @@ class _Planner:
         wide, high = (9, 16) if look.turn % 2 else (16, 9)
         how = self.random.choice(["contain", "cover", "stretch"], p=[0.5, 0.46, 0.04])
         crop = _NOTHING
-        if how == "contain" or (how == "cover" and _hidden(box, wide / high) > 0.45):
+        hidden = _hidden(box, wide / high)
+        small = min(height, width / wide * high) < _SMALLEST * self.size[1]
+        if hidden > _MOST_HIDDEN or (how == "contain" and not small):
             scale = min(width / wide, height / high)
             fitted = (2 * int(scale * wide / 2), 2 * int(scale * high / 2))
             x, y, width, height = x + (width - fitted[0]) // 2, y + (height - fitted[1]) // 2, *fitted
-        elif how == "cover":
+        elif how != "stretch":
             scale = max(width / wide, height / high)
             across, down = (1 - width / (scale * wide)) / 2, (1 - height / (scale * high)) / 2
             crop = (across, down, across, down)

@@ -25,7 +25,7 @@ _MOST_UNREADABLE: Final = 3
 # A participant was read reliably if this many frames in a row were read at least once.
 _RELIABLE: Final = 5
 # The place is computed from the first few sightings of the symbol.
-_MOST_FITS: Final = 3
+_MOST_FITS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

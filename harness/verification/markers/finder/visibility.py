@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 LINES: Final = 36
 COLUMNS_OF_CELLS: Final = 2 * COLUMNS
 _STRIP_LINES: Final = LINES // 9
-_SAMPLED_EVERY: Final = 0.1
+_SAMPLED_EVERY: Final = 0.2
 _EARLY: Final = 0.01
-# Largest differences in luma, and in the plane of U and V, from what the synthetic camera paints. Interpreting the
-# video as BT.709 or as full range shifts luma by 16, and chroma by 5. Gray differs from all backdrops by at least 14.
-_LUMA: Final = 28.0
-_CHROMA: Final = 13.0
+# A cell is right if it differs from what the synthetic camera paints as the cells around the symbol do, which are
+# usually visible. The difference may deviate by this many times their median deviation, but within these limits. The
+# colors of a whole video can be wrong, for example because the recorder has interpreted them as BT.709.
+_DEVIATIONS: Final = 6.0
+_LUMA: Final = (7.0, 28.0)
+_CHROMA: Final = (5.0, 14.0)
+_CORE: Final = 0.3
 # A cell is visible if it is right in this share of the samples. The moving face covers cells for a moment. Of the
 # strip's cells, half are right by chance, but most of them change.
 _RIGHT: Final = 0.4
 _STRIP_RIGHT: Final = 0.8
 # A cell that is right in this many samples in a row is not covered all the time.
-_IN_A_ROW: Final = 3
+_IN_A_ROW: Final = 2
 # A line or column is visible if this share of its cells is. Labels and overlays can cover a large part of it. In the
 # lines of a hidden strip, about a quarter of the cells seem to be visible.
 _LINE: Final = 0.25
@@ -44,6 +47,7 @@ _STRIP_LINE: Final = 0.45
 _PASSES: Final = 3
 # The white card around the symbol is larger than its quiet zone by up to this share of the video's height.
 _CARD: Final = 0.02
+_BLURRED: Final = 5.0
 
 
 class SeenCells:
@@ -83,7 +87,7 @@ class Visibility:
         self._known = True
 
     def on_marker(self, frame: Frame, marker: Marker) -> None:
-        """Compare a frame in which the marker was read, unless the last comparison was less than 0.1 s ago."""
+        """Compare a frame in which the marker was read, unless the last comparison was less than 0.2 s ago."""
         if frame.at < self._next - _EARLY or not self._known:
             return
         if not marker.full:
@@ -162,7 +166,11 @@ class _Points:
         card = (x > square.x - quiet[0]) & (x < square.x + square.width + quiet[0])
         card &= (y > square.y - quiet[1]) & (y < square.y + square.height + quiet[1])
         named = (y > NAME_ROWS[0]) & (y < NAME_ROWS[1])
-        self.unknown = (card | named) & ~self._outside
+        # Scaling and codecs blur what is next to the strip.
+        blurred = (y > 1 / 9) & (y < 1 / 9 + max(1 / LINES, _BLURRED / place.height))
+        self.unknown = (card | named | blurred) & ~self._outside
+        near = np.abs(x - 0.5) < square.width / 2 + _CORE / place.aspect
+        self._core = near & (y > 1 / 9) & ~self.unknown & ~self._outside
         self._middle = int((square.y + square.height / 2) * LINES), COLUMNS_OF_CELLS // 2
 
     def rectangle(self, visible: NDArray[np.bool_]) -> tuple[slice, slice]:
@@ -182,20 +190,28 @@ class _Points:
         chroma = None
         if frame.chroma and self._chroma is not None:
             chroma = [plane.reshape(-1).take(self._chroma).astype(np.float32) for plane in frame.chroma]
-        below = [self._matches(luma, chroma, painted) for painted in self._painted]
-        right = max(below, key=np.count_nonzero)
+        below = [self._differences(luma, chroma, painted) for painted in self._painted]
+        differences = min(below, key=lambda one: float(np.abs(one[:, self._core]).mean()))
+        right = self._alike(differences[0], _LUMA)
+        if chroma is not None:
+            right &= self._alike(differences[1], _CHROMA) & self._alike(differences[2], _CHROMA)
         bits = np.repeat(np.repeat(encode_strip(marker).reshape(ROWS, COLUMNS), 2, axis=0), 2, axis=1)
         right[:_STRIP_LINES] = (luma[:_STRIP_LINES] > (BRIGHT + DARK) / 2) == bits
         return right & ~self._outside
 
     @staticmethod
-    def _matches(
+    def _differences(
         luma: NDArray[np.float32], chroma: list[NDArray[np.float32]] | None, painted: NDArray[np.float32]
-    ) -> NDArray[np.bool_]:
-        right = np.abs(luma - painted[0]) <= _LUMA
-        if chroma is not None:
-            right &= np.hypot(chroma[0] - painted[1], chroma[1] - painted[2]) <= _CHROMA
-        return np.asarray(right)
+    ) -> NDArray[np.float32]:
+        planes = [luma, *chroma] if chroma is not None else [luma]
+        return np.stack([plane - expected for plane, expected in zip(planes, painted, strict=False)])
+
+    def _alike(self, difference: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.bool_]:
+        """Return the cells whose difference is like those of most cells around the symbol."""
+        around = difference[self._core]
+        usual = np.median(around)
+        most = np.clip(_DEVIATIONS * np.median(np.abs(around - usual)), *limits)
+        return np.asarray(np.abs(difference - usual) <= most)
 
 
 def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) -> NDArray[np.float64]:
@@ -205,8 +221,11 @@ def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) 
 
 
 def _run(visible: NDArray[np.bool_], middle: int) -> slice:
-    """Return the lines or columns around the middle one that are visible."""
+    """Return the lines or columns around the middle one that are visible.
+
+    The outermost one does not count, because scaling and codecs blur it.
+    """
     hidden = np.flatnonzero(~visible)
     before, after = hidden[hidden < middle], hidden[hidden > middle]
     start, stop = (int(before[-1]) + 1 if before.size else 0), (int(after[0]) if after.size else visible.size)
-    return slice(start, stop)
+    return slice(0 if start == 1 else start, visible.size if stop == visible.size - 1 else stop)
