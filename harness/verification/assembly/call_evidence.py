@@ -94,10 +94,11 @@ class CallEvidence(Evidence):
         return self.observations.of(participant.marker).audio
 
     def _missing(self, kind: Literal["video", "audio"]) -> list[Interval]:
-        """Return the reported losses and, if all files with tracks of a kind follow each other, what they lack.
+        """Return the intervals in which other checks report that media is missing, or that were not observed.
 
-        If files were recorded at the same time, the media of one participant can be missing while others are present,
-        so the absence of each participant must be reported.
+        If all files with tracks of a kind follow each other, these are also the intervals that they lack. If files were
+        recorded at the same time, the media of one participant can be missing while others are present, so the absence
+        of each participant must be reported.
         """
         found = [loss.at for loss in self.losses]
         chains = [
@@ -108,7 +109,7 @@ class CallEvidence(Evidence):
         if len(chains) == 1:
             for one in chains[0]:
                 found += one.video_missing if kind == "video" else one.audio_missing
-        return widened(merged(found), ACCURACY)
+        return merged((*widened(merged(found), ACCURACY), *self.unobserved))
 
 
 def file_evidence(

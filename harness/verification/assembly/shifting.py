@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from harness.recording.timeline import VOICES
 from harness.verification.markers.audio_markers import AudioAnalysis
 from harness.verification.markers.bursts import Bursts
 from harness.verification.markers.content import ContentTrack
+from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD
 from harness.verification.probe.tracks import VideoFacts
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from harness.verification.probe.probe import Streams
     from harness.verification.probe.track_set import TrackFacts
     from harness.verification.probe.tracks import AudioFacts
+
+
+# Where two files overlap, they contain the same frames at times that differ by less than this many seconds.
+_SAME_FRAME: Final = 0.01
 
 
 def shifted_intervals(intervals: Iterable[Interval], by: float) -> tuple[Interval, ...]:
@@ -75,8 +80,8 @@ def joined_tracks(parts: Sequence[tuple[float, MarkerTrack]]) -> MarkerTrack:
     return replace(
         kept[0],
         times=np.concatenate([one.times for one in kept]),
-        counters=np.concatenate([one.counters for one in kept]),
-        captures_ms=np.concatenate([one.captures_ms for one in kept]),
+        counters=_unwrapped([one.counters for one in kept], COUNTER_PERIOD),
+        captures_ms=_unwrapped([one.captures_ms for one in kept], 1 << CAPTURE_BITS),
         in_own_tile=np.concatenate([one.in_own_tile for one in kept]),
         numbers=np.concatenate([one.numbers for one in kept]),
         content=ContentTrack(
@@ -90,10 +95,15 @@ def joined_tracks(parts: Sequence[tuple[float, MarkerTrack]]) -> MarkerTrack:
     )
 
 
+def _unwrapped(parts: Sequence[NDArray[np.int32]], period: int) -> NDArray[np.int32]:
+    """Join values that start again at 0 after ``period``."""
+    return np.unwrap(np.concatenate(parts).astype(np.int64), period=period).astype(np.int32)
+
+
 def _after(track: MarkerTrack, shift: float, end: float) -> MarkerTrack:
     """Return the frames and samples of a track that are later than ``end``, with their times ``shift`` s later."""
     times, sampled = track.times + shift, track.content.times + shift
-    later, content = times > end, sampled > end
+    later, content = times > end + _SAME_FRAME, sampled > end + _SAME_FRAME
     known = track.content.colors_known == sampled.size
     left = int(np.count_nonzero(content))
     return replace(

@@ -79,7 +79,13 @@ def _format(evidence: Evidence) -> Iterator[_Problem]:
 def _bytes(evidence: Evidence) -> Iterator[_Problem]:
     """Report declared sizes that do not match the file's bytes, and any recording that follows the first one."""
     name, structure = evidence.name, evidence.streams.structure
-    if structure and structure.second is not None:
+    if structure and structure.second is not None and evidence.streams.segmented:
+        text = (
+            f"In the segments of {name}, another recording begins at byte {structure.second}, so players show wrong "
+            "times. Mark the place as a discontinuity in the playlist."
+        )
+        yield _Problem("one recording", "several recordings", text)
+    elif structure and structure.second is not None:
         text = (
             f"In {name}, a second recording begins at byte {structure.second}, so players show only one of them, or "
             "show wrong times. Only the first recording was examined. Split the file at this byte."

@@ -10,7 +10,7 @@ from harness.errors import ConfigError
 from harness.recording.manifest import Manifest
 from harness.verification import Report, verify_together
 from harness.verification.values.findings import Finding
-from tests.support.media.recording_file import write_media, write_recording
+from tests.support.media.recording_file import write_media, write_observation, write_recording
 from tests.support.media.scene import PlannedParticipant, Scene, participants, with_participant
 from tests.support.segments.calls import part_of
 
@@ -327,6 +327,37 @@ def test_two_recordings_of_the_same_call_are_not_one_call(tmp_path: Path) -> Non
     assert "unverified" == report.result
     doubles = findings(report, "timeline", "unverified")
     assert {("marker 2", "b.webm")} == {(one.participant, one.file) for one in doubles}
+
+
+# ---- observed calls -------------------------------------------------------------------------------------------------
+
+
+def test_files_of_participants_in_an_observed_call_pass(tmp_path: Path) -> None:
+    """The files of another recorder are compared with what the harness observed in the call."""
+    for name in ("alice", "bob"):
+        write_media(tmp_path / f"{name}.webm", part_of(CALL, 0, 4, name))
+    write_observation(tmp_path / "call.manifest.json", part_of(CALL, 0, 4), start=12.3, seconds=30.0)
+
+    report = verify_together([tmp_path / "alice.webm", tmp_path / "bob.webm"], manifest=tmp_path / "call.manifest.json")
+
+    assert ("passed", ()) == (report.result, report.warnings), report
+    assert {"alice", "bob"} == {one.participant for one in findings(report, "presence", "passed")}
+    assert {"alice", "bob"} == {one.participant for one in findings(report, "av-offset", "passed")}
+    (covered,) = findings(report, "alignment", "passed")
+    assert "The recording covers 12.3 to 16.3 s of the observed call" in covered.message
+
+
+def test_participant_without_a_file_in_an_observed_call_is_missing(tmp_path: Path) -> None:
+    """If the file of one participant is missing, the report says who is not in the files."""
+    write_media(tmp_path / "alice.webm", part_of(CALL, 0, 4, "alice"))
+    write_media(tmp_path / "more.webm", part_of(CALL, 4, 3, "alice"))
+    write_observation(tmp_path / "call.manifest.json", part_of(CALL, 0, 7), start=3.0, seconds=30.0)
+
+    report = verify_together(
+        [tmp_path / "alice.webm", tmp_path / "more.webm"], manifest=tmp_path / "call.manifest.json"
+    )
+
+    assert {"bob"} == {one.participant for one in findings(report, "presence", "failed")}
 
 
 # ---- the report -----------------------------------------------------------------------------------------------------

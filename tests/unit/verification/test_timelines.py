@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from harness.verification.assembly.alignment import ROOM, UTC, Placement, Start, Unit, align
 from harness.verification.assembly.clocks import CAPTURE_PERIOD, CaptureClock
+from harness.verification.assembly.shifting import joined_tracks
 from harness.verification.markers.content import NO_CONTENT
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD
 from harness.verification.markers.tracks import MarkerTrack
@@ -199,6 +201,32 @@ def test_timeline_begins_with_the_earliest_file() -> None:
     assert [(3.0, "markers"), (0.0, "markers")] == places(
         unit("b", 10, track(1, 10, 10)), unit("a", 10, track(1, 7, 10))
     )
+
+
+def test_every_value_of_a_track_is_joined() -> None:
+    """A new field of MarkerTrack or Observations needs code that joins it, because its times must be moved as well."""
+    joined = joined_tracks([(0.0, track(1, 7, 2)), (1.5, track(1, 8.5, 2))])
+
+    assert [0.0, 1.5 + 59 / 30] == pytest.approx([joined.times[0], joined.times[-1]])
+    assert (np.diff(joined.times) > 0).all()
+    assert (np.diff(joined.captures_ms) > 0).all()
+    assert {"marker", "times", "counters", "captures_ms", "in_own_tile", "numbers", "content"} == names(MarkerTrack)
+    assert {
+        "marker_tracks",
+        "audio",
+        "rate",
+        "duration",
+        "zero_ms",
+        "pauses",
+        "by_marker",
+        "by_voice",
+        "one_clock",
+    } == (names(Observations))
+
+
+def names(values: type[MarkerTrack | Observations]) -> set[str]:
+    """Return the names of a class's fields."""
+    return {one.name for one in fields(values)}
 
 
 def _joined(before: MarkerTrack, after: MarkerTrack) -> MarkerTrack:

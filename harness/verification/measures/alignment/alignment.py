@@ -93,8 +93,10 @@ def _file_zero(manifest: ObservationManifest, observations: Observations) -> Fil
     """Return the room's time at the start of the file; raises UnknownClockError if it is unknown."""
     members = manifest.timeline.members
     zero = zero_from_video(members, observations.marker_tracks)
-    if zero is None and observations.audio is not None:
-        zero = zero_from_audio(members, manifest.observation.marker_clocks, observations.audio)
+    # If a call is stored in several files, each participant's audio can be in another file.
+    for one in (observations, *observations.by_voice.values()) if zero is None else ():
+        if zero is None and one.audio is not None:
+            zero = zero_from_audio(members, manifest.observation.marker_clocks, one.audio)
     if zero is None:
         message = "The recording contains too few readable markers of the observed participants."
         raise UnknownClockError(message)
@@ -109,10 +111,11 @@ class _Comparison:
         self._duration = observations.duration
         # For each participant's video and audio: when it should be in the file, in times of the call, and when it is.
         self._expected: list[tuple[list[Interval], list[Interval]]] = []
-        timeline, rate, audio = manifest.timeline, observations.rate, observations.audio
+        timeline, rate = manifest.timeline, observations.rate
         for member in timeline.members:
             if member.marker is None:
                 continue
+            audio = observations.of(member.marker).audio
             if rate is not None:
                 track = observations.marker_tracks.get(member.marker)
                 found = spans(track.times.tolist(), lasting=1 / rate, bridge=_BRIDGE) if track else []
