@@ -14,6 +14,7 @@ from harness.verification.assembly.shifting import joined_tracks
 from harness.verification.markers.content import NO_CONTENT
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD
 from harness.verification.markers.tracks import MarkerTrack
+from harness.verification.measures.observations import Observations
 
 pytestmark = pytest.mark.parallel
 
