@@ -211,7 +211,8 @@ def test_every_value_of_a_track_is_joined() -> None:
     assert [0.0, 1.5 + 59 / 30] == pytest.approx([joined.times[0], joined.times[-1]])
     assert (np.diff(joined.times) > 0).all()
     assert (np.diff(joined.captures_ms) > 0).all()
-    assert {"marker", "times", "counters", "captures_ms", "in_own_tile", "numbers", "content"} == names(MarkerTrack)
+    arrays = {"times", "counters", "captures_ms", "in_own_tile", "numbers"}
+    assert {"marker", *arrays, "content", "places"} == names(MarkerTrack)
     assert {
         "marker_tracks",
         "audio",
@@ -222,6 +223,10 @@ def test_every_value_of_a_track_is_joined() -> None:
         "by_marker",
         "by_voice",
         "one_clock",
+        # Places are not joined, because the frames of different files have nothing to do with each other.
+        "rotation",
+        "pixel_aspect",
+        "frame_size",
     } == (names(Observations))
 
 
