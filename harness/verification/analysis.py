@@ -88,6 +88,7 @@ def _gather_evidence(
         audio=audio,
         rate=rate,
         duration=media_duration(streams, rate),
+        longest_frame=observed.longest_frame,
         zero_ms=manifest.zero_ms if isinstance(manifest, Manifest) else None,
         pauses=timeline.cuts(),
     )
@@ -112,7 +113,7 @@ def _gather_evidence(
         audio=audio,
         black=black_intervals(content, rate),
         silent=silent_intervals(audio),
-        video_gaps=video_gaps(streams.video, rate),
+        video_gaps=video_gaps(streams.video, rate, observed.longest_frame),
         rate=rate,
         still=still_intervals(content, rate),
         blank=blank_intervals(content, rate),
