@@ -14,6 +14,7 @@ from harness import InvalidStateError, PageError, Participant, verify
 from harness.recording.manifest import ObservationManifest
 from tests.support.application_calls import meet
 from tests.support.program import run_harness, running_harness
+from tests.support.reports import LENIENT_LIMITS, audible_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 # Another recorder, in the application's own page: draws our own video and the other participant's video next to each
 # other on a canvas, mixes the audio, and records both.
-_START: Final = """async ([everybody, seconds]) => {
+_START: Final = """async (everybody) => {
   const own = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
   const theirs = document.querySelector('video[id^=of-]').srcObject;
   const streams = everybody ? [own, theirs] : [own];
@@ -65,7 +66,7 @@ class PageRecorder:
 
     def __init__(self, participant: Participant, *, everybody: bool = True) -> None:
         self._page = participant.page
-        self._page.evaluate(_START, [everybody, 0])
+        self._page.evaluate(_START, everybody)
 
     def finish(self, path: Path) -> Path:
         """Stop recording, and write the file."""
@@ -100,7 +101,7 @@ def test_recording_of_another_recorder_is_compared_with_the_observation(
         file = recorder.finish(tmp_path / "theirs.webm")
         room.wait(seconds=1)
 
-    report = verify(file, manifest=observation.manifest, expected=["alice", "bob"])
+    report = verify(file, manifest=observation.manifest, expected=["alice", "bob"], limits=LENIENT_LIMITS)
 
     assert [] == messages(report, "presence", "failed"), report
     assert [] == messages(report, "presence", "unverified"), report
@@ -109,10 +110,8 @@ def test_recording_of_another_recorder_is_compared_with_the_observation(
     start, end = (float(covered.split()[index]) for index in (3, 5))
     assert 1.2 < start < 3.5
     assert 4.0 < end - start < 8.0
-    assert report.participant("bob").is_audible(0.5, 2.0)
-    audible = report.participant("bob").audio
-    assert audible is not None
-    assert audible.audible[-1][1] < end - start - 1.0
+    assert audible_share(report.participant("bob"), 0.5, 2.0) > 0.6
+    assert audible_share(report.participant("bob"), end - start - 1.0, end - start) < 0.1
     assert [] == list(observation.manifest.parent.glob("*.webm"))
 
 
@@ -123,10 +122,10 @@ def test_participant_who_is_missing_in_the_file_is_found(
     alice, _ = call
     with room.observe() as observation:
         recorder = PageRecorder(alice, everybody=False)
-        room.wait(seconds=3)
+        room.wait(seconds=4)
         file = recorder.finish(tmp_path / "theirs.webm")
 
-    report = verify(file, manifest=observation.manifest)
+    report = verify(file, manifest=observation.manifest, limits=LENIENT_LIMITS)
 
     failed = [one.participant for one in report.failures if one.check == "presence"]
     assert ["bob", "bob"] == failed, report

@@ -139,7 +139,7 @@ def file_evidence(
         audio=audio,
         black=shifted_intervals(black_intervals(content, rate), at),
         silent=shifted_intervals(silent_intervals(observed.audio), at),
-        video_gaps=video_gaps(streams.video, rate),
+        video_gaps=video_gaps(streams.video, rate, observed.longest_frame),
         rate=rate,
         still=shifted_intervals(still_intervals(content, rate), at),
         blank=shifted_intervals(blank_intervals(content, rate), at),
@@ -157,7 +157,13 @@ def _participants_in(
     """Return the measurements of the participants who are visible or audible in one file, with their names."""
     observed = placed.observed
     tracks = {marker: joined_tracks([(placed.at, track)]) for marker, track in observed.marker_tracks.items()}
-    observations = Observations(marker_tracks=tracks, audio=audio, rate=observed.rate, duration=placed.end)
+    observations = Observations(
+        marker_tracks=tracks,
+        audio=audio,
+        rate=observed.rate,
+        duration=placed.end,
+        longest_frame=observed.longest_frame,
+    )
     names = {one.marker: one.name for one in participants}
     voices = {one.marker % VOICES: one.name for one in participants if not one.is_screen}
     found = []

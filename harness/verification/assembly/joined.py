@@ -78,6 +78,7 @@ class Joiner:
             audio=self._joined_audio(self._sequence(everything)[0]),
             rate=self._main_rate,
             duration=self._duration,
+            longest_frame=max((one.observed.longest_frame for one in self._files), default=0.0),
             zero_ms=zero_ms,
             pauses=pauses,
         )
@@ -102,6 +103,7 @@ class Joiner:
             marker_tracks={marker: track},
             audio=self._joined_audio(audios) if audios else whole.audio,
             rate=self._files[longest.number].observed.rate,
+            longest_frame=self._files[longest.number].observed.longest_frame,
             pauses=self._cuts(whole.pauses, [*videos[1:], *audios[1:]]),
             one_clock=all(
                 self._one_clock(video.number, audio.number)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.recording.timeline import Timeline
 from harness.verification.markers.audio_markers import AudioMarkerDetector
 from harness.verification.markers.marker_reader import MarkerReader
-from harness.verification.measures.file import frame_rate, media_duration
+from harness.verification.measures.file import frame_rate, longest_frame, media_duration
 from harness.verification.probe.frame_content import FrameContentDetector
 from harness.verification.probe.probe import probe
 from harness.verification.probe.segmented import probe_segments
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Observed:
     """What was observed in a file. All times are positions in the file, in seconds.
 
-    ``audio`` is None if the file has no audio, and ``rate`` (in frames per second) is None if it has no frames.
+    ``audio`` is None if the file has no audio, and ``rate`` (in frames per second) is None if it has no frames. A frame
+    is visible until the next frame, for at most ``longest_frame`` seconds, which is infinite if the frame rate varies.
     """
 
     streams: Streams
@@ -37,6 +38,7 @@ class Observed:
     marker_tracks: dict[int, MarkerTrack]
     audio: AudioAnalysis | None
     rate: float | None
+    longest_frame: float
 
     @property
     def end(self) -> float:
@@ -95,12 +97,14 @@ def observe(
         streams = probe(source, video_sinks=video_sinks, audio_sinks=audio_sinks, track=track)
     else:
         streams = probe_segments(source, video_sinks=video_sinks, audio_sinks=audio_sinks)
+    rate = frame_rate(streams.video, manifest)
     return Observed(
         streams=streams,
         content=content,
         marker_tracks=marker_reader.finish(),
         audio=audio_markers.finish() if streams.audio else None,
-        rate=frame_rate(streams.video, manifest),
+        rate=rate,
+        longest_frame=longest_frame(streams.video, rate, manifest),
     )
 
 

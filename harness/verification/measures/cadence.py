@@ -41,13 +41,21 @@ _ROUNDING: Final = 0.0015
 _BATCH: Final = 10_000
 
 
-def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
-    """Return the intervals in which one frame is shown for over 0.2 s; ``period`` is the frame duration in seconds."""
+def frozen_intervals(track: MarkerTrack, *, period: float, varies: bool = False) -> list[Interval]:
+    """Return the intervals in which one frame is shown for over 0.2 s; ``period`` is the frame duration in seconds.
+
+    If the file's frame rate ``varies``, a frame is shown until the next one.
+    """
     times, captures = track.times, track.captures_ms
     changes = (np.diff(captures) != 0) | (np.diff(times) > _RESTART)
     firsts = np.append(0, np.flatnonzero(changes) + 1)
     lasts = np.append(firsts[1:] - 1, times.size - 1)
-    runs = ((float(times[first]), float(times[last]) + period) for first, last in zip(firsts, lasts, strict=True))
+    ends = times[lasts] + period
+    if varies:
+        follows = np.diff(track.numbers.astype(np.int64)) == 1
+        shown = np.where(follows[lasts[:-1]], times[firsts[1:]], ends[:-1])
+        ends[:-1] = np.maximum(ends[:-1], shown)
+    runs = ((float(start), float(end)) for start, end in zip(times[firsts], ends, strict=True))
     return longer(runs, _SHORTEST_FROZEN)
 
 

@@ -39,6 +39,10 @@ _ROUNDS: Final = 3
 # more than the second share of the frames is missing.
 _VARYING_GAPS: Final = 0.1
 _VARYING_FRAMES: Final = 0.25
+# Halfway between one tick and two.
+_ONE_TICK: Final = 1.5
+# Intervals between frames that differ from a multiple of a tick by at most this many ms are even.
+_EVEN_MS: Final = 1.0
 # Lost frames leave gaps of different lengths. This many consecutive gaps of equal length mean a lower frame rate.
 _SLOW_GAPS: Final = 10
 
@@ -162,11 +166,23 @@ def silent_intervals(audio: AudioAnalysis | None) -> tuple[Interval, ...]:
     return tuple(merged(((float(start), float(end)) for start, end in quiet), bridge=_CLOSE))
 
 
-def video_gaps(video: VideoFacts | None, rate: float | None) -> tuple[Interval, ...]:
-    """Return the intervals in which frames are missing."""
+def longest_frame(video: VideoFacts | None, rate: float | None, manifest: AnyManifest | None) -> float:
+    """Return how long a frame can be shown until the next one without any frame being missing, in seconds.
+
+    If the frame rate varies, and no constant frame rate was requested, no frame is known to be missing. Players show
+    each frame until the next one, and the check ``frozen`` reports frames that are shown for too long.
+    """
+    if video is None or rate is None:
+        return 0.0
+    requested = manifest is not None and manifest.recording is not None and manifest.recording.frame_rate is not None
+    return math.inf if not requested and varies(video, rate, _EVEN_MS) else _ONE_TICK / rate
+
+
+def video_gaps(video: VideoFacts | None, rate: float | None, longest: float) -> tuple[Interval, ...]:
+    """Return the intervals in which frames are missing; ``longest`` is the result of ``longest_frame``."""
     if video is None or rate is None:
         return ()
-    wide = np.flatnonzero(np.diff(video.times) * rate > 1.5)  # noqa: PLR2004 (halfway between one tick and two)
+    wide = np.flatnonzero(np.diff(video.times) > longest)
     return tuple((float(video.times[at]) + 1 / rate, float(video.times[at + 1])) for at in wide)
 
 

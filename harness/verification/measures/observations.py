@@ -20,8 +20,9 @@ class Observations:
 
     ``audio`` is None if the file has no audio. ``rate`` is the file's frame rate in frames per second, or None if the
     file has no frames. ``zero_ms`` is the room's time at the start of the file, if the manifest states it. ``pauses``
-    holds (time in the file, duration), both in seconds, for each pause of the recording. Players turn the frames
-    counterclockwise by ``rotation`` degrees, and make them wider by the factor ``pixel_aspect`` first.
+    holds (time in the file, duration), both in seconds, for each pause of the recording. A frame is visible until the
+    next frame, for at most ``longest_frame`` seconds, which is infinite if the frame rate varies. Players turn the
+    frames counterclockwise by ``rotation`` degrees, and make them wider by the factor ``pixel_aspect`` first.
     ``frame_size`` is the width and height of the first frame in pixels.
 
     If several files of a call were joined, ``by_marker`` and ``by_voice`` hold what was found about one participant in
@@ -33,6 +34,7 @@ class Observations:
     audio: AudioAnalysis | None
     rate: float | None
     duration: float
+    longest_frame: float = 0.0
     zero_ms: float | None = None
     pauses: Sequence[tuple[float, float]] = ()
     rotation: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from harness.verification.measures.cadence import count_freezes, count_uneven, f
 from harness.verification.measures.content import video_content
 from harness.verification.measures.curves import thinned
 from harness.verification.measures.start_up import StartUp, audio_delays, longest_ms, start_ups
-from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
+from harness.verification.values.intervals import longer, merged, rounded, subtract, total
 from harness.verification.values.models import (
     ExtraTrack,
     ParticipantAudio,
@@ -227,8 +228,8 @@ def _measure_video(track: MarkerTrack | None, observations: Observations) -> _Me
     if track is None:
         return _MeasuredVideo(report=_NOT_VISIBLE)
     period = 1 / rate
-    visible = tuple(spans(track.times.tolist(), lasting=period, bridge=_BRIDGE))
-    frozen = frozen_intervals(track, period=period)
+    visible = visible_intervals(track, observations)
+    frozen = frozen_intervals(track, period=period, varies=math.isinf(observations.longest_frame))
     pauses = [at for at, _ in observations.pauses]
     repeated, skipped = count_uneven(track, period=period, frozen=frozen, pauses=pauses)
     count = track.times.size
@@ -242,8 +243,22 @@ def _measure_video(track: MarkerTrack | None, observations: Observations) -> _Me
         freezes=count_freezes(track),
         content=video_content(track.content, period=period),
     )
-    in_own_tile = tuple(spans(track.times[track.in_own_tile].tolist(), lasting=period, bridge=_BRIDGE))
+    in_own_tile = visible_intervals(track, observations, track.in_own_tile)
     return _MeasuredVideo(report=report, visible=visible, in_own_tile=in_own_tile, uneven=repeated + skipped)
+
+
+def visible_intervals(
+    track: MarkerTrack, observations: Observations, chosen: NDArray[np.bool_] | None = None
+) -> tuple[Interval, ...]:
+    """Return the intervals in which a participant is visible, in seconds, in all frames or only in the chosen ones."""
+    times, numbers = (values if chosen is None else values[chosen] for values in (track.times, track.numbers))
+    if not times.size or observations.rate is None:
+        return ()
+    period, gaps = 1 / observations.rate, np.diff(times)
+    lasts = (np.diff(numbers.astype(np.int64)) == 1) & (gaps <= observations.longest_frame)
+    breaks = np.flatnonzero(~lasts & (gaps - period > _BRIDGE))
+    starts, ends = times[np.append(0, breaks + 1)], times[np.append(breaks, -1)] + period
+    return tuple(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def _audio_report(audible: list[Interval], observations: Observations, voice: int | None) -> ParticipantAudio | None:

@@ -170,6 +170,42 @@ def test_participant_who_is_not_in_the_file_fails(tmp_path: Path) -> None:
     assert "carol is not visible from 0.50 to 3.50 s, but should be." in messages(report, "presence", "failed")
 
 
+# Of seven ticks, three have no frame, so the gaps between frames last one, two or three ticks.
+VARYING: Final = replace(CALL, dropped=frozenset(tick for tick in range(60) if tick % 7 in {2, 3, 5}))
+
+
+def test_participants_are_found_in_a_file_whose_frame_rate_varies(tmp_path: Path) -> None:
+    """Many recorders write a frame whenever one arrives, so no frame is known to be missing."""
+    report = verified(tmp_path, VARYING)
+
+    assert [] == messages(report, "presence", "failed"), report
+    assert [] == messages(report, "frozen", "failed"), report
+    assert ((0.0, 3.9),) == tuple(
+        (round(start, 1), round(end, 1))
+        for start, end in report.participant("bob").video.visible  # type: ignore[union-attr]
+    )
+
+
+def test_participant_who_is_missing_where_the_frame_rate_varies_fails(tmp_path: Path) -> None:
+    """The gaps between frames do not excuse that no frame shows carol."""
+    observed = replace(VARYING, participants=participants("alice", "bob", "carol"))
+
+    report = verified(tmp_path, VARYING, observed=observed)
+
+    assert "carol is not visible from 0.50 to 3.50 s, but should be." in messages(report, "presence", "failed")
+
+
+def test_long_gap_where_the_frame_rate_varies_is_a_freeze(tmp_path: Path) -> None:
+    """Players show the last frame for a whole second, so the participants are visible but frozen."""
+    scene = replace(VARYING, dropped=VARYING.dropped | frozenset(range(23, 38)))
+
+    report = verified(tmp_path, scene)
+
+    assert [] == messages(report, "presence", "failed"), report
+    frozen = messages(report, "frozen", "failed")
+    assert ["alice is frozen from 1.", "bob is frozen from 1."] == [text[: text.index("1.") + 2] for text in frozen]
+
+
 def test_participant_who_joins_late_is_expected_only_from_then_on(tmp_path: Path) -> None:
     """Bob joins 14 s after the start of the observation, which is 1.7 s after the start of the file."""
     scene = with_participant(CALL, "bob", hidden=((0.0, 1.7),), muted=((0.0, 1.7),))

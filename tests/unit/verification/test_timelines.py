@@ -224,6 +224,7 @@ def test_every_value_of_a_track_is_joined() -> None:
         "by_voice",
         "one_clock",
         # Places are not joined, because the frames of different files have nothing to do with each other.
+        "longest_frame",
         "rotation",
         "pixel_aspect",
         "frame_size",

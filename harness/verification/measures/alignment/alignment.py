@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from harness.recording.timeline import VOICES, Event, Timeline
 from harness.verification.measures.alignment.clocks import UnknownClockError, zero_from_audio, zero_from_video
-from harness.verification.measures.participants import audible_intervals
-from harness.verification.values.intervals import intersection, merged, spans, subtract, total
+from harness.verification.measures.participants import audible_intervals, visible_intervals
+from harness.verification.values.intervals import intersection, merged, subtract, total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # A manifest may claim a call of any length, but no more than this many positions in the call are compared.
 _MOST_POSITIONS: Final = 2000
-# Gaps of up to this many seconds do not count as an absence.
-_BRIDGE: Final = 0.1
 # Two positions are distinguished if what should be visible and audible differs for at least this share of the time.
 _DIFFERENCE: Final = 0.02
 
@@ -118,7 +116,7 @@ class _Comparison:
             audio = observations.of(member.marker).audio
             if rate is not None:
                 track = observations.marker_tracks.get(member.marker)
-                found = spans(track.times.tolist(), lasting=1 / rate, bridge=_BRIDGE) if track else []
+                found = list(visible_intervals(track, observations)) if track else []
                 self._expected.append((timeline.visible(member.name, self._length), found))
             if audio is not None:
                 found = audible_intervals(audio, member.marker % VOICES)
