@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING, Final
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # The amount added to a page's nice value. If the page competes with the recording page for a processor, the recording
 # page gets 90 % of the time.
 _ADDED_NICENESS: Final = 10
+# Processor time is counted in hundredths of a second, separately for the process and for the kernel on its behalf.
+_ROUNDING: Final = 0.02
+_ATTEMPTS: Final = 5
 
 
 class Renderers:
@@ -32,6 +36,24 @@ class Renderers:
         self._known = now
         return new
 
+    def find(self, cpu_clocks: Iterable[Callable[[], float | None]]) -> list[int | None]:
+        """Return the IDs of the renderer processes that have used as much processor time as pages report.
+
+        Args:
+            cpu_clocks: For each page, a function that returns the processor time that the page's process has used, in
+                seconds, or None if the page can't report it.
+
+        Returns:
+            For each page, its process, or None if no process of this program's browsers has used that time, or several
+            have.
+        """
+        running = [psutil.Process(renderer) for renderer in _running()]
+        found = [_candidates(running, read) for read in cpu_clocks]
+        taken = {renderer for (renderer, *more) in filter(None, found) if not more}
+        # A process that certainly belongs to one page is unlikely to belong to another page too.
+        left = [candidates if len(candidates) == 1 else candidates - taken for candidates in found]
+        return [next(iter(candidates)) if len(candidates) == 1 else None for candidates in left]
+
     def yield_to_others(self, renderers: Iterable[int]) -> None:
         """Permanently lower the priority of the given processes, on Linux only and at most once per process."""
         for renderer in set(renderers) - self._lowered:
@@ -49,6 +71,35 @@ def _running() -> set[int]:
             if "--type=renderer" in process.cmdline():
                 renderers.add(process.pid)
     return renderers
+
+
+def _candidates(running: Iterable[psutil.Process], read: Callable[[], float | None]) -> set[int]:
+    """Return the IDs of the processes whose processor time agrees with the time that a page reports repeatedly."""
+    candidates = list(running)
+    for _ in range(_ATTEMPTS):
+        before = _cpu_times(candidates)
+        used = read()
+        if used is None:
+            return set()
+        after = _cpu_times(candidates)
+        candidates = [
+            process
+            for process in candidates
+            if before.get(process.pid, math.inf) - _ROUNDING <= used <= after.get(process.pid, 0) + _ROUNDING
+        ]
+        if len(candidates) <= 1:
+            break
+    return {process.pid for process in candidates}
+
+
+def _cpu_times(running: Iterable[psutil.Process]) -> dict[int, float]:
+    """Return the processor time that each process has used, in seconds, except for processes that have ended."""
+    used = {}
+    for process in running:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            used[process.pid] = times.user + times.system
+    return used
 
 
 def _raise_niceness(thread: int) -> None:

@@ -79,7 +79,9 @@ class Room:
         self._new_context = new_context
         self._watched = watched
         self._renderers = Renderers()
+        # The renderers of our own pages. Pages of other applications can move to another renderer.
         self._renderers_of: dict[Participant, frozenset[int]] = {}
+        self._applications: dict[Participant, ApplicationPage] = {}
         # The participants' names that were already checked against the installed fonts.
         self._checked_names: set[str] = set()
 
@@ -212,9 +214,13 @@ class Room:
             # The script is not used by any page, so revoke the rights that the server granted to it.
             self._server.detach(self.name, name)
             raise
-        participant = Participant(
-            name, driven, self._context, before_recording=lambda: self._warn_of_undrawable_names(page)
-        )
+
+        def before_recording() -> None:
+            self._warn_of_undrawable_names(page)
+            self._yield_processor_to(participant)
+
+        participant = Participant(name, driven, self._context, before_recording=before_recording)
+        self._applications[participant] = driven
         participant.state = "joined"
         self.participants.append(participant)
         return participant
@@ -230,9 +236,12 @@ class Room:
 
     def _yield_processor_to(self, recording: Participant) -> None:
         """Lower the priority of all other pages, because the recording page drops frames if it lacks CPU time."""
-        for participant, renderers in self._renderers_of.items():
-            if participant is not recording:
-                self._renderers.yield_to_others(renderers)
+        found = dict(self._renderers_of)
+        clocks = [page.cpu_time for page in self._applications.values()]
+        for participant, renderer in zip(self._applications, self._renderers.find(clocks), strict=True):
+            found[participant] = frozenset(() if renderer is None else (renderer,))
+        others = [renderers for participant, renderers in found.items() if participant is not recording]
+        self._renderers.yield_to_others(frozenset[int]().union(*others) - found[recording])
 
     def _warn_of_undrawable_names(self, page: Page) -> None:
         """Log one warning about all names that the page's fonts can't draw; each name is checked only once."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import jwt
+import psutil
 import pytest
 
 from harness import (
@@ -21,6 +23,7 @@ from harness import (
 from tests.support.application_calls import SMALL, meet, record_call
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import PlannedParticipant, Scene
+from tests.support.processes import added_niceness, renderer_of
 from tests.support.reports import audible_share, check_recording
 
 if TYPE_CHECKING:
@@ -46,6 +49,24 @@ def test_participants_of_a_strict_application_are_recorded_and_identified(room: 
     assert ["alice", "bob", "carol"] == [one.name for one in report.participants]
     for name in ("alice", "bob", "carol"):
         assert report.participant(name).is_audible(0.5, 2.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="On other systems threads have no nice values.")
+def test_other_pages_have_lower_priority_than_the_recording_page(room: Room, enter: Enter, site: Site) -> None:
+    """When CPU time is scarce, the recording page has priority, although all pages belong to the same browser."""
+    present: list[Participant] = []
+    processes: list[psutil.Process] = []
+    for name in ("alice", "bob", "carol"):
+        present.append(enter(f"{site.url}/simple-peer.html", name))
+        processes.append(renderer_of(present[-1], besides=processes))
+    alice, bob, carol = present
+    meet(room, alice, bob, carol)
+    assert [0, 0, 0] == [added_niceness(one) for one in processes]
+
+    alice.start_media_recording(record_config=SMALL)
+
+    assert [0, 10, 10] == [added_niceness(one) for one in processes]
+    alice.stop_media_recording()
 
 
 def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: Enter, site: Site) -> None:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
-import psutil
 import pytest
 from playwright.sync_api import BrowserContext
 
 from harness import InvalidStateError, Participant, RecordConfig, Room, StepTimeout
 from harness.recording.manifest import Manifest
-from tests.support.processes import chrome_processes
+from tests.support.processes import added_niceness, renderer_of
 from tests.support.reports import check_recording
 
 
@@ -265,16 +264,3 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_part
 
     assert [0, 10] == [added_niceness(one) for one in (alice_process, bob_process)]
     alice.stop_media_recording()
-
-
-def renderer_of(participant: Participant) -> psutil.Process:
-    """Return the renderer process of the participant's page: the process that is busiest while the page runs a loop."""
-    before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
-    participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
-    spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}
-    return max(spent, key=lambda one: spent[one])
-
-
-def added_niceness(process: psutil.Process) -> int:
-    """Return the difference between a process's nice value and this process's own."""
-    return int(process.nice()) - int(psutil.Process().nice())

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from harness import Participant
+
 MB = 1_000_000
 
 
@@ -60,3 +62,19 @@ def peak_memory(process: int | str) -> float:
     """Return the peak memory of a process, in MB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+def renderer_of(participant: Participant, *, besides: Iterable[psutil.Process] = ()) -> psutil.Process:
+    """Return the renderer process of the participant's page, which is none of the processes ``besides``.
+
+    It is the process that is busiest while the page runs a loop.
+    """
+    before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer", besides=besides)}
+    participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
+    spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}
+    return max(spent, key=lambda one: spent[one])
+
+
+def added_niceness(process: psutil.Process) -> int:
+    """Return the difference between a process's nice value and this process's own."""
+    return int(process.nice()) - int(psutil.Process().nice())

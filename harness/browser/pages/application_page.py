@@ -63,6 +63,7 @@ class ApplicationPage(DrivenPage):
         session = page.context.new_cdp_session(page)
         _check_reachable(session, url)
         super().__init__(page, url)
+        self._session = session
         self._owned = owned
         # The origin that has permission to access this machine while the page is attached.
         self._origin: str | None = None
@@ -108,6 +109,17 @@ class ApplicationPage(DrivenPage):
                 raise
             raise not_supported(message, page_log=list(self.log)) from error
 
+    def cpu_time(self) -> float | None:
+        """Return how much processor time the process of the call's frame has used, in seconds.
+
+        The result is None if the page is closed, has crashed or has been detached.
+        """
+        try:
+            metrics = self._call_session().send("Performance.getMetrics")["metrics"]
+        except PlaywrightError:
+            return None
+        return next((one["value"] for one in metrics if one["name"] == "ProcessTime"), None)
+
     def close(self) -> None:
         """Detach from the page; if the page stays open, the harness's hooks remain in it until it reloads.
 
@@ -122,6 +134,18 @@ class ApplicationPage(DrivenPage):
             with contextlib.suppress(PlaywrightError):
                 for step in undo if self.alive else ():
                     step()
+
+    def _call_session(self) -> CDPSession:
+        """Return the session of the call's frame, or the page's session if the frame has no process of its own."""
+        frames = self._frames() if len(self.page.frames) > 1 else []
+        frame = max(frames, key=lambda one: one[0]["connections"])[1] if frames else self.page.main_frame
+        session = self._session
+        if frame is not self.page.main_frame:
+            with contextlib.suppress(PlaywrightError):
+                session = self.page.context.new_cdp_session(frame)
+        # A page that moves to another process, or another frame, starts without metrics.
+        session.send("Performance.enable")
+        return session
 
     def _permit_origin(self) -> None:
         """Allow the page's current origin to access this machine from all frames; the previous origin loses access."""
