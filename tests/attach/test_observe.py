@@ -92,7 +92,7 @@ def test_recording_of_another_recorder_is_compared_with_the_observation(
 ) -> None:
     """The recorder starts after the observation and stops before it. Bob mutes himself in between."""
     alice, bob = call
-    with room.observe("call") as observation:
+    with room.observe("observed") as observation:
         room.wait(seconds=1.5)
         recorder = PageRecorder(alice)
         room.wait(seconds=2.5)
@@ -112,7 +112,7 @@ def test_recording_of_another_recorder_is_compared_with_the_observation(
     assert 4.0 < end - start < 8.0
     assert audible_share(report.participant("bob"), 0.5, 2.0) > 0.6
     assert audible_share(report.participant("bob"), end - start - 1.0, end - start) < 0.1
-    assert [] == list(observation.manifest.parent.glob("*.webm"))
+    assert [] == list(observation.manifest.parent.glob("observed*.webm"))
 
 
 def test_participant_who_is_missing_in_the_file_is_found(

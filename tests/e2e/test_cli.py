@@ -41,7 +41,7 @@ RECORDING = {
     "download_ms",
     "recovered",
 }
-REPORT = {"result", "ok", "path", "profile", "media", "participants", "findings"}
+REPORT = {"result", "ok", "path", "profile", "media", "files", "participants", "findings"}
 
 
 def test_record_prints_one_json_object(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ TESTED_ELSEWHERE = {
     ("applications.md", "sh"): "tests/attach/test_record_url.py",
     ("other-recorders.md", "python"): "tests/attach/test_observe.py makes the same calls with another recorder",
     ("other-recorders.md", "sh"): "tests/attach/test_observe.py and tests/unit/cli/test_observe.py",
+    ("several-files.md", "console"): "tests/unit/verification/test_call_files.py makes the same calls",
+    ("several-files.md", "python"): "tests/unit/verification/test_call_files.py makes the same calls",
     ("media-servers.md", "python"): "tests/sfu makes the same calls with a Janus server",
     ("media-servers.md", "sh"): "tests/sfu and tests/remote do the same",
     ("clusters.md", "sh"): "tests/cluster does the same; tests/unit/test_kubernetes.py reads the manifests",

@@ -43,6 +43,13 @@ def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
     assert (b"one", True, [b"two", b""]) == (first, waited, pieces)
 
 
+def wait_until_read(growing_file: GrowingFile) -> None:
+    """Wait until the finalizer has read everything that is currently on disk."""
+    read = threading.Event()
+    growing_file.call_when_read(read.set)
+    assert read.wait(10)
+
+
 def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
     """Finalizing a recording while its bytes arrive produces the same file as finalizing it later.
 
@@ -72,9 +79,9 @@ def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
             data.write(piece)
             data.flush()
             growing_file.grew()
+            wait_until_read(growing_file)
             if known_at is None and progress.tracks == ("audio", "video"):
                 known_at = number
-            threading.Event().wait(0.002)
     growing_file.end()
     worker.join(10)
 
@@ -90,13 +97,6 @@ def test_bytes_are_copied_while_they_arrive(raw: Raw, tmp_path: Path) -> None:
     assert [pytest.approx(at, abs=2) for at, _ in audio] == [at for at, _ in fed_audio]
     assert known_at is not None
     assert known_at < len(slices) / 2
-
-
-def wait_until_read(growing_file: GrowingFile) -> None:
-    """Wait until the finalizer has read everything that is currently on disk."""
-    read = threading.Event()
-    growing_file.call_when_read(read.set)
-    assert read.wait(10)
 
 
 def test_outstanding_frames_are_counted_before_the_stop(raw: Raw, tmp_path: Path) -> None:

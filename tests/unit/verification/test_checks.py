@@ -391,7 +391,7 @@ def test_checks_have_the_documented_names() -> None:
     """Each check is listed exactly once, in the order in which reports list the checks."""
     expected = (
         "container timeline size frame-rate gap black silent clipping noise channels alignment presence call start-up "
-        "frozen content repeated av-offset drift delay level duration unexpected hash complete"
+        "frozen content shape repeated av-offset drift delay level duration unexpected hash complete"
     )
 
     assert expected.split() == [check.name for check in CHECKS]

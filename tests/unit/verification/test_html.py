@@ -72,7 +72,7 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
     assert {"alice", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"} == set(
         re.findall(r'class="lane"[^>]*aria-label="([^"]+)"', page)
     )
-    assert ["Audio level", "A/V offset", "Time between frames"] == re.findall(r'class="title">([^<]+)<', page)
+    assert ["Layout", "Audio level", "A/V offset", "Time between frames"] == re.findall(r'class="title">([^<]+)<', page)
     assert 2 <= page.count('class="visible"')
     assert 2 <= page.count('class="audible"')
 

@@ -54,7 +54,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
     alice = report["participants"][0]
     assert list(alice) == [
         *("name", "present", "video", "audio", "av_offset_ms", "av_offset_missing", "drift_ppm", "delay_ms"),
-        *("audio_delay_ms", "first_video_ms", "first_audio_ms", "tracks"),
+        *("audio_delay_ms", "first_video_ms", "first_audio_ms", "tracks", "places"),
     ]
     assert list(alice["video"]) == [
         *("visible", "frames", "frame_rate", "repeated_percent", "skipped_percent", "frozen", "freezes", "content")
