@@ -1,7 +1,8 @@
 """Repeat a failed test once if the machine was too busy to record, and list all repeated tests in the summary.
 
 A failed test is repeated only if the manifest of one of its recordings shows that the machine starved the recording.
-All other failures count at once.
+All other failures count at once. If the recording was made by a fixture that the tests of a module share, the fixture
+is set up again before the first repeated test of the module.
 """
 
 from __future__ import annotations
@@ -21,15 +22,23 @@ if TYPE_CHECKING:
 _MISSED: Final = 0.02
 _TAKEN: Final = 0.01
 _REPEATED: Final = "repeated"
+# When the first test of each module began, for modules whose tests share fixtures; 0 after the fixtures were set up
+# again.
+_BEGAN: Final[dict[str, float]] = {}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
     """Run a test. If it fails and one of its recordings was starved, run it again, and report only the second run."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    started = time.time()
+    module = item.location[0]
+    began = time.time()
+    shared = _BEGAN.setdefault(module, began) if _shares_fixtures(item) else 0
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
-    if any(report.failed for report in reports) and (reason := _starved(item.config, started)):
+    if any(report.failed for report in reports) and (reason := _starved(item.config, shared or began)):
+        if shared:
+            _BEGAN[module] = 0
+            item.session._setupstate.teardown_exact(_test_elsewhere(item))
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         reports[-1].user_properties.append((_REPEATED, reason))
     for report in reports:
@@ -51,6 +60,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("repeated because the machine was too busy to record")
         for line in repeated:
             terminalreporter.write_line(line)
+
+
+def _shares_fixtures(item: pytest.Item) -> bool:
+    """Return whether a test uses fixtures that the tests of its module share."""
+    info = getattr(item, "_fixtureinfo", None)
+    return info is not None and any(
+        definition.scope == "module" for found in info.name2fixturedefs.values() for definition in found
+    )
+
+
+def _test_elsewhere(item: pytest.Item) -> pytest.Item | None:
+    """Return a test of another module. Until it runs, pytest keeps only the fixtures of the session."""
+    return next((one for one in item.session.items if one.location[0] != item.location[0]), None)
 
 
 def _starved(config: pytest.Config, started: float) -> str | None:

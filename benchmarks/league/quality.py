@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import av
 import numpy as np
 
-from harness.verification.markers.backdrop import NAME_ROWS, backdrop
+from harness.verification.markers.backdrop import NAME_ROWS, backdrop, card
 from harness.verification.markers.places import Place, all_grid_places
 from harness.verification.markers.strip import StripSampler
 
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
 
     from harness import Report
 
-# The part of the video between the strip and the name, which shows only the backdrop. The edges are left out, because
-# applications round the corners of tiles, and because scaling blurs the edges.
+# The part of the video between the strip and the name, which shows only the backdrop and the symbol's card. The edges
+# are left out, because applications round the corners of tiles, and because scaling blurs the edges.
 _TOP: Final = 1 / 9 + 0.03
 _BOTTOM: Final = NAME_ROWS[0] - 0.01
 _LEFT: Final = 0.06
 _RIGHT: Final = 0.94
+# The card and its surroundings are left out, because they are blurred too, and the symbol changes in every frame. This
+# is the distance from the symbol's quiet zone, as a share of the video's height.
+_CARD_MARGIN: Final = 0.03
 # Number of frames from one measurement to the next.
 _EVERY: Final = 10
 _FULL_SCALE: Final = 255
 # PSNR of a frame without any error, in dB.
 _BEST: Final = 100.0
 _FEWEST_PIXELS: Final = 200
+
+
+class _Backdrop(NamedTuple):
+    """The luma of the backdrop in a part of a place, and which of its pixels are compared."""
+
+    luma: NDArray[np.float64]
+    compared: NDArray[np.bool_]
 
 
 def psnr(path: Path, report: Report, markers: Mapping[str, int]) -> float | None:
@@ -42,7 +52,7 @@ def psnr(path: Path, report: Report, markers: Mapping[str, int]) -> float | None
     are looked for in all usual grids. The result is None if no participant was found.
     """
     known = _reported_places(report, markers)
-    backdrops: dict[tuple[int, Place], NDArray[np.float64]] = {}
+    backdrops: dict[tuple[int, Place], _Backdrop] = {}
     found = []
     try:
         with av.open(str(path), mode="r") as media:
@@ -54,7 +64,7 @@ def psnr(path: Path, report: Report, markers: Mapping[str, int]) -> float | None
                     key = (marker, place)
                     if key not in backdrops:
                         backdrops[key] = _expected(marker, place)
-                    if backdrops[key].size >= _FEWEST_PIXELS:
+                    if np.count_nonzero(backdrops[key].compared) >= _FEWEST_PIXELS:
                         found.append(_psnr(_cut(luma, place), backdrops[key]))
     except (av.FFmpegError, IndexError):
         # A file that can't be decoded, or that has no video, has no quality.
@@ -118,18 +128,21 @@ def _cut(luma: NDArray[np.uint8], place: Place) -> NDArray[np.float64]:
     return luma[top:bottom, left:right].astype(np.float64)
 
 
-def _expected(marker: int, place: Place) -> NDArray[np.float64]:
-    """Return the luma of the backdrop in the compared part of a place, rounded as the synthetic camera rounds it."""
+def _expected(marker: int, place: Place) -> _Backdrop:
+    """Return the backdrop in the compared part of a place, rounded as the synthetic camera rounds it."""
     top, bottom, left, right = _window(place)
+    aspect = place.width / place.height
     x = (np.arange(left, right) + 0.5 - place.x) / place.width
     y = (np.arange(top, bottom) + 0.5 - place.y) / place.height
     across, down = np.meshgrid(x, y)
-    luma: NDArray[np.float64] = np.floor(backdrop(marker, across, down, place.width / place.height)[0])
-    return luma
+    square = card(aspect, _CARD_MARGIN)
+    beside = (across < square.x) | (across > square.x + square.width)
+    compared = beside | (down < square.y) | (down > square.y + square.height)
+    return _Backdrop(np.floor(backdrop(marker, across, down, aspect)[0]), compared)
 
 
-def _psnr(tile: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
-    if tile.shape != expected.shape:
+def _psnr(tile: NDArray[np.float64], expected: _Backdrop) -> float:
+    if tile.shape != expected.luma.shape:
         return 0.0
-    error = float(np.mean((tile - expected) ** 2))
+    error = float(np.mean((tile - expected.luma)[expected.compared] ** 2))
     return _BEST if error == 0 else min(_BEST, 10 * math.log10(_FULL_SCALE**2 / error))

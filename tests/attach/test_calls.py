@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import jwt
-import psutil
 import pytest
 
 from harness import (
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import psutil
     from playwright.sync_api import BrowserContext
 
     from harness import Room

@@ -49,6 +49,60 @@ def test_test_with_complete_recording_fails_at_once(pytester: pytest.Pytester, m
     result.stdout.no_fnmatch_line("*repeated because*")
 
 
+_SHARED = """
+import json
+import pathlib
+import pytest
+
+COUNT = pathlib.Path(__file__).with_name("count")
+
+
+@pytest.fixture(scope="module")
+def recordings_made(tmp_path_factory):
+    made = len(COUNT.read_text()) + 1 if COUNT.exists() else 1
+    COUNT.write_text("x" * made)
+    manifest = tmp_path_factory.mktemp("recordings") / "call.manifest.json"
+    manifest.write_text(json.dumps({"ticks": 100, "ticks_missed": 50 if made <= {starved} else 0}))
+    return made
+
+
+def test_first(recordings_made):
+    assert recordings_made
+
+
+def test_second(recordings_made):
+    assert recordings_made > {failures}
+
+
+def test_third(recordings_made):
+    assert recordings_made > {failures}
+"""
+
+
+@pytest.mark.parametrize(
+    ("starved", "failures", "outcomes", "made"),
+    [
+        (1, 1, {"passed": 3}, 2),
+        (1, 2, {"passed": 1, "failed": 2}, 2),
+        (0, 1, {"passed": 1, "failed": 2}, 1),
+    ],
+    ids=["the second recording is complete", "both recordings are faulty", "the first recording is complete"],
+)
+def test_shared_recording_is_made_again(
+    pytester: pytest.Pytester, starved: int, failures: int, outcomes: dict[str, int], made: int
+) -> None:
+    """A recording that the tests of a module share is made again once, and only if it was starved."""
+    pytester.makeconftest('pytest_plugins = ["tests.starved"]')
+    # The fixture of another module is kept.
+    pytester.makepyfile(test_elsewhere="def test_elsewhere(): pass")
+    pytester.makepyfile(_SHARED.replace("{starved}", str(starved)).replace("{failures}", str(failures)))
+
+    result = pytester.runpytest_subprocess("-p", "no:harness", "-p", "no:cacheprovider")
+
+    result.assert_outcomes(**{**outcomes, "passed": outcomes["passed"] + 1})
+    assert "x" * made == (pytester.path / "count").read_text()
+
+
 def _run(pytester: pytest.Pytester, manifest: dict[str, float], *, failures: int) -> pytest.RunResult:
     pytester.makeconftest('pytest_plugins = ["tests.starved"]')
     pytester.makepyfile(_TEST.replace("{manifest}", repr(manifest)).replace("{failures}", str(failures)))
