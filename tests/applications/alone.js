@@ -1,5 +1,8 @@
 // A call between two peer connections in the same page, without a server.
-const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
+const stream = await navigator.mediaDevices.getUserMedia({
+  audio: true,
+  video: { width: 640, height: 360, frameRate: 15 },
+});
 const [caller, callee] = [new RTCPeerConnection(), new RTCPeerConnection()];
 caller.addEventListener('icecandidate', ({ candidate }) => callee.addIceCandidate(candidate));
 callee.addEventListener('icecandidate', ({ candidate }) => caller.addIceCandidate(candidate));

@@ -3,7 +3,10 @@
 // `call` is the participant to call.
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');
-const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
+const stream = await navigator.mediaDevices.getUserMedia({
+  audio: true,
+  video: { width: 640, height: 360, frameRate: 15 },
+});
 const peer = new peerjs.Peer(searchParams.get('me'), {
   host: 'localhost',
   port: Number(searchParams.get('port')),
@@ -23,7 +26,9 @@ function show(call) {
   document.querySelector('#hang-up').addEventListener('click', () => call.close());
   // Replaces the camera's track, as an application does if it stops the track while the camera is off.
   document.querySelector('#camera').addEventListener('click', async () => {
-    const replacement = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
+    const replacement = await navigator.mediaDevices.getUserMedia({
+      video: { width: 640, height: 360, frameRate: 15 },
+    });
     const sender = call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video');
     sender.track.stop();
     await sender.replaceTrack(replacement.getVideoTracks()[0]);

@@ -6,7 +6,10 @@ const me = crypto.randomUUID();
 const peers = new Map();
 const state = document.querySelector('#state');
 
-const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
+const stream = await navigator.mediaDevices.getUserMedia({
+  audio: true,
+  video: { width: 640, height: 360, frameRate: 15 },
+});
 const relay = new WebSocket(
   `${location.origin.replace('http', 'ws')}/relay/${searchParams.get('room') ?? 'room'}`,
 );

@@ -12,7 +12,9 @@ const connections = new Map();
 const others = new Set();
 
 const camera = async () =>
-  (await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } })).getVideoTracks()[0];
+  (
+    await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360, frameRate: 15 } })
+  ).getVideoTracks()[0];
 const microphone = async () =>
   (await navigator.mediaDevices.getUserMedia({ audio: true })).getAudioTracks()[0];
 
