@@ -12,7 +12,7 @@ OTHER_PLUGINS_READY := .venv/.other-plugins-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev record test test-thorough test-faults test-truth test-security soak bench league check docs gallery lock audit licences sbom clean
+.PHONY: help setup setup-dev record test test-thorough test-faults test-truth test-security soak bench layouts league check docs gallery lock audit licences sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ test-faults: setup-dev ## Run every crash, disconnect, full-disk and stall test 
 
 test-truth: setup-dev ## Insert every kind of fault into real recordings, and print which faults were detected (10 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
+
+layouts: setup-dev ## Find synthetic participants in a thousand files that other recorders could have written (an hour; COUNT=100: 6 minutes)
+	$(BIN)/python -m tests.truth.foreign_layouts --count $(or $(COUNT),1000)
 
 test-security: setup-dev ## Run every simulated attack (by hostile clients and pages, and through hostile files and names) with all its repetitions, and print each measurement with its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security

@@ -50,12 +50,17 @@ _CORES: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How well one appearance was found: whether it is readable at all, the share of its time, and its sizes."""
+    """How well one appearance was found: the share of its time, and the sizes of its modules and the file.
+
+    ``readable`` is whether its symbol or its strip is visible, and ``small`` whether the video is lower than 15 % of
+    the frame.
+    """
 
     seed: int
     module: float
     kbps: int
     readable: bool
+    small: bool
     share: float
     text: str
 
@@ -143,6 +148,7 @@ def _outcome(layout: Layout, one: Appearance, places: Sequence[ShownPlace]) -> O
         module=one.module,
         kbps=layout.kbps,
         readable=layout.is_readable(one),
+        small=layout.is_small(one),
         share=share,
         text=text,
     )
@@ -213,7 +219,9 @@ def floors(results: Sequence[Result]) -> list[str]:
 
 def summary(results: Sequence[Result]) -> tuple[list[str], bool]:
     """Return each figure next to its bar, as lines of text, and whether all bars are met."""
-    readable = [one for result in results for one in result.outcomes if one.readable]
+    all_readable = [one for result in results for one in result.outcomes if one.readable]
+    readable = [one for one in all_readable if not one.small]
+    small = [one.found for one in all_readable if one.small]
     hidden = sum(not one.readable for result in results for one in result.outcomes)
     offsets = [abs(offset) for result in results for offset in result.offsets]
     missing = Counter(reason for result in results for reason in result.missing)
@@ -236,6 +244,7 @@ def summary(results: Sequence[Result]) -> tuple[list[str], bool]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in missing.items()) or "none"
     lines.append(f"{'offsets not measured':24}{reasons}")
     lines.append(f"{'not counted':24}{hidden} appearances whose symbol and strip are both covered")
+    lines.append(f"{'':24}{sum(small)} of {len(small)} found that are lower than 15 % of the frame")
     return lines, all(met for *_, met in figures)
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.recording.timeline import VOICES
-from harness.verification.assembly.clocks import CAPTURE_PERIOD, centered
+from harness.verification.assembly.clocks import CAPTURE_PERIOD
 from harness.verification.markers.audio_signals import SECONDS
+from harness.verification.values.periods import centered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

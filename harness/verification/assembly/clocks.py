@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.recording.timeline import VOICES
-from harness.verification.markers.audio_signals import SECONDS, SPACINGS
+from harness.verification.markers.audio_signals import SECONDS
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_PERIOD, COUNTS_PER_SECOND
+from harness.verification.values.periods import agreeing, centered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,7 +81,7 @@ class CaptureClock:
     def __init__(self, tracks: Iterable[tuple[MarkerTrack, float]]) -> None:
         self._captures: dict[int, _Captures] = {}
         for track, shift in tracks:
-            fresh = np.append(True, np.diff(track.captures_ms) != 0)
+            fresh = track.new_frames
             if np.count_nonzero(fresh) >= _FEWEST_FRAMES:
                 self._captures[track.marker] = _Captures(
                     track.times[fresh] + shift,
@@ -150,18 +151,14 @@ def burst_zero(audio: AudioAnalysis, voice: int) -> float | None:
 
     Most bursts must agree, because a jitter buffer can change the second that a burst seems to encode.
     """
-    bursts = audio.bursts[voice]
-    complete = np.isfinite(bursts.spacings)
-    seconds = np.abs(bursts.spacings[complete, None] - SPACINGS).argmin(axis=1)
-    zeros = (bursts.times[complete] - seconds) % SECONDS
+    times, seconds = audio.bursts[voice].seconds
+    zeros = (times - seconds) % SECONDS
     if zeros.size < _FEWEST_BURSTS:
         return None
-    near = np.abs(centered(zeros[:, None] - zeros, SECONDS)) <= _AGREE
-    best = int(near.sum(axis=1).argmax())
-    agreeing = centered(zeros[near[best]] - zeros[best], SECONDS)
-    if agreeing.size < _FEWEST_BURSTS or 2 * agreeing.size <= zeros.size:
+    group = agreeing(zeros, SECONDS, _AGREE)
+    if group.size < _FEWEST_BURSTS or 2 * group.size <= zeros.size:
         return None
-    return float((zeros[best] + np.median(agreeing)) % SECONDS)
+    return float(np.median(group) % SECONDS)
 
 
 def counter_zero(tracks: Mapping[int, MarkerTrack], voice: int) -> float | None:
@@ -172,10 +169,5 @@ def counter_zero(tracks: Mapping[int, MarkerTrack], voice: int) -> float | None:
     own = [track for marker, track in tracks.items() if marker % VOICES == voice]
     if len(own) != 1 or own[0].times.size < _FEWEST_FRAMES:
         return None
-    fresh = np.append(True, np.diff(own[0].captures_ms) != 0)
+    fresh = own[0].new_frames
     return float(np.median(own[0].times[fresh] - own[0].counters[fresh] / COUNTS_PER_SECOND))
-
-
-def centered(values: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Return the values modulo ``period``, in the range from minus half a period to half a period."""
-    return np.asarray((values + period / 2) % period - period / 2)

@@ -58,6 +58,12 @@ class Bursts:
     similarity: NDArray[np.float32]
     echoes: NDArray[np.float32]
 
+    @property
+    def seconds(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The time of each burst that has both chirps, and the second, from 0 to 15, that it encodes."""
+        complete = np.isfinite(self.spacings)
+        return self.times[complete], np.abs(self.spacings[complete, None] - SPACINGS).argmin(axis=1)
+
 
 class ChirpDetector:
     """Finds all chirps in a block of audio.

@@ -49,10 +49,16 @@ _DARK: Final = 27
 # Chroma is compared in regions of this many by this many blocks, because a codec may be off by several steps in a
 # single block.
 _REGION: Final = 4
-# At this share of the height, below all lines of text, the window of a shared screen is brighter than this luma. The
-# camera's backdrop is always darker.
-_WINDOW_ROW: Final = 0.89
+# At these points, where there is no text, the window of a shared screen is brighter than this luma. The camera's
+# backdrop is always darker. Each row of points has a share of the height, and shares of the width. The first row of
+# which enough points are visible counts; the mixer's label can't cover any of them.
+_WINDOW_ROWS: Final = (
+    (0.89, np.linspace(0.76, 0.92, 9)),
+    (0.74, np.linspace(0.1, 0.9, 17)),
+    (0.16, np.concatenate([np.linspace(0.1, 0.3, 6), np.linspace(0.7, 0.9, 6)])),
+)
 _WINDOW_LUMA: Final = 160
+_POINT: Final = 0.01
 _FEWEST_BLOCKS: Final = 5
 # Largest differences that are tolerated. At 150 kbps, luma is off by up to 12 and chroma by up to 6. Interpreting the
 # video as BT.709 or as full range shifts luma by 16 and chroma by 5. Video without colors is off by at least 14.
@@ -124,7 +130,7 @@ class ContentReader:
         if samples.times and 0 <= frame.at - samples.times[-1] < SAMPLED_EVERY - _EARLY:
             return
         chroma = frame.chroma[0].shape if frame.chroma else None
-        screen = marker.number >= SCREEN_MARKER or _shows_a_window(frame, place)
+        screen = marker.number >= SCREEN_MARKER or _shows_a_window(frame, place, seen)
         key = (place, frame.luma.shape, chroma, marker.number, marker.full, screen)
         sampler = self._samplers.get(key)
         if sampler is None:
@@ -139,14 +145,18 @@ class ContentReader:
         return {number: samples.finish() for number, samples in self._samples.items()}
 
 
-def _shows_a_window(frame: Frame, place: Place) -> bool:
+def _shows_a_window(frame: Frame, place: Place, seen: SeenCells | None) -> bool:
     """Return whether the video is as bright as a shared screen's window, where the camera's backdrop is dark.
 
     In our own rooms, a shared screen has the same marker as the participant's camera.
     """
-    across = np.linspace(0.4, 0.9, 11)
-    points = place.indices(across, np.full_like(across, _WINDOW_ROW), frame.luma.shape)
-    return float(np.median(frame.luma.reshape(-1).take(points))) > _WINDOW_LUMA
+    for row, across in _WINDOW_ROWS:
+        down = np.full_like(across, row)
+        visible = seen.contain(across, down, _POINT, _POINT) if seen else np.ones(down.size, bool)
+        if np.count_nonzero(visible) >= _FEWEST_POINTS:
+            points = place.indices(across[visible], down[visible], frame.luma.shape)
+            return float(np.median(frame.luma.reshape(-1).take(points))) > _WINDOW_LUMA
+    return False
 
 
 class _Samples:
@@ -165,7 +175,9 @@ class _Samples:
         means, faults, face = sampler.sample(frame, marker)
         before, self._means = self._means, means
         advanced, self._counter = marker.counter != self._counter, marker.counter
-        still = before is not None and advanced and float(np.abs(means - before).max()) < _MOVED
+        still = False
+        if before is not None and means is not None:
+            still = advanced and float(np.abs(means - before).max()) < _MOVED
         if face is None:
             faults |= Fault.STILL if still else 0
         elif not face and advanced and not faults & Fault.BLACK:
@@ -252,11 +264,12 @@ class _TileSampler:
         """The share of the blocks that are examined, from 0 to 1."""
         return float(self._examined.mean())
 
-    def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32], Fault, bool | None]:
+    def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32] | None, Fault, bool | None]:
         """Return the mean luma of each block, the faults, and whether the face is in the right place.
 
-        The means of blocks in which no face can move are 0. The last value is None if the face's place is unknown, or
-        if the face is nearly as bright as the backdrop.
+        The means of blocks in which no face can move are 0. If the face is hidden, there are no means, because nothing
+        moves in the visible part. The last value is None if the face is hidden, if its place is unknown, or if it is
+        nearly as bright as the backdrop.
         """
         flat = frame.luma.reshape(-1)
         points = flat.take(self._luma).astype(np.float32)
@@ -281,7 +294,7 @@ class _TileSampler:
         face = face_at(self._number, marker.counter, self._aspect, screen=self._screen)
         around = np.array([face.x]), np.array([face.y])
         if self._seen is not None and not self._seen.contain(*around, face.width, face.height).all():
-            return moving, faults, None
+            return None, faults, None
         return moving, faults, self._face_is_seen(flat, place, marker.counter)
 
     def modules(self, frame: Frame) -> NDArray[np.float32] | None:

@@ -59,6 +59,11 @@ class MarkerTrack:
     content: ContentTrack
     places: tuple[PlaceSpan, ...] = ()
 
+    @property
+    def new_frames(self) -> NDArray[np.bool_]:
+        """Which of the frames show a new frame of the participant's camera, instead of repeating the one before."""
+        return np.append(True, np.diff(self.captures_ms) != 0)
+
 
 class Readings:
     """The readings of one marker in one place, in the order of the frames.
@@ -84,6 +89,22 @@ class Readings:
         self.counters.append(marker.counter)
         self.captures.append(marker.capture_ms)
         self.in_own_tile.append(in_own_tile)
+
+    def marker_at(self, frame: int) -> Marker | None:
+        """Return the marker that was read in one of the last frames, or None."""
+        for index in range(len(self.frames) - 1, -1, -1):
+            if self.frames[index] <= frame:
+                same = self.frames[index] == frame
+                return Marker(self.number, self.counters[index], self.captures[index]) if same else None
+        return None
+
+    def remove_from(self, frame: int) -> None:
+        """Remove the readings of this frame and of those after it."""
+        kept = len(self.frames)
+        while kept and self.frames[kept - 1] >= frame:
+            kept -= 1
+        for values in (self.frames, self.counters, self.captures, self.in_own_tile):
+            del values[kept:]
 
     def prepend(self, readings: Sequence[tuple[int, Marker]]) -> None:
         """Add readings of earlier frames, the latest first."""

@@ -11,6 +11,7 @@ from harness.recording.timeline import VOICES
 from harness.verification.markers.audio_signals import SECONDS, SPACINGS
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_PER_SECOND
 from harness.verification.values.models import Spread
+from harness.verification.values.periods import centered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ def measure_av_sync(
         return AvSync(missing="no audio")
     if track is None:
         return AvSync(missing="not visible")
-    fresh = np.append(True, np.diff(track.captures_ms) != 0)
+    fresh = track.new_frames
     shown = track.times[fresh]
     # For each frame, the time at which its counter would have been zero.
     zero = shown - track.counters[fresh] / COUNTS_PER_SECOND
@@ -113,16 +114,11 @@ def _decided_offsets(
         difference = np.abs(spacings[own + shift, None] - expected).clip(max=_NO_EVIDENCE)
         differences[own] += difference
         evidence[own] |= (difference < _NO_EVIDENCE).any(axis=1)
-    offsets = _centered(since[:, None] - np.arange(SECONDS), SECONDS)
+    offsets = centered(since[:, None] - np.arange(SECONDS), SECONDS)
     differences += np.where(np.abs(offsets) > _RARE, _RARER, 0)
     best, next_best = np.partition(differences, 1, axis=1)[:, :2].T
     chosen = offsets[np.arange(times.size), differences.argmin(axis=1)]
     return np.where(evidence & (next_best - best >= _CLEARLY), chosen, np.nan)
-
-
-def _centered(values: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Return the values modulo ``period``, in the range from minus half a period to half a period."""
-    return np.asarray((values + period / 2) % period - period / 2)
 
 
 def _nearest(times: NDArray[np.float64], known: NDArray[np.int64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,11 +133,11 @@ def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDA
     """Return (time in the file in seconds, ms since capture) for each new frame, reducing the delay modulo 2^22 ms."""
     if track is None or observations.zero_ms is None:
         return np.zeros((0, 2))
-    fresh = np.append(True, np.diff(track.captures_ms) != 0)
+    fresh = track.new_frames
     shown = observations.zero_ms + track.times[fresh] * 1000
     for at, seconds in observations.pauses:
         shown[track.times[fresh] >= at] += seconds * 1000
-    delays = _centered(shown - track.captures_ms[fresh], 1 << CAPTURE_BITS)
+    delays = centered(shown - track.captures_ms[fresh], 1 << CAPTURE_BITS)
     return np.stack((track.times[fresh], delays), axis=1)
 
 

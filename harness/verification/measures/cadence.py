@@ -65,7 +65,7 @@ def count_freezes(track: MarkerTrack) -> Freezes:
     As in these statistics, each interval between two rendered frames is compared with the average of the last 30
     intervals. Intervals in which the participant is not visible do not count.
     """
-    changed = np.append(True, np.diff(track.captures_ms) != 0)
+    changed = track.new_frames
     # Several frames without a strip mean that the participant was not visible, but a codec may damage up to two strips.
     hidden = np.append(0, np.cumsum((np.diff(track.numbers.astype(np.int64)) > 1) & (np.diff(track.times) > _BRIDGE)))
     times, hidden = track.times[changed], hidden[changed]

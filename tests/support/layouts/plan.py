@@ -158,6 +158,14 @@ class Layout:
             for part in (symbol, one.part(0, 0, 1, 1 / 9))
         )
 
+    def is_small(self, one: Appearance) -> bool:
+        """Return whether the video of an appearance is lower than the smallest tile.
+
+        A whole video in a narrow tile is lower than the tile.
+        """
+        _, _, width, height = one.whole
+        return round(min(height, width) if one.turn % 2 else height) < int(_SMALLEST * self.size[1])
+
     @property
     def bits_per_pixel(self) -> float:
         """The bitrate divided by the number of pixels per second."""

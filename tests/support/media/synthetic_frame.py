@@ -54,8 +54,8 @@ def _draw_cells(luma: NDArray[np.uint8], values: NDArray[np.int_], area: tuple[f
     """Draw rows of cells with these values in an area: left, top, width and height in pixels."""
     left, top, width, height = area
     rows, columns = values.shape
-    across = [_rounded(left + column * width / columns) for column in range(columns + 1)]
-    down = [_rounded(top + row * height / rows) for row in range(rows + 1)]
+    across = [_rounded(left) + _rounded(column * width / columns) for column in range(columns + 1)]
+    down = [_rounded(top) + _rounded(row * height / rows) for row in range(rows + 1)]
     painted = np.repeat(np.repeat(values, np.diff(down), axis=0), np.diff(across), axis=1)
     luma[down[0] : down[-1], across[0] : across[-1]] = painted
 

@@ -12,7 +12,7 @@ from harness.verification.markers.finder.search import Sighting, StripSearch, Sy
 from harness.verification.markers.finder.symbol_fit import Box, fit_symbol, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SEARCH_EVERY: Final = 0.2
 _EARLY: Final = 0.005
 # The last frames are kept, so that a participant who is found is read from the first frame on.
-_MOST_KEPT: Final = 24
+_MOST_KEPT: Final = 48
 _MOST_KEPT_BYTES: Final = 48_000_000
 # After a participant who was read reliably can't be read any more, every frame is searched for this many seconds.
 _LOST: Final = 0.4
@@ -84,6 +84,7 @@ class Finder:
         if self._is_due(frame.at):
             self._next_search = frame.at + _SEARCH_EVERY
             read += self._search(kept)
+            read = [(one, marker) for one, marker in read if one in self._followers]
         self._keep(kept)
         self._give_up(frame.at)
         for follower, marker in read:
@@ -123,9 +124,9 @@ class Finder:
         new = 0
         for sighting in self._symbols.find(kept.luma):
             known = self._known(sighting)
-            if known and known.needs_correction and (symbol := _fitted(sighting, kept)):
-                known.correct(symbol, kept.luma)
-            elif not known and new < _MOST_NEW and (symbol := _fitted(sighting, kept)):
+            if known:
+                yield from self._check(known, sighting, kept)
+            elif new < _MOST_NEW and (symbol := _fitted(sighting, kept)):
                 new += 1
                 place, _ = place_of(kept.luma, symbol)
                 yield from self._follow(Follower(sighting.marker, place, kept, symbol), sighting.marker)
@@ -134,18 +135,41 @@ class Finder:
                 new += 1
                 yield from self._follow(Follower(marker, place, kept), marker)
 
+    def _check(self, known: Follower, sighting: Sighting, kept: KeptFrame) -> Iterator[tuple[Follower, Marker]]:
+        """Compute the place of a participant who is already followed more exactly, or find out that it has changed."""
+        sighted = Box.around(sighting.corners)
+        if not known.needs_correction and not known.may_have_moved(sighted):
+            return
+        symbol = _fitted(sighting, kept)
+        if symbol is None:
+            return
+        if known.has_moved(symbol.box):
+            yield from self._move(known, symbol, kept)
+            return
+        known.add_sighting(sighted)
+        if known.needs_correction:
+            known.correct(symbol, kept.luma)
+
     def _known(self, sighting: Sighting) -> Follower | None:
         """Return the follower that already follows this symbol, if there is one."""
-        across, down = zip(*sighting.corners, strict=True)
-        box = Box(min(across), min(down), max(across), max(down))
+        box = Box.around(sighting.corners)
         for one in self._followers:
             if one.number == sighting.marker.number and one.symbols and _alike(one.symbols[-1].box, box):
                 return one
         return None
 
-    def _follow(self, new: Follower, marker: Marker) -> Iterator[tuple[Follower, Marker]]:
-        """Follow a participant from this frame on, and read the frames before it."""
-        new.read_earlier(self._kept)
+    def _move(self, known: Follower, symbol: FoundSymbol, kept: KeptFrame) -> Iterator[tuple[Follower, Marker]]:
+        """Follow a participant whose video has moved by so little that it could still be read in the old place."""
+        moved = known.moved_in(self._kept, symbol)
+        known.readings.remove_from((moved[-1] if moved else kept).number)
+        place, _ = place_of(kept.luma, symbol)
+        yield from self._follow(Follower(symbol.marker, place, kept, symbol), symbol.marker, moved)
+
+    def _follow(
+        self, new: Follower, marker: Marker, earlier: Iterable[KeptFrame] | None = None
+    ) -> Iterator[tuple[Follower, Marker]]:
+        """Follow a participant from this frame on, and read the frames before it; the default is all kept frames."""
+        new.read_earlier(self._kept if earlier is None else earlier)
         for one in list(self._followers):
             if _is_replaced(one, new):
                 self._end(one)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from harness.verification.markers.finder.reading import Expectation, PlaceReader, Reading
-from harness.verification.markers.finder.symbol_fit import Box, FoundSymbol, place_of
+from harness.verification.markers.finder.symbol_fit import Box, FoundSymbol, fit_symbol, place_of
 from harness.verification.markers.finder.visibility import Visibility
 from harness.verification.markers.strip import Marker
 from harness.verification.markers.tracks import Readings
@@ -26,6 +27,10 @@ _MOST_UNREADABLE: Final = 3
 _RELIABLE: Final = 5
 # The place is computed from the first few sightings of the symbol.
 _MOST_FITS: Final = 2
+# A symbol whose edges are off by more than this many pixels, and this share of its size, has moved.
+_MOVED_PIXELS: Final = 1.0
+_MOVED_SHARE: Final = 0.01
+_MOST_SIGHTINGS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Follower:
         self.visibility = Visibility(place, marker.number)
         self.symbols = [symbol] if symbol else []
         self.last = kept.at
+        # The inaccurate corners of the symbol in sightings in which it was in this place.
+        self._sighted: deque[Box] = deque(maxlen=_MOST_SIGHTINGS)
         self._reader = PlaceReader(place, kept.luma)
         self._expected = Expectation(marker.number)
         self._in_a_row = 0
@@ -116,6 +123,34 @@ class Follower:
             self.visibility = Visibility(place, self.number)
             self._reader = PlaceReader(place, luma)
 
+    def has_moved(self, box: Box) -> bool:
+        """Return whether the symbol is not exactly where it was when the place was computed."""
+        return _differs(self.symbols[-1].box, box)
+
+    def may_have_moved(self, sighted: Box) -> bool:
+        """Return whether the symbol was never seen here with these corners, which are accurate to a pixel or two."""
+        return all(_differs(one, sighted) for one in self._sighted)
+
+    def add_sighting(self, sighted: Box) -> None:
+        """Remember the corners of the symbol in a frame in which it is in this place."""
+        self._sighted.append(sighted)
+
+    def moved_in(self, kept: Iterable[KeptFrame], symbol: FoundSymbol) -> list[KeptFrame]:
+        """Return the frames, of which the latest is the first, in which the symbol has already moved.
+
+        ``symbol`` is the symbol after it has moved.
+        """
+        box = symbol.box
+        corners = ((box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom))
+        moved = []
+        for one in kept:
+            marker = self.readings.marker_at(one.number)
+            found = fit_symbol(one.luma, marker, corners) if marker else None
+            if found is None or self.symbols[-1].box.distance(found.box) <= box.distance(found.box):
+                break
+            moved.append(one)
+        return moved
+
     @property
     def needs_correction(self) -> bool:
         """Whether more sightings would make the place more accurate."""
@@ -132,3 +167,7 @@ class Follower:
         self.last = kept.at
         self._expected.learn(kept.at, reading)
         self.readings.append(kept.number, reading.marker)
+
+
+def _differs(one: Box, other: Box) -> bool:
+    return one.distance(other) > max(_MOVED_PIXELS, _MOVED_SHARE * max(one.width, one.height))

@@ -41,6 +41,12 @@ class Box:
     right: float
     bottom: float
 
+    @classmethod
+    def around(cls, corners: Sequence[tuple[float, float]]) -> Box:
+        """Return the smallest box that contains all corners, each of which is an x and a y."""
+        across, down = zip(*corners, strict=True)
+        return cls(min(across), min(down), max(across), max(down))
+
     @property
     def width(self) -> float:
         """The width in pixels."""
@@ -50,6 +56,15 @@ class Box:
     def height(self) -> float:
         """The height in pixels."""
         return self.bottom - self.top
+
+    def distance(self, other: Box) -> float:
+        """Return by how many pixels the edge that differs most differs from that of another box."""
+        return max(
+            abs(self.left - other.left),
+            abs(self.top - other.top),
+            abs(self.right - other.right),
+            abs(self.bottom - other.bottom),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +82,7 @@ def fit_symbol(luma: NDArray[np.uint8], marker: Marker, corners: Sequence[tuple[
 
     Return None if no symbol with this marker was found, for example because it is turned by less than a quarter.
     """
-    across, down = zip(*corners, strict=True)
-    box = Box(min(across), min(down), max(across), max(down))
+    box = Box.around(corners)
     if box.width < MODULES or box.height < MODULES:
         return None
     expected = -_signs(encode_symbols([marker])[0])

@@ -45,8 +45,10 @@ _STRIP_LINE: Final = 0.45
 # The lines and the columns are limited to each other a few times, because a crop in one direction lowers the shares in
 # the other.
 _PASSES: Final = 3
-# The white card around the symbol is larger than its quiet zone by up to this share of the video's height.
+# The white card around the symbol is larger than its quiet zone by up to this share of the video's height. Scaling and
+# codecs blur what is next to the card, and next to the strip, by up to this many pixels.
 _CARD: Final = 0.02
+_BLURRED_CARD: Final = 1.5
 _BLURRED: Final = 5.0
 
 
@@ -162,20 +164,25 @@ class _Points:
         screens = (True,) if number >= SCREEN_MARKER else (False, True)
         self._painted = [backdrop(number, x, y, place.aspect, screen=screen).astype(np.float32) for screen in screens]
         square = symbol_square(place.aspect)
-        quiet = square.width * QUIET / MODULES + _CARD / place.aspect, square.height * QUIET / MODULES + _CARD
+        quiet = (
+            square.width * QUIET / MODULES + _CARD / place.aspect + _BLURRED_CARD / place.width,
+            square.height * QUIET / MODULES + _CARD + _BLURRED_CARD / place.height,
+        )
         card = (x > square.x - quiet[0]) & (x < square.x + square.width + quiet[0])
         card &= (y > square.y - quiet[1]) & (y < square.y + square.height + quiet[1])
         named = (y > NAME_ROWS[0]) & (y < NAME_ROWS[1])
         # Scaling and codecs blur what is next to the strip.
         blurred = (y > 1 / 9) & (y < 1 / 9 + max(1 / LINES, _BLURRED / place.height))
         self.unknown = (card | named | blurred) & ~self._outside
+        # The symbol was read, so its card is visible.
+        self._card = card & ~self._outside
         near = np.abs(x - 0.5) < square.width / 2 + _CORE / place.aspect
         self._core = near & (y > 1 / 9) & ~self.unknown & ~self._outside
         self._middle = int((square.y + square.height / 2) * LINES), COLUMNS_OF_CELLS // 2
 
     def rectangle(self, visible: NDArray[np.bool_]) -> tuple[slice, slice]:
         """Return the lines and columns around the symbol in which enough cells are visible."""
-        known = ~self.unknown
+        known, visible = ~self.unknown | self._card, visible | self._card
         lines, columns = slice(0, LINES), slice(0, COLUMNS_OF_CELLS)
         least = np.where(np.arange(LINES) < _STRIP_LINES, _STRIP_LINE, _LINE)
         for _ in range(_PASSES):
@@ -223,9 +230,11 @@ def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) 
 def _run(visible: NDArray[np.bool_], middle: int) -> slice:
     """Return the lines or columns around the middle one that are visible.
 
-    The outermost one does not count, because scaling and codecs blur it.
+    The outermost one does not count, because scaling and codecs blur it. What covers a part of the video, or crops it,
+    covers more than a single line.
     """
-    hidden = np.flatnonzero(~visible)
+    alone = visible[:-2] & visible[2:]
+    hidden = np.flatnonzero(~np.concatenate([visible[:1], visible[1:-1] | alone, visible[-1:]]))
     before, after = hidden[hidden < middle], hidden[hidden > middle]
     start, stop = (int(before[-1]) + 1 if before.size else 0), (int(after[0]) if after.size else visible.size)
     return slice(0 if start == 1 else start, visible.size if stop == visible.size - 1 else stop)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.recording.timeline import SCREEN_MARKER, VOICES
-from harness.verification.markers.audio_signals import SECONDS, SPACINGS
+from harness.verification.markers.audio_signals import SECONDS
 from harness.verification.markers.strip import CAPTURE_BITS
+from harness.verification.values.periods import agreeing, centered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ def zero_from_video(members: tuple[Member, ...], tracks: Mapping[int, MarkerTrac
     if zeros.size < _FEWEST_FRAMES:
         return None
     reference = zeros[0]
-    latest = _latest_in_each_second(times, reference + _centered(zeros - reference, _CAPTURE_PERIOD))
+    latest = _latest_in_each_second(times, reference + centered(zeros - reference, _CAPTURE_PERIOD))
     zero = float(np.percentile(latest, _FASTEST, method="nearest"))
     unsteady = np.abs(latest - zero) > _UNSTEADY_MS
     if np.count_nonzero(unsteady) > _UNSTEADY * latest.size:
@@ -81,7 +82,7 @@ def zero_from_video(members: tuple[Member, ...], tracks: Mapping[int, MarkerTrac
             "parts of the call, or fell behind."
         )
         raise UnknownClockError(message)
-    lags = {marker: float(np.median(_centered(zero - own, _CAPTURE_PERIOD))) for marker, (_, own) in captured.items()}
+    lags = {marker: float(np.median(centered(zero - own, _CAPTURE_PERIOD))) for marker, (_, own) in captured.items()}
     return FileZero(ms=zero, period=_CAPTURE_PERIOD, lags=lags)
 
 
@@ -97,13 +98,11 @@ def zero_from_audio(
     zeros = np.concatenate([np.zeros(0), *(_burst_zeros(members, clock, audio) for clock in clocks)])[:_MOST_BURSTS]
     if zeros.size < _FEWEST_BURSTS:
         return None
-    near = np.abs(_centered(zeros[:, None] - zeros, _BURST_PERIOD)) <= _AGREE_MS
-    best = int(near.sum(axis=1).argmax())
-    agreeing = zeros[best] + _centered(zeros[near[best]] - zeros[best], _BURST_PERIOD)
-    if agreeing.size < _FEWEST_BURSTS or 2 * agreeing.size <= zeros.size:
-        message = f"Only {agreeing.size} of {zeros.size} bursts in the audio agree on when the recording started."
+    group = agreeing(zeros, _BURST_PERIOD, _AGREE_MS)
+    if group.size < _FEWEST_BURSTS or 2 * group.size <= zeros.size:
+        message = f"Only {group.size} of {zeros.size} bursts in the audio agree on when the recording started."
         raise UnknownClockError(message)
-    return FileZero(ms=float(np.percentile(agreeing, _FASTEST, method="nearest")), period=_BURST_PERIOD)
+    return FileZero(ms=float(np.percentile(group, _FASTEST, method="nearest")), period=_BURST_PERIOD)
 
 
 def _markers(members: tuple[Member, ...]) -> list[int]:
@@ -114,9 +113,8 @@ def _markers(members: tuple[Member, ...]) -> list[int]:
 
 def _capture_zeros(track: MarkerTrack) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the time of each new frame in the file, in seconds, and its capture time minus this time, in ms."""
-    fresh = np.append(True, np.diff(track.captures_ms) != 0)
-    times = track.times[fresh]
-    return times, track.captures_ms[fresh] - times * 1000
+    times = track.times[track.new_frames]
+    return times, track.captures_ms[track.new_frames] - times * 1000
 
 
 def _latest_in_each_second(times: NDArray[np.float64], zeros: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,12 +135,5 @@ def _burst_zeros(members: tuple[Member, ...], clock: MarkerClock, audio: AudioAn
     )
     if voice is None or voices.count(voice) != 1:
         return np.zeros(0)
-    bursts = audio.bursts[voice]
-    complete = np.isfinite(bursts.spacings)
-    seconds = np.abs(bursts.spacings[complete, None] - SPACINGS).argmin(axis=1)
-    return np.asarray((clock.zero_ms + 1000 * (seconds - bursts.times[complete])) % _BURST_PERIOD)
-
-
-def _centered(values: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Return the values modulo ``period``, in the range from minus half a period to half a period."""
-    return np.asarray((values + period / 2) % period - period / 2)
+    times, seconds = audio.bursts[voice].seconds
+    return np.asarray((clock.zero_ms + 1000 * (seconds - times)) % _BURST_PERIOD)
