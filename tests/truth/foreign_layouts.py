@@ -44,6 +44,8 @@ _PIXELS: Final = 4.0
 _SHARE_OF_SIZE: Final = 0.03
 _SHARE_OF_TIME: Final = 0.9
 _STRETCH: Final = 0.02
+# A change of the layout may be reported this many seconds too early or too late.
+_BORDERLINE: Final = 0.1
 _MODULES: Final = (0.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 1000.0)
 _CORES: Final = 2
 
@@ -76,6 +78,7 @@ class Result:
 
     outcomes: list[Outcome] = field(default_factory=list)
     invented: list[str] = field(default_factory=list)
+    misplaced: list[str] = field(default_factory=list)
     offsets: list[float] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -115,6 +118,12 @@ def compare(layout: Layout, report: Report, result: Result) -> None:
     for name, sender in senders.items():
         own = reports.get(name)
         shown = [one for one in layout.appearances if one.marker == sender.marker]
+        result.misplaced += [
+            f"seed {layout.seed}: {name} at {place.x},{place.y} {place.width}x{place.height} from {place.start:.2f} to "
+            f"{place.end:.2f} s"
+            for place in (own.places if own else ())
+            if not any(_shares_time(one, place) for one in shown)
+        ]
         if own is None or not any(layout.is_readable(one) for one in shown):
             continue
         if own.av_offset_ms is None:
@@ -152,6 +161,12 @@ def _outcome(layout: Layout, one: Appearance, places: Sequence[ShownPlace]) -> O
         share=share,
         text=text,
     )
+
+
+def _shares_time(one: Appearance, place: ShownPlace) -> bool:
+    """Return whether a reported place is that of an appearance for most of its time."""
+    shared = total(intersection([(place.start, place.end)], [(one.start, one.end)]))
+    return _fits(one, place) and shared >= _SHARE_OF_TIME * (place.end - place.start) - _BORDERLINE
 
 
 def _fits(one: Appearance, place: ShownPlace) -> bool:
@@ -243,6 +258,7 @@ def summary(results: Sequence[Result]) -> tuple[list[str], bool]:
     lines = [f"{name:24}{figure:44}bar {bar:10}{'ok' if met else 'MISSED'}" for name, figure, bar, met in figures]
     reasons = ", ".join(f"{count} {reason}" for reason, count in missing.items()) or "none"
     lines.append(f"{'offsets not measured':24}{reasons}")
+    lines.append(f"{'misplaced':24}{sum(len(result.misplaced) for result in results)} reported places")
     lines.append(f"{'not counted':24}{hidden} appearances whose symbol and strip are both covered")
     lines.append(f"{'':24}{sum(small)} of {len(small)} found that are lower than 15 % of the frame")
     return lines, all(met for *_, met in figures)
@@ -267,6 +283,7 @@ def main() -> int:
             results.append(result)
             _say(f"missed: {one.text}" for one in result.outcomes if one.readable and not one.found)
             _say(f"invented: {text}" for text in result.invented)
+            _say(f"misplaced: {text}" for text in result.misplaced)
             _say(f"wrong finding: {text}" for text in result.wrong)
             _say([f"{number} of {len(seeds)} layouts"] if number % 50 == 0 else [])
     lines, met = summary(results)

@@ -128,6 +128,10 @@ class Finder:
                 yield from self._check(known, sighting, kept)
             elif new < _MOST_NEW and (symbol := _fitted(sighting, kept)):
                 new += 1
+                moved = next((one for one in self._followers if _symbols_overlap(one, symbol)), None)
+                if moved:
+                    yield from self._move(moved, symbol, kept)
+                    continue
                 place, _ = place_of(kept.luma, symbol)
                 yield from self._follow(Follower(sighting.marker, place, kept, symbol), sighting.marker)
         for place, marker in self._strips.find(kept.luma) if self._strips else ():
@@ -212,8 +216,17 @@ def _is_replaced(one: Follower, new: Follower) -> bool:
         return same_place and not one.is_read
     if not (one.symbols and new.symbols):
         return same_place
-    # Two symbols of a participant who is shown twice can't overlap.
-    mine, theirs = one.symbols[-1].box, new.symbols[-1].box
+    return _symbols_overlap(one, new.symbols[-1])
+
+
+def _symbols_overlap(one: Follower, symbol: FoundSymbol) -> bool:
+    """Return whether a participant's symbol overlaps another symbol of this participant, and has therefore moved.
+
+    Two symbols of a participant who is shown twice can't overlap.
+    """
+    if one.number != symbol.marker.number or not one.symbols:
+        return False
+    mine, theirs = one.symbols[-1].box, symbol.box
     across = min(mine.right, theirs.right) - max(mine.left, theirs.left)
     down = min(mine.bottom, theirs.bottom) - max(mine.top, theirs.top)
     return across > 0 and down > 0
