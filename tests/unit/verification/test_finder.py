@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 
-from harness.recording.timeline import Timeline
+from harness.recording.timeline import SCREEN_MARKER, Timeline
 from harness.verification.markers.finder.visibility import SeenCells
 from harness.verification.markers.marker_reader import MarkerReader
 from harness.verification.markers.strip import Marker
@@ -133,6 +133,27 @@ def test_name_over_the_video_does_not_hide_the_participant(label: str) -> None:
     assert 0.8 < track.places[0].share < 0.99
 
 
+def test_name_over_a_small_video_hides_only_its_corner() -> None:
+    """Next to the symbol, the blurred edge of its card and the name leave few pixels of the video visible."""
+    one = Appearance(marker=3, box=(101, 33, 96, 54), label="bottom left")
+
+    (span,) = read(frames_of(layout_of(one)))[3].places
+
+    assert span.box == pytest.approx(one.box, abs=4)
+
+
+@pytest.mark.parametrize("crop", [(0.0, 0.12, 0.0, 0.12), (0.22, 0.0, 0.22, 0.0)])
+@pytest.mark.parametrize("marker", [5, 5 + SCREEN_MARKER])
+def test_cropped_video_has_no_faults(crop: tuple[float, float, float, float], marker: int) -> None:
+    """The face can be hidden, and what is next to the video is brighter than a shared screen, or darker."""
+    one = Appearance(marker=marker, box=(120, 60, 320, 180), crop=crop)
+
+    track = read(frames_of(layout_of(one, seconds=4.0)))[marker]
+
+    assert track.content.faults.size > 20
+    assert not track.content.faults.any()
+
+
 @pytest.mark.parametrize("box", [(100, 40, 240, 180), (30, 50, 400, 180)])
 def test_distorted_video_is_measured(box: tuple[int, int, int, int]) -> None:
     """The place states by how much the video is too wide."""
@@ -181,6 +202,22 @@ def test_moved_tile_begins_a_new_span() -> None:
 
     assert counters_of(layout, 4) == track.counters.tolist()
     assert [(0.0, 0.8), (0.8, 1.6)] == [pytest.approx((one.start, one.end), abs=0.01) for one in track.places]
+    assert_place(track, before, 0)
+    assert_place(track, after, 1)
+
+
+@pytest.mark.parametrize("by", [8, 14])
+def test_video_that_moves_a_little_begins_a_new_span_at_the_right_time(by: int) -> None:
+    """The strip and the symbol could still be read in the old place, and in earlier frames in the new place."""
+    x, y, width, height = _BOX
+    before = Appearance(marker=5, box=_BOX, end=1.0)
+    after = Appearance(marker=5, box=(x + by, y + by, width, height), start=1.0, end=2.0)
+
+    track = read(frames_of(layout_of(before, after, seconds=2.0)))[5]
+
+    assert [pytest.approx((0.0, 1.0), abs=0.1), pytest.approx((1.0, 2.0), abs=0.1)] == [
+        (span.start, span.end) for span in track.places
+    ]
     assert_place(track, before, 0)
     assert_place(track, after, 1)
 
