@@ -11,7 +11,7 @@ import numpy as np
 from harness.recording.timeline import VOICES
 from harness.verification.assembly.clocks import CAPTURE_PERIOD
 from harness.verification.markers.audio_signals import SECONDS
-from harness.verification.values.periods import centered
+from harness.verification.markers.periods import centered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,9 +9,9 @@ import numpy as np
 
 from harness.recording.timeline import VOICES
 from harness.verification.markers.audio_signals import SECONDS, SPACINGS
+from harness.verification.markers.periods import centered
 from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_PER_SECOND
 from harness.verification.values.models import Spread
-from harness.verification.values.periods import centered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

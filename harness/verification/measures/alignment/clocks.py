@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.recording.timeline import SCREEN_MARKER, VOICES
 from harness.verification.markers.audio_signals import SECONDS
+from harness.verification.markers.periods import agreeing, centered
 from harness.verification.markers.strip import CAPTURE_BITS
-from harness.verification.values.periods import agreeing, centered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
