@@ -175,7 +175,7 @@ class Stage:
             # Alice's media is sent only if another participant receives it.
             watch(joined)
         if name != RECORDING:
-            self._renderers.yield_to_others(self._renderers.appeared())
+            self._renderers.lower(self._renderers.appeared())
         self._markers[name] = joined.page.evaluate("client.room.marker")
 
 

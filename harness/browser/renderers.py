@@ -20,7 +20,7 @@ _ATTEMPTS: Final = 5
 
 
 class Renderers:
-    """Tracks the renderer processes of this program's browsers, and reports which of them are new.
+    """The renderer processes of a room's pages, each of which has a key.
 
     Remote browsers have no processes on this machine, so the priority of their pages is not changed.
     """
@@ -28,6 +28,9 @@ class Renderers:
     def __init__(self) -> None:
         self._known = _running()
         self._lowered: set[int] = set()
+        # The renderers of our own pages. Pages of other applications can move to another renderer at any time.
+        self._own: dict[object, frozenset[int]] = {}
+        self._cpu_clocks: dict[object, Callable[[], float | None]] = {}
 
     def appeared(self) -> frozenset[int]:
         """Return the IDs of the renderer processes that have started since the last call."""
@@ -36,25 +39,23 @@ class Renderers:
         self._known = now
         return new
 
-    def find(self, cpu_clocks: Iterable[Callable[[], float | None]]) -> list[int | None]:
-        """Return the IDs of the renderer processes that have used as much processor time as pages report.
+    def opened(self, page: object) -> None:
+        """Remember that the renderers that have started since the last call belong to one of our own pages."""
+        self._own[page] = self.appeared()
 
-        Args:
-            cpu_clocks: For each page, a function that returns the processor time that the page's process has used, in
-                seconds, or None if the page can't report it.
+    def attached(self, page: object, cpu_clock: Callable[[], float | None]) -> None:
+        """Remember another application's page. See ``find`` for ``cpu_clock``."""
+        self._cpu_clocks[page] = cpu_clock
 
-        Returns:
-            For each page, its process, or None if no process of this program's browsers has used that time, or several
-            have.
-        """
-        running = [psutil.Process(renderer) for renderer in _running()]
-        found = [_candidates(running, read) for read in cpu_clocks]
-        taken = {renderer for (renderer, *more) in filter(None, found) if not more}
-        # A process that certainly belongs to one page is unlikely to belong to another page too.
-        left = [candidates if len(candidates) == 1 else candidates - taken for candidates in found]
-        return [next(iter(candidates)) if len(candidates) == 1 else None for candidates in left]
+    def yield_to(self, recording: object) -> None:
+        """Lower the priority of all other pages, because a recording page without enough CPU time drops frames."""
+        found = dict(self._own)
+        for page, renderer in zip(self._cpu_clocks, find(self._cpu_clocks.values()), strict=True):
+            found[page] = frozenset(() if renderer is None else (renderer,))
+        others = [renderers for page, renderers in found.items() if page is not recording]
+        self.lower(frozenset[int]().union(*others) - found[recording])
 
-    def yield_to_others(self, renderers: Iterable[int]) -> None:
+    def lower(self, renderers: Iterable[int]) -> None:
         """Permanently lower the priority of the given processes, on Linux only and at most once per process."""
         for renderer in set(renderers) - self._lowered:
             self._lowered.add(renderer)
@@ -62,6 +63,25 @@ class Renderers:
             with contextlib.suppress(psutil.Error):
                 for thread in psutil.Process(renderer).threads():
                     _raise_niceness(thread.id)
+
+
+def find(cpu_clocks: Iterable[Callable[[], float | None]]) -> list[int | None]:
+    """Return the IDs of the renderer processes that have used as much processor time as pages report.
+
+    Args:
+        cpu_clocks: For each page, a function that returns the processor time that the page's process has used, in
+            seconds, or None if the page can't report it.
+
+    Returns:
+        For each page, its process, or None if no process of this program's browsers has used that time, or several
+        have.
+    """
+    running = [psutil.Process(renderer) for renderer in _running()]
+    found = [_candidates(running, read) for read in cpu_clocks]
+    taken = {renderer for (renderer, *more) in filter(None, found) if not more}
+    # A process that certainly belongs to one page is unlikely to belong to another page too.
+    left = [candidates if len(candidates) == 1 else candidates - taken for candidates in found]
+    return [next(iter(candidates)) if len(candidates) == 1 else None for candidates in left]
 
 
 def _running() -> set[int]:

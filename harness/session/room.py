@@ -79,9 +79,6 @@ class Room:
         self._new_context = new_context
         self._watched = watched
         self._renderers = Renderers()
-        # The renderers of our own pages. Pages of other applications can move to another renderer.
-        self._renderers_of: dict[Participant, frozenset[int]] = {}
-        self._applications: dict[Participant, ApplicationPage] = {}
         # The participants' names that were already checked against the installed fonts.
         self._checked_names: set[str] = set()
 
@@ -217,10 +214,10 @@ class Room:
 
         def before_recording() -> None:
             self._warn_of_undrawable_names(page)
-            self._yield_processor_to(participant)
+            self._renderers.yield_to(participant)
 
         participant = Participant(name, driven, self._context, before_recording=before_recording)
-        self._applications[participant] = driven
+        self._renderers.attached(participant, driven.cpu_time)
         participant.state = "joined"
         self.participants.append(participant)
         return participant
@@ -229,19 +226,10 @@ class Room:
         """Open a page for a participant, in a separate browser context."""
         page = RoomPage(self._new_context(), self._server.url, watched=self._watched, emulate_network=emulate_network)
         participant = Participant(
-            name, page, self._context, before_recording=lambda: self._yield_processor_to(participant)
+            name, page, self._context, before_recording=lambda: self._renderers.yield_to(participant)
         )
-        self._renderers_of[participant] = self._renderers.appeared()
+        self._renderers.opened(participant)
         return participant
-
-    def _yield_processor_to(self, recording: Participant) -> None:
-        """Lower the priority of all other pages, because the recording page drops frames if it lacks CPU time."""
-        found = dict(self._renderers_of)
-        clocks = [page.cpu_time for page in self._applications.values()]
-        for participant, renderer in zip(self._applications, self._renderers.find(clocks), strict=True):
-            found[participant] = frozenset(() if renderer is None else (renderer,))
-        others = [renderers for participant, renderers in found.items() if participant is not recording]
-        self._renderers.yield_to_others(frozenset[int]().union(*others) - found[recording])
 
     def _warn_of_undrawable_names(self, page: Page) -> None:
         """Log one warning about all names that the page's fonts can't draw; each name is checked only once."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from harness.browser.renderers import Renderers
+from harness.browser.renderers import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,19 +40,19 @@ def renderers() -> Iterator[list[psutil.Process]]:
 
 def test_page_is_found_by_its_processor_time(renderers: list[psutil.Process]) -> None:
     """Each page that reports the processor time of one process belongs to that process."""
-    assert [one.pid for one in renderers[:3]] == Renderers().find([clock_of(one) for one in renderers[:3]])
+    assert [one.pid for one in renderers[:3]] == find([clock_of(one) for one in renderers[:3]])
 
 
 def test_page_without_processor_time_is_not_found(renderers: list[psutil.Process]) -> None:
     """A page that has crashed, or that reports a processor time of no process, belongs to no process."""
-    assert [None, None] == Renderers().find([lambda: None, lambda: _used(renderers[0]) + 60])
+    assert [None, None] == find([lambda: None, lambda: _used(renderers[0]) + 60])
 
 
 def test_pages_with_the_same_processor_time_are_not_confused(renderers: list[psutil.Process]) -> None:
     """If two processes have used the same time, neither is returned, and the other pages are still found."""
     *_, third, fourth, fifth = renderers
 
-    assert [None, None, third.pid] == Renderers().find([clock_of(fourth), clock_of(fifth), clock_of(third)])
+    assert [None, None, third.pid] == find([clock_of(fourth), clock_of(fifth), clock_of(third)])
 
 
 def clock_of(process: psutil.Process) -> Callable[[], float]:
