@@ -142,12 +142,12 @@ class Finder:
     def _check(self, known: Follower, sighting: Sighting, kept: KeptFrame) -> Iterator[tuple[Follower, Marker]]:
         """Compute the place of a participant who is already followed more exactly, or find out that it has changed."""
         sighted = Box.around(sighting.corners)
-        if not known.needs_correction and not known.may_have_moved(sighted):
+        if known.is_read and not known.needs_correction and not known.may_have_moved(sighted):
             return
         symbol = _fitted(sighting, kept)
         if symbol is None:
             return
-        if known.has_moved(symbol.box):
+        if known.has_moved(symbol):
             yield from self._move(known, symbol, kept)
             return
         known.add_sighting(sighted)

@@ -123,9 +123,9 @@ class Follower:
             self.visibility = Visibility(place, self.number)
             self._reader = PlaceReader(place, luma)
 
-    def has_moved(self, box: Box) -> bool:
-        """Return whether the symbol is not exactly where it was when the place was computed."""
-        return _differs(self.symbols[-1].box, box)
+    def has_moved(self, symbol: FoundSymbol) -> bool:
+        """Return whether the symbol is turned, or is not exactly where it was when the place was computed."""
+        return self._is_turned(symbol) or _differs(self.symbols[-1].box, symbol.box)
 
     def may_have_moved(self, sighted: Box) -> bool:
         """Return whether the symbol was never seen here with these corners, which are accurate to a pixel or two."""
@@ -134,6 +134,10 @@ class Follower:
     def add_sighting(self, sighted: Box) -> None:
         """Remember the corners of the symbol in a frame in which it is in this place."""
         self._sighted.append(sighted)
+
+    def _is_turned(self, symbol: FoundSymbol) -> bool:
+        own = self.symbols[-1]
+        return (own.turn, own.mirrored) != (symbol.turn, symbol.mirrored)
 
     def moved_in(self, kept: Iterable[KeptFrame], symbol: FoundSymbol) -> list[KeptFrame]:
         """Return the frames, of which the latest is the first, in which the symbol has already moved.
@@ -146,7 +150,10 @@ class Follower:
         for one in kept:
             marker = self.readings.marker_at(one.number)
             found = fit_symbol(one.luma, marker, corners) if marker else None
-            if found is None or self.symbols[-1].box.distance(found.box) <= box.distance(found.box):
+            if found is None or (symbol.turn, symbol.mirrored) != (found.turn, found.mirrored):
+                break
+            # In a turned video, the box is the same.
+            if not self._is_turned(found) and self.symbols[-1].box.distance(found.box) <= box.distance(found.box):
                 break
             moved.append(one)
         return moved

@@ -42,6 +42,10 @@ _IN_A_ROW: Final = 2
 # lines of a hidden strip, about a quarter of the cells seem to be visible.
 _LINE: Final = 0.25
 _STRIP_LINE: Final = 0.45
+# If both sides of a video are cropped, and one of them seems to be cropped by up to this many columns less, these
+# columns are in doubt if no more than this share of each is right. They may be a similar video next to the cropped one.
+_SIMILAR: Final = 8
+_DOUBTFUL: Final = 0.8
 # The lines and the columns are limited to each other a few times, because a crop in one direction lowers the shares in
 # the other.
 _PASSES: Final = 3
@@ -188,7 +192,8 @@ class _Points:
         for _ in range(_PASSES):
             lines = _run(_shares(visible[:, columns], known[:, columns], axis=1) >= least, self._middle[0])
             below = slice(max(lines.start, _STRIP_LINES), lines.stop)
-            columns = _run(_shares(visible[below], known[below], axis=0) >= _LINE, self._middle[1])
+            shares = _shares(visible[below], known[below], axis=0)
+            columns = _symmetric(_run(shares >= _LINE, self._middle[1]), shares)
         return lines, columns
 
     def compare(self, frame: Frame, marker: Marker) -> NDArray[np.bool_]:
@@ -221,6 +226,20 @@ class _Points:
         return np.asarray(np.abs(difference - usual) <= most)
 
 
+def _symmetric(columns: slice, shares: NDArray[np.float64]) -> slice:
+    """Return the visible columns without those at a cropped side that probably belong to a similar video next to it.
+
+    Nearly all programs crop both sides by the same number of pixels.
+    """
+    start, stop = columns.start, columns.stop
+    left, right = start, COLUMNS_OF_CELLS - stop
+    if min(left, right) > 0 and 1 < abs(left - right) <= _SIMILAR:
+        extra = slice(COLUMNS_OF_CELLS - left, stop) if left > right else slice(start, right)
+        if shares[extra].max() < _DOUBTFUL:
+            return slice(max(left, right), COLUMNS_OF_CELLS - max(left, right))
+    return columns
+
+
 def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) -> NDArray[np.float64]:
     """Return the visible share of each line or column; lines and columns about which nothing is known are visible."""
     count = np.count_nonzero(known, axis=axis)
@@ -230,11 +249,9 @@ def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) 
 def _run(visible: NDArray[np.bool_], middle: int) -> slice:
     """Return the lines or columns around the middle one that are visible.
 
-    The outermost one does not count, because scaling and codecs blur it. What covers a part of the video, or crops it,
-    covers more than a single line.
+    The outermost one does not count, because scaling and codecs blur it.
     """
-    alone = visible[:-2] & visible[2:]
-    hidden = np.flatnonzero(~np.concatenate([visible[:1], visible[1:-1] | alone, visible[-1:]]))
+    hidden = np.flatnonzero(~visible)
     before, after = hidden[hidden < middle], hidden[hidden > middle]
     start, stop = (int(before[-1]) + 1 if before.size else 0), (int(after[0]) if after.size else visible.size)
     return slice(0 if start == 1 else start, visible.size if stop == visible.size - 1 else stop)
