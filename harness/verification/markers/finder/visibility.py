@@ -36,6 +36,8 @@ _CORE: Final = 0.3
 # strip's cells, half are right by chance, but most of them change.
 _RIGHT: Final = 0.4
 _STRIP_RIGHT: Final = 0.8
+# In a line of the strip that is visible, at least this share of the bright cells, and of the dark ones, is right.
+_BOTH_COLORS: Final = 0.3
 # A cell that is right in this many samples in a row is not covered all the time.
 _IN_A_ROW: Final = 2
 # A line or column is visible if this share of its cells is. Labels and overlays can cover a large part of it. In the
@@ -53,6 +55,10 @@ _PASSES: Final = 3
 # codecs blur what is next to the card, and next to the strip, by up to this many pixels.
 _CARD: Final = 0.02
 _BLURRED_CARD: Final = 1.5
+# The outermost cells are sampled at this share of their size from the edge. Cells that are smaller than this many
+# pixels are blurred completely.
+_INSIDE: Final = 0.75
+_BLURRED_CELL: Final = 3.0
 _BLURRED: Final = 5.0
 
 
@@ -156,7 +162,8 @@ class _Points:
     """The points in the middle of each cell, and what the synthetic camera paints there."""
 
     def __init__(self, place: Place, number: int, frame: Frame) -> None:
-        x, y = np.meshgrid((np.arange(COLUMNS_OF_CELLS) + 0.5) / COLUMNS_OF_CELLS, (np.arange(LINES) + 0.5) / LINES)
+        x, y = np.meshgrid(_middles(COLUMNS_OF_CELLS), _middles(LINES))
+        self._blurs_lines = min(place.height / LINES, place.width / COLUMNS_OF_CELLS) < _BLURRED_CELL
         self._luma = place.indices(x, y, frame.luma.shape)
         across, down = place.pixels(x, y)
         self._outside = (across < 0) | (across >= frame.width) | (down < 0) | (down >= frame.height)
@@ -190,11 +197,23 @@ class _Points:
         lines, columns = slice(0, LINES), slice(0, COLUMNS_OF_CELLS)
         least = np.where(np.arange(LINES) < _STRIP_LINES, _STRIP_LINE, _LINE)
         for _ in range(_PASSES):
-            lines = _run(_shares(visible[:, columns], known[:, columns], axis=1) >= least, self._middle[0])
+            lines = self._run(_shares(visible[:, columns], known[:, columns], axis=1) >= least, self._middle[0])
             below = slice(max(lines.start, _STRIP_LINES), lines.stop)
             shares = _shares(visible[below], known[below], axis=0)
-            columns = _symmetric(_run(shares >= _LINE, self._middle[1]), shares)
+            columns = _symmetric(self._run(shares >= _LINE, self._middle[1]), shares)
         return lines, columns
+
+    def _run(self, visible: NDArray[np.bool_], middle: int) -> slice:
+        """Return the lines or columns around the middle one that are visible.
+
+        In small videos, the outermost one does not count, because scaling and codecs blur it.
+        """
+        hidden = np.flatnonzero(~visible)
+        before, after = hidden[hidden < middle], hidden[hidden > middle]
+        start, stop = (int(before[-1]) + 1 if before.size else 0), (int(after[0]) if after.size else visible.size)
+        if self._blurs_lines:
+            return slice(0 if start == 1 else start, visible.size if stop == visible.size - 1 else stop)
+        return slice(start, stop)
 
     def compare(self, frame: Frame, marker: Marker) -> NDArray[np.bool_]:
         """Return the cells that are as the synthetic camera paints them."""
@@ -208,7 +227,10 @@ class _Points:
         if chroma is not None:
             right &= self._alike(differences[1], _CHROMA) & self._alike(differences[2], _CHROMA)
         bits = np.repeat(np.repeat(encode_strip(marker).reshape(ROWS, COLUMNS), 2, axis=0), 2, axis=1)
-        right[:_STRIP_LINES] = (luma[:_STRIP_LINES] > (BRIGHT + DARK) / 2) == bits
+        strip = (luma[:_STRIP_LINES] > (BRIGHT + DARK) / 2) == bits
+        # Where there is no strip, a plain area has the right brightness in half of the cells.
+        both = np.minimum(_means(strip, bits), _means(strip, ~bits))
+        right[:_STRIP_LINES] = strip & (both >= _BOTH_COLORS)[:, None]
         return right & ~self._outside
 
     @staticmethod
@@ -226,6 +248,16 @@ class _Points:
         return np.asarray(np.abs(difference - usual) <= most)
 
 
+def _middles(count: int) -> NDArray[np.float64]:
+    """Return where lines or columns of cells are sampled: in the middle, and in the outermost ones a little inside it.
+
+    Scaling and codecs blur the edge of the video.
+    """
+    middles = (np.arange(count) + 0.5) / count
+    middles[[0, -1]] = _INSIDE / count, 1 - _INSIDE / count
+    return middles
+
+
 def _symmetric(columns: slice, shares: NDArray[np.float64]) -> slice:
     """Return the visible columns without those at a cropped side that probably belong to a similar video next to it.
 
@@ -240,18 +272,12 @@ def _symmetric(columns: slice, shares: NDArray[np.float64]) -> slice:
     return columns
 
 
+def _means(values: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the share of true values in each line, among the values at the given places."""
+    return np.asarray((values & where).sum(axis=1) / np.maximum(where.sum(axis=1), 1))
+
+
 def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) -> NDArray[np.float64]:
     """Return the visible share of each line or column; lines and columns about which nothing is known are visible."""
     count = np.count_nonzero(known, axis=axis)
     return np.where(count, np.count_nonzero(visible & known, axis=axis) / np.maximum(count, 1), 1.0)
-
-
-def _run(visible: NDArray[np.bool_], middle: int) -> slice:
-    """Return the lines or columns around the middle one that are visible.
-
-    The outermost one does not count, because scaling and codecs blur it.
-    """
-    hidden = np.flatnonzero(~visible)
-    before, after = hidden[hidden < middle], hidden[hidden > middle]
-    start, stop = (int(before[-1]) + 1 if before.size else 0), (int(after[0]) if after.size else visible.size)
-    return slice(0 if start == 1 else start, visible.size if stop == visible.size - 1 else stop)
