@@ -122,7 +122,7 @@ def compare(layout: Layout, report: Report, result: Result) -> None:
             f"seed {layout.seed}: {name} at {place.x},{place.y} {place.width}x{place.height} from {place.start:.2f} to "
             f"{place.end:.2f} s"
             for place in (own.places if own else ())
-            if not any(_shares_time(one, place) for one in shown)
+            if not _is_shown(place, shown)
         ]
         if own is None or not any(layout.is_readable(one) for one in shown):
             continue
@@ -163,10 +163,11 @@ def _outcome(layout: Layout, one: Appearance, places: Sequence[ShownPlace]) -> O
     )
 
 
-def _shares_time(one: Appearance, place: ShownPlace) -> bool:
-    """Return whether a reported place is that of an appearance for most of its time."""
-    shared = total(intersection([(place.start, place.end)], [(one.start, one.end)]))
-    return _fits(one, place) and shared >= _SHARE_OF_TIME * (place.end - place.start) - _BORDERLINE
+def _is_shown(place: ShownPlace, shown: Iterable[Appearance]) -> bool:
+    """Return whether a participant is shown in a reported place for most of its time."""
+    fitting = merged((one.start, one.end) for one in shown if _fits(one, place))
+    shared = total(intersection(fitting, [(place.start, place.end)]))
+    return shared >= _SHARE_OF_TIME * (place.end - place.start) - _BORDERLINE
 
 
 def _fits(one: Appearance, place: ShownPlace) -> bool:

@@ -36,8 +36,10 @@ _CORE: Final = 0.3
 # strip's cells, half are right by chance, but most of them change.
 _RIGHT: Final = 0.4
 _STRIP_RIGHT: Final = 0.8
-# In a line of the strip that is visible, at least this share of the bright cells, and of the dark ones, is right.
+# In a line of the strip that is visible, at least this share of the bright cells, and of the dark ones, is right. Only
+# the columns in the middle are compared, because crops rarely hide them.
 _BOTH_COLORS: Final = 0.3
+_MIDDLE: Final = slice(COLUMNS_OF_CELLS // 4, 3 * COLUMNS_OF_CELLS // 4)
 # A cell that is right in this many samples in a row is not covered all the time.
 _IN_A_ROW: Final = 2
 # A line or column is visible if this share of its cells is. Labels and overlays can cover a large part of it. In the
@@ -45,9 +47,8 @@ _IN_A_ROW: Final = 2
 _LINE: Final = 0.25
 _STRIP_LINE: Final = 0.45
 # If both sides of a video are cropped, and one of them seems to be cropped by up to this many columns less, these
-# columns are in doubt if no more than this share of each is right. They may be a similar video next to the cropped one.
+# columns probably show a similar video next to the cropped one.
 _SIMILAR: Final = 8
-_DOUBTFUL: Final = 0.8
 # The lines and the columns are limited to each other a few times, because a crop in one direction lowers the shares in
 # the other.
 _PASSES: Final = 3
@@ -199,8 +200,8 @@ class _Points:
         for _ in range(_PASSES):
             lines = self._run(_shares(visible[:, columns], known[:, columns], axis=1) >= least, self._middle[0])
             below = slice(max(lines.start, _STRIP_LINES), lines.stop)
-            shares = _shares(visible[below], known[below], axis=0)
-            columns = _symmetric(self._run(shares >= _LINE, self._middle[1]), shares)
+            columns = self._run(_shares(visible[below], known[below], axis=0) >= _LINE, self._middle[1])
+            columns = _symmetric(columns)
         return lines, columns
 
     def _run(self, visible: NDArray[np.bool_], middle: int) -> slice:
@@ -229,7 +230,8 @@ class _Points:
         bits = np.repeat(np.repeat(encode_strip(marker).reshape(ROWS, COLUMNS), 2, axis=0), 2, axis=1)
         strip = (luma[:_STRIP_LINES] > (BRIGHT + DARK) / 2) == bits
         # Where there is no strip, a plain area has the right brightness in half of the cells.
-        both = np.minimum(_means(strip, bits), _means(strip, ~bits))
+        middle = strip[:, _MIDDLE], bits[:, _MIDDLE]
+        both = np.minimum(_means(middle[0], middle[1]), _means(middle[0], ~middle[1]))
         right[:_STRIP_LINES] = strip & (both >= _BOTH_COLORS)[:, None]
         return right & ~self._outside
 
@@ -258,7 +260,7 @@ def _middles(count: int) -> NDArray[np.float64]:
     return middles
 
 
-def _symmetric(columns: slice, shares: NDArray[np.float64]) -> slice:
+def _symmetric(columns: slice) -> slice:
     """Return the visible columns without those at a cropped side that probably belong to a similar video next to it.
 
     Nearly all programs crop both sides by the same number of pixels.
@@ -266,15 +268,14 @@ def _symmetric(columns: slice, shares: NDArray[np.float64]) -> slice:
     start, stop = columns.start, columns.stop
     left, right = start, COLUMNS_OF_CELLS - stop
     if min(left, right) > 0 and 1 < abs(left - right) <= _SIMILAR:
-        extra = slice(COLUMNS_OF_CELLS - left, stop) if left > right else slice(start, right)
-        if shares[extra].max() < _DOUBTFUL:
-            return slice(max(left, right), COLUMNS_OF_CELLS - max(left, right))
+        return slice(max(left, right), COLUMNS_OF_CELLS - max(left, right))
     return columns
 
 
 def _means(values: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the share of true values in each line, among the values at the given places."""
-    return np.asarray((values & where).sum(axis=1) / np.maximum(where.sum(axis=1), 1))
+    """Return the share of true values in each line, among the values at the given places; 1 if there are none."""
+    count = where.sum(axis=1)
+    return np.where(count, (values & where).sum(axis=1) / np.maximum(count, 1), 1.0)
 
 
 def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) -> NDArray[np.float64]:
