@@ -129,7 +129,10 @@ class Grid {
   constructor({ layout: [luma] }, place, rows, columns) {
     // All cells have nearly the same size, wherever the grid begins.
     const edges = (/** @type {number} */ start, /** @type {number} */ size, /** @type {number} */ count) =>
-      Int32Array.from({ length: count + 1 }, (_, edge) => Math.round(start) + Math.round((edge * size) / count));
+      Int32Array.from(
+        { length: count + 1 },
+        (_, edge) => Math.round(start) + Math.round((edge * size) / count),
+      );
     this.#columns = columns;
     this.#stride = luma.stride;
     this.#lines = edges(place.y, place.height, rows).map((line) => luma.offset + line * luma.stride);
