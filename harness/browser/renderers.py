@@ -50,6 +50,8 @@ class Renderers:
     def yield_to(self, recording: object) -> None:
         """Lower the priority of all other pages, because a recording page without enough CPU time drops frames."""
         found = dict(self._own)
+        if not found.keys() | self._cpu_clocks.keys() > {recording}:
+            return
         for page, renderer in zip(self._cpu_clocks, find(self._cpu_clocks.values()), strict=True):
             found[page] = frozenset(() if renderer is None else (renderer,))
         others = [renderers for page, renderers in found.items() if page is not recording]
@@ -76,8 +78,9 @@ def find(cpu_clocks: Iterable[Callable[[], float | None]]) -> list[int | None]:
         For each page, its process, or None if no process of this program's browsers has used that time, or several
         have.
     """
-    running = [psutil.Process(renderer) for renderer in _running()]
-    found = [_candidates(running, read) for read in cpu_clocks]
+    clocks = list(cpu_clocks)
+    running = [psutil.Process(renderer) for renderer in _running()] if clocks else []
+    found = [_candidates(running, read) for read in clocks]
     taken = {renderer for (renderer, *more) in filter(None, found) if not more}
     # A process that certainly belongs to one page is unlikely to belong to another page too.
     left = [candidates if len(candidates) == 1 else candidates - taken for candidates in found]

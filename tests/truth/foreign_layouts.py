@@ -233,11 +233,15 @@ def floors(results: Sequence[Result]) -> list[str]:
     return lines
 
 
+def counted(results: Sequence[Result]) -> list[Outcome]:
+    """Return the outcomes to which the bars apply."""
+    return [one for result in results for one in result.outcomes if one.readable and not one.small]
+
+
 def summary(results: Sequence[Result]) -> tuple[list[str], bool]:
     """Return each figure next to its bar, as lines of text, and whether all bars are met."""
-    all_readable = [one for result in results for one in result.outcomes if one.readable]
-    readable = [one for one in all_readable if not one.small]
-    small = [one.found for one in all_readable if one.small]
+    readable = counted(results)
+    small = [one.found for result in results for one in result.outcomes if one.readable and one.small]
     hidden = sum(not one.readable for result in results for one in result.outcomes)
     offsets = [abs(offset) for result in results for offset in result.offsets]
     missing = Counter(reason for result in results for reason in result.missing)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.support.goals import FULL, Goals
-from tests.truth.foreign_layouts import FOUND, OFFSET_MS, examine
+from tests.truth.foreign_layouts import FOUND, OFFSET_MS, counted, examine
 
 # `make layouts` examines a thousand layouts, and also measures the speed. The quick form examines layouts in which
 # earlier versions found participants in the wrong places, or faults that were not there.
@@ -17,7 +17,7 @@ def test_participants_are_found_in_random_layouts(tmp_path: Path, goals: Goals) 
     with multiprocessing.get_context("spawn").Pool() as pool:
         results = pool.map(partial(examine, folder=tmp_path), SEEDS)
 
-    outcomes = [one for result in results for one in result.outcomes if one.readable and not one.small]
+    outcomes = counted(results)
     missed = [one.text for one in outcomes if not one.found]
     invented = [text for result in results for text in result.invented]
     offsets = [abs(offset) for result in results for offset in result.offsets]

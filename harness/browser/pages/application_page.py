@@ -114,10 +114,24 @@ class ApplicationPage(DrivenPage):
 
         The result is None if the page is closed, has crashed or has been detached.
         """
+        frames = self._frames() if len(self.page.frames) > 1 else []
+        frame = _call_frame(frames) if frames else self.page.main_frame
+        own: CDPSession | None = None
+        if frame is not self.page.main_frame:
+            # Only a frame in another process than the page has its own session.
+            with contextlib.suppress(PlaywrightError):
+                own = self.page.context.new_cdp_session(frame)
+        session = own or self._session
         try:
-            metrics = self._call_session().send("Performance.getMetrics")["metrics"]
+            # A page that has moved to another process starts without metrics.
+            session.send("Performance.enable")
+            metrics = session.send("Performance.getMetrics")["metrics"]
         except PlaywrightError:
             return None
+        finally:
+            if own:
+                with contextlib.suppress(PlaywrightError):
+                    own.detach()
         return next((one["value"] for one in metrics if one["name"] == "ProcessTime"), None)
 
     def close(self) -> None:
@@ -134,18 +148,6 @@ class ApplicationPage(DrivenPage):
             with contextlib.suppress(PlaywrightError):
                 for step in undo if self.alive else ():
                     step()
-
-    def _call_session(self) -> CDPSession:
-        """Return the session of the call's frame, or the page's session if the frame has no process of its own."""
-        frames = self._frames() if len(self.page.frames) > 1 else []
-        frame = max(frames, key=lambda one: one[0]["connections"])[1] if frames else self.page.main_frame
-        session = self._session
-        if frame is not self.page.main_frame:
-            with contextlib.suppress(PlaywrightError):
-                session = self.page.context.new_cdp_session(frame)
-        # A page that moves to another process, or another frame, starts without metrics.
-        session.send("Performance.enable")
-        return session
 
     def _permit_origin(self) -> None:
         """Allow the page's current origin to access this machine from all frames; the previous origin loses access."""
@@ -191,7 +193,7 @@ class ApplicationPage(DrivenPage):
                 "not in a sandboxed frame."
             )
         else:
-            return max(found, key=lambda one: (one[0]["connections"] > 0, one[0]["awake"], one[0]["connections"]))[1]
+            return _call_frame(found)
         message = f"Nothing can be recorded at {self.page.url}: {reason}"
         raise not_supported(message)
 
@@ -205,6 +207,11 @@ class ApplicationPage(DrivenPage):
                 if state is not None:
                     found.append((state, frame))
         return found
+
+
+def _call_frame(frames: list[tuple[dict[str, Any], Frame]]) -> Frame:
+    """Return the frame with the most connections, preferably one with the harness's code; see ``_frames``."""
+    return max(frames, key=lambda one: (one[0]["connections"] > 0, one[0]["awake"], one[0]["connections"]))[1]
 
 
 def _check_reachable(session: CDPSession, url: str) -> None:

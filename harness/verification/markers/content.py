@@ -267,7 +267,7 @@ class _TileSampler:
     def sample(self, frame: Frame, marker: Marker) -> tuple[NDArray[np.float32] | None, Fault, bool | None]:
         """Return the mean luma of each block, the faults, and whether the face is in the right place.
 
-        The means of blocks in which no face can move are 0. If the face is hidden, there are no means, because nothing
+        The means of blocks in which no face can move are 0. They are None if the face is hidden, because nothing
         moves in the visible part. The last value is None if the face is hidden, if its place is unknown, or if it is
         nearly as bright as the backdrop.
         """

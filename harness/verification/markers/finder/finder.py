@@ -140,7 +140,7 @@ class Finder:
                 yield from self._follow(Follower(marker, place, kept), marker)
 
     def _check(self, known: Follower, sighting: Sighting, kept: KeptFrame) -> Iterator[tuple[Follower, Marker]]:
-        """Compute the place of a participant who is already followed more exactly, or find out that it has changed."""
+        """Compute a known participant's place more exactly, or find out that it has changed."""
         sighted = Box.around(sighting.corners)
         if known.is_read and not known.needs_correction and not known.may_have_moved(sighted):
             return
@@ -202,11 +202,7 @@ def _fitted(sighting: Sighting, kept: KeptFrame) -> FoundSymbol | None:
 
 def _alike(one: Box, other: Box) -> bool:
     """Return whether two boxes are the same, apart from the inaccuracy of a sighting's corners."""
-    most = _SAME_PIXELS + _SAME_SHARE * max(one.width, one.height)
-    edges = zip(
-        (one.left, one.top, one.right, one.bottom), (other.left, other.top, other.right, other.bottom), strict=True
-    )
-    return all(abs(mine - theirs) <= most for mine, theirs in edges)
+    return one.distance(other) <= _SAME_PIXELS + _SAME_SHARE * max(one.width, one.height)
 
 
 def _is_replaced(one: Follower, new: Follower) -> bool:
@@ -222,7 +218,7 @@ def _is_replaced(one: Follower, new: Follower) -> bool:
 def _symbols_overlap(one: Follower, symbol: FoundSymbol) -> bool:
     """Return whether a participant's symbol overlaps another symbol of this participant, and has therefore moved.
 
-    Two symbols of a participant who is shown twice can't overlap.
+    A participant can be shown twice, but then the symbols can't overlap.
     """
     if one.number != symbol.marker.number or not one.symbols:
         return False

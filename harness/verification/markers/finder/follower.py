@@ -109,10 +109,8 @@ class Follower:
         self.readings.prepend(found)
 
     def correct(self, symbol: FoundSymbol, luma: NDArray[np.uint8]) -> None:
-        """Compute the place from one more sighting of the symbol."""
+        """Compute the place from one more sighting of the symbol, which has not moved."""
         own = self.symbols[0]
-        if (symbol.turn, symbol.mirrored) != (own.turn, own.mirrored):
-            return
         self.symbols.append(symbol)
         edges = np.array([(one.box.left, one.box.top, one.box.right, one.box.bottom) for one in self.symbols])
         left, top, right, bottom = (float(edge) for edge in np.median(edges, axis=0))

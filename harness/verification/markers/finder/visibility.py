@@ -229,9 +229,9 @@ class _Points:
             right &= self._alike(differences[1], _CHROMA) & self._alike(differences[2], _CHROMA)
         bits = np.repeat(np.repeat(encode_strip(marker).reshape(ROWS, COLUMNS), 2, axis=0), 2, axis=1)
         strip = (luma[:_STRIP_LINES] > (BRIGHT + DARK) / 2) == bits
-        # Where there is no strip, a plain area has the right brightness in half of the cells.
-        middle = strip[:, _MIDDLE], bits[:, _MIDDLE]
-        both = np.minimum(_means(middle[0], middle[1]), _means(middle[0], ~middle[1]))
+        # A plain area instead of the strip has the right brightness in half of the cells.
+        seen, bright = strip[:, _MIDDLE], bits[:, _MIDDLE]
+        both = np.minimum(_shares(seen, bright, axis=1), _shares(seen, ~bright, axis=1))
         right[:_STRIP_LINES] = strip & (both >= _BOTH_COLORS)[:, None]
         return right & ~self._outside
 
@@ -270,12 +270,6 @@ def _symmetric(columns: slice) -> slice:
     if min(left, right) > 0 and 1 < abs(left - right) <= _SIMILAR:
         return slice(max(left, right), COLUMNS_OF_CELLS - max(left, right))
     return columns
-
-
-def _means(values: NDArray[np.bool_], where: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the share of true values in each line, among the values at the given places; 1 if there are none."""
-    count = where.sum(axis=1)
-    return np.where(count, (values & where).sum(axis=1) / np.maximum(count, 1), 1.0)
 
 
 def _shares(visible: NDArray[np.bool_], known: NDArray[np.bool_], *, axis: int) -> NDArray[np.float64]:

@@ -113,8 +113,9 @@ def _markers(members: tuple[Member, ...]) -> list[int]:
 
 def _capture_zeros(track: MarkerTrack) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the time of each new frame in the file, in seconds, and its capture time minus this time, in ms."""
-    times = track.times[track.new_frames]
-    return times, track.captures_ms[track.new_frames] - times * 1000
+    fresh = track.new_frames
+    times = track.times[fresh]
+    return times, track.captures_ms[fresh] - times * 1000
 
 
 def _latest_in_each_second(times: NDArray[np.float64], zeros: NDArray[np.float64]) -> NDArray[np.float64]:
