@@ -13,12 +13,12 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from harness import DiskFullError, Participant, RecordConfig, Room
-from harness.recording.files.disk import Headroom, free_bytes
+from harness.recording.files.disk import Headroom
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
-from tests.support.disks import exfat_disk, mounted_disk
+from tests.support.disks import exfat_disk, fill, mounted_disk
 from tests.support.goals import Goals
 from tests.support.jobs.refused_calls import refusing
 from tests.support.program import recorded_bytes, run_harness, running_harness, wait_until
@@ -35,14 +35,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Return a folder on a separate disk with a capacity of 64 MB."""
     with mounted_disk(tmp_path / "disk", "size=64M") as disk:
         yield disk
-
-
-def fill(folder: Path, *, leave: int) -> Path:
-    """Fill the disk with one file so that only ``leave`` bytes remain free; return the file's path."""
-    filler = folder / "filler"
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - leave)
-    return filler
 
 
 def test_recording_ends_cleanly_after_an_alarm_when_the_disk_fills_up(
@@ -158,29 +150,26 @@ def test_recording_is_taken_from_the_spool_if_there_is_no_space_for_the_download
 # Records in a browser whose download folder (TMPDIR) has no space left when the recording is downloaded.
 _FULL_TMPDIR = """
 import logging, os, sys
+from pathlib import Path
 from harness import RecordConfig, open_room, verify
+from tests.support.disks import fill
 
 logging.basicConfig(level=logging.WARNING)
-disk = os.environ["TMPDIR"]
-
-def fill(leave):
-    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-    with open(f"{disk}/filler", "wb") as filler:
-        os.posix_fallocate(filler.fileno(), 0, free - leave)
+disk = Path(os.environ["TMPDIR"])
 
 with open_room(recordings=sys.argv[1]) as room:
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="out"))
     room.wait(seconds=1.5)
-    fill(30_000_000)
+    filler = fill(disk, leave=30_000_000)
     room.wait_for(lambda: alice.get_media_recording().alarm, what="the alarm")
     alarm = alice.get_media_recording().alarm
     assert f"of disk space is left at {disk} (TMPDIR)" in alarm, alarm
     alice.stop_media_recording()
-    os.unlink(f"{disk}/filler")
-    fill(8192)
+    filler.unlink()
+    filler = fill(disk, leave=8192)
     recording = alice.download_media_recording()
-    os.unlink(f"{disk}/filler")
+    filler.unlink()
     report = verify(recording)
     assert not report.failures, report.failures
 print(recording.model_dump_json())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 import subprocess
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+
+from harness.recording.files.disk import free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,3 +71,19 @@ def use_up_inodes(disk: Path, *, leave: int) -> Path:
     for path in made[:leave]:
         path.unlink()
     return folder
+
+
+def fill(folder: Path, *, leave: int) -> Path:
+    """Fill the disk with one file so that only ``leave`` bytes remain free; return the file's path."""
+    filler = folder / "filler"
+    # A browser may write to the disk after its free space was read; then the space is read again.
+    for _ in range(20):
+        with filler.open("wb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - leave)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+            else:
+                return filler
+    raise TimeoutError(f"{folder} could not be filled, because something writes to it all the time.")

@@ -92,8 +92,9 @@ export class ApplicationRoom extends Emitter {
     this.#participants = participants;
     participants.listen('joined', (one) => this.#onJoined(one));
     participants.listen('left', (one) => {
-      this.emit('presence', presenceOf('leave', one.name));
+      // First the tracks end, then the participant is gone: nobody's video may outlast the leave in a timeline.
       this.emit('left', one);
+      this.emit('presence', presenceOf('leave', one.name));
     });
     participants.listen('changed', (one) => this.emit('track', one));
     participants.listen('identified', ({ participant, was }) => {
