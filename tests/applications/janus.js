@@ -23,6 +23,8 @@ const janus = await new Promise((success, error) => {
     server: searchParams.get('server'),
     token: searchParams.get('token'),
     iceServers: [],
+    // Shorter than our server's session timeout, so that a session survives while nothing happens.
+    keepAlivePeriod: 5000,
     success: () => success(session),
     error,
   });
@@ -111,7 +113,11 @@ globalThis.choose = (substream) => {
   subscriber.send({ message });
 };
 await new Promise((success) =>
-  publisher.send({ message: { request: 'create', room, publishers: 20, videocodec: 'vp8' }, success }),
+  publisher.send({
+    // The server changes a video's size only at a keyframe, so it requests one every 2 s.
+    message: { request: 'create', room, publishers: 20, videocodec: 'vp8', fir_freq: 2 },
+    success,
+  }),
 );
 publisher.send({ message: { request: 'join', room, ptype: 'publisher', display: me } });
 document.querySelector('#mute').addEventListener('click', () => {

@@ -31,7 +31,7 @@ general: {{
   plugins_folder = "{folder}/plugins"
   transports_folder = "{folder}/transports"
   debug_level = 4
-  session_timeout = 15
+  session_timeout = {session_timeout}
   token_auth = {token_auth}
   token_auth_secret = "{secret}"
 }}
@@ -84,7 +84,12 @@ class Janus:
         self._service = Service(program, port, folder / "janus.log")
         (folder / "janus.jcfg").write_text(
             _GENERAL.format(
-                folder=folder, secret=self.secret, address=own_address(), token_auth="false" if demo else "true"
+                folder=folder,
+                secret=self.secret,
+                address=own_address(),
+                token_auth="false" if demo else "true",
+                # The demo pages send a message only every 25 s while nothing happens.
+                session_timeout=60 if demo else 15,
             )
         )
         (folder / "janus.transport.websockets.jcfg").write_text(_SOCKETS.format(port=port))
