@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
 # The amount added to a page's nice value. If the page competes with the recording page for a processor, the recording
 # page gets 90 % of the time.
 _ADDED_NICENESS: Final = 10
-# Processor time is counted in hundredths of a second, separately for the process and for the kernel on its behalf.
-_ROUNDING: Final = 0.02
-_ATTEMPTS: Final = 5
 
 
 class Renderers:
@@ -30,7 +26,7 @@ class Renderers:
         self._lowered: set[int] = set()
         # The renderers of our own pages. Pages of other applications can move to another renderer at any time.
         self._own: dict[object, frozenset[int]] = {}
-        self._cpu_clocks: dict[object, Callable[[], float | None]] = {}
+        self._attached: dict[object, Callable[[], frozenset[int]]] = {}
 
     def appeared(self) -> frozenset[int]:
         """Return the IDs of the renderer processes that have started since the last call."""
@@ -43,19 +39,21 @@ class Renderers:
         """Remember that the renderers that have started since the last call belong to one of our own pages."""
         self._own[page] = self.appeared()
 
-    def attached(self, page: object, cpu_clock: Callable[[], float | None]) -> None:
-        """Remember another application's page. See ``find`` for ``cpu_clock``."""
-        self._cpu_clocks[page] = cpu_clock
+    def attached(self, page: object, renderers: Callable[[], frozenset[int]]) -> None:
+        """Remember another application's page; ``renderers`` returns the IDs of the processes that run it now."""
+        self._attached[page] = renderers
 
     def yield_to(self, recording: object) -> None:
         """Lower the priority of all other pages, because a recording page without enough CPU time drops frames."""
-        found = dict(self._own)
-        if not found.keys() | self._cpu_clocks.keys() > {recording}:
+        if not self._own.keys() | self._attached.keys() > {recording}:
             return
-        for page, renderer in zip(self._cpu_clocks, find(self._cpu_clocks.values()), strict=True):
-            found[page] = frozenset(() if renderer is None else (renderer,))
-        others = [renderers for page, renderers in found.items() if page is not recording]
-        self.lower(frozenset[int]().union(*others) - found[recording])
+        # A browser on another machine may use the same process IDs.
+        running = _running()
+        found = self._own | {page: renderers() & running for page, renderers in self._attached.items()}
+        own = found.pop(recording)
+        # If the recording page's process is unknown, another page may share it.
+        if own:
+            self.lower(frozenset[int]().union(*found.values()) - own)
 
     def lower(self, renderers: Iterable[int]) -> None:
         """Permanently lower the priority of the given processes, on Linux only and at most once per process."""
@@ -67,26 +65,6 @@ class Renderers:
                     _raise_niceness(thread.id)
 
 
-def find(cpu_clocks: Iterable[Callable[[], float | None]]) -> list[int | None]:
-    """Return the IDs of the renderer processes that have used as much processor time as pages report.
-
-    Args:
-        cpu_clocks: For each page, a function that returns the processor time that the page's process has used, in
-            seconds, or None if the page can't report it.
-
-    Returns:
-        For each page, its process, or None if no process of this program's browsers has used that time, or several
-        have.
-    """
-    clocks = list(cpu_clocks)
-    running = [psutil.Process(renderer) for renderer in _running()] if clocks else []
-    found = [_candidates(running, read) for read in clocks]
-    taken = {renderer for (renderer, *more) in filter(None, found) if not more}
-    # A process that certainly belongs to one page is unlikely to belong to another page too.
-    left = [candidates if len(candidates) == 1 else candidates - taken for candidates in found]
-    return [next(iter(candidates)) if len(candidates) == 1 else None for candidates in left]
-
-
 def _running() -> set[int]:
     renderers = set()
     for process in psutil.Process().children(recursive=True):
@@ -94,35 +72,6 @@ def _running() -> set[int]:
             if "--type=renderer" in process.cmdline():
                 renderers.add(process.pid)
     return renderers
-
-
-def _candidates(running: Iterable[psutil.Process], read: Callable[[], float | None]) -> set[int]:
-    """Return the IDs of the processes whose processor time agrees with the time that a page reports repeatedly."""
-    candidates = list(running)
-    for _ in range(_ATTEMPTS):
-        before = _cpu_times(candidates)
-        used = read()
-        if used is None:
-            return set()
-        after = _cpu_times(candidates)
-        candidates = [
-            process
-            for process in candidates
-            if before.get(process.pid, math.inf) - _ROUNDING <= used <= after.get(process.pid, 0) + _ROUNDING
-        ]
-        if len(candidates) <= 1:
-            break
-    return {process.pid for process in candidates}
-
-
-def _cpu_times(running: Iterable[psutil.Process]) -> dict[int, float]:
-    """Return the processor time that each process has used, in seconds, except for processes that have ended."""
-    used = {}
-    for process in running:
-        with contextlib.suppress(psutil.Error):
-            times = process.cpu_times()
-            used[process.pid] = times.user + times.system
-    return used
 
 
 def _raise_niceness(thread: int) -> None:

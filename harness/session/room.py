@@ -217,7 +217,7 @@ class Room:
             self._renderers.yield_to(participant)
 
         participant = Participant(name, driven, self._context, before_recording=before_recording)
-        self._renderers.attached(participant, driven.cpu_time)
+        self._renderers.attached(participant, driven.renderers)
         participant.state = "joined"
         self.participants.append(participant)
         return participant

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psutil
-    from playwright.sync_api import BrowserContext
+    from playwright.sync_api import Browser, BrowserContext
 
     from harness import Room
     from tests.support.servers.application_site import Site
@@ -66,6 +66,23 @@ def test_other_pages_have_lower_priority_than_the_recording_page(room: Room, ent
     alice.start_media_recording(record_config=SMALL)
 
     assert [0, 10, 10] == [added_niceness(one) for one in processes]
+    alice.stop_media_recording()
+
+
+def test_priorities_stay_the_same_while_another_program_traces_the_browser(
+    room: Room, enter: Enter, site: Site, browser: Browser
+) -> None:
+    """Chrome names a page's processes only in a trace, and there can be only one trace at a time."""
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    bob = enter(f"{site.url}/simple-peer.html", "bob")
+    process = renderer_of(bob)
+    meet(room, alice, bob)
+    browser.start_tracing()
+
+    alice.start_media_recording(record_config=SMALL)
+
+    assert browser.stop_tracing()
+    assert 0 == added_niceness(process)
     alice.stop_media_recording()
 
 

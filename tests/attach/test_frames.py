@@ -11,6 +11,7 @@ from harness import (
     InvalidStateError,
     Participant,
 )
+from harness.browser.pages.page_processes import page_processes
 from tests.support.application_calls import meet, record_call
 from tests.support.reports import check_recording
 
@@ -43,6 +44,7 @@ def test_call_in_a_frame_of_another_site_is_recorded(room: Room, site: Site) -> 
     for one in (alice, bob):
         one.page.goto(f"{site.url}/frames/other-site.html")
     meet(room, alice, bob)
+    assert 2 == len(page_processes(alice.page))
 
     report = check_recording(record_call(room, alice))
 

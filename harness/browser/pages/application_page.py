@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.pages.driven_page import DrivenPage, require_chromium_context
+from harness.browser.pages.page_processes import page_processes
 from harness.browser.pages.server_access import ServerAccess
 from harness.errors import ConfigError, InvalidStateError, PageError, SetupError, not_supported
 
@@ -109,30 +110,15 @@ class ApplicationPage(DrivenPage):
                 raise
             raise not_supported(message, page_log=list(self.log)) from error
 
-    def cpu_time(self) -> float | None:
-        """Return how much processor time the process of the call's frame has used, in seconds.
+    def renderers(self) -> frozenset[int]:
+        """Return the process IDs of the renderers of the page and its frames, on the browser's machine.
 
-        The result is None if the page is closed, has crashed or has been detached.
+        The result is empty if the page is closed or has crashed, or if another program traces the browser.
         """
-        frames = self._frames() if len(self.page.frames) > 1 else []
-        frame = _call_frame(frames) if frames else self.page.main_frame
-        own: CDPSession | None = None
-        if frame is not self.page.main_frame:
-            # Only a frame in another process than the page has its own session.
-            with contextlib.suppress(PlaywrightError):
-                own = self.page.context.new_cdp_session(frame)
-        session = own or self._session
         try:
-            # A page that has moved to another process starts without metrics.
-            session.send("Performance.enable")
-            metrics = session.send("Performance.getMetrics")["metrics"]
+            return page_processes(self.page)
         except PlaywrightError:
-            return None
-        finally:
-            if own:
-                with contextlib.suppress(PlaywrightError):
-                    own.detach()
-        return next((one["value"] for one in metrics if one["name"] == "ProcessTime"), None)
+            return frozenset()
 
     def close(self) -> None:
         """Detach from the page; if the page stays open, the harness's hooks remain in it until it reloads.
