@@ -12,7 +12,7 @@ OTHER_PLUGINS_READY := .venv/.other-plugins-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev record test test-thorough test-faults test-truth test-security soak bench layouts league check docs gallery lock audit licences sbom clean
+.PHONY: help setup setup-dev record test test-release test-thorough test-faults test-truth test-expectations test-security soak bench layouts league check docs gallery lock audit licences sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -30,28 +30,33 @@ TESTS ?=
 # Before Python 3.14, measuring coverage takes up to twice the CPU time, because a tracer follows every call.
 COVERAGE ?= 1
 MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run --concurrency=$$concurrency -m pytest,$(BIN)/pytest)
+# pytest prints the slowest tests, and build/ keeps the duration of every test.
+TIMED := --durations=20 --durations-min=3 --junitxml=build/tests
 MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
 # The page's own tests take only seconds, and run at the same time as the first Python tests.
 # All failures are printed again at the end.
 # Test files with the marker `parallel` run in two processes. All other tests run afterwards, one at a time.
 # pytest exits with code 5 if no tests are selected.
-test: setup-dev ## Run every test suite in its quick form
+test: setup-dev ## Run every test suite in its quick form, without the tests for releases
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \
 	  $$(find web/test -name '*.test.js') >$$page 2>&1 & \
 	concurrency=$$($(BIN)/python -c 'import sys; print("thread" if sys.version_info >= (3, 14) else "thread,greenlet")'); \
 	parallel=0; alone=0; javascript=0; \
-	FAILURES=$$failures $(MEASURED_PYTEST) -n 2 -m "parallel and not alone" $(TESTS) || parallel=$$?; \
+	FAILURES=$$failures $(MEASURED_PYTEST) $(TIMED)-parallel.xml -n 2 -m "parallel and not alone and not release" $(TESTS) || parallel=$$?; \
 	wait $$! || javascript=$$?; sed '/start of coverage report/,/end of coverage report/d' $$page; \
-	FAILURES=$$failures $(MEASURED_PYTEST) -m "not parallel or alone" $(TESTS) || alone=$$?; \
+	FAILURES=$$failures $(MEASURED_PYTEST) $(TIMED)-alone.xml -m "(not parallel or alone) and not release" $(TESTS) || alone=$$?; \
 	test $$javascript -eq 0 || sed -e '/start of coverage report/,/end of coverage report/d' -e '/failing tests:/,$$!d' $$page; \
 	echo "make test: pytest exit codes $$parallel and $$alone, node --test exit code $$javascript"; \
 	cat $$failures; \
 	$(if $(COVERAGE),$(BIN)/python scripts/coverage_figures.py;) \
 	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
 	test $$parallel -eq 0 -o $$alone -eq 0
+
+test-release: setup-dev ## Test the packages, the commands and programs in the documents, other pytest plugins, and many combinations of options (5 minutes)
+	$(BIN)/pytest -m release $(TESTS)
 
 test-thorough: setup-dev ## Run every test suite in its full form, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
@@ -64,6 +69,9 @@ test-truth: setup-dev ## Insert every kind of fault into real recordings, and pr
 
 layouts: setup-dev ## Find synthetic participants in a thousand files that other recorders could have written (an hour; COUNT=100: 6 minutes)
 	$(BIN)/python -m tests.truth.foreign_layouts --count $(or $(COUNT),1000)
+
+test-expectations: setup-dev ## Test whether Chrome still behaves as the code expects, and remember the versions with which it does (3 minutes)
+	$(BIN)/python -m tests.expectations.observed
 
 test-security: setup-dev ## Run every simulated attack (by hostile clients and pages, and through hostile files and names) with all its repetitions, and print each measurement with its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security

@@ -42,6 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "thorough: extends the coverage of another test; the quick form skips it")
     config.addinivalue_line(
+        "markers", "release: answers a question that matters for a release; runs alone, after all other tests"
+    )
+    config.addinivalue_line(
         "markers", "parallel: can run in parallel with other tests; a file without this marker runs alone"
     )
     config.addinivalue_line(

@@ -19,6 +19,8 @@ from harness.verification.probe.probe import probe
 from tests.support.goals import Goals
 from tests.support.reports import check_recording
 
+pytestmark = pytest.mark.release
+
 SIZES = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 # With HARNESS_FULL=1, the tests run all combinations and 50 restarts; the quick form runs fewer.
 FULL = os.environ.get("HARNESS_FULL") == "1"

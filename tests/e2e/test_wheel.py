@@ -7,7 +7,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
+
+pytestmark = pytest.mark.release
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,17 +1,30 @@
-"""Fixtures for tests of Chrome's behavior: a page in the plugin's Chrome, and one in Chrome without our switches."""
+"""Fixtures for tests of Chrome's behavior: a page in the plugin's Chrome, and one in Chrome without our switches.
+
+The tests are skipped if they have passed with the same versions of Chrome and Playwright before.
+"""
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.expectations.observed import Observed
 from tests.expectations.site import Site
+from tests.support.goals import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, BrowserType, Page
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unless_observed(browser: Browser) -> None:
+    """Skip the test if all tests have passed with these versions of Chrome and Playwright; the full form skips none."""
+    if not FULL and Observed.read() == Observed(chrome=browser.version, playwright=metadata.version("playwright")):
+        pytest.skip("Passed with these versions of Chrome and Playwright. To repeat it, run: make test-expectations")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.parallel
+pytestmark = pytest.mark.release
 
 QUIET = ("-p", "no:cacheprovider")
 FOLDER = Path(sys.prefix) / "other-plugins"

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from harness.batch.cluster import RESOURCE
 
-pytestmark = pytest.mark.parallel
+pytestmark = pytest.mark.release
 
 FOLDER = Path(__file__).parents[2] / "examples" / "kubernetes"
 DOCUMENTS = [

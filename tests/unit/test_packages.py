@@ -14,7 +14,7 @@ from zipfile import Path as PathInZip
 import pytest
 from ruamel.yaml import YAML
 
-pytestmark = pytest.mark.parallel
+pytestmark = pytest.mark.release
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+import pytest
+
+pytestmark = pytest.mark.parallel
+
+ROOT = Path(__file__).parents[2]
+HERE = ROOT / "tests" / "expectations"
 CITATION = re.compile(r"\bfacts? (\d+(?:, \d+)*)")
 TEST = re.compile(r"^def test_fact_(\d+)_", re.MULTILINE)
 ROW = re.compile(r"^\| (\d+) \|.*\|(.*)\|$", re.MULTILINE)
