@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from playwright.sync_api import Error as PlaywrightError
 
 from benchmarks import suites
-from benchmarks.bars import MAIN, REMOTE, bars
+from benchmarks.bars import MAIN, REMOTE, added, bars, whole
 from benchmarks.contest import Arena, Form, Run, Scene, open_arena
 from benchmarks.page import PAGE, write_page
 from benchmarks.results import LATEST, machine, middle, ratio, table, write
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 EVERYBODY: Final = ("floor", "ours", "nertc-shipped", "nertc-webm", "recordrtc")
 SMALL: Final = Form(quality="360p", frame_rate=15)
 SMALL_REMOTE: Final = Form(scene="webrtc", quality="360p", frame_rate=15)
+SMALL_ROOM: Final = Form(scene="webrtc", people=3, quality="360p", frame_rate=15)
 FEW_ROOMS: Final = 4
 MOST_ROOMS: Final = 20
 GROWTH: Final = tuple(Form(people=people) for people in (1, 2, 9, 16))
@@ -54,7 +56,7 @@ def main() -> int:
         results |= {"runs": [run.as_json() for run in runs], "ratios": ratios(runs)} | file_figures(runs)
         save(results, runs)
         if not options.quick:
-            results["ratios"] |= rooms(arena)
+            results["rooms"] = rooms(arena)
     for key, measure in other_measurements(options.quick):
         results[key] = measure()
         log(f"{key}: {results[key]}")
@@ -78,6 +80,7 @@ def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # n
     return [
         ("first_frame_ms", lambda: suites.first_frame(7)),
         ("verify_times_real_time", lambda: suites.verifying(20)),
+        ("room_cores", lambda: suites.room(5)),
         ("senders_cores", lambda: suites.senders(5)),
         ("busy_percent", lambda: suites.with_a_busy_program(5)),
         ("av_offset_ms", lambda: suites.av_offset(4)),
@@ -118,51 +121,71 @@ def measure_mixers(arena: Arena, quick: bool, repeats: int, seconds: float) -> l
                     continue
                 runs.append(run)
                 log(
-                    f"{form.label} {repeat + 1}/{times}: {contestant:14} {run.cores:.3f} cores "
-                    f"(other programs {run.foreign:.2f}), {run.frame_rate:.2f} fps, longest gap {run.gap_max:g} ms, "
+                    f"{form.label} {repeat + 1}/{times}: {contestant:14} {run.cores:.3f} cores, {run.added_cores:+.3f} "
+                    f"by recording (other programs {run.foreign:.2f}), {run.frame_rate:.2f} fps, "
+                    f"longest gap {run.gap_max:g} ms, "
                     f"repeated {run.repeated} %, {run.psnr} dB, {run.memory:.0f} MB"
                 )
     return runs
 
 
-def rooms(arena: Arena) -> dict[str, float | None]:
-    """Return the number of rooms that the harness can record at full frame rate, divided by NERTC's number.
+def rooms(arena: Arena) -> dict[str, dict[str, float]]:
+    """Return how many rooms each contestant can record at full frame rate, and how many hold without a recording.
 
     Each room has three participants and is recorded at 360p15.
     """
-    found: dict[str, float | None] = {}
-    scenes: tuple[tuple[str, Scene], ...] = (("", "local"), ("_webrtc", "webrtc"))
-    for suffix, scene in scenes:
+    found: dict[str, dict[str, float]] = {}
+    for scene in get_args(Scene):
         form = Form(scene=scene, people=3, quality="360p", frame_rate=15)
-        held = {contestant: _most_rooms(arena, contestant, form) for contestant in ("ours", "nertc-shipped")}
-        found[f"rooms_over_nertc{suffix}"] = round(held["ours"] / max(1, held["nertc-shipped"]), 2)
+        held = {
+            contestant: _most_rooms(
+                f"{form.label}: {contestant}", form, partial(_recorded_rate, arena, contestant, form)
+            )
+            for contestant in ("ours", "nertc-shipped")
+        }
+        found[scene] = {**held, "over_nertc": round(held["ours"] / max(1, held["nertc-shipped"]), 2)}
+    # In the page, no video arrives from anywhere, so only calls over WebRTC can be counted.
+    found["webrtc"]["unrecorded"] = _most_rooms(
+        f"{SMALL_ROOM.label}: nobody",
+        SMALL_ROOM,
+        lambda count: arena.lowest_call_rate(SMALL_ROOM, rooms=count, seconds=6),
+    )
     return found
 
 
-def _most_rooms(arena: Arena, contestant: str, form: Form) -> int:
-    """Return how many rooms one contestant can record in parallel while keeping at least 99 % of the frame rate."""
+def _recorded_rate(arena: Arena, contestant: str, form: Form, count: int) -> float:
+    return arena.lowest_rate(contestant, form, rooms=count, seconds=6)
+
+
+def _most_rooms(title: str, form: Form, lowest_rate: Callable[[int], float]) -> int:
+    """Return how many rooms can be open in parallel while the lowest frame rate stays at 99 % or more."""
     held = 0
     while True:
         count = held + (1 if held < FEW_ROOMS else 2)
         try:
-            rate = arena.lowest_rate(contestant, form, rooms=count, seconds=6)
+            rate = lowest_rate(count)
         except (HarnessError, PlaywrightError) as error:
             # With this many rooms, the recordings do not even start in time.
-            log(f"{count} rooms of {form.label}: {contestant} failed: {str(error).partition(chr(10))[0]}")
+            log(f"{count} rooms of {title} failed: {str(error).partition(chr(10))[0]}")
             return held
-        log(f"{count} rooms of {form.label}: {contestant} at {rate:.2f} fps")
+        log(f"{count} rooms of {title} at {rate:.2f} fps")
         if rate < 0.99 * form.frame_rate or count >= MOST_ROOMS:
             return count if rate >= 0.99 * form.frame_rate else held
         held = count
 
 
 def ratios(runs: list[Run]) -> dict[str, float | None]:
-    """Return the median ratio of the harness's CPU usage to each other contestant's, for four participants (720p30)."""
+    """Return the median ratios of the harness's CPU usage to each other contestant's, for four participants (720p30).
+
+    ``mixer_over_`` compares the whole call, and ``added_over_`` only what recording adds to it.
+    """
     found: dict[str, float | None] = {}
     for suffix, form in (("", MAIN), ("_webrtc", REMOTE)):
         for contestant in ("floor", "nertc-shipped", "nertc-webm", "nertc-whole", "recordrtc"):
-            if one := ratio(runs, form, contestant):
-                found[f"mixer_over_{contestant.replace('-', '_')}{suffix}"] = one.median
+            name = contestant.replace("-", "_")
+            for key, cost in (("mixer", whole), ("added", added)):
+                if found_ratio := ratio(runs, form, contestant, cost=cost):
+                    found[f"{key}_over_{name}{suffix}"] = found_ratio.median
     return found
 
 

@@ -40,7 +40,7 @@ const { client } = window;
 let participants = [];
 
 /** Collects the participants: Alice, and the other participants, who are created in this page or have joined the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
-async function open({ others, size, scene }) {
+async function collect({ others, size, scene }) {
   client.media.fit(size);
   const [videoTrack] = client.media.stream.getVideoTracks();
   const [audioTrack] = client.media.stream.getAudioTracks();
@@ -63,11 +63,13 @@ async function open({ others, size, scene }) {
 
 /** Records one unmixed track with a plain MediaRecorder, while all participants are present. */
 class Floor {
-  async begin(plan) {
-    const whole = { width: plan.width, height: plan.height, frameRate: plan.frameRate };
+  prepare({ width, height, frameRate }) {
     this.source = new SyntheticMedia({ name: 'floor', marker: 200, clock: client.room.clock });
-    this.source.fit(whole);
-    await recordPlainly(this, this.source.stream, plan);
+    this.source.fit({ width, height, frameRate });
+  }
+
+  begin(plan) {
+    return recordPlainly(this, this.source.stream, plan);
   }
 
   end = () => finishPlainly(this);
@@ -112,6 +114,17 @@ class Nertc {
     this.webm = webm;
   }
 
+  /** Plays all participants, as a page that uses NERTC's SDK does before it records. */
+  async prepare() {
+    this.client = window.NERTCSDK.createClient({ appkey: 'a'.repeat(32), debug: false });
+    const { adapterRef } = this.client;
+    const streams = await Promise.all(participants.map(played));
+    [adapterRef.localStream] = streams;
+    adapterRef.remoteStreamMap = Object.fromEntries(
+      streams.slice(1).map((stream, index) => [index + 1, stream]),
+    );
+  }
+
   async begin(plan) {
     const real = MediaRecorder.isTypeSupported;
     // NERTC's client uses the first type that the browser supports, which is MP4 unless we allow only WebM.
@@ -119,13 +132,6 @@ class Nertc {
       MediaRecorder.isTypeSupported = (type) =>
         type.startsWith('video/webm') && real.call(MediaRecorder, type);
     try {
-      this.client = window.NERTCSDK.createClient({ appkey: 'a'.repeat(32), debug: false });
-      const { adapterRef } = this.client;
-      const streams = await Promise.all(participants.map(played));
-      [adapterRef.localStream] = streams;
-      adapterRef.remoteStreamMap = Object.fromEntries(
-        streams.slice(1).map((stream, index) => [index + 1, stream]),
-      );
       await this.client.startMediaRecording({
         recorder: 'all',
         recordConfig: {
@@ -231,6 +237,20 @@ async function brightness(track) {
   return { width, height, luma: btoa(text) };
 }
 
+/** Returns how many frames per second arrive from a track during some seconds. @param {MediaStreamTrack} track */
+async function arrivals(track, seconds) {
+  const own = track.clone();
+  const reader = new MediaStreamTrackProcessor({ track: own }).readable.getReader();
+  const times = [];
+  for (let end = performance.now() + 1000 * seconds; performance.now() < end;) {
+    const { value: frame } = await reader.read();
+    frame.close();
+    times.push(performance.now());
+  }
+  own.stop();
+  return (1000 * (times.length - 1)) / (times.at(-1) - times[0]);
+}
+
 const CONTESTANTS = {
   floor: () => new Floor(),
   ours: () => new Ours(),
@@ -240,15 +260,20 @@ const CONTESTANTS = {
   recordrtc: () => new RecordRtc(),
 };
 
-/** @type {{begin: Function, end: Function} | undefined} */
+/** @type {{prepare?: Function, begin: Function, end: Function} | undefined} */
 let running;
 
 window.contest = {
-  open,
-  begin: async ({ contestant, scene, recordConfig }) => {
+  /** Collects the participants, and prepares the contestant's call. Nothing is recorded yet. */
+  open: async ({ contestant, recordConfig, ...options }) => {
+    await collect(options);
     running = CONTESTANTS[contestant]();
-    await running.begin(recordPlan({ recorder: 'all', recordConfig }), scene);
+    await running.prepare?.(recordPlan({ recorder: 'all', recordConfig }));
   },
+  /** Returns the lowest frame rate at which another participant's video arrives in some seconds. */
+  lowestRate: async (seconds) =>
+    Math.min(...(await Promise.all(participants.slice(1).map((one) => arrivals(one.videoTrack, seconds))))),
+  begin: ({ scene, recordConfig }) => running.begin(recordPlan({ recorder: 'all', recordConfig }), scene),
   /** Returns the luma of each recorded source, in the order of the tiles. */
   sources: () =>
     Promise.all(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmarks.meter import Meter
+from benchmarks.meter import Cost, Meter
 from benchmarks.quality import psnr
 from harness import verify
 from harness.browser.chrome import Chrome
@@ -40,7 +40,7 @@ _LOADS: Final = {
 # Contestants that always receive full-size video, because NERTC's SDK does not report the sizes of tiles. All other
 # contestants receive video at the size of its tile.
 _WHOLE: Final = ("nertc-whole",)
-# Time, in seconds, from the start of a recording to the start of the measurement.
+# Time, in seconds, from the start of a call or a recording to the start of the measurement.
 _WARM: Final = 1.5
 SIZES: Final = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
@@ -66,7 +66,9 @@ class Form:
 class Run:
     """One recording by one contestant, with its CPU and memory usage and the measurements from ``verify``.
 
-    Runs with the same ``repeat`` are made one right after another. ``repeated`` and ``skipped`` are percentages of the
+    Runs with the same ``repeat`` are made one right after another. ``cores`` and ``memory`` belong to the call while it
+    was recorded, ``call_cores`` and ``call_memory`` to the same call just before. Both include all participants and
+    their synthetic media. ``repeated`` and ``skipped`` are percentages of the
     worst participant's frames, or None if no participant has markers. ``psnr`` is the PSNR of the recorded frames,
     compared with their sources, in dB.
     """
@@ -75,8 +77,10 @@ class Run:
     form: Form
     repeat: int
     cores: float
+    call_cores: float
     foreign: float
     memory: float
+    call_memory: float
     frame_rate: float
     gap_p50: float
     gap_max: float
@@ -87,6 +91,11 @@ class Run:
     stop_to_file_ms: float
     container: str
     psnr: float | None
+
+    @property
+    def added_cores(self) -> float:
+        """The CPU time per second that recording added to the call."""
+        return self.cores - self.call_cores
 
     def as_json(self) -> dict[str, Any]:
         """Return the run as data that can be converted to JSON."""
@@ -115,11 +124,9 @@ class Arena:
         """Let one contestant record for ``seconds`` seconds, and measure it; raises HarnessError if recording fails."""
         with self._rooms(1, form) as (room,):
             alice = self._prepare(room, contestant, form)
-            self._begin(alice, contestant, form)
-            room.wait(seconds=_WARM)
-            meter = Meter()
-            room.wait(seconds=seconds)
-            cost = meter.read()
+            call = _measure(room, seconds)
+            self._begin(alice, form)
+            cost = _measure(room, seconds)
             sources = alice.page.evaluate("() => contest.sources()")
             path, stop_to_file_ms = self._end(alice, contestant)
         report = verify(path)
@@ -128,8 +135,10 @@ class Arena:
             form=form,
             repeat=repeat,
             cores=round(cost.cores, 4),
-            foreign=round(cost.foreign, 4),
+            call_cores=round(call.cores, 4),
+            foreign=round(max(call.foreign, cost.foreign), 4),
             memory=round(cost.memory, 1),
+            call_memory=round(call.memory, 1),
             stop_to_file_ms=round(stop_to_file_ms, 1),
             psnr=psnr(path, sources),
             **_measured(report),
@@ -143,7 +152,7 @@ class Arena:
         with self._rooms(rooms, form) as opened:
             recording = [self._prepare(room, contestant, form) for room in opened]
             for alice in recording:
-                self._begin(alice, contestant, form)
+                self._begin(alice, form)
             opened[0].wait(seconds=seconds)
             paths = [self._end(alice, contestant)[0] for alice in recording]
         for path in paths:
@@ -151,6 +160,19 @@ class Arena:
             rates.append(media.video.frame_rate if media and media.video else 0.0)
             path.unlink()
         return min(rates)
+
+    def lowest_call_rate(self, form: Form, *, rooms: int, seconds: float) -> float:
+        """Return the lowest frame rate of all videos that arrive in ``rooms`` rooms over WebRTC without a recording."""
+        with self._rooms(rooms, form) as opened:
+            pages = [self._prepare(room, "ours", form).page for room in opened]
+            for page in pages:
+                page.evaluate(
+                    "(seconds) => { window.rate = undefined; "
+                    "contest.lowestRate(seconds).then((rate) => { window.rate = rate; }); }",
+                    seconds,
+                )
+            rates = [page.wait_for_function("() => window.rate", timeout=1000 * seconds + 20_000) for page in pages]
+            return min(float(rate.json_value()) for rate in rates)
 
     @contextmanager
     def _rooms(self, count: int, form: Form) -> Iterator[list[Room]]:
@@ -180,8 +202,9 @@ class Arena:
         alice.page.evaluate("(options) => contest.open(options)", _opening(contestant, form))
         return alice
 
-    def _begin(self, alice: Participant, contestant: str, form: Form) -> None:
-        alice.page.evaluate("(options) => contest.begin(options)", _beginning(contestant, form))
+    def _begin(self, alice: Participant, form: Form) -> None:
+        beginning = {"scene": form.scene, "recordConfig": _config(form)}
+        alice.page.evaluate("(options) => contest.begin(options)", beginning)
 
     def _end(self, alice: Participant, contestant: str) -> tuple[Path, float]:
         """Stop and download the recording; return its path, and how many ms passed until the file was complete."""
@@ -202,21 +225,34 @@ class Arena:
         alice.page.wait_for_function("() => window.contest !== undefined")
 
 
+def _measure(room: Room, seconds: float) -> Cost:
+    """Measure everything that runs in ``seconds`` seconds, after a pause in which the last change settles."""
+    room.wait(seconds=_WARM)
+    meter = Meter()
+    room.wait(seconds=seconds)
+    return meter.read()
+
+
 def _opening(contestant: str, form: Form) -> dict[str, Any]:
     columns = 1 if contestant in _WHOLE else -(-(form.people**0.5) // 1)
     width, height = SIZES[form.quality]
     tile = {"width": int(width // columns), "height": int(height // columns), "frameRate": form.frame_rate}
-    return {"others": form.people - 1, "size": tile, "scene": form.scene}
+    return {
+        "contestant": contestant,
+        "others": form.people - 1,
+        "size": tile,
+        "scene": form.scene,
+        "recordConfig": _config(form),
+    }
 
 
-def _beginning(contestant: str, form: Form) -> dict[str, Any]:
-    config = {
+def _config(form: Form) -> dict[str, Any]:
+    return {
         "recordName": "arena",
         "recordVideoQuality": form.quality,
         "recordVideoFrame": form.frame_rate,
         "names": False,
     }
-    return {"contestant": contestant, "scene": form.scene, "recordConfig": config}
 
 
 def _measured(report: Report) -> dict[str, Any]:

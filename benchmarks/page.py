@@ -49,6 +49,7 @@ def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _row(name: str, runs: list[dict[str, Any]], most: float) -> dict[str, Any]:
     cores = [run["cores"] for run in runs]
+    added = [run["cores"] - run["call_cores"] for run in runs]
     repeated = [max(run["repeated"] or 0, run["skipped"] or 0) for run in runs if run["repeated"] is not None]
     return {
         "title": TITLES.get(name, name),
@@ -57,6 +58,8 @@ def _row(name: str, runs: list[dict[str, Any]], most: float) -> dict[str, Any]:
         "bar": 100 * median(cores) / most,
         "least": 100 * min(cores) / most,
         "most": 100 * max(cores) / most,
+        "added": median(added),
+        "added_memory": median(run["memory"] - run["call_memory"] for run in runs),
         "frame_rate": median(run["frame_rate"] for run in runs),
         "gap": median(run["gap_max"] for run in runs),
         "repeated": median(repeated) if repeated else None,

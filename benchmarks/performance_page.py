@@ -41,19 +41,21 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     yield f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']}."
     for scene in scenes_of(results)[:_SHOWN]:
         yield ""
-        yield f"| {scene['label']} | cores | PSNR | fps | longest gap | repeated or skipped | memory |"
-        yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+        yield f"| {scene['label']} | cores | added | PSNR | fps | longest gap | repeated or skipped | memory | added |"
+        yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
         for row in scene["rows"]:
             title = f"**{row['title']}**" if row["title"] == TITLES["ours"] else row["title"]
             repeated = "-" if row["repeated"] is None else f"{row['repeated']:.2f} %"
             columns = (
                 title,
                 f"{row['cores']:.3f}",
+                f"{row['added']:+.3f}",
                 f"{row['psnr']:.0f} dB" if row["psnr"] else "-",
                 f"{row['frame_rate']:.2f}",
                 f"{row['gap']:.0f} ms",
                 repeated,
                 f"{row['memory']:.0f} MB",
+                f"{row['added_memory']:+.0f} MB",
             )
             yield f"| {' | '.join(columns)} |"
 

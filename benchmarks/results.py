@@ -24,7 +24,7 @@ _RESAMPLES: Final = 4000
 
 @dataclass(frozen=True)
 class Ratio:
-    """One contestant's CPU usage relative to another's in the same repeat: median, 95 % bound, minimum and maximum."""
+    """One contestant's cost relative to another's in the same repeat: median, 95 % bound, minimum and maximum."""
 
     median: float
     bound: float
@@ -37,13 +37,16 @@ class Ratio:
         return f"{self.median:.2f} (95 % <= {self.bound:.2f}; {self.least:.2f} to {self.most:.2f}, {self.pairs} pairs)"
 
 
-def ratio(runs: Sequence[Run], form: Form, over: str, under: str = "ours") -> Ratio | None:
-    """Return the CPU usage of ``under`` divided by that of ``over``; None if no repeat has both contestants."""
-    cores = {
-        contestant: {one.repeat: one.cores for one in runs if one.contestant == contestant and one.form == form}
-        for contestant in (under, over)
+def ratio(runs: Sequence[Run], form: Form, over: str, *, cost: Callable[[Run], float]) -> Ratio | None:
+    """Return the harness's cost divided by that of ``over``; None if no repeat has both contestants.
+
+    ``cost`` returns the cost of a run. Repeats in which ``over`` cost nothing are left out.
+    """
+    costs = {
+        contestant: {one.repeat: cost(one) for one in runs if one.contestant == contestant and one.form == form}
+        for contestant in ("ours", over)
     }
-    pairs = [cost / cores[over][repeat] for repeat, cost in cores[under].items() if cores[over].get(repeat)]
+    pairs = [own / other for repeat, own in costs["ours"].items() if (other := costs[over].get(repeat, 0.0)) > 0]
     if not pairs:
         return None
     chance = np.random.default_rng(1)

@@ -117,6 +117,21 @@ def growth(minutes: float, *, bitrate: int, log: Callable[[str], None]) -> float
     return round(slope(np.array(settled), 1), 1)
 
 
+def room(repeats: int) -> list[float]:
+    """Return how many cores a room of three participants uses while it is recorded at 360p15."""
+    config = RecordConfig(record_name="room", record_video_quality="360p", record_video_frame=15)
+    cores = []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as folder, open_room(recordings=Path(folder)) as room:
+            alice = room.join_all("alice", "bob", "carol")[0]
+            alice.start_media_recording(recorder="all", record_config=config)
+            room.wait(seconds=2)
+            meter = Meter()
+            room.wait(seconds=8)
+            cores.append(round(meter.read().cores, 4))
+    return cores
+
+
 def senders(repeats: int) -> dict[str, float]:
     """Return how many cores four participants at 720p30 use when sending at the tile's size, and when sending 720p."""
     config = RecordConfig(record_name="senders", record_video_quality="720p", record_video_frame=30)
