@@ -92,7 +92,7 @@ export class ApplicationRoom extends Emitter {
     this.#participants = participants;
     participants.listen('joined', (one) => this.#onJoined(one));
     participants.listen('left', (one) => {
-      // First the tracks end, then the participant is gone: nobody's video may outlast the leave in a timeline.
+      // First the tracks end, then the participant leaves: nobody's video may outlast the leave in a timeline.
       this.emit('left', one);
       this.emit('presence', presenceOf('leave', one.name));
     });
