@@ -49,6 +49,8 @@ class Renderers:
             return
         # A browser on another machine may use the same process IDs.
         running = _running()
+        if not running:
+            return
         found = self._own | {page: renderers() & running for page, renderers in self._attached.items()}
         own = found.pop(recording)
         # If the recording page's process is unknown, another page may share it.

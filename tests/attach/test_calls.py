@@ -69,6 +69,21 @@ def test_other_pages_have_lower_priority_than_the_recording_page(room: Room, ent
     alice.stop_media_recording()
 
 
+def test_page_that_is_no_longer_attached_keeps_its_priority(room: Room, enter: Enter, site: Site) -> None:
+    """After Bob was closed, his page stays open, but it belongs only to the application."""
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    bob = enter(f"{site.url}/simple-peer.html", "bob")
+    process = renderer_of(bob)
+    meet(room, alice, bob)
+    bob.close()
+
+    alice.start_media_recording(record_config=SMALL)
+
+    assert not bob.page.is_closed()
+    assert 0 == added_niceness(process)
+    alice.stop_media_recording()
+
+
 def test_priorities_stay_the_same_while_another_program_traces_the_browser(
     room: Room, enter: Enter, site: Site, browser: Browser
 ) -> None:

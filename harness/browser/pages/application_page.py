@@ -113,12 +113,13 @@ class ApplicationPage(DrivenPage):
     def renderers(self) -> frozenset[int]:
         """Return the process IDs of the renderers of the page and its frames, on the browser's machine.
 
-        The result is empty if the page is closed or has crashed, or if another program traces the browser.
+        The result is empty if the page is closed, has crashed or has been detached, or if another program traces the
+        browser.
         """
-        try:
-            return page_processes(self.page)
-        except PlaywrightError:
-            return frozenset()
+        with contextlib.suppress(PlaywrightError):
+            if self._undo:
+                return page_processes(self.page)
+        return frozenset()
 
     def close(self) -> None:
         """Detach from the page; if the page stays open, the harness's hooks remain in it until it reloads.
