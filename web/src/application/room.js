@@ -92,7 +92,7 @@ export class ApplicationRoom extends Emitter {
     this.#participants = participants;
     participants.listen('joined', (one) => this.#onJoined(one));
     participants.listen('left', (one) => {
-      // First the tracks end, then the participant leaves: nobody's video may outlast the leave in a timeline.
+      // Observers log both. The tracks end first, so that no video outlasts its participant.
       this.emit('left', one);
       this.emit('presence', presenceOf('leave', one.name));
     });

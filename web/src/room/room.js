@@ -287,8 +287,9 @@ export class Room extends Emitter {
     this.#arrivals.confirm(id);
     if (!participant) return;
     const { name, remoteServer } = participant;
-    if (remoteServer) this.emit('presence', { event: 'leave', participant: name, remote_server: true });
+    // Observers log both. The tracks end first, so that no video outlasts its participant.
     this.emit('left', participant);
+    if (remoteServer) this.emit('presence', { event: 'leave', participant: name, remote_server: true });
   }
 
   /** Sends our video to a participant at the size that they request. @param {Participant} participant */
