@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -80,8 +81,8 @@ def other_measurements(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # n
     return [
         ("first_frame_ms", lambda: suites.first_frame(7)),
         ("verify_times_real_time", lambda: suites.verifying(20)),
-        ("room_cores", lambda: suites.room(5)),
-        ("senders_cores", lambda: suites.senders(5)),
+        ("room_cores", lambda: suites.room_cores(5)),
+        ("senders_cores", lambda: suites.senders_cores(5)),
         ("busy_percent", lambda: suites.with_a_busy_program(5)),
         ("av_offset_ms", lambda: suites.av_offset(4)),
         ("stop_to_file_ms", lambda: suites.stop_to_file(3)),
@@ -136,7 +137,7 @@ def rooms(arena: Arena) -> dict[str, dict[str, float]]:
     """
     found: dict[str, dict[str, float]] = {}
     for scene in get_args(Scene):
-        form = Form(scene=scene, people=3, quality="360p", frame_rate=15)
+        form = replace(SMALL_ROOM, scene=scene)
         held = {
             contestant: _most_rooms(
                 f"{form.label}: {contestant}", form, partial(_recorded_rate, arena, contestant, form)

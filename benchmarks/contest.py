@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmarks.meter import Cost, Meter
+from benchmarks.meter import measure
 from benchmarks.quality import psnr
 from harness import verify
 from harness.browser.chrome import Chrome
@@ -68,9 +68,8 @@ class Run:
 
     Runs with the same ``repeat`` are made one right after another. ``cores`` and ``memory`` belong to the call while it
     was recorded, ``call_cores`` and ``call_memory`` to the same call just before. Both include all participants and
-    their synthetic media. ``repeated`` and ``skipped`` are percentages of the
-    worst participant's frames, or None if no participant has markers. ``psnr`` is the PSNR of the recorded frames,
-    compared with their sources, in dB.
+    their synthetic media. ``repeated`` and ``skipped`` are percentages of the worst participant's frames, or None if no
+    participant has markers. ``psnr`` is the PSNR of the recorded frames, compared with their sources, in dB.
     """
 
     contestant: str
@@ -124,9 +123,9 @@ class Arena:
         """Let one contestant record for ``seconds`` seconds, and measure it; raises HarnessError if recording fails."""
         with self._rooms(1, form) as (room,):
             alice = self._prepare(room, contestant, form)
-            call = _measure(room, seconds)
+            call = measure(room, seconds, settled_after=_WARM)
             self._begin(alice, form)
-            cost = _measure(room, seconds)
+            cost = measure(room, seconds, settled_after=_WARM)
             sources = alice.page.evaluate("() => contest.sources()")
             path, stop_to_file_ms = self._end(alice, contestant)
         report = verify(path)
@@ -223,14 +222,6 @@ class Arena:
         # add_script_tag may return before a module has run, so wait for the value that the module sets.
         alice.page.add_script_tag(content=(ROOT / "benchmarks" / "contest.js").read_text(), type="module")
         alice.page.wait_for_function("() => window.contest !== undefined")
-
-
-def _measure(room: Room, seconds: float) -> Cost:
-    """Measure everything that runs in ``seconds`` seconds, after a pause in which the last change settles."""
-    room.wait(seconds=_WARM)
-    meter = Meter()
-    room.wait(seconds=seconds)
-    return meter.read()
 
 
 def _opening(contestant: str, form: Form) -> dict[str, Any]:

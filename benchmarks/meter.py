@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.browser.budget import busy, family
 from tests.support.processes import memory_by_process
+
+if TYPE_CHECKING:
+    from harness import Room
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,14 @@ class Meter:
             foreign=max(0.0, whole - ours) / seconds,
             memory=sum(memory_by_process().values()),
         )
+
+
+def measure(room: Room, seconds: float, *, settled_after: float) -> Cost:
+    """Measure everything that runs in ``seconds`` seconds, after a pause in which the last change settles."""
+    room.wait(seconds=settled_after)
+    meter = Meter()
+    room.wait(seconds=seconds)
+    return meter.read()
 
 
 def _family() -> dict[int, float]:

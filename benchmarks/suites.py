@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from benchmarks.meter import Meter
+from benchmarks.meter import measure
 from harness import RecordConfig, open_room, verify
 from harness.recording.manifest import Manifest
 from harness.server.spool.spool import Spool
@@ -117,38 +117,37 @@ def growth(minutes: float, *, bitrate: int, log: Callable[[str], None]) -> float
     return round(slope(np.array(settled), 1), 1)
 
 
-def room(repeats: int) -> list[float]:
+def room_cores(repeats: int) -> list[float]:
     """Return how many cores a room of three participants uses while it is recorded at 360p15."""
     config = RecordConfig(record_name="room", record_video_quality="360p", record_video_frame=15)
-    cores = []
-    for _ in range(repeats):
-        with tempfile.TemporaryDirectory() as folder, open_room(recordings=Path(folder)) as room:
-            alice = room.join_all("alice", "bob", "carol")[0]
-            alice.start_media_recording(recorder="all", record_config=config)
-            room.wait(seconds=2)
-            meter = Meter()
-            room.wait(seconds=8)
-            cores.append(round(meter.read().cores, 4))
-    return cores
+    return [_recording_cores(("alice", "bob", "carol"), config, seconds=8) for _ in range(repeats)]
 
 
-def senders(repeats: int) -> dict[str, float]:
+def senders_cores(repeats: int) -> dict[str, float]:
     """Return how many cores four participants at 720p30 use when sending at the tile's size, and when sending 720p."""
     config = RecordConfig(record_name="senders", record_video_quality="720p", record_video_frame=30)
+    names = ("alice", "bob", "carol", "dave")
     cores: dict[str, list[float]] = {"tiles": [], "whole": []}
     for _ in range(repeats):
         for size, found in cores.items():
-            with tempfile.TemporaryDirectory() as folder, open_room(recordings=Path(folder)) as room:
-                alice = room.join_all("alice", "bob", "carol", "dave")[0]
-                if size == "whole":
-                    alice.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")
-                alice.start_media_recording(recorder="all", record_config=config)
-                room.wait(seconds=2)
-                meter = Meter()
-                room.wait(seconds=5)
-                found.append(meter.read().cores)
+            found.append(_recording_cores(names, config, seconds=5, whole_size=size == "whole"))
     share = median(tile / whole for tile, whole in zip(cores["tiles"], cores["whole"], strict=True))
     return {size: round(median(found), 3) for size, found in cores.items()} | {"share": round(share, 3)}
+
+
+def _recording_cores(
+    names: tuple[str, ...], config: RecordConfig, *, seconds: float, whole_size: bool = False
+) -> float:
+    """Return how many cores a room uses while its first participant records it.
+
+    If ``whole_size`` is true, everybody sends 720p, and otherwise the size of their tile.
+    """
+    with tempfile.TemporaryDirectory() as folder, open_room(recordings=Path(folder)) as room:
+        alice = room.join_all(*names)[0]
+        if whole_size:
+            alice.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")
+        alice.start_media_recording(recorder="all", record_config=config)
+        return round(measure(room, seconds, settled_after=2).cores, 4)
 
 
 def with_a_busy_program(repeats: int) -> dict[str, float]:
