@@ -15,7 +15,7 @@ PAGE_READY := node_modules/.page-ready
 .PHONY: help setup setup-dev record test test-release test-thorough test-faults test-truth test-expectations test-security soak bench layouts league check docs gallery lock audit licences sbom clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-17s %s\n", $$1, $$2}' Makefile
 
 setup: $(PYTHON_READY) $(BROWSER_READY) ## Create .venv, and install the package and Chrome
 
@@ -55,7 +55,7 @@ test: setup-dev ## Run every test suite in its quick form, without the tests for
 	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
 	test $$parallel -eq 0 -o $$alone -eq 0
 
-test-release: setup-dev ## Test the packages, the commands and programs in the documents, other pytest plugins, and many combinations of options (5 minutes)
+test-release: setup-dev ## Test the packages, the commands and programs in the documents, other pytest plugins, and many combinations of options (4 minutes)
 	$(BIN)/pytest -m release $(TESTS)
 
 test-thorough: setup-dev ## Run every test suite in its full form, one test at a time (more than an hour)
@@ -70,7 +70,7 @@ test-truth: setup-dev ## Insert every kind of fault into real recordings, and pr
 layouts: setup-dev ## Find synthetic participants in a thousand files that other recorders could have written (an hour; COUNT=100: 6 minutes)
 	$(BIN)/python -m tests.truth.foreign_layouts --count $(or $(COUNT),1000)
 
-test-expectations: setup-dev ## Test whether Chrome still behaves as the code expects, and remember the versions with which it does (3 minutes)
+test-expectations: setup-dev ## Test whether Chrome still behaves as the code expects, and remember the versions with which it does (a minute)
 	$(BIN)/python -m tests.expectations.observed
 
 test-security: setup-dev ## Run every simulated attack (by hostile clients and pages, and through hostile files and names) with all its repetitions, and print each measurement with its limit (8 minutes)

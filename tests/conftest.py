@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "thorough: extends the coverage of another test; the quick form skips it")
     config.addinivalue_line(
-        "markers", "release: answers a question that matters for a release; runs alone, after all other tests"
+        "markers", "release: answers a question that matters only for a release; make test-release runs it"
     )
     config.addinivalue_line(
         "markers", "parallel: can run in parallel with other tests; a file without this marker runs alone"
