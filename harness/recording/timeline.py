@@ -26,6 +26,9 @@ Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
 # Times in seconds or ms are limited, so that all calculations stay finite; no real clock reaches these limits.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+# The counter in a video marker, which has 18 bits, and the maximum number of counters in an event.
+Counter = Annotated[int, Field(ge=0, lt=2**18)]
+MOST_COUNTERS: Final = 128
 # No supported codec allows larger frames.
 Pixels = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -62,7 +65,18 @@ class Event(BaseModel):
     at: Moment
     """Time in seconds since the recording's first frame; negative for earlier events."""
     event: Literal[
-        "join", "leave", "identified", "call", "track", "layout", "video", "audio", "network", "pause", "alarm"
+        "join",
+        "leave",
+        "identified",
+        "call",
+        "track",
+        "layout",
+        "video",
+        "audio",
+        "network",
+        "late-frames",
+        "pause",
+        "alarm",
     ]
     """The event's kind.
 
@@ -71,7 +85,8 @@ class Event(BaseModel):
     application's call. ``track``: a participant's track in another application's call began (on) or ended (off), or its
     marker was found. ``layout``: the tiles of the video changed. ``video``: the participant's tile now shows live video
     (on) or a placeholder (off). ``audio``: the mixed audio now contains the participant (on) or does not (off).
-    ``network``: the connection to the participant was lost (off) or restored (on). ``pause``: the recording was paused.
+    ``network``: the connection to the participant was lost (off) or restored (on). ``late-frames``: the participant's
+    machine was too busy to paint frames of the synthetic video in time. ``pause``: the recording was paused.
     ``alarm``: something stalled.
     """
     participant: Name | None = None
@@ -85,7 +100,10 @@ class Event(BaseModel):
     kind: Literal["audio", "video"] | None = None
     """For ``track``: the kind of the track."""
     marker: Annotated[int, Field(ge=0, le=255)] | None = None
-    """For ``track``: the number of the marker in the track, modulo 16 for audio; None if no marker has been found."""
+    """For ``track``: the number of the marker in the track, modulo 16 for audio; None if no marker has been found. For
+    ``late-frames``: the number of the marker in the frames."""
+    counters: Annotated[tuple[Counter, ...], Field(max_length=MOST_COUNTERS)] | None = None
+    """For ``late-frames``: the frames' counters."""
     on: bool | None = None
     """For ``call``, ``track``, ``video``, ``audio`` and ``network``: the new state, True for on and False for off."""
     tiles: tuple[Tile, ...] | None = None
@@ -212,6 +230,11 @@ class Timeline(BaseModel):
             for label, kind in keys
             if label not in {"camera", "microphone"}
         }
+
+    def late_counters(self, marker: int) -> frozenset[int]:
+        """Return the counters of the frames with this marker that were painted late, or not at all."""
+        late = (event for event in self.events if event.event == "late-frames" and event.marker == marker)
+        return frozenset(counter for event in late for counter in event.counters or ())
 
     def cuts(self) -> list[tuple[float, float]]:
         """Return each pause's position in the file and its duration, in seconds."""

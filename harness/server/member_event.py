@@ -1,4 +1,4 @@
-"""MemberEvent describes a join, leave or marker change in a room, and is stored in the room's active recordings."""
+"""MemberEvent describes what a member of a room did, and is stored in the room's active recordings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MemberEvent:
-    """A member joined a room, left it or changed markers; ``time`` is in ms on the room's clock."""
+    """A member joined a room, left it, changed markers, or painted frames late; ``time`` is in ms on the room's clock.
+
+    ``counters`` are the counters of frames that were painted late, in markers with the number ``member.marker``.
+    """
 
     time: float
-    event: Literal["join", "leave", "renumbered"]
+    event: Literal["join", "leave", "renumbered", "late-frames"]
     member: Member
+    counters: tuple[int, ...] = ()

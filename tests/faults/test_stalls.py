@@ -1,10 +1,13 @@
 """When a sender or a page stalls during a recording, an alarm is raised within two seconds and the file stays valid."""
 
+import signal
+
 import pytest
 
 from harness import RecordConfig, Room, verify
 from harness.recording.manifest import Manifest
 from tests.support.goals import Goals
+from tests.support.processes import chrome_processes
 
 # The page that stalls, the code that stalls it, the alarm's text, and whether the recording page can report the alarm.
 STALLS = [
@@ -71,3 +74,29 @@ def test_a_suspended_audio_context_is_resumed(room: Room) -> None:
     audio = verify(recording).participant("alice").audio
     assert audio is not None
     assert audio.audible[-1][1] > recording.duration - 0.6
+
+
+def test_frames_that_a_machine_did_not_paint_are_told_apart_from_lost_ones(room: Room) -> None:
+    """A sender's process does not run for a fifth of a second, and the report states why its frames are missing."""
+    alice = room.join("alice")
+    others = chrome_processes("--type=renderer")
+    room.join("bob")
+    renderers = chrome_processes("--type=renderer", besides=others)
+    alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="unpainted"))
+    room.wait(seconds=1)
+    for renderer in renderers:
+        renderer.send_signal(signal.SIGSTOP)
+    room.wait(seconds=0.2)
+    for renderer in renderers:
+        renderer.send_signal(signal.SIGCONT)
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    report = verify(alice.download_media_recording())
+
+    video = report.participant("bob").video
+    assert video is not None
+    assert video.late_percent > 100 * 2 / video.frames
+    assert video.repeated_percent > 0 or video.frozen
+    (finding,) = [one for one in report.findings if (one.check, one.participant) == ("repeated", "bob")]
+    assert "were painted too late or not at all, because bob's machine was too busy." in finding.message

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The space, in bytes, that a manifest reserves for each source of events: the page's events, the room's joins and
-# leaves, and the server's alarms.
-PAGE_EVENTS: Final = 48_000_000
+# leaves, the participants' late frames, and the server's alarms.
+PAGE_EVENTS: Final = 46_000_000
 ROOM_EVENTS: Final = 8_000_000
+LATE_FRAMES: Final = 2_000_000
 SERVER_ALARMS: Final = 4_000_000
 # A manifest is indented by one space per level, and its events are on the third level of indentation.
 _LEVEL: Final = 3

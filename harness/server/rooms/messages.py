@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from harness.server.access.message import Count, Message, Number, ParticipantMarker, Short
+from harness.recording.timeline import MOST_COUNTERS, Counter
+from harness.server.access.message import Count, MarkerNumber, Message, Number, ParticipantMarker, Short
 
 Text = Annotated[str, Field(max_length=400)]
 
@@ -110,12 +111,24 @@ class Marker(Message):
     marker: ParticipantMarker
 
 
+class LateFrames(Message):
+    """Reports frames of the member's synthetic video that were painted late, or not at all.
+
+    This happens if the machine is too busy. ``counters`` are the frames' counters in the markers with the number
+    ``marker``.
+    """
+
+    type: Literal["late-frames"]
+    marker: MarkerNumber
+    counters: Annotated[tuple[Counter, ...], Field(min_length=1, max_length=MOST_COUNTERS)]
+
+
 class Bye(Message):
     """The member leaves."""
 
     type: Literal["bye"]
 
 
-SignalMessage = Hello | Ping | Signal | State | Subscribe | Received | Marker | Bye
+SignalMessage = Hello | Ping | Signal | State | Subscribe | Received | Marker | LateFrames | Bye
 
 SIGNAL: TypeAdapter[SignalMessage] = TypeAdapter(Annotated[SignalMessage, Field(discriminator="type")])

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from harness.recording.timeline import Member as TimelineMember
 from harness.server.access.limits import Rates, is_too_deep
 from harness.server.access.message import PARTICIPANT_MARKERS
 from harness.server.access.tokens import UNTIL_REVOKED, Token
+from harness.server.member_event import MemberEvent
 from harness.server.rooms.members import Member, Room
 from harness.server.rooms.messages import (
     SIGNAL,
     Bye,
     Hello,
+    LateFrames,
     Marker,
     Ping,
     Received,
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 
     from harness.server.access.limits import ServerLimits
     from harness.server.access.tokens import Admission
-    from harness.server.member_event import MemberEvent
 
 
 class Signaling:
@@ -258,6 +260,9 @@ class Signaling:
                 return self._send_to_others(member, {**message.model_dump(), "id": member.id})
             case Marker():
                 return self._change_marker(member, message.marker)
+            case LateFrames():
+                self._report_late_frames(member, message)
+                return []
             case Bye():
                 return self._remove(member, "left")
             case Hello():
@@ -285,6 +290,11 @@ class Signaling:
     def _report(self, member: Member, event: Literal["join", "leave", "renumbered"], time: float | None = None) -> None:
         happened = member.room.add_event(self._clock() if time is None else time, event, member)
         self._on_member_event(member.room.name, happened)
+
+    def _report_late_frames(self, member: Member, frames: LateFrames) -> None:
+        reported = TimelineMember(name=member.name, marker=frames.marker)
+        event = MemberEvent(self._clock(), "late-frames", reported, frames.counters)
+        self._on_member_event(member.room.name, event)
 
 
 def _refuse(member: Member, message: str) -> list[Outgoing]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from harness.errors import spool_error
-from harness.recording.spool.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
+from harness.recording.spool.manifest_budget import LATE_FRAMES, PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.timeline import Member
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class EventBudget:
     _page_bytes: int = 0
     _member_bytes: int = 0
     _alarm_bytes: int = 0
+    _late_bytes: int = 0
     # Participants whose joins did not fit into the manifest; their leaves are therefore also omitted.
     _unlisted: set[str] = field(default_factory=set)
 
@@ -70,6 +71,11 @@ class EventBudget:
             return True
         self._unlisted.add(name)
         return False
+
+    def accept_late_frames(self, participant: str, size: int) -> bool:
+        """Count late frames that take up ``size`` bytes of the manifest; return whether to store them."""
+        self._late_bytes += size
+        return participant not in self._unlisted and self._late_bytes <= LATE_FRAMES
 
     def accept_alarm(self, size: int) -> bool:
         """Count an alarm from the server that takes up ``size`` bytes of the manifest; return whether to store it."""
@@ -144,7 +150,10 @@ class RecordingLog:
         self._lines.append({"event": line})
 
     def add_member_event(self, event: MemberEvent) -> None:
-        """Store an event from the room (a join, leave or marker change), unless it does not fit into the manifest."""
+        """Store an event from the room, unless it does not fit into the manifest."""
+        if event.event == "late-frames":
+            self._add_late_frames(event)
+            return
         if not self._budget.accept_member_event(event):
             if event.event == "join":
                 self._alarm_once(event.time, "More participants joined and left than the manifest can list.")
@@ -152,6 +161,17 @@ class RecordingLog:
         self._lines.append({"member": event.member.model_dump()})
         if self._presence_from_server and event.event != "renumbered":
             line = {"time": event.time, "event": event.event, "participant": event.member.name}
+            self._lines.append({"event": line})
+
+    def _add_late_frames(self, event: MemberEvent) -> None:
+        line = {
+            "time": event.time,
+            "event": event.event,
+            "participant": event.member.name,
+            "marker": event.member.marker,
+            "counters": event.counters,
+        }
+        if self._budget.accept_late_frames(event.member.name, manifest_bytes(line)):
             self._lines.append({"event": line})
 
     def add_alarm(self, time: float, message: str) -> None:

@@ -381,7 +381,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     ),
     "repeated": CheckDescription(
         measures="The check counts each participant's repeated and skipped frames. Repetitions that result from an "
-        "exact conversion of the frame rate, for example from 15 to 30 fps, do not count.",
+        "exact conversion of the frame rate, for example from 15 to 30 fps, do not count. If the manifest states that "
+        "a machine was too busy to paint the synthetic video in time, the message contains the share of late frames.",
         fails=(
             (
                 "More than `repeated_percent` of a participant's frames are repeated, or more than "

@@ -92,6 +92,11 @@ def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             f"{video.repeated_percent:g} % of {one.name}'s frames are repeated and {video.skipped_percent:g} % are "
             f"skipped{limit}."
         )
+        if video.late_percent:
+            text += (
+                f" {video.late_percent:g} % were painted too late or not at all, because {one.name}'s machine was too "
+                "busy."
+            )
         result: FindingResult = "warning" if warning else "passed" if ok else "failed"
         values = {"participant": one.name, "expected": limits.repeated_percent, "got": worst}
         yield assessed("repeated", result, text, _examined_video(one), **values)

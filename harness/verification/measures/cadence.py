@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.strip import COUNTS_PER_SECOND
+from harness.verification.markers.strip import COUNTER_PERIOD, COUNTS_PER_SECOND
 from harness.verification.values.intervals import longer
 from harness.verification.values.models import Freezes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from harness.recording.timeline import Interval
     from harness.verification.markers.tracks import MarkerTrack
@@ -81,10 +82,27 @@ def count_freezes(track: MarkerTrack) -> Freezes:
     return Freezes(count=frozen.size, duration=round(float(frozen.sum()), 3))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Uneven:
+    """How many of the sender's frames were repeated and skipped, and how many of them had been painted late."""
+
+    repeated: int
+    skipped: int
+    late: int
+
+
 def count_uneven(
-    track: MarkerTrack, *, period: float, frozen: Sequence[Interval], pauses: Sequence[float] = ()
-) -> tuple[int, int]:
+    track: MarkerTrack,
+    *,
+    period: float,
+    frozen: Sequence[Interval],
+    pauses: Sequence[float] = (),
+    late_counters: Collection[int] = (),
+) -> Uneven:
     """Return how many of the sender's frames were repeated and skipped, except where the rate conversion requires it.
+
+    ``late_counters`` are the counters of frames that were painted late, or not at all. A late frame counts if the frame
+    before it is repeated, or if it is skipped.
 
     Frames repeated or skipped in ``frozen`` intervals do not count, because these intervals are reported separately.
     Frames that were skipped because of ``pauses`` in the recording do not count either. The marker's counter is
@@ -95,9 +113,10 @@ def count_uneven(
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)
     repeated = skipped = 0
+    indices: list[int] = []
     low = high = None
     previous = 0.0
-    for at, ahead in _leads(track):
+    for index, (at, ahead) in enumerate(_leads(track)):
         since, previous = at - previous, at
         restart = (
             since > _RESTART
@@ -108,13 +127,28 @@ def count_uneven(
             low = high = ahead
         elif ahead - low - width > _SLACK:
             skipped += max(1, round((ahead - low - width) / step))
+            indices.append(index)
             low, high = ahead - width, ahead
         elif high - ahead - width > _SLACK:
             repeated += max(1, round((high - ahead - width) / step))
+            indices.append(index)
             low, high = ahead, ahead + width
         else:
             low, high = min(low, ahead), max(high, ahead)
-    return repeated, skipped
+    return Uneven(repeated=repeated, skipped=skipped, late=_count_late(track, indices, late_counters))
+
+
+def _count_late(track: MarkerTrack, indices: Iterable[int], late_counters: Collection[int]) -> int:
+    """Return how many late frames follow directly on the frames before ``indices``, or are skipped there."""
+    if not late_counters:
+        return 0
+    found: set[int] = set()
+    for index in indices:
+        before = track.counters[index - 1]
+        following = int(np.searchsorted(track.counters, before, side="right"))
+        after = track.counters[following] if following < track.counters.size else before
+        found.update(counter for counter in range(before + 1, after + 1) if counter % COUNTER_PERIOD in late_counters)
+    return len(found)
 
 
 def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:

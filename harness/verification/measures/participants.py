@@ -27,6 +27,8 @@ from harness.verification.values.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Interval, Timeline
@@ -109,10 +111,20 @@ def measure_participants(observations: Observations, timeline: Timeline) -> tupl
     names = members | {marker: f"marker {marker}" for marker in (*visible, *audible)}
     users = Counter(marker % VOICES for marker in names)
     participants = (
-        _measured(observations.of(marker), marker, name, known=marker in members, own_voice=users[marker % VOICES] == 1)
+        _measured(
+            observations.of(marker),
+            marker,
+            name,
+            known=marker in members,
+            own_voice=users[marker % VOICES] == 1,
+            late_counters=timeline.late_counters(marker),
+        )
         for marker, name in names.items()
     )
-    shared = (_measured_screen(observations.of(marker), marker, name) for marker, name in screens.items())
+    shared = (
+        _measured_screen(observations.of(marker), marker, name, timeline.late_counters(marker))
+        for marker, name in screens.items()
+    )
     timed = (_with_start_ups(one, timeline, observations.duration) for one in participants)
     return tuple(_with_tracks(one, timeline, observations.duration) for one in (*timed, *shared))
 
@@ -135,9 +147,11 @@ def _with_tracks(one: MeasuredParticipant, timeline: Timeline, duration: float) 
     return replace(one, report=one.report.model_copy(update={"tracks": tracks})) if tracks else one
 
 
-def _measured_screen(observations: Observations, marker: int, name: str) -> MeasuredParticipant:
+def _measured_screen(
+    observations: Observations, marker: int, name: str, late_counters: Collection[int]
+) -> MeasuredParticipant:
     """Measure a shared screen, whose audio has the same tone as its participant's audio."""
-    measured = _measured(observations, marker, name, known=True, own_voice=False)
+    measured = _measured(observations, marker, name, known=True, own_voice=False, late_counters=late_counters)
     report = measured.report.model_copy(
         update={"audio": None, "present": rounded(merged(measured.visible, bridge=_BRIDGE))}
     )
@@ -145,10 +159,16 @@ def _measured_screen(observations: Observations, marker: int, name: str) -> Meas
 
 
 def _measured(
-    observations: Observations, marker: int, name: str, *, known: bool, own_voice: bool
+    observations: Observations,
+    marker: int,
+    name: str,
+    *,
+    known: bool,
+    own_voice: bool,
+    late_counters: Collection[int],
 ) -> MeasuredParticipant:
     track = observations.marker_tracks.get(marker)
-    video = _measure_video(track, observations)
+    video = _measure_video(track, observations, late_counters)
     audible = audible_intervals(observations.audio, marker % VOICES)
     shared = observations.audio is not None and not own_voice
     sync = AvSync(missing="shared tone") if shared else _av_sync(track, observations)
@@ -221,7 +241,9 @@ class _MeasuredVideo:
     uneven: int = 0
 
 
-def _measure_video(track: MarkerTrack | None, observations: Observations) -> _MeasuredVideo:
+def _measure_video(
+    track: MarkerTrack | None, observations: Observations, late_counters: Collection[int]
+) -> _MeasuredVideo:
     rate = observations.rate
     if rate is None:
         return _MeasuredVideo(report=None)
@@ -231,20 +253,23 @@ def _measure_video(track: MarkerTrack | None, observations: Observations) -> _Me
     visible = visible_intervals(track, observations)
     frozen = frozen_intervals(track, period=period, varies=math.isinf(observations.longest_frame))
     pauses = [at for at, _ in observations.pauses]
-    repeated, skipped = count_uneven(track, period=period, frozen=frozen, pauses=pauses)
+    uneven = count_uneven(track, period=period, frozen=frozen, pauses=pauses, late_counters=late_counters)
     count = track.times.size
     report = ParticipantVideo(
         visible=rounded(visible),
         frames=count,
         frame_rate=round((1 + np.count_nonzero(np.diff(track.captures_ms))) / total(visible), 2),
-        repeated_percent=round(100 * repeated / count, 2),
-        skipped_percent=round(100 * skipped / count, 2),
+        repeated_percent=round(100 * uneven.repeated / count, 2),
+        skipped_percent=round(100 * uneven.skipped / count, 2),
+        late_percent=round(100 * uneven.late / count, 2),
         frozen=rounded(frozen),
         freezes=count_freezes(track),
         content=video_content(track.content, period=period),
     )
     in_own_tile = visible_intervals(track, observations, track.in_own_tile)
-    return _MeasuredVideo(report=report, visible=visible, in_own_tile=in_own_tile, uneven=repeated + skipped)
+    return _MeasuredVideo(
+        report=report, visible=visible, in_own_tile=in_own_tile, uneven=uneven.repeated + uneven.skipped
+    )
 
 
 def visible_intervals(

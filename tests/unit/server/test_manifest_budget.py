@@ -170,3 +170,21 @@ def test_server_alarms_are_limited(spool: Spool, audio_bytes: bytes, monkeypatch
         active.log.add_alarm(1.0, "The page has stopped sending data.")
 
     assert manifest_size(active) <= 13_000
+
+
+def test_late_frames_are_listed_and_limited(spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest contains the first late frames of each marker; further ones are left out."""
+    monkeypatch.setattr(recording_log, "LATE_FRAMES", 10_000)
+    active = recorded(spool, audio_bytes)
+    bob = Member(name="bob", marker=1)
+    active.log.add_member_event(MemberEvent(STARTED + OFFSET, "join", bob))
+    for number in range(1_000):
+        late = MemberEvent(STARTED + OFFSET + number, "late-frames", bob, (2 * number, 2 * number + 1))
+        active.log.add_member_event(late)
+
+    manifest = active.finish_with_manifest()
+
+    assert manifest_size(active) <= 13_000
+    late_counters = manifest.timeline.late_counters(1)
+    assert {0, 1, 2, 3} < late_counters < set(range(200))
+    assert not manifest.timeline.late_counters(0)

@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
-from harness.recording.timeline import VOICES
+from harness.recording.timeline import VOICES, Member
 from harness.server.access.limits import ServerLimits
+from harness.server.member_event import MemberEvent
 from tests.support.signaling import SignalingServer
 
 pytestmark = pytest.mark.parallel
@@ -237,3 +238,27 @@ def test_a_full_server_opens_no_more_rooms() -> None:
 
     assert ("error", "welcome") == (refused["type"], admitted["type"])
     assert ["daily"] == list(server.signaling.rooms)
+
+
+def test_late_frames_are_reported_under_the_members_own_name(server: SignalingServer) -> None:
+    """A page states the marker and the counters of its late frames; the server adds the name and the time."""
+    server.join(1, "alice")
+    server.now = 7_000.0
+
+    server.send(1, {"type": "late-frames", "marker": 0, "counters": [5, 6]})
+
+    assert MemberEvent(7_000.0, "late-frames", Member(name="alice", marker=0), (5, 6)) == server.events[-1]
+    assert not server.closed
+
+
+@pytest.mark.parametrize(
+    "counters", [[], [-1], [2**18], [1.5], list(range(129))], ids=["none", "negative", "too large", "half", "too many"]
+)
+def test_impossible_late_frames_close_the_connection(server: SignalingServer, counters: list[float]) -> None:
+    """Counters have 18 bits, and a message contains at most 128 of them."""
+    server.join(1, "alice")
+
+    server.send(1, {"type": "late-frames", "marker": 0, "counters": counters})
+
+    assert {1} == server.closed
+    assert ["join"] == [event.event for event in server.events if event.event == "join"]

@@ -51,7 +51,7 @@ def declared(union: str) -> dict[str, set[str]]:
     found = {}
     for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:
         shared = [declared_interface(name) for name in re.findall(r"& (\w+)", message)]
-        (kind,) = re.findall(r"type: '(\w+)'", message)
+        (kind,) = re.findall(r"type: '([\w-]+)'", message)
         found[kind] = fields(message).union(*shared)
     return found
 

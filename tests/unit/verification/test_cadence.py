@@ -1,4 +1,4 @@
-"""Test how long video must stay unchanged to count as frozen."""
+"""Test which frames count as frozen, repeated, skipped and late."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from harness.verification.markers.content import ContentTrack
+from harness.verification.markers.strip import COUNTER_PERIOD
 from harness.verification.markers.tracks import MarkerTrack
-from harness.verification.measures.cadence import count_freezes, frozen_intervals
+from harness.verification.measures.cadence import Uneven, count_freezes, count_uneven, frozen_intervals
 from harness.verification.values.models import Freezes
 
 if TYPE_CHECKING:
@@ -86,3 +87,38 @@ def test_gap_in_the_file_is_a_freeze() -> None:
     freezes = count_freezes(track_of(times, np.round(times * 30).astype(np.int32)))
 
     assert Freezes(count=1, duration=2.033) == freezes
+
+
+def uneven_of(counters: Sequence[int], late_counters: Sequence[int]) -> Uneven:
+    """Return how many frames are repeated, skipped and late in a 30 fps file with these counters."""
+    values = np.array(counters, np.int32)
+    track = track_of(np.arange(values.size) / 30, values)
+    return count_uneven(track, period=1 / 30, frozen=(), late_counters=late_counters)
+
+
+def test_frames_that_were_never_painted_are_late() -> None:
+    """The frame before the missing ones is shown until the next frame that was painted."""
+    counters = [*range(50), 49, 49, *range(52, 100)]
+
+    assert Uneven(repeated=2, skipped=2, late=2) == uneven_of(counters, [50, 51])
+
+
+def test_frame_that_was_painted_late_is_late_if_it_is_shown_late_or_skipped() -> None:
+    """A late frame is shown one tick later, or skipped because the next frame is already due."""
+    shown_late = [*range(50), 49, *range(50, 70), *range(71, 100)]
+    skipped = [*range(50), 49, *range(51, 100)]
+
+    assert Uneven(repeated=1, skipped=1, late=1) == uneven_of(shown_late, [50])
+    assert Uneven(repeated=1, skipped=1, late=1) == uneven_of(skipped, [50])
+
+
+def test_late_frame_that_is_shown_in_time_does_not_count() -> None:
+    """A frame that was lost on its way is not late, even if other frames in the file were painted late."""
+    assert Uneven(repeated=1, skipped=1, late=0) == uneven_of([*range(50), 49, *range(51, 100)], [20, 80])
+
+
+def test_late_frames_are_found_after_the_counter_has_started_again() -> None:
+    """The counters in a track keep growing, but those in the manifest start again at 0."""
+    counters = np.array([*range(50), 49, *range(51, 100)]) + COUNTER_PERIOD - 50
+
+    assert Uneven(repeated=1, skipped=1, late=1) == uneven_of(counters.tolist(), [0])

@@ -189,6 +189,11 @@ export class ApplicationRoom extends Emitter {
     });
   }
 
+  /** @param {LateFrames} frames */
+  reportLate(frames) {
+    this.#signaling.send({ type: 'late-frames', ...frames });
+  }
+
   /**
    * @param {string} id
    * @param {string | null} [label] the label of extra tracks, or null for the camera and the microphone

@@ -20,12 +20,22 @@ import { Subscriber } from './subscriptions.js';
  * @property {() => string | null} unsupported the reason why this browser can't record, or null if it can
  * @property {() => FallbackName[]} fallbacks the fallbacks that this page uses
  * @property {() => CallRoom} createRoom
- * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, videoFile: string | null}) => Promise<LocalMedia>} openMedia
+ * @property {(kind: string, options: MediaOptions) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('../mixer/mixer.js').Mixer} createMixer
  * @property {() => Spool} createSpool
  * @property {(stream: MediaStream, spool: Spool, plan: RecordPlan) => import('../recorder/recorder.js').Recorder} createRecorder
  * @property {(ids: string[], plan: RecordPlan, speaker: string | null) => Record<string, VideoSize>} tileSizes
  * @property {(address: {url: string, name: string}) => Promise<void>} download
+ */
+
+/**
+ * @typedef {object} MediaOptions
+ * @property {string} name the participant's name
+ * @property {number} marker
+ * @property {RoomClockLike} clock
+ * @property {DeviceIds} devices
+ * @property {string | null} videoFile
+ * @property {(frames: LateFrames) => void} onLate
  */
 
 /** @typedef {import('../recorder/spool.js').Spool} Spool */
@@ -285,8 +295,9 @@ export class Client extends Emitter {
     this.#follow(room);
     this.#subscriber.watch(subscriptions);
     const { marker, clock } = room;
+    const onLate = (/** @type {LateFrames} */ frames) => room.reportLate(frames);
     const media = await this.#parts
-      .openMedia(kind, { name: this.name, marker, clock, devices, videoFile })
+      .openMedia(kind, { name: this.name, marker, clock, devices, videoFile, onLate })
       .catch((error) => {
         // If the media can't be opened, leave the room again.
         room.leave();

@@ -4,8 +4,9 @@
  * frames.
  */
 
+import { pageNow } from '../shared/clock.js';
 import { keepCollecting } from '../shared/memory.js';
-import { COUNTS_PER_SECOND } from '../shared/marker.js';
+import { COUNTER_PERIOD, COUNTS_PER_SECOND } from '../shared/marker.js';
 import { MODULES, QUIET, symbolSquare } from '../shared/symbol.js';
 import { Ticker } from '../shared/ticker.js';
 import { FACE, FACE_LEFT, FACE_RIGHT, FACE_TOP, FramePainter, STRIP } from './frame-painter.js';
@@ -23,6 +24,11 @@ const NAME_MIDDLE = 0.62;
 const NAME_SIZE = 0.095;
 /** On a shared screen, the lines of text next to the symbol are at least this long, or left out. */
 const LEAST_LINE = 0.08;
+/** A frame is late if it is painted this many ms after its capture time. */
+const LATE = 1000 / COUNTS_PER_SECOND;
+/** How long late frames are collected before they are reported, in ms, and how many of them are reported at once. */
+const REPORT_AFTER = 500;
+const MOST_COUNTERS = 128;
 
 class Camera {
   /** @type {FramePainter | undefined} */
@@ -162,6 +168,38 @@ function drawDesktop(context, hue, symbol) {
 /** Returns the color of the lines on a shared screen. @param {number} hue */
 const lineColor = (hue) => `hsl(${hue} 20% 82%)`;
 
+/** Finds frames that were painted late, or not at all, because the machine was too busy. */
+class LateFrames {
+  /** @type {number[]} */
+  #counters = [];
+  #since = 0;
+  /** The last tick, or -1 before the first one. */
+  #last = -1;
+  #isFrame;
+
+  /** @param {(counter: number) => boolean} isFrame returns whether a frame is due at this tick */
+  constructor(isFrame) {
+    this.#isFrame = isFrame;
+  }
+
+  /** Checks a tick that has just been processed. @param {number} tick @param {number} due page time, ms */
+  check(tick, due) {
+    const now = pageNow();
+    const onTime = now - due > LATE ? tick : tick - 1;
+    for (let late = this.#last < 0 ? tick : this.#last + 1; late <= onTime; late += 1) {
+      if (!this.#isFrame(late)) continue;
+      if (this.#counters.length === 0) this.#since = now;
+      this.#counters.push(late % COUNTER_PERIOD);
+    }
+    this.#last = tick;
+    if (this.#counters.length === 0 || now - this.#since < REPORT_AFTER) return;
+    post({ type: 'late', counters: this.#counters.splice(0).slice(-MOST_COUNTERS) });
+  }
+}
+
+/** @param {FromSyntheticWorker} message */
+const post = (message) => self.postMessage(message);
+
 /** @type {Camera | undefined} */
 let camera;
 
@@ -173,12 +211,17 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
     camera = started;
     const step = 1000 / COUNTS_PER_SECOND;
     let painted = false;
+    // Of the 30 ticks per second, skip as many as the frame rate requires.
+    const isFrame = (/** @type {number} */ tick) =>
+      (tick * started.frameRate) % COUNTS_PER_SECOND < started.frameRate;
+    const late = new LateFrames(isFrame);
     const ticker = new Ticker(step, (tick, due) => {
-      // Of the 30 ticks per second, skip as many as the frame rate requires.
-      if ((tick * started.frameRate) % COUNTS_PER_SECOND >= started.frameRate) return;
-      started.send(tick, due);
-      if (!painted) self.postMessage('painted');
-      painted = true;
+      if (isFrame(tick)) {
+        started.send(tick, due);
+        if (!painted) post({ type: 'painted' });
+        painted = true;
+      }
+      late.check(tick, due);
     });
     // Every worker counts from the same origin, so that the counter continues when a new video replaces the old one.
     void ticker.run(message.origin);

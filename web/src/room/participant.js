@@ -45,6 +45,13 @@ export class Participant {
  */
 export const sizeFor = (subscriptions, id) => subscriptions?.[id] ?? subscriptions?.['*'] ?? null;
 
+/** Returns the name with a number, if necessary, so that nobody else has it. @param {string} name @param {Set<string>} taken */
+export function freeName(name, taken) {
+  let free = name;
+  for (let number = 2; taken.has(free); number += 1) free = `${name} ${number}`;
+  return free;
+}
+
 /** Returns the larger size, by pixels per second. @param {VideoSize | null} one @param {VideoSize | null} other */
 export const largerOf = (one, other) => (!one || (other && rate(other) > rate(one)) ? other : one);
 

@@ -8,7 +8,7 @@
 import { Emitter } from '../shared/events.js';
 import { selectStatistics, skewOf } from '../webrtc/statistics.js';
 import { Arrivals, RECEIVED_WITHIN } from './arrivals.js';
-import { Participant, largerOf, sizeFor } from './participant.js';
+import { Participant, freeName, largerOf, sizeFor } from './participant.js';
 
 /**
  * Emits CallRoomEvents.
@@ -63,12 +63,7 @@ export class Room extends Emitter {
     // Our own room can always be recorded: it contains at least the recording participant.
   }
 
-  /**
-   * Returns the join events of participants who joined through another server, since our server doesn't know about
-   * them.
-   *
-   * @param {RecorderKind} recorder
-   */
+  /** Returns the join events of participants from other servers, which ours doesn't know. @param {RecorderKind} recorder */
   presence(recorder) {
     const others = recorder === 'all' ? [...this.participants.values()] : [];
     return others.filter(({ remoteServer }) => remoteServer).map(remoteJoin);
@@ -100,11 +95,11 @@ export class Room extends Emitter {
   }
 
   /**
-   * Sends the media to every subscriber; resolves when all of them have received our first frame and audio.
+   * Sends the media to every subscriber; resolves when all of them have received our first frame and audio. Fails with
+   * a StepTimeout that names a missing subscriber after `timeout` ms.
    *
    * @param {LocalMedia} media
-   * @param {number} [timeout] how long to wait, in ms, before failing with a StepTimeout that names a missing
-   * subscriber
+   * @param {number} [timeout]
    */
   async publish(media, timeout = RECEIVED_WITHIN) {
     for (const participant of this.participants.values()) await this.#serve(participant);
@@ -134,6 +129,11 @@ export class Room extends Emitter {
     this.#transport?.announce(state);
   }
 
+  /** @param {LateFrames} frames */
+  reportLate(frames) {
+    this.#signaling.send({ type: 'late-frames', ...frames });
+  }
+
   /** Replaces a track that is being sent. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
   async replaceTrack(old, fresh) {
     await this.#transport?.replaceTrack(old, fresh);
@@ -141,8 +141,9 @@ export class Room extends Emitter {
 
   /** @returns {VideoSize | null} */
   requestedSize() {
-    const sizes = [...this.participants.values()].map(({ info }) => sizeFor(info.subscriptions, this.id));
-    return sizes.reduce(largerOf, null);
+    return [...this.participants.values()]
+      .map(({ info }) => sizeFor(info.subscriptions, this.id))
+      .reduce(largerOf, null);
   }
 
   async refit() {
@@ -268,10 +269,8 @@ export class Room extends Emitter {
 
   /** Adds a participant who joined through another server. @param {MemberInfo} info */
   #onRemoteJoin(info) {
-    const names = new Set([this.name, ...[...this.participants.values()].map(({ name }) => name)]);
-    let { name } = info;
-    for (let number = 2; names.has(name); number += 1) name = `${info.name} ${number}`;
-    void this.#add(new Participant({ ...info, name }, true));
+    const taken = new Set([this.name, ...[...this.participants.values()].map(({ name }) => name)]);
+    void this.#add(new Participant({ ...info, name: freeName(info.name, taken) }, true));
   }
 
   /** @param {MemberInfo} info the information about a participant who joined through another server */

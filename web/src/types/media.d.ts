@@ -14,6 +14,13 @@ interface DeviceIds {
   video?: string | undefined;
 }
 
+/** Frames with this marker that were painted late, or not at all, because the machine was too busy. */
+interface LateFrames {
+  marker: number;
+  /** The frames' counters, in order. */
+  counters: number[];
+}
+
 /** The media that a participant sends. ApplicationMedia and every class in media/ implement this interface. */
 interface LocalMedia {
   readonly kind: 'synthetic' | 'camera' | 'video-file' | 'application';

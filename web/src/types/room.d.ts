@@ -85,6 +85,8 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   refit(): Promise<void>;
   replaceTrack(old: MediaStreamTrack, fresh: MediaStreamTrack): Promise<void>;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;
+  /** Reports frames of our synthetic video that were painted late, so that recordings mention them. */
+  reportLate(frames: LateFrames): void;
   /** Throws an InvalidStateError if there is nothing to record. */
   checkRecordable(): void;
   /**

@@ -118,4 +118,5 @@ type ToServer =
    * server already uses that marker.
    */
   | { type: 'marker'; marker: number }
+  | ({ type: 'late-frames' } & LateFrames)
   | { type: 'bye' };

@@ -14,6 +14,11 @@ type SyntheticMessage =
   | ({ type: 'fit' } & VideoSize)
   | { type: 'clock'; clockOffset: number };
 
+type FromSyntheticWorker =
+  | { type: 'painted' }
+  /** Frames that were painted late, or not at all, because the machine was too busy. */
+  | { type: 'late'; counters: number[] };
+
 type ToVideoWorker =
   | ({
       type: 'start';

@@ -8,6 +8,14 @@ import { FakeMesh, FakeSignaling, HELLO, LARGE, SMALL, enter, member } from '../
 /** @typedef {import('../../src/room/signaling.js').Signaling} Signaling */
 /** @typedef {import('../../src/room/transport/mesh.js').Mesh} Mesh */
 
+test('late frames are reported to the server', async () => {
+  const { room, signaling } = await enter([]);
+
+  room.reportLate({ marker: 4, counters: [7, 8] });
+
+  assert.deepEqual({ type: 'late-frames', marker: 4, counters: [7, 8] }, signaling.sent.at(-1));
+});
+
 describe('entering', () => {
   test('returns our own information and the participants', async () => {
     const { room, mesh } = await enter([member('bob')]);
