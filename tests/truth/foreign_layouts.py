@@ -80,6 +80,7 @@ class Result:
     invented: list[str] = field(default_factory=list)
     misplaced: list[str] = field(default_factory=list)
     offsets: list[float] = field(default_factory=list)
+    wrong_offsets: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -129,7 +130,10 @@ def compare(layout: Layout, report: Report, result: Result) -> None:
         if own.av_offset_ms is None:
             result.missing.append(own.av_offset_missing or "unknown")
         else:
-            result.offsets.append(own.av_offset_ms.median - 1000 * sender.delay)
+            difference = own.av_offset_ms.median - 1000 * sender.delay
+            result.offsets.append(difference)
+            if abs(difference) > OFFSET_MS:
+                result.wrong_offsets.append(f"seed {layout.seed}: {name} by {difference:.1f} ms")
     result.wrong += [
         f"seed {layout.seed}: {finding.check} {finding.participant or ''}: {finding.message}"
         for finding in report.findings
@@ -289,6 +293,7 @@ def main() -> int:
             _say(f"missed: {one.text}" for one in result.outcomes if one.readable and not one.found)
             _say(f"invented: {text}" for text in result.invented)
             _say(f"misplaced: {text}" for text in result.misplaced)
+            _say(f"wrong offset: {text}" for text in result.wrong_offsets)
             _say(f"wrong finding: {text}" for text in result.wrong)
             _say([f"{number} of {len(seeds)} layouts"] if number % 50 == 0 else [])
     lines, met = summary(results)

@@ -142,6 +142,30 @@ def test_name_over_a_small_video_hides_only_its_corner() -> None:
     assert span.box == pytest.approx(one.box, abs=4)
 
 
+@pytest.mark.parametrize("turn", [1, 3])
+@pytest.mark.parametrize("height", [120, 213], ids=["cropped to a square", "whole"])
+def test_label_on_the_side_of_a_turned_video_is_not_mistaken_for_a_crop(turn: int, height: int) -> None:
+    """The side opposite to the label is not cropped any more than it is."""
+    box = (100, 60, 120, height)
+    cut = 0.21875 if height == 120 else 0.0
+    one = Appearance(marker=8, box=box, crop=(0.0, cut, 0.0, cut), turn=turn, border=1, radius=6, label="bottom")
+
+    span = read(frames_of(layout_of(one)))[8].places[0]
+
+    assert span.box[1] == pytest.approx(box[1], abs=5)
+    assert one.without_label[3] - 5 <= span.box[3] <= height + 5
+
+
+def test_similar_video_next_to_a_cropped_one_does_not_belong_to_it() -> None:
+    """The small video, which is cropped to 4:3, is in the corner of a large one that has nearly the same colors."""
+    large = Appearance(marker=3, box=(0, 0, 640, 360))
+    small = Appearance(marker=37, box=(500, 250, 120, 90), crop=(0.125, 0.0, 0.125, 0.0))
+
+    span = read(frames_of(layout_of(large, small)))[37].places[0]
+
+    assert span.box == pytest.approx(small.box, abs=5)
+
+
 @pytest.mark.parametrize("crop", [(0.0, 0.12, 0.0, 0.12), (0.22, 0.0, 0.22, 0.0)])
 @pytest.mark.parametrize("marker", [5, 5 + SCREEN_MARKER])
 def test_cropped_video_has_no_faults(crop: tuple[float, float, float, float], marker: int) -> None:

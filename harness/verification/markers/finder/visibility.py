@@ -47,8 +47,13 @@ _IN_A_ROW: Final = 2
 _LINE: Final = 0.25
 _STRIP_LINE: Final = 0.45
 # If both sides of a video are cropped, and one of them seems to be cropped by up to this many columns less, these
-# columns probably show a similar video next to the cropped one.
+# columns probably show a similar video next to the cropped one. A side at which fewer than a few columns are hidden is
+# not cropped, but blurred.
 _SIMILAR: Final = 8
+_CROPPED: Final = 3
+# The aspect ratios to which most programs crop. The edges of the visible part are accurate to this many columns.
+_USUAL_SHAPES: Final = (1.0, 4 / 3, 3 / 4)
+_ACCURACY: Final = 1.25
 # The lines and the columns are limited to each other a few times, because a crop in one direction lowers the shares in
 # the other.
 _PASSES: Final = 3
@@ -164,6 +169,9 @@ class _Points:
 
     def __init__(self, place: Place, number: int, frame: Frame) -> None:
         x, y = np.meshgrid(_middles(COLUMNS_OF_CELLS), _middles(LINES))
+        # The aspect ratio of the whole video as it is shown.
+        self._shape = place.aspect * place.stretch
+        self._turned = place.turn % 2 == 1
         self._blurs_lines = min(place.height / LINES, place.width / COLUMNS_OF_CELLS) < _BLURRED_CELL
         self._luma = place.indices(x, y, frame.luma.shape)
         across, down = place.pixels(x, y)
@@ -201,8 +209,28 @@ class _Points:
             lines = self._run(_shares(visible[:, columns], known[:, columns], axis=1) >= least, self._middle[0])
             below = slice(max(lines.start, _STRIP_LINES), lines.stop)
             columns = self._run(_shares(visible[below], known[below], axis=0) >= _LINE, self._middle[1])
-            columns = _symmetric(columns)
+            columns = self._usual(lines, columns) or _symmetric(columns)
         return lines, columns
+
+    def _usual(self, lines: slice, columns: slice) -> slice | None:
+        """Return columns of which both sides are cropped alike, if the visible part then has a usual aspect ratio.
+
+        A similar video next to the cropped one makes a side seem to be cropped less, and a label on it makes it seem to
+        be cropped more. Labels are at the top or at the bottom of the frame, so they are on a side only if the video is
+        turned; otherwise, they can hide the lowest lines.
+        """
+        left, right = columns.start, COLUMNS_OF_CELLS - columns.stop
+        is_label = self._turned and min(left, right) < _CROPPED
+        if abs(left - right) <= 1 or is_label:
+            return None
+        found: list[tuple[float, int]] = []
+        for cropped in {left, right} - {0}:
+            count = COLUMNS_OF_CELLS - 2 * cropped
+            for height in {lines.stop - lines.start, LINES - lines.start}:
+                shape = self._shape * (count / COLUMNS_OF_CELLS) / (height / LINES)
+                found += [(abs(shape / usual - 1) * count, cropped) for usual in _USUAL_SHAPES]
+        deviation, cropped = min(found)
+        return slice(cropped, COLUMNS_OF_CELLS - cropped) if deviation <= _ACCURACY else None
 
     def _run(self, visible: NDArray[np.bool_], middle: int) -> slice:
         """Return the lines or columns around the middle one that are visible.
@@ -267,7 +295,7 @@ def _symmetric(columns: slice) -> slice:
     """
     start, stop = columns.start, columns.stop
     left, right = start, COLUMNS_OF_CELLS - stop
-    if min(left, right) > 0 and 1 < abs(left - right) <= _SIMILAR:
+    if min(left, right) >= _CROPPED and 1 < abs(left - right) <= _SIMILAR:
         return slice(max(left, right), COLUMNS_OF_CELLS - max(left, right))
     return columns
 
