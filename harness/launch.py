@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from harness.browser.chrome import Chrome
 from harness.browser.proxy import bypass_proxy
 from harness.browser.remote import RemoteChromes
-from harness.session.room import Room
 from harness.session.venue import Venue
 
 if TYPE_CHECKING:
@@ -32,11 +31,13 @@ if TYPE_CHECKING:
     from harness.server.serve_options import ServeOptions
     from harness.session.media import Media
     from harness.session.participant import Participant
+    from harness.session.room import Room
     from harness.session.venue import VenueOptions
     from harness.verification.values.profiles import Profile
 
 # The name of the public room.
 _PUBLIC_ROOM = "public room"
+_ROOM_MODULES = ("harness.session.room", "harness.server.room_server")
 
 
 def open_room(
@@ -63,6 +64,11 @@ def open_room(
     return open_room_at(Venue(**where), recordings=recordings, name=name, port=port)
 
 
+def _import_all(*names: str) -> None:
+    for name in names:
+        import_module(name)
+
+
 @contextlib.contextmanager
 def open_room_at(
     venue: Venue,
@@ -73,8 +79,8 @@ def open_room_at(
 ) -> Iterator[Room]:
     """Open a room in the browsers that ``venue`` specifies; the other parameters are the same as for ``open_room``."""
     folder = Path(recordings).absolute()
-    # The server's libraries are slow to import, so a thread imports them while the browser starts.
-    importing = threading.Thread(target=import_module, args=("harness.server.room_server",), name="import the server")
+    # The room and the server are slow to import, so a thread imports them while the browser starts.
+    importing = threading.Thread(target=_import_all, args=_ROOM_MODULES, name="import the room")
     importing.start()
     chrome = (
         RemoteChromes(venue.connect, venue.executable, headed=venue.headed)
@@ -85,6 +91,7 @@ def open_room_at(
         importing.join()
         from harness.server.room_server import RoomServer
         from harness.server.serve_options import ServeOptions
+        from harness.session.room import Room
 
         options = ServeOptions(port=port, routes=venue.routes, local_browsers=not venue.connect)
         with (
@@ -130,6 +137,7 @@ def attach(
         SetupError: The folder can't be used, or the browser can't reach this machine's loopback interface.
     """
     from harness.server.room_server import RoomServer
+    from harness.session.room import Room
 
     folder = Path(recordings).absolute()
     browser = page.context.browser

@@ -93,11 +93,11 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
     """Make the recording that ``order`` specifies, and verify every saved recording, even after an error."""
     from harness.browser.budget import Budget, Need
     from harness.launch import open_room_at, room_profile
-    from harness.verification.values.profiles import DEFAULT_PROFILE
 
     room: Room | None = None
     failure: HarnessError | None = None
-    budget, profile = Budget(), DEFAULT_PROFILE
+    budget = Budget()
+    profile: Profile | None = None
     try:
         with open_room_at(order.venue, recordings=order.recordings) as room, progress() as bar:
             # A participant who is not recorded sends nothing and uses almost no CPU time.
@@ -118,9 +118,11 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
         failure = error
     # Closing the room has published the recordings that were not downloaded.
     recordings = room.recordings if room else []
-    # This import takes as long as opening a page, so it is postponed until the recording is finished.
+    # These imports take as long as opening a page, so they are postponed until the recording is finished.
+    from harness.verification.values.profiles import DEFAULT_PROFILE
     from harness.verification.verify import verify_safely
 
+    profile = profile or DEFAULT_PROFILE
     reports = [verify_safely(recording, profile=profile, expected=order.expected) for recording in recordings]
     return RecordResult(recordings, reports, failure)
 

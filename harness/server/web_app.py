@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -47,6 +48,9 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+
+_TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
 def web_folder() -> Path:
@@ -99,8 +103,8 @@ class WebApp:
         application.on_response_prepare.append(self._add_headers)
         page = web_folder()
         application.router.add_get("/", _serve_file(page / "index.html"))
-        application.router.add_get("/style.css", _serve_file(page / "style.css"))
-        application.router.add_static("/src", page / "src", follow_symlinks=False)
+        for path in (page / "style.css", *sorted((page / "src").rglob("*.js"))):
+            application.router.add_get(f"/{path.relative_to(page).as_posix()}", _serve_file(path))
         application.router.add_get("/healthz", self._report_health)
         application.router.add_get("/signal", self.signal_sockets.handle)
         application.router.add_get("/spool", self.spool_sockets.handle)
@@ -127,7 +131,18 @@ class WebApp:
 
 
 def _serve_file(path: Path) -> Handler:
+    """Return a handler that serves a file of the page from memory.
+
+    A page loads dozens of modules, and aiohttp's own handler opens each file in another thread.
+    """
+    kind = _TYPES[path.suffix]
+
     async def serve(_: web.Request) -> web.StreamResponse:
-        return web.FileResponse(path)
+        return web.Response(body=_contents(path), content_type=kind, charset="utf-8")
 
     return serve
+
+
+@functools.cache
+def _contents(path: Path) -> bytes:
+    return path.read_bytes()

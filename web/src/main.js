@@ -1,13 +1,10 @@
 /**
  * The main module of our own page: builds a client from its parts and makes the client available to the View, to NERTC
- * programs and to Python.
+ * programs and to Python. Parts that many pages don't use are loaded only when they are needed.
  */
 
 import { Client } from './client/client.js';
 import { keepCollecting } from './shared/memory.js';
-import { Library } from './library/library.js';
-import { CameraMedia } from './media/camera.js';
-import { VideoFileMedia } from './media/video-file.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/video/layout.js';
 import { Mixer } from './mixer/mixer.js';
@@ -16,14 +13,10 @@ import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
 import { fallbacksInUse, unsupported } from './client/support.js';
-import { Janus } from './room/transport/janus.js';
 import { Mesh } from './room/transport/mesh.js';
 import { Room } from './room/room.js';
 import { Signaling } from './room/signaling.js';
 import { pythonCalls } from './entry/python.js';
-import { View } from './view/view.js';
-import { Viewer } from './library/viewer.js';
-import { Language } from './view/language/language.js';
 
 /** @param {string} path */
 const socket = (path) => new URL(path, location.href.replace(/^http/, 'ws')).href;
@@ -33,12 +26,16 @@ const createClient = () =>
     unsupported,
     fallbacks: () => fallbacksInUse(),
     createRoom: () =>
-      new Room(new Signaling(socket('/signal')), (options) =>
-        options.sfu ? new Janus({ ...options, sfu: options.sfu }) : new Mesh(options),
-      ),
+      new Room(new Signaling(socket('/signal')), async (options) => {
+        const { sfu } = options;
+        return sfu
+          ? new (await import('./room/transport/janus.js')).Janus({ ...options, sfu })
+          : new Mesh(options);
+      }),
     openMedia: async (kind, options) => {
-      if (kind === 'camera') return CameraMedia.open(options.devices);
-      return options.videoFile ? VideoFileMedia.open(options.videoFile) : new SyntheticMedia(options);
+      if (kind === 'camera') return (await import('./media/camera.js')).CameraMedia.open(options.devices);
+      if (!options.videoFile) return new SyntheticMedia(options);
+      return (await import('./media/video-file.js')).VideoFileMedia.open(options.videoFile);
     },
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),
@@ -83,9 +80,15 @@ keepCollecting();
 const client = createOwn();
 page.NERTC = nertc(createOwn);
 let shown = false;
-const show = () => {
+const show = async () => {
   if (shown) return;
   shown = true;
+  const [{ View }, { Language }, { Library }, { Viewer }] = await Promise.all([
+    import('./view/view.js'),
+    import('./view/language/language.js'),
+    import('./library/library.js'),
+    import('./library/viewer.js'),
+  ]);
   const viewer = new Viewer(() => new Signaling(socket('/signal')));
   const token = () => (client.state === 'joined' && client.room ? client.room.spoolToken : viewer.token);
   const library = new Library(token, download);
@@ -94,4 +97,4 @@ const show = () => {
 };
 page.harness = { ...pythonCalls(client), show };
 // To save CPU time, a page that only Python uses draws nothing until Python calls `show`.
-if (new URLSearchParams(location.search).get('view') !== 'off') show();
+if (new URLSearchParams(location.search).get('view') !== 'off') void show();

@@ -20,7 +20,6 @@ from harness.errors import recording_error, spool_error
 from harness.recording.config import Recorder
 from harness.recording.files.capabilities import sync, sync_folder
 from harness.recording.files.disk import room_for
-from harness.recording.files.formats import open_media
 from harness.recording.files.names import SUFFIX, manifest_of, safe_stem, statistics_of
 from harness.recording.files.placement import link
 from harness.recording.finalize.tick_log import RecorderLine, TicksLine, WholeLines, parse_line
@@ -217,6 +216,9 @@ class Folder:
 
         If the file does not have as many packets as were written, nothing is removed, and RecordingError is raised.
         """
+        # PyAV is slow to import, and a browser can start in the meantime.
+        from harness.recording.files.formats import open_media
+
         path = self.finished(facts.stem)
         sync(path)
         sync(manifest_of(path))

@@ -37,7 +37,7 @@ export class Room extends Emitter {
 
   /**
    * @param {import('./signaling.js').Signaling} signaling
-   * @param {(options: TransportOptions) => Transport} createTransport
+   * @param {(options: TransportOptions) => Transport | Promise<Transport>} createTransport
    */
   constructor(signaling, createTransport) {
     super();
@@ -78,7 +78,7 @@ export class Room extends Emitter {
     this.spoolToken = welcome.spool_token;
     this.recordings = welcome.recordings;
     this.#arrivals.subscriptions = hello.subscriptions;
-    const transport = this.#createTransport({
+    const transport = await this.#createTransport({
       id: welcome.id,
       configuration: { iceServers: welcome.ice_servers, iceTransportPolicy: welcome.ice_policy },
       sfu: welcome.sfu,
