@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.session.participant import Participant
     from harness.session.room import Room
     from harness.session.venue import Venue
+    from harness.verification.values.profiles import Profile
     from harness.verification import Report
     from harness.verification.values.findings import Result
 
