@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from harness.session.participant import Participant
     from harness.session.room import Room
     from harness.session.venue import Venue
-    from harness.verification.values.profiles import Profile
     from harness.verification import Report
     from harness.verification.values.findings import Result
+    from harness.verification.values.profiles import Profile
 
 # How often to update the progress bar and check for an interruption, in seconds.
 _STEP: Final = 0.25

@@ -138,7 +138,7 @@ def test_origin_of_sockets_is_checked_for_every_spelling_of_the_upgrade(public_s
         ("GET", "/src/../../pyproject.toml", {}, 404),
         ("GET", "/src/%2e%2e/%2e%2e/pyproject.toml", {}, 404),
         ("GET", "/src/..%2f..%2fpyproject.toml", {}, 404),
-        ("GET", "/src/", {}, 403),
+        ("GET", "/src/", {}, 404),
         ("GET", f"/src/{'a' * 300}", {}, 404),
         ("GET", "/signal", {"Sec-WebSocket-Protocol": "\xff\xe9"}, 403),
         ("POST", "/library/x/address", {"Origin": "{url}", "Authorization": "Bearer \xff\xe9"}, 403),
