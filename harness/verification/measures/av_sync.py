@@ -64,7 +64,8 @@ def measure_av_sync(
     A burst is played when the counter in the video marker is a multiple of 30. The burst encodes the counter's second,
     modulo 16. The offset is the time of the burst minus the time at which the counter reaches this second, in the range
     from -8 to 8 s. The counter's time is a median over several frames, so that a single late frame does not change the
-    result. Bursts close to a pause are omitted, because the counter's time is unknown there.
+    result. Bursts close to a pause are omitted, because the counter's time is unknown there. So are bursts around which
+    too many frames could not be read, unless there are no others.
 
     A jitter buffer can insert or remove audio between the two chirps of a burst. A burst's second is therefore the one
     that best explains the spacings of all bursts around it. A burst whose second is unknown has the offset that is
@@ -76,14 +77,22 @@ def measure_av_sync(
         return AvSync(missing="not visible")
     fresh = track.new_frames
     shown = track.times[fresh]
+    # If the marker could not be read in the frame before, a new frame may have been shown for a while already.
+    exact = np.append(False, np.diff(track.numbers.astype(np.int64)) == 1)[fresh]
     # For each frame, the time at which its counter would have been zero.
     zero = shown - track.counters[fresh] / COUNTS_PER_SECOND
     bursts = audio.bursts[track.marker % VOICES]
-    found = []
+    found, inexact = [], []
     for at, spacing in zip(bursts.times, bursts.spacings, strict=True):
-        first, last = np.searchsorted(shown, (at - _AROUND, at + _AROUND))
-        if last - first >= _FEWEST_FRAMES and all(abs(at - pause) > _AROUND for pause, _ in pauses):
-            found.append((at, at - float(np.median(zero[first:last])), spacing))
+        around = slice(*np.searchsorted(shown, (at - _AROUND, at + _AROUND)))
+        zeros, exact_zeros = zero[around], zero[around][exact[around]]
+        if any(abs(at - pause) <= _AROUND for pause, _ in pauses):
+            continue
+        if exact_zeros.size >= _FEWEST_FRAMES:
+            found.append((at, at - float(np.median(exact_zeros)), spacing))
+        elif zeros.size >= _FEWEST_FRAMES:
+            inexact.append((at, at - float(np.median(zeros)), spacing))
+    found = found or inexact
     if not found:
         return AvSync(missing="no bursts")
     times, since, spacings = np.array(found).T
