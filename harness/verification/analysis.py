@@ -94,7 +94,7 @@ def _gather_evidence(
         pauses=timeline.cuts(),
         rotation=streams.video.rotation if streams.video else 0,
         pixel_aspect=pixel_aspect(streams.video),
-        frame_size=streams.video.sizes[0][1:] if streams.video and streams.video.sizes else None,
+        sizes=streams.video.sizes if streams.video else (),
     )
     alignment = align(manifest, observations) if isinstance(manifest, ObservationManifest) else None
     if alignment is not None:

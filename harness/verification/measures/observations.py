@@ -23,7 +23,8 @@ class Observations:
     holds (time in the file, duration), both in seconds, for each pause of the recording. A frame is visible until the
     next frame, for at most ``longest_frame`` seconds, which is infinite if the frame rate varies. Players turn the
     frames counterclockwise by ``rotation`` degrees, and make them wider by the factor ``pixel_aspect`` first.
-    ``frame_size`` is the width and height of the first frame in pixels.
+    ``sizes`` holds (time in seconds, width, height) of the first frame, and of each frame with another size than the
+    one before; it is empty if the sizes are unknown.
 
     If several files of a call were joined, ``by_marker`` and ``by_voice`` hold what was found about one participant in
     the files with this participant. ``one_clock`` is false if this participant's audio and video are in files without a
@@ -39,10 +40,18 @@ class Observations:
     pauses: Sequence[tuple[float, float]] = ()
     rotation: int = 0
     pixel_aspect: float = 1.0
-    frame_size: tuple[int, int] | None = None
+    sizes: Sequence[tuple[float, int, int]] = ()
     by_marker: Mapping[int, Observations] = field(default_factory=dict)
     by_voice: Mapping[int, Observations] = field(default_factory=dict)
     one_clock: bool = True
+
+    def frame_size(self, at: float) -> tuple[int, int] | None:
+        """Return the width and height of the frames at a time in the file, in pixels, or None if they are unknown."""
+        size = None
+        for start, width, height in self.sizes:
+            if size is None or start <= at:
+                size = width, height
+        return size
 
     def of(self, marker: int) -> Observations:
         """Return what was found about the participant with a marker."""

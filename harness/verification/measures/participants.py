@@ -208,7 +208,7 @@ def _shown(one: PlaceSpan, observations: Observations) -> ShownPlace:
     """Return a place as viewers see it, whose players turn the frames and change the shape of the pixels."""
     x, y, width, height = one.box
     # The place is accurate only to a pixel or two, so it can seem to end outside the frame.
-    across, down = observations.frame_size or (x + width, y + height)
+    across, down = observations.frame_size(one.start) or (x + width, y + height)
     left, top, right, bottom = (
         round(min(max(edge, 0), most))
         for edge, most in ((x, across), (y, down), (x + width, across), (y + height, down))

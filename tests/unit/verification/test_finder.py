@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
 
+import av
 import numpy as np
 import pytest
 
+from harness import verify
 from harness.recording.timeline import SCREEN_MARKER, Timeline
 from harness.verification.markers.finder.visibility import SeenCells
 from harness.verification.markers.marker_reader import MarkerReader
@@ -17,9 +20,11 @@ from harness.verification.markers.symbol import MODULES, encode_symbols
 from harness.verification.probe.tracks import Frame
 from tests.support.layouts.drawing import LayoutRenderer, shown_counter
 from tests.support.layouts.plan import Appearance, Layout, Sender
+from tests.support.media.streams import add_video_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -385,3 +390,33 @@ def test_cells_are_visible_only_if_all_of_them_are() -> None:
     x, y = np.array([0.25, 0.6, 0.6875, 0.9]), np.array([0.5, 0.45, 0.375, 0.1])
 
     assert [True, False, False, True] == seen.contain(x, y, 0.2, 0.2).tolist()
+
+
+def test_place_is_inside_the_frame_of_its_time(tmp_path: Path) -> None:
+    """RecordRTC makes its frame higher when there is no room for one more participant."""
+    path = tmp_path / "grown.webm"
+    first, second = Appearance(marker=3, box=(0, 0, 640, 360)), Appearance(marker=4, box=(0, 360, 640, 360))
+    small, large = layout_of(first), replace(layout_of(first, second), size=(640, 720))
+    with av.open(str(path), "w", format="webm") as media:
+        stream = add_video_stream(media, "libvpx", _RATE, size=small.size)
+        other = av.CodecContext.create("libvpx", "w")
+        other.width, other.height, other.pix_fmt, other.time_base = 640, 720, "yuv420p", Fraction(1, _RATE)
+        for encoder, layout, begin in ((stream, small, 0), (other, large, small.ticks)):
+            for packet in _encoded(encoder, layout, begin):
+                packet.stream = stream
+                media.mux(packet)
+
+    places = verify(path).participant("marker 4").places
+
+    assert [(0, 360, 640, 360)] == [(one.x, one.y, one.width, one.height) for one in places]
+
+
+def _encoded(encoder: Any, layout: Layout, begin: int) -> Iterator[av.Packet[Any]]:
+    """Yield the packets of a layout's frames, of which the first has the number ``begin``."""
+    for number, frame in enumerate(frames_of(layout), begin):
+        assert frame.chroma is not None
+        planes = [plane.reshape(-1) for plane in (frame.luma, *frame.chroma)]
+        picture = av.VideoFrame.from_ndarray(np.concatenate(planes).reshape(-1, layout.size[0]), format="yuv420p")
+        picture.pts, picture.time_base = number, Fraction(1, _RATE)
+        yield from encoder.encode(picture)
+    yield from encoder.encode(None)

@@ -68,7 +68,7 @@ class Camera {
       timestamp: Math.round(due * 1000),
       layout: image.layout,
     });
-    // A generator rejects frames while nothing reads its track. This is not an error.
+    // A generator rejects frames after its track has ended. This is not an error.
     this.writer.write(frame).catch(() => frame.close());
   }
 }

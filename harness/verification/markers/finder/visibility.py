@@ -226,10 +226,12 @@ class _Points:
         found: list[tuple[float, int]] = []
         for cropped in {left, right} - {0}:
             count = COLUMNS_OF_CELLS - 2 * cropped
+            if count <= 0:
+                continue
             for height in {lines.stop - lines.start, LINES - lines.start}:
                 shape = self._shape * (count / COLUMNS_OF_CELLS) / (height / LINES)
                 found += [(abs(shape / usual - 1) * count, cropped) for usual in _USUAL_SHAPES]
-        deviation, cropped = min(found)
+        deviation, cropped = min(found, default=(np.inf, 0))
         return slice(cropped, COLUMNS_OF_CELLS - cropped) if deviation <= _ACCURACY else None
 
     def _run(self, visible: NDArray[np.bool_], middle: int) -> slice:
