@@ -46,6 +46,8 @@ _SHARE_OF_TIME: Final = 0.9
 _STRETCH: Final = 0.02
 # A change of the layout may be reported this many seconds too early or too late.
 _BORDERLINE: Final = 0.1
+# The height of a video, in modules of its symbol.
+_HEIGHT: Final = 40
 _MODULES: Final = (0.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 1000.0)
 _CORES: Final = 2
 
@@ -205,21 +207,25 @@ def _percent(outcomes: Iterable[Outcome]) -> str:
 
 
 def table(results: Sequence[Result]) -> list[str]:
-    """Return the share of the found appearances by size and bitrate, as lines of text."""
+    """Return the share of the found appearances by size and bitrate, as lines of text.
+
+    The size is the height of the whole video, if it is not distorted; its symbol's modules are 40 times smaller.
+    """
     outcomes = [one for result in results for one in result.outcomes if one.readable]
     rates = sorted({one.kbps for one in outcomes})
-    lines = ["found, in percent (number of appearances), by size of the symbol's modules and bitrate of the file:"]
-    lines.append("".join(f"{head:>14}" for head in ("modules", *(f"{rate} kbps" for rate in rates), "all")))
+    lines = ["found, in percent (number of appearances), by height of the whole video and bitrate of the file:"]
+    lines.append("".join(f"{head:>14}" for head in ("height", *(f"{rate} kbps" for rate in rates), "all")))
     for low, high in pairwise(_MODULES):
         row = [one for one in outcomes if low <= one.module < high]
-        name = f"{low:g} to {high:g} px" if high < _MODULES[-1] else f"{low:g} px or more"
+        first, last = round(low * _HEIGHT), round(high * _HEIGHT)
+        name = f"{first} to {last} px" if high < _MODULES[-1] else f"{first} px or more"
         cells = [_percent(one for one in row if one.kbps == rate) for rate in rates]
         lines.append("".join(f"{cell:>14}" for cell in (name, *cells, _percent(row))))
     return lines
 
 
 def floors(results: Sequence[Result]) -> list[str]:
-    """Return, for each bitrate, the smallest modules from which on the bar is met, as lines of text."""
+    """Return, for each bitrate, the smallest height from which on the bar is met, as lines of text."""
     outcomes = [one for result in results for one in result.outcomes if one.readable]
     lines = []
     for rate in sorted({one.kbps for one in outcomes}):
@@ -233,7 +239,7 @@ def floors(results: Sequence[Result]) -> list[str]:
             ),
             None,
         )
-        lines.append(f"{rate} kbps: {'never' if floor is None else f'modules of {floor:.2f} px or more'}")
+        lines.append(f"{rate} kbps: {'never' if floor is None else f'videos of {floor * _HEIGHT:.0f} px or more'}")
     return lines
 
 
