@@ -206,6 +206,7 @@ def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, vi
     Joining moves the focus to the room's heading. Starting and stopping a recording move the focus to the next button.
     """
     page = visit(open_server.url)
+    expect(page.get_by_label("Your name")).to_be_focused()
 
     page.keyboard.type("Alice")
     page.keyboard.press("Tab")

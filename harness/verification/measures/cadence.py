@@ -102,7 +102,7 @@ def count_uneven(
     """Return how many of the sender's frames were repeated and skipped, except where the rate conversion requires it.
 
     ``late_counters`` are the counters of frames that were painted late, or not at all. A late frame counts if the frame
-    before it is repeated, or if it is skipped.
+    before it is repeated or frozen, or if it is skipped.
 
     Frames repeated or skipped in ``frozen`` intervals do not count, because these intervals are reported separately.
     Frames that were skipped because of ``pauses`` in the recording do not count either. The marker's counter is
@@ -118,11 +118,10 @@ def count_uneven(
     previous = 0.0
     for index, (at, ahead) in enumerate(_leads(track)):
         since, previous = at - previous, at
-        restart = (
-            since > _RESTART
-            or any(start < at <= end + period for start, end in frozen)
-            or any(abs(at - pause) < _AROUND_PAUSE for pause in pauses)
-        )
+        is_frozen = any(start < at <= end + period for start, end in frozen)
+        restart = since > _RESTART or is_frozen or any(abs(at - pause) < _AROUND_PAUSE for pause in pauses)
+        if is_frozen:
+            indices.append(index)
         if low is None or high is None or restart:
             low = high = ahead
         elif ahead - low - width > _SLACK:

@@ -245,8 +245,8 @@ class ParticipantVideo(ReportModel):
     """Number of the sender's frames that were skipped, as a percentage of ``frames``. Frames that were skipped
     only to convert the sender's frame rate to the file's frame rate do not count."""
     late_percent: float = 0.0
-    """Number of frames that were repeated or skipped because the sender's machine was too busy to paint the synthetic
-    video in time, as a percentage of ``frames``. Only our own pages report this, to the manifest."""
+    """Number of the sender's frames that appear late or not at all because the sender's machine was too busy to paint
+    the synthetic video in time, as a percentage of ``frames``. Only our own pages report this, to the manifest."""
     frozen: tuple[Interval, ...]
     """Intervals in which one frame is shown for longer than 0.2 s, each with start and end in seconds."""
     freezes: Freezes = Freezes()

@@ -93,7 +93,8 @@ def uneven_of(counters: Sequence[int], late_counters: Sequence[int]) -> Uneven:
     """Return how many frames are repeated, skipped and late in a 30 fps file with these counters."""
     values = np.array(counters, np.int32)
     track = track_of(np.arange(values.size) / 30, values)
-    return count_uneven(track, period=1 / 30, frozen=(), late_counters=late_counters)
+    frozen = frozen_intervals(track, period=1 / 30)
+    return count_uneven(track, period=1 / 30, frozen=frozen, late_counters=late_counters)
 
 
 def test_frames_that_were_never_painted_are_late() -> None:
@@ -110,6 +111,13 @@ def test_frame_that_was_painted_late_is_late_if_it_is_shown_late_or_skipped() ->
 
     assert Uneven(repeated=1, skipped=1, late=1) == uneven_of(shown_late, [50])
     assert Uneven(repeated=1, skipped=1, late=1) == uneven_of(skipped, [50])
+
+
+def test_frames_that_were_not_painted_during_a_freeze_are_late() -> None:
+    """The frames of a freeze do not count as repeated or skipped, but the reason for the freeze is known."""
+    counters = [*range(50), *[49] * 9, *range(59, 100)]
+
+    assert Uneven(repeated=0, skipped=0, late=9) == uneven_of(counters, range(50, 59))
 
 
 def test_late_frame_that_is_shown_in_time_does_not_count() -> None:
