@@ -227,7 +227,7 @@ def test_every_value_of_a_track_is_joined() -> None:
         "longest_frame",
         "rotation",
         "pixel_aspect",
-        "frame_size",
+        "sizes",
     } == (names(Observations))
 
 
