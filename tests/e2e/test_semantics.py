@@ -260,7 +260,7 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_part
     alice_process, bob_process = renderer_of(alice), renderer_of(bob)
     assert [0, 0] == [added_niceness(one) for one in (alice_process, bob_process)]
 
-    alice.start_media_recording(record_config=config_named("first"))
+    alice.start_media_recording(record_config=config_named("priority"))
 
     assert [0, 10] == [added_niceness(one) for one in (alice_process, bob_process)]
     alice.stop_media_recording()
