@@ -47,8 +47,8 @@ class Signaling:
     """The rooms and their members; every method returns the messages to send.
 
     ``clock`` is the room's clock, in ms. ``on_member_event`` is called with the room's name and the event for each
-    join, leave and marker change. ``recordings`` returns the list of a room's recordings, or None if the room has no
-    list. ``routes`` are the SFU and TURN servers.
+    join, leave and marker change, and for late frames. ``recordings`` returns the list of a room's recordings, or None
+    if the room has no list. ``routes`` are the SFU and TURN servers.
     """
 
     def __init__(

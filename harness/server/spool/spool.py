@@ -115,7 +115,7 @@ class Spool:
         return sum(active.is_unfinished and active.facts.room == room for active in self.recordings.values())
 
     def add_member_event(self, room: str, event: MemberEvent) -> None:
-        """Store a join or leave in every running recording of a room."""
+        """Store an event from a room in every running recording of the room."""
         for active in self.recordings.values():
             if active.facts.room == room and active.is_unfinished:
                 try:

@@ -65,7 +65,7 @@ def measure_av_sync(
     modulo 16. The offset is the time of the burst minus the time at which the counter reaches this second, in the range
     from -8 to 8 s. The counter's time is a median over several frames, so that a single late frame does not change the
     result. Bursts close to a pause are omitted, because the counter's time is unknown there. So are bursts around which
-    too many frames could not be read, unless there are no others.
+    too many frames could not be read, unless this applies to all bursts.
 
     A jitter buffer can insert or remove audio between the two chirps of a burst. A burst's second is therefore the one
     that best explains the spacings of all bursts around it. A burst whose second is unknown has the offset that is

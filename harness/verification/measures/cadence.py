@@ -12,7 +12,7 @@ from harness.verification.values.intervals import longer
 from harness.verification.values.models import Freezes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from harness.recording.timeline import Interval
     from harness.verification.markers.tracks import MarkerTrack
@@ -113,40 +113,43 @@ def count_uneven(
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)
     repeated = skipped = 0
-    indices: list[int] = []
+    # The counters of the frames before those that are repeated, skipped or frozen.
+    before: set[int] = set()
     low = high = None
     previous = 0.0
     for index, (at, ahead) in enumerate(_leads(track)):
         since, previous = at - previous, at
         is_frozen = any(start < at <= end + period for start, end in frozen)
         restart = since > _RESTART or is_frozen or any(abs(at - pause) < _AROUND_PAUSE for pause in pauses)
-        if is_frozen:
-            indices.append(index)
+        is_uneven = is_frozen
         if low is None or high is None or restart:
             low = high = ahead
         elif ahead - low - width > _SLACK:
             skipped += max(1, round((ahead - low - width) / step))
-            indices.append(index)
+            is_uneven = True
             low, high = ahead - width, ahead
         elif high - ahead - width > _SLACK:
             repeated += max(1, round((high - ahead - width) / step))
-            indices.append(index)
+            is_uneven = True
             low, high = ahead, ahead + width
         else:
             low, high = min(low, ahead), max(high, ahead)
-    return Uneven(repeated=repeated, skipped=skipped, late=_count_late(track, indices, late_counters))
+        if is_uneven and late_counters:
+            before.add(int(track.counters[index - 1]))
+    return Uneven(repeated=repeated, skipped=skipped, late=_count_late(track, before, late_counters))
 
 
-def _count_late(track: MarkerTrack, indices: Iterable[int], late_counters: Collection[int]) -> int:
-    """Return how many late frames follow directly on the frames before ``indices``, or are skipped there."""
-    if not late_counters:
+def _count_late(track: MarkerTrack, before: Collection[int], late_counters: Collection[int]) -> int:
+    """Return how many late frames are between the frames with the counters ``before`` and the next newer ones."""
+    if not before:
         return 0
+    # A damaged frame can show an older counter again.
+    newest = np.maximum.accumulate(track.counters)
     found: set[int] = set()
-    for index in indices:
-        before = track.counters[index - 1]
-        following = int(np.searchsorted(track.counters, before, side="right"))
-        after = track.counters[following] if following < track.counters.size else before
-        found.update(counter for counter in range(before + 1, after + 1) if counter % COUNTER_PERIOD in late_counters)
+    for counter in before:
+        following = int(np.searchsorted(newest, counter, side="right"))
+        last = int(newest[following]) if following < newest.size else counter
+        found.update(one for one in range(counter + 1, last + 1) if one % COUNTER_PERIOD in late_counters)
     return len(found)
 
 

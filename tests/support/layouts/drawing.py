@@ -54,7 +54,7 @@ def write_layout(path: Path, layout: Layout) -> None:
             while written + packet <= due:
                 media.mux(audio.encode(_audio_frame(samples[written : written + packet], written, planar=mp4)))
                 written += packet
-            frame = _video_frame(renderer.render(tick))
+            frame = video_frame(renderer.render(tick))
             frame.pts, frame.time_base = tick, Fraction(1, layout.frame_rate)
             media.mux(video.encode(frame))
         for stream in (video, audio):
@@ -104,7 +104,8 @@ def _audio_frame(samples: NDArray[np.float32], start: int, *, planar: bool) -> a
     return frame
 
 
-def _video_frame(planes: Planes) -> av.VideoFrame:
+def video_frame(planes: Planes) -> av.VideoFrame:
+    """Return a frame with the given Y, U and V planes, for an encoder."""
     return av.VideoFrame.from_ndarray(
         np.concatenate([plane.reshape(-1) for plane in planes]).reshape(-1, planes[0].shape[1]), format="yuv420p"
     )

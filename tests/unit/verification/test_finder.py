@@ -18,7 +18,7 @@ from harness.verification.markers.marker_reader import MarkerReader
 from harness.verification.markers.strip import Marker
 from harness.verification.markers.symbol import MODULES, encode_symbols
 from harness.verification.probe.tracks import Frame
-from tests.support.layouts.drawing import LayoutRenderer, shown_counter
+from tests.support.layouts.drawing import LayoutRenderer, shown_counter, video_frame
 from tests.support.layouts.plan import Appearance, Layout, Sender
 from tests.support.media.streams import add_video_stream
 
@@ -150,7 +150,7 @@ def test_name_over_a_small_video_hides_only_its_corner() -> None:
 @pytest.mark.parametrize("turn", [1, 3])
 @pytest.mark.parametrize("height", [120, 213], ids=["cropped to a square", "whole"])
 def test_label_on_the_side_of_a_turned_video_is_not_mistaken_for_a_crop(turn: int, height: int) -> None:
-    """The side opposite to the label is not cropped any more than it is."""
+    """A label at one end of the video does not also make the other end seem cropped."""
     box = (100, 60, 120, height)
     cut = 0.21875 if height == 120 else 0.0
     one = Appearance(marker=8, box=box, crop=(0.0, cut, 0.0, cut), turn=turn, border=1, radius=6, label="bottom")
@@ -393,7 +393,7 @@ def test_cells_are_visible_only_if_all_of_them_are() -> None:
 
 
 def test_place_is_inside_the_frame_of_its_time(tmp_path: Path) -> None:
-    """RecordRTC makes its frame higher when there is no room for one more participant."""
+    """RecordRTC makes its frame higher if the participants no longer fit into it."""
     path = tmp_path / "grown.webm"
     first, second = Appearance(marker=3, box=(0, 0, 640, 360)), Appearance(marker=4, box=(0, 360, 640, 360))
     small, large = layout_of(first), replace(layout_of(first, second), size=(640, 720))
@@ -413,10 +413,9 @@ def test_place_is_inside_the_frame_of_its_time(tmp_path: Path) -> None:
 
 def _encoded(encoder: Any, layout: Layout, begin: int) -> Iterator[av.Packet[Any]]:
     """Yield the packets of a layout's frames, of which the first has the number ``begin``."""
-    for number, frame in enumerate(frames_of(layout), begin):
-        assert frame.chroma is not None
-        planes = [plane.reshape(-1) for plane in (frame.luma, *frame.chroma)]
-        picture = av.VideoFrame.from_ndarray(np.concatenate(planes).reshape(-1, layout.size[0]), format="yuv420p")
-        picture.pts, picture.time_base = number, Fraction(1, _RATE)
-        yield from encoder.encode(picture)
+    renderer = LayoutRenderer(layout)
+    for tick in range(layout.ticks):
+        frame = video_frame(renderer.render(tick))
+        frame.pts, frame.time_base = begin + tick, Fraction(1, _RATE)
+        yield from encoder.encode(frame)
     yield from encoder.encode(None)

@@ -26,7 +26,10 @@ const NAME_SIZE = 0.095;
 const LEAST_LINE = 0.08;
 /** A frame is late if it is painted this many ms after its capture time. */
 const LATE = 1000 / COUNTS_PER_SECOND;
-/** How long late frames are collected before they are reported, in ms, and how many of them are reported at once. */
+/**
+ * How long late frames are collected before they are reported, in ms, and how many of them are reported at once. The number
+ * must equal MOST_COUNTERS in harness/recording/timeline.py.
+ */
 const REPORT_AFTER = 500;
 const MOST_COUNTERS = 128;
 
@@ -169,7 +172,7 @@ function drawDesktop(context, hue, symbol) {
 const lineColor = (hue) => `hsl(${hue} 20% 82%)`;
 
 /** Finds frames that were painted late, or not at all, because the machine was too busy. */
-class LateFrames {
+class LateFrameFinder {
   /** @type {number[]} */
   #counters = [];
   #since = 0;
@@ -185,8 +188,8 @@ class LateFrames {
   /** Checks a tick that has just been processed. @param {number} tick @param {number} due page time, ms */
   check(tick, due) {
     const now = pageNow();
-    const onTime = now - due > LATE ? tick : tick - 1;
-    for (let late = this.#last < 0 ? tick : this.#last + 1; late <= onTime; late += 1) {
+    const lastLate = now - due > LATE ? tick : tick - 1;
+    for (let late = this.#last < 0 ? tick : this.#last + 1; late <= lastLate; late += 1) {
       if (!this.#isFrame(late)) continue;
       if (this.#counters.length === 0) this.#since = now;
       this.#counters.push(late % COUNTER_PERIOD);
@@ -214,7 +217,7 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
     // Of the 30 ticks per second, skip as many as the frame rate requires.
     const isFrame = (/** @type {number} */ tick) =>
       (tick * started.frameRate) % COUNTS_PER_SECOND < started.frameRate;
-    const late = new LateFrames(isFrame);
+    const late = new LateFrameFinder(isFrame);
     const ticker = new Ticker(step, (tick, due) => {
       if (isFrame(tick)) {
         started.send(tick, due);

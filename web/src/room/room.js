@@ -141,9 +141,8 @@ export class Room extends Emitter {
 
   /** @returns {VideoSize | null} */
   requestedSize() {
-    return [...this.participants.values()]
-      .map(({ info }) => sizeFor(info.subscriptions, this.id))
-      .reduce(largerOf, null);
+    const sizes = [...this.participants.values()].map(({ info }) => sizeFor(info.subscriptions, this.id));
+    return sizes.reduce(largerOf, null);
   }
 
   async refit() {

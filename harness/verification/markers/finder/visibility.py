@@ -224,10 +224,8 @@ class _Points:
         if abs(left - right) <= 1 or is_label:
             return None
         found: list[tuple[float, int]] = []
-        for cropped in {left, right} - {0}:
+        for cropped in (side for side in (left, right) if 0 < side < COLUMNS_OF_CELLS // 2):
             count = COLUMNS_OF_CELLS - 2 * cropped
-            if count <= 0:
-                continue
             for height in {lines.stop - lines.start, LINES - lines.start}:
                 shape = self._shape * (count / COLUMNS_OF_CELLS) / (height / LINES)
                 found += [(abs(shape / usual - 1) * count, cropped) for usual in _USUAL_SHAPES]
