@@ -2,6 +2,8 @@
 
 Input: pytest's options, the ``room`` marker and pytest-playwright's fixtures.  Output: the fixtures ``room``,
 ``attach``, ``verify_recording`` and ``recordings``, and artifacts for every failed test.  Called by pytest.
+
+pytest loads this plugin in every run, so the server and the verification are imported only when a test needs them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from harness.errors import ConfigError
 from harness.launch import versions
 from harness.pytest_plugin import browsers
 from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish_artifacts, store_artifacts
-from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.options import (
     MARKER,
     RoomRequest,
@@ -26,12 +27,6 @@ from harness.pytest_plugin.options import (
     option_path,
     option_value,
 )
-from harness.server.room_server import RoomServer
-from harness.server.rooms.routes import Routes
-from harness.server.serve_options import ServeOptions
-from harness.session.room import Room
-from harness.verification.values.expectations import Expected, read_expected
-from harness.verification.verify import VerifyOptions, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -41,8 +36,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
     from harness.recording.recording import Recording
+    from harness.server.room_server import RoomServer
     from harness.session.participant import Participant
+    from harness.session.room import Room
     from harness.verification.report.report import Report
+    from harness.verification.verify import VerifyOptions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -96,6 +94,9 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     If a test passes a duration, limits or a profile, these override the values in the ``--recordings-expect`` file.
     Expectations that a test passes are added to those in the file.
     """
+    from harness.verification.values.expectations import Expected, read_expected
+    from harness.verification.verify import verify
+
     path = option_path(pytestconfig, "recordings-expect")
     defaults = read_expected(path) if path else Expected()
     profile = defaults.chosen_profile()
@@ -118,6 +119,10 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
 @pytest.fixture(scope="session")
 def room_server(recording_browser: Browser, recordings: Path, pytestconfig: pytest.Config) -> Iterator[RoomServer]:
     """Return the server that serves the page and receives recordings; all tests in a session share it."""
+    from harness.server.room_server import RoomServer
+    from harness.server.rooms.routes import Routes
+    from harness.server.serve_options import ServeOptions
+
     routes = Routes.parse(sfu=option_value(pytestconfig, "room-sfu"))
     options = ServeOptions(routes=routes, local_browsers=option_value(pytestconfig, "room-connect") is None)
     with RoomServer(recordings=recordings, versions=versions(recording_browser.version), options=options) as server:
@@ -143,6 +148,8 @@ def room(
     ``--recordings-keep`` specifies whether their recordings are kept. If the test fails, the recordings are stored in a
     folder together with reports, screenshots, console logs and a timeline.
     """
+    from harness.session.room import Room
+
     options = ("browser_context_args", "browser_type_launch_args")
     proxy = next(filter(None, (request.getfixturevalue(one).get("proxy") for one in options)), None)
     try:
@@ -169,6 +176,8 @@ def room(
                 raise
             finally:
                 if request.node.stash.get(FAILED, False):
+                    from harness.pytest_plugin.bundle import Bundle
+
                     bundle = Bundle(recordings, request.node.nodeid)
                     bundle.capture_pages(opened)
     finally:

@@ -12,13 +12,12 @@ from urllib.parse import quote
 import pytest
 
 from harness.errors import HarnessError
-from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.options import keep_mode
-from harness.verification.verify import verify_safely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.pytest_plugin.bundle import Bundle
     from harness.recording.recording import Recording
     from harness.session.room import Room
 
@@ -85,6 +84,8 @@ def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path)
 
 def _fill_bundle(artifacts: TestArtifacts, item: pytest.Item, folder: Path) -> Bundle | None:
     """Store a failed test's recordings in its folder, and return the folder, or None if it can't be created."""
+    from harness.pytest_plugin.bundle import Bundle
+
     try:
         # If a teardown failed after the room was closed, there is no folder yet, and it is too late for screenshots.
         bundle = artifacts.bundle or Bundle(folder, item.nodeid)
@@ -157,6 +158,8 @@ def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
 
     If the report does not exist yet, it is written; if it can't be written, the function returns None.
     """
+    from harness.verification.verify import verify_safely
+
     page = recording.path.with_suffix(".html")
     if bundle:
         page = bundle.folder / page.name

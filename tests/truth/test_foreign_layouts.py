@@ -4,8 +4,12 @@ import multiprocessing
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.support.goals import FULL, Goals
 from tests.truth.foreign_layouts import FOUND, OFFSET_MS, counted, examine
+
+pytestmark = pytest.mark.parallel
 
 # `make layouts` examines a thousand layouts, and also measures the speed. The quick form examines layouts in which
 # earlier versions found participants in the wrong places, or faults that were not there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -33,6 +34,8 @@ _SPACING_ERROR: Final = 0.02
 # The two chirps of a burst are equally loud, and their level relative to the tone is fixed, both within this factor.
 _UNEQUAL: Final = 2.0
 _FAINTEST_TONE: Final = 1e-6
+# Half of the width of a voice's frequency band, in Hz.
+_HALF_BAND: Final = 200.0
 
 
 class Chirp(NamedTuple):
@@ -72,20 +75,14 @@ class ChirpDetector:
     """
 
     _WIDTH: Final = 1024
-    _HALF_BAND: Final = 200.0
 
     def __init__(self) -> None:
-        resolution = SAMPLE_RATE / BLOCK
-        half = round(self._HALF_BAND / resolution)
-        centers = np.round(CENTERS / resolution).astype(int)
-        self._bins = centers[:, None] + np.arange(-half, half + 1)
-        templates = np.array([[chirp(voice, falling=falling) for voice in range(VOICES)] for falling in (False, True)])
-        spectra = np.fft.fft(templates, BLOCK, axis=2)
-        self._templates = np.take_along_axis(spectra, self._bins[None], axis=2).conj()
-        self._energy = float((np.abs(templates[0, 0]) ** 2).sum())
+        self._bins, self._templates = _chirp_spectra()
+        template = chirp(0)
+        self._energy = float((np.abs(template) ** 2).sum())
         self._stride = BLOCK // self._WIDTH
-        self._span = templates.shape[2] // self._stride
-        self._valid = (BLOCK - templates.shape[2]) // self._stride
+        self._span = template.size // self._stride
+        self._valid = (BLOCK - template.size) // self._stride
 
     def find(self, block: NDArray[np.float32]) -> tuple[list[list[Chirp]], list[list[Chirp]]]:
         """Return the rising and the falling chirps in a block: for each direction, a list for each of the 16 voices.
@@ -115,6 +112,17 @@ class ChirpDetector:
             start = (index + 1 + offset) * self._stride
             found[voice].append(Chirp(start, float(amplitude[voice, index + 1]), float(similarity[voice, index + 1])))
         return found
+
+
+@functools.cache
+def _chirp_spectra() -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+    """Return each voice's frequency bins, and in them the conjugate spectra of its rising and its falling chirp."""
+    resolution = SAMPLE_RATE / BLOCK
+    half = round(_HALF_BAND / resolution)
+    bins = np.round(CENTERS / resolution).astype(np.int64)[:, None] + np.arange(-half, half + 1)
+    chirps = [[chirp(voice, falling=falling) for voice in range(VOICES)] for falling in (False, True)]
+    spectra = np.fft.fft(np.array(chirps), BLOCK, axis=2)
+    return bins, np.take_along_axis(spectra, bins[None], axis=2).conj()
 
 
 def join_chirps(

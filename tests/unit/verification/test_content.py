@@ -52,7 +52,7 @@ FAULTS_OF_PARTS: dict[str, Callable[[content_faults.Area], Callable[[Tile, float
 # Width, height, participants, bits per second and codec: tiles of 160x90 to 640x360 at low and normal bitrates. At less
 # than 300 kbps, VP9 needs longer than 0.3 s to restore the colors of four tiles.
 FORMS = {
-    "160x90, 150 kbps": (320, 180, 4, 150_000, "libvpx"),
+    "160x90, 200 kbps": (320, 180, 4, 200_000, "libvpx"),
     "320x180, 300 kbps": (640, 360, 4, 300_000, "libvpx-vp9"),
     "640x360": (640, 360, 1, 1_000_000, "libvpx"),
 }

@@ -1,4 +1,8 @@
-"""Calling ``verify`` does not import a decoder into the caller's process, only into the confined child process."""
+"""Modules import only what they need.
+
+Calling ``verify`` does not import a decoder into the caller's process, only into the confined child process. pytest
+loads the plugin in every run, so loading it is fast.
+"""
 
 import subprocess
 import sys
@@ -36,3 +40,14 @@ def test_caller_of_verify_imports_neither_pyav_nor_numpy(tmp_path: Path) -> None
 
     assert (0, "True\n") == (program.returncode, program.stdout), program.stderr
     assert "data:image/jpeg" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_loading_the_plugin_imports_neither_the_server_nor_the_verification() -> None:
+    """A test run that uses no room does not import packages that only rooms and reports need."""
+    program = """
+import sys, harness.pytest_plugin
+print(*(name for name in ("aiohttp", "av", "numpy", "pydantic", "rich") if name in sys.modules))
+"""
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert "\n" == loaded.stdout
