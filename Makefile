@@ -43,7 +43,7 @@ MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=l
 # with the marker `parallel` run in two processes, and so do the page's own tests. The output of these tests is printed
 # afterwards, and all failures are printed again at the end.
 # pytest exits with code 5 if no tests are selected.
-test: setup-dev ## Run every test suite in its quick form, without the tests for releases (10 minutes)
+test: setup-dev ## Run every test suite in its quick form, without the tests for releases (13 to 20 minutes)
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); others=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$others $$failures' EXIT; \
 	concurrency=$$($(BIN)/python -c 'import sys; print("thread" if sys.version_info >= (3, 14) else "thread,greenlet")'); \

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 # The name of the public room.
 _PUBLIC_ROOM = "public room"
-_ROOM_MODULES = ("harness.session.room", "harness.server.room_server")
 
 
 def open_room(
@@ -64,9 +63,13 @@ def open_room(
     return open_room_at(Venue(**where), recordings=recordings, name=name, port=port)
 
 
-def _import_all(*names: str) -> None:
-    for name in names:
-        import_module(name)
+def _prepare_room() -> None:
+    """Import the room and its server, and bundle the page's modules."""
+    from harness.server.web_app import page_scripts
+
+    import_module("harness.session.room")
+    import_module("harness.server.room_server")
+    page_scripts()
 
 
 @contextlib.contextmanager
@@ -80,15 +83,15 @@ def open_room_at(
     """Open a room in the browsers that ``venue`` specifies; the other parameters are the same as for ``open_room``."""
     folder = Path(recordings).absolute()
     # The room and the server are slow to import, so a thread imports them while the browser starts.
-    importing = threading.Thread(target=_import_all, args=_ROOM_MODULES, name="import the room")
-    importing.start()
+    preparing = threading.Thread(target=_prepare_room, name="prepare the room")
+    preparing.start()
     chrome = (
         RemoteChromes(venue.connect, venue.executable, headed=venue.headed)
         if venue.connect
         else Chrome(venue.executable, headed=venue.headed, fake_devices=not has_camera())
     )
     with chrome:
-        importing.join()
+        preparing.join()
         from harness.server.room_server import RoomServer
         from harness.server.serve_options import ServeOptions
         from harness.session.room import Room

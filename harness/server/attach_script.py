@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import posixpath
-import re
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.server.bundle import bundle
 from harness.server.web_app import web_folder
 
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAIN: Final = "attach.js"
-# The specifier of a static import, or of a module that is loaded as a worker or worklet.
-_SPECIFIER: Final = re.compile(r"(?P<before>\b(?:from|import) |\bnew URL\()'(?P<path>\.[^']+\.js)'")
 
 
 def attach_script(options: Mapping[str, Any]) -> str:
@@ -38,31 +35,11 @@ def _modules_json(source: Path) -> str:
 
 
 def modules(source: Path) -> list[tuple[str, str]]:
-    """Return the path and text of attach.js and of every module that it uses; each module comes after those it uses.
+    """Return the path and text of attach.js and of each worker, in which all imported modules are included.
 
-    Each import specifier is replaced with ``harness:`` followed by the module's path. The page replaces these
-    specifiers with URLs (hooks.js). Raises ValueError if there is a circular import.
+    The workers come first. attach.js contains ``harness:`` and a worker's path in place of the worker's URL, which the
+    page inserts (hooks.js). Raises ValueError if the modules can't be bundled.
     """
-    texts: dict[str, str] = {}
-    open_paths: list[str] = []
-
-    def add(path: str) -> None:
-        if path in texts:
-            return
-        if path in open_paths:
-            message = f"The page's modules contain a circular import: {' -> '.join([*open_paths, path])}."
-            raise ValueError(message)
-        open_paths.append(path)
-        folder = posixpath.dirname(path)
-
-        def replace(match: re.Match[str]) -> str:
-            used = posixpath.normpath(posixpath.join(folder, match["path"]))
-            add(used)
-            return f"{match['before']}'harness:{used}'"
-
-        text = _SPECIFIER.sub(replace, (source / path).read_text(encoding="utf-8"))
-        open_paths.pop()
-        texts[path] = text
-
-    add(_MAIN)
-    return list(texts.items())
+    main = bundle(source, _MAIN, "harness:{}".format)
+    workers = [(path, bundle(source, path, "harness:{}".format).text) for path in main.workers]
+    return [*workers, (_MAIN, main.text)]

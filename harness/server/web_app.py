@@ -12,6 +12,7 @@ from aiohttp import web
 
 from harness.server.access.guard import RequestGuard
 from harness.server.access.rare_log import RareLog
+from harness.server.bundle import bundle
 from harness.server.clock import room_time
 from harness.server.library.routes import LibraryRoutes
 from harness.server.rooms.signal_socket import SignalSockets
@@ -48,7 +49,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-_TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_TYPES: Final = {".html": "text/html", ".css": "text/css"}
+_MAIN: Final = "main.js"
 
 
 def web_folder() -> Path:
@@ -101,8 +103,9 @@ class WebApp:
         application.on_response_prepare.append(self._add_headers)
         page = web_folder()
         application.router.add_get("/", _serve_file(page / "index.html"))
-        for path in (page / "style.css", *sorted((page / "src").rglob("*.js"))):
-            application.router.add_get(f"/{path.relative_to(page).as_posix()}", _serve_file(path))
+        application.router.add_get("/style.css", _serve_file(page / "style.css"))
+        for path, text in page_scripts().items():
+            application.router.add_get(_script_url(path), _serve(text, "text/javascript"))
         application.router.add_get("/healthz", self._report_health)
         application.router.add_get("/signal", self.signal_sockets.handle)
         application.router.add_get("/spool", self.spool_sockets.handle)
@@ -129,18 +132,26 @@ class WebApp:
 
 
 def _serve_file(path: Path) -> Handler:
-    """Return a handler that serves a file of the page from memory.
+    return _serve(path.read_text(encoding="utf-8"), _TYPES[path.suffix])
 
-    A page loads dozens of modules, and aiohttp's own handler opens each file in another thread.
-    """
-    kind = _TYPES[path.suffix]
+
+def _serve(text: str, kind: str) -> Handler:
+    """Return a handler that serves a file of the page from memory."""
+    body = text.encode()
 
     async def serve(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=_contents(path), content_type=kind, charset="utf-8")
+        return web.Response(body=body, content_type=kind, charset="utf-8")
 
     return serve
 
 
 @functools.cache
-def _contents(path: Path) -> bytes:
-    return path.read_bytes()
+def page_scripts() -> dict[str, str]:
+    """Return the bundle of the page's main module, and of each worker that it starts, by path."""
+    source = web_folder() / "src"
+    main = bundle(source, _MAIN, _script_url)
+    return {_MAIN: main.text, **{path: bundle(source, path, _script_url).text for path in main.workers}}
+
+
+def _script_url(path: str) -> str:
+    return f"/src/{path}"
