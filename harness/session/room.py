@@ -137,7 +137,7 @@ class Room:
         """
         source = media_of(media, MEDIA)
         video_file = None if isinstance(source, str) else self._server.share_video_file(source)
-        begun = []
+        joined, finishing = [], []
         for name in names:
             participant = self._open(name, emulate_network=name in emulate_network)
             self.participants.append(participant)
@@ -150,11 +150,11 @@ class Room:
             }
             if name == subscriber:
                 options["subscriptions"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
-            begun.append((participant, options))
-        # The method is private, because only the room may make a participant join.
-        for finish in [participant._begin_join(options) for participant, options in begun]:  # noqa: SLF001
+            joined.append(participant)
+            # A participant joins while the next page opens. The method is private, because only the room may call it.
+            finishing.append(participant._begin_join(options))  # noqa: SLF001
+        for finish in finishing:
             finish()
-        joined = [participant for participant, _ in begun]
         if joined:
             self._warn_of_undrawable_names(joined[0].page)
         return joined
