@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.support.servers.application_site import Site
 
+pytestmark = pytest.mark.parallel
+
 ACCESS: dict[str, Any] = {"ignore_https_errors": True, "credentials": (USER, PASSWORD)}
 LOGIN = "Pass the user name and password with --http-credentials, or a saved login with --storage-state."
 

@@ -21,6 +21,8 @@ from tests.support.jobs.limited_group import limited_group
 from tests.support.jobs.users import as_user
 from tests.support.program import PROGRAM
 
+pytestmark = pytest.mark.parallel
+
 DOCTOR = [*PROGRAM, "doctor", "--quick", "--json"]
 MB = 1_000_000
 
@@ -94,6 +96,7 @@ def test_too_little_memory_for_a_room_is_a_missing_requirement(folder: Path) -> 
     assert "memory" not in recommended(report)
 
 
+@pytest.mark.alone
 def test_recording_with_a_cpu_limit_reports_how_long_it_was_throttled(folder: Path) -> None:
     """The manifest states how long the limit throttled the programs, and a warning explains what to do."""
     command = [*PROGRAM, "record", "alice", "--seconds", "3", "--name", "limited", "--json"]

@@ -9,6 +9,8 @@ import pytest
 
 from harness import Participant, RecordConfig, Room, verify
 
+pytestmark = pytest.mark.parallel
+
 # The sample from NERTC's guide, verbatim.
 SAMPLE = """
 const data = {

@@ -13,6 +13,8 @@ from tests.support.reports import failed_findings
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 # Nothing listens at this address.
 DEAD_PROXY = "http://127.0.0.1:9"
 
