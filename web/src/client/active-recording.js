@@ -43,7 +43,6 @@ const STATISTICS_EVERY = 1000;
 /**
  * @typedef {object} RoomAccess what a recording needs from its room and its page
  * @property {string} token of the spool
- * @property {() => Promise<void>} [received] resolves when media from every participant has arrived
  * @property {boolean} [presenceFromServer] whether join and leave events come from the server
  * @property {FallbackName[]} [fallbacks] the fallbacks that the page uses
  * @property {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} [statistics] reads WebRTC's statistics for every
@@ -128,27 +127,19 @@ export class ActiveRecording extends Emitter {
   }
 
   /**
-   * Starts recording the given sources; resolves when the server has received data from every track. The mixer starts
-   * at once, so that it knows the frames' timing soon after they arrive.
+   * Starts recording the given sources; resolves when the server has received data from every track.
    *
    * @param {Source[]} sources
    * @param {RoomAccess} room
    */
   async begin(
     sources,
-    {
-      token,
-      received = () => Promise.resolve(),
-      presenceFromServer = true,
-      fallbacks = [],
-      statistics = () => Promise.resolve([]),
-    },
+    { token, presenceFromServer = true, fallbacks = [], statistics = () => Promise.resolve([]) },
   ) {
     const { plan, mixer, spool, recorder } = this;
     for (const source of sources) mixer.set(source);
     const video = plan.type === 'video';
     try {
-      await received();
       await Promise.all([
         mixer.settled(SETTLE),
         spool.open({

@@ -148,13 +148,13 @@ export class Recordings extends Emitter {
     this.#starting = plan;
     this.emit('needs');
     try {
+      if (plan.recorder === 'all') await room.allReceived();
       const recording = new ActiveRecording(plan, await this.#createStages(plan), room.clock);
       this.#watch(recording);
       this.#running.add(recording);
       try {
         await recording.begin(this.#feed.add(recording, room), {
           token: room.spoolToken,
-          received: () => (plan.recorder === 'all' ? room.allReceived() : Promise.resolve()),
           presenceFromServer: room.presenceFromServer,
           fallbacks: this.#parts.fallbacks(),
           statistics: () => room.statistics(),

@@ -110,14 +110,13 @@ describe('starting', () => {
     assert.equal(null, room.subscriptions.at(-1));
   });
 
-  test('ends the subscriptions and the mixer if a participant does not arrive', async (context) => {
-    const { client, room, log } = await joined(context);
+  test('ends the subscriptions if a participant does not arrive', async (context) => {
+    const { client, room, stages } = await joined(context);
     room.arrival = new Error('No video from bob.');
 
     await assert.rejects(client.startMediaRecording(), { message: 'No video from bob.' });
 
-    assert.equal(null, room.subscriptions.at(-1));
-    assert.deepEqual(['mixer1 close', 'spool1 close'], log.of('mixer1 close', 'spool1'));
+    assert.deepEqual([null, []], [room.subscriptions.at(-1), stages]);
   });
 });
 
