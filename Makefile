@@ -29,7 +29,7 @@ record: setup ## Record three participants for ten seconds, and verify the file
 
 # Additional arguments for pytest, for example: make test TESTS="-k page"
 TESTS ?=
-# Where the tests keep their temporary files: $(BASETEMP)-parallel and $(BASETEMP)-real-time. The default is a folder that pytest chooses.
+# Where the tests keep their temporary files: $(BASETEMP)-parallel and $(BASETEMP)-alone. The default is a folder that pytest chooses.
 BASETEMP ?=
 # To measure coverage, run: make test COVERAGE=1
 # Before Python 3.14, measuring coverage takes up to twice the CPU time, because a tracer follows every call.
@@ -39,29 +39,28 @@ MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run --concurrency=$$concurre
 TIMED := --durations=20 --durations-min=3 --junitxml=build/tests
 MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
-# Tests that record in real time run one at a time. They leave much of the processor time unused: in that time, all tests
-# with the marker `parallel` run in two processes, and so do the page's own tests. The output of these tests is printed
-# afterwards, and all failures are printed again at the end.
+# The page's own tests take only seconds, and run at the same time as the first Python tests.
+# All failures are printed again at the end.
+# Test files with the marker `parallel` run in two processes. All other tests run afterwards, one at a time.
 # pytest exits with code 5 if no tests are selected.
-test: setup-dev ## Run every test suite in its quick form, without the tests for releases (13 to 20 minutes)
+test: setup-dev ## Run every test suite in its quick form, without the tests for releases (25 to 35 minutes)
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@page=$$(mktemp); others=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$others $$failures' EXIT; \
+	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
+	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \
+	  $$(find web/test -name '*.test.js') >$$page 2>&1 & \
 	concurrency=$$($(BIN)/python -c 'import sys; print("thread" if sys.version_info >= (3, 14) else "thread,greenlet")'); \
-	export FAILURES=$$failures; parallel=0; real_time=0; javascript=0; \
-	$(BIN)/python scripts/in_background.py scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec \
-	  --test-reporter-destination=stdout $$(find web/test -name '*.test.js') >$$page 2>&1 & page_tests=$$!; \
-	$(BIN)/python scripts/in_background.py $(MEASURED_PYTEST) $(TIMED)-parallel.xml $(if $(BASETEMP),--basetemp=$(BASETEMP)-parallel) -n 2 \
-	  -m "parallel and not alone and not release" $(TESTS) >$$others 2>&1 & parallel_tests=$$!; \
-	$(MEASURED_PYTEST) $(TIMED)-real-time.xml $(if $(BASETEMP),--basetemp=$(BASETEMP)-real-time) \
-	  -m "(not parallel or alone) and not release" $(TESTS) || real_time=$$?; \
-	wait $$page_tests || javascript=$$?; sed '/start of coverage report/,/end of coverage report/d' $$page; \
-	wait $$parallel_tests || parallel=$$?; cat $$others; \
+	parallel=0; alone=0; javascript=0; \
+	FAILURES=$$failures $(MEASURED_PYTEST) $(TIMED)-parallel.xml $(if $(BASETEMP),--basetemp=$(BASETEMP)-parallel) \
+	  -n 2 -m "parallel and not alone and not release" $(TESTS) || parallel=$$?; \
+	wait $$! || javascript=$$?; sed '/start of coverage report/,/end of coverage report/d' $$page; \
+	FAILURES=$$failures $(MEASURED_PYTEST) $(TIMED)-alone.xml $(if $(BASETEMP),--basetemp=$(BASETEMP)-alone) \
+	  -m "(not parallel or alone) and not release" $(TESTS) || alone=$$?; \
 	test $$javascript -eq 0 || sed -e '/start of coverage report/,/end of coverage report/d' -e '/failing tests:/,$$!d' $$page; \
-	echo "make test: pytest exit codes $$real_time and $$parallel, node --test exit code $$javascript"; \
+	echo "make test: pytest exit codes $$parallel and $$alone, node --test exit code $$javascript"; \
 	cat $$failures; \
 	$(if $(COVERAGE),$(BIN)/python scripts/coverage_figures.py;) \
-	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$real_time -eq 0 -o $$real_time -eq 5 && test $$javascript -eq 0 && \
-	test $$parallel -eq 0 -o $$real_time -eq 0
+	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
+	test $$parallel -eq 0 -o $$alone -eq 0
 
 test-release: setup-dev ## Test the packages, the commands and programs in the documents, other pytest plugins, and many combinations of options (4 minutes)
 	$(BIN)/pytest -m release $(TESTS)
