@@ -6,7 +6,7 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.server.bundle import bundle
+from harness.server.bundle import bundle_with_workers
 from harness.server.web_app import web_folder
 
 if TYPE_CHECKING:
@@ -40,6 +40,4 @@ def modules(source: Path) -> list[tuple[str, str]]:
     The workers come first. attach.js contains ``harness:`` and a worker's path in place of the worker's URL, which the
     page inserts (hooks.js). Raises ValueError if the modules can't be bundled.
     """
-    main = bundle(source, _MAIN, "harness:{}".format)
-    workers = [(path, bundle(source, path, "harness:{}".format).text) for path in main.workers]
-    return [*workers, (_MAIN, main.text)]
+    return list(bundle_with_workers(source, _MAIN, "harness:{}".format).items())

@@ -20,8 +20,6 @@ _IMPORT: Final = re.compile(r"^import (?:\{(?P<names>[^}]*)\} from )?'(?P<path>\
 _DYNAMIC_IMPORT: Final = re.compile(r"(?<=\s)(?<!typeof )import\('(?P<path>\.[^']+\.js)'\)")
 _WORKER: Final = re.compile(r"\bnew URL\('(?P<path>\.[^']+\.js)', import\.meta\.url\)")
 _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (?P<name>[\w$]+))", re.MULTILINE)
-# The empty export only marks a file as a module.
-_EMPTY_EXPORT: Final = re.compile(r"^export \{\};$", re.MULTILINE)
 _OTHER: Final = re.compile(r"^(?:import\b(?!\()|export\b).*", re.MULTILINE)
 _START: Final = """const $loaded = {};
 const $use = (path) => ($loaded[path] ??= $modules[path]());
@@ -52,6 +50,13 @@ def bundle(source: Path, entry: str, worker_url: Callable[[str], str]) -> Bundle
     end = f"export const {{ {', '.join(names)} }} = $use('{entry}');\n" if names else f"$use('{entry}');\n"
     functions = "".join(f"'{path}': () => {{\n{text}\n}},\n" for path, text in modules.texts.items())
     return Bundle(f"{_START}{functions}}};\n{end}", tuple(modules.workers))
+
+
+def bundle_with_workers(source: Path, entry: str, worker_url: Callable[[str], str]) -> dict[str, str]:
+    """Return the texts of the bundles of the workers that ``entry`` starts, and then of ``entry`` itself, by path."""
+    main = bundle(source, entry, worker_url)
+    workers = {path: bundle(source, path, worker_url).text for path in main.workers}
+    return {**workers, entry: main.text}
 
 
 @dataclass
@@ -110,7 +115,7 @@ class _Modules:
         text = _IMPORT.sub(replace_import, text)
         text = _DYNAMIC_IMPORT.sub(replace_dynamic_import, text)
         text = _WORKER.sub(replace_worker, text)
-        text = _EMPTY_EXPORT.sub("", _EXPORT.sub(replace_export, text))
+        text = _EXPORT.sub(replace_export, text)
         if other := _OTHER.search(text):
             message = f"{path} contains an import or export that a bundle does not support: {other[0]}"
             raise ValueError(message)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from harness.server.access.guard import RequestGuard
 from harness.server.access.rare_log import RareLog
-from harness.server.bundle import bundle
+from harness.server.bundle import bundle_with_workers
 from harness.server.clock import room_time
 from harness.server.library.routes import LibraryRoutes
 from harness.server.rooms.signal_socket import SignalSockets
@@ -104,8 +104,7 @@ class WebApp:
         page = web_folder()
         application.router.add_get("/", _serve_file(page / "index.html"))
         application.router.add_get("/style.css", _serve_file(page / "style.css"))
-        for path, text in page_scripts().items():
-            application.router.add_get(_script_url(path), _serve(text, "text/javascript"))
+        application.router.add_get("/src/{path:.+}", _serve_script)
         application.router.add_get("/healthz", self._report_health)
         application.router.add_get("/signal", self.signal_sockets.handle)
         application.router.add_get("/spool", self.spool_sockets.handle)
@@ -132,26 +131,27 @@ class WebApp:
 
 
 def _serve_file(path: Path) -> Handler:
-    return _serve(path.read_text(encoding="utf-8"), _TYPES[path.suffix])
-
-
-def _serve(text: str, kind: str) -> Handler:
     """Return a handler that serves a file of the page from memory."""
-    body = text.encode()
+    body = path.read_bytes()
 
     async def serve(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type=kind, charset="utf-8")
+        return web.Response(body=body, content_type=_TYPES[path.suffix], charset="utf-8")
 
     return serve
 
 
+async def _serve_script(request: web.Request) -> web.StreamResponse:
+    script = page_scripts().get(request.match_info["path"])
+    if script is None:
+        raise web.HTTPNotFound
+    return web.Response(body=script, content_type="text/javascript", charset="utf-8")
+
+
 @functools.cache
-def page_scripts() -> dict[str, str]:
-    """Return the bundle of the page's main module, and of each worker that it starts, by path."""
-    source = web_folder() / "src"
-    main = bundle(source, _MAIN, _script_url)
-    return {_MAIN: main.text, **{path: bundle(source, path, _script_url).text for path in main.workers}}
+def page_scripts() -> dict[str, bytes]:
+    """Return the bundle of the page's main module, and of each worker that it starts, by path.
 
-
-def _script_url(path: str) -> str:
-    return f"/src/{path}"
+    A room of another application does not need them, so they are bundled when a page first requests one.
+    """
+    texts = bundle_with_workers(web_folder() / "src", _MAIN, "/src/{}".format)
+    return {path: text.encode() for path, text in texts.items()}

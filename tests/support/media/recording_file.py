@@ -151,6 +151,7 @@ def write_media(path: Path, scene: Scene, *, created: str | None = None) -> None
         if scene.video:
             video = add_video_stream(media, scene.codec, scene.frame_rate, size=(scene.width, scene.height))
             video.bit_rate = scene.bitrate
+            video.thread_count = scene.threads
             video.gop_size = 100
             video.options = {
                 "deadline": "realtime",

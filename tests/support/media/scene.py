@@ -74,6 +74,7 @@ class Scene:
     codec: str = "libvpx"
     bitrate: int = 2_500_000
     speed: int = 8
+    threads: int = 1
     live: bool = False
     recorder: Literal["local", "all"] = "all"
     zero_ms: float | None = None

@@ -149,7 +149,7 @@ def test_bundles_of_the_page_are_valid_modules(tmp_path: Path) -> None:
     scripts = page_scripts()
     for number, text in enumerate(scripts.values()):
         path = tmp_path / f"{number}.mjs"
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text)
         subprocess.run([NODE, "--check", path], capture_output=True, timeout=60, check=True)
 
     assert {"main.js", "mixer/video/worker.js", "mixer/audio/worker.js", "media/synthetic-worker.js"} <= set(scripts)
