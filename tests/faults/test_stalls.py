@@ -77,18 +77,22 @@ def test_a_suspended_audio_context_is_resumed(room: Room) -> None:
 
 
 def test_frames_that_a_machine_did_not_paint_are_told_apart_from_lost_ones(room: Room) -> None:
-    """A sender's process does not run for a fifth of a second, and the report states why its frames are missing."""
+    """A sender's process stops three times for a fifth of a second, and the report states why frames are missing.
+
+    Each stop lasts three frames. The first two of them are more than a frame late; the third can be less than that.
+    """
     alice = room.join("alice")
     others = chrome_processes("--type=renderer")
     room.join("bob")
     renderers = chrome_processes("--type=renderer", besides=others)
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="unpainted"))
-    room.wait(seconds=1)
-    for renderer in renderers:
-        renderer.send_signal(signal.SIGSTOP)
-    room.wait(seconds=0.2)
-    for renderer in renderers:
-        renderer.send_signal(signal.SIGCONT)
+    for _ in range(3):
+        room.wait(seconds=1)
+        for renderer in renderers:
+            renderer.send_signal(signal.SIGSTOP)
+        room.wait(seconds=0.2)
+        for renderer in renderers:
+            renderer.send_signal(signal.SIGCONT)
     room.wait(seconds=2)
     alice.stop_media_recording()
 
@@ -96,7 +100,7 @@ def test_frames_that_a_machine_did_not_paint_are_told_apart_from_lost_ones(room:
 
     video = report.participant("bob").video
     assert video is not None
-    assert video.late_percent > 100 * 2 / video.frames
+    assert round(video.late_percent * video.frames / 100) >= 3 * 2
     assert video.repeated_percent > 0 or video.frozen
     (finding,) = [one for one in report.findings if (one.check, one.participant) == ("repeated", "bob")]
     assert "were painted too late or not at all, because bob's machine was too busy." in finding.message
