@@ -29,7 +29,7 @@ record: setup ## Record three participants for ten seconds, and verify the file
 
 # Additional arguments for pytest, for example: make test TESTS="-k page"
 TESTS ?=
-# Where the tests keep their temporary files: $(BASETEMP)-parallel and $(BASETEMP)-alone. The default is a folder that pytest chooses.
+# Where the tests keep their temporary files: $(BASETEMP)-parallel, -realtime and -alone. The default is a folder that pytest chooses.
 BASETEMP ?=
 # To measure coverage, run: make test COVERAGE=1
 # Before Python 3.14, measuring coverage takes up to twice the CPU time, because a tracer follows every call.
@@ -41,26 +41,32 @@ MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=l
 
 # The page's own tests take only seconds, and run at the same time as the first Python tests.
 # All failures are printed again at the end.
-# Test files with the marker `parallel` run in two processes. All other tests run afterwards, one at a time.
+# There are three groups of tests: those with the marker `parallel` keep all processors busy; those without a marker record
+# in real time, and as many run at once as the processors permit; those with the marker `alone` run one at a time.
 # pytest exits with code 5 if no tests are selected.
-test: setup-dev ## Run every test suite in its quick form, without the tests for releases (25 to 35 minutes)
+test: setup-dev ## Run every test suite in its quick form, without the tests for releases (15 to 25 minutes)
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \
 	  $$(find web/test -name '*.test.js') >$$page 2>&1 & \
 	concurrency=$$($(BIN)/python -c 'import sys; print("thread" if sys.version_info >= (3, 14) else "thread,greenlet")'); \
-	parallel=0; alone=0; javascript=0; \
+	parallel=0; realtime=0; alone=0; javascript=0; \
 	FAILURES=$$failures $(MEASURED_PYTEST) $(TIMED)-parallel.xml $(if $(BASETEMP),--basetemp=$(BASETEMP)-parallel) \
-	  -n 2 -m "parallel and not alone and not release" $(TESTS) || parallel=$$?; \
+	  -n $$($(BIN)/python scripts/test_lanes.py parallel) -m "parallel and not alone and not release" $(TESTS) || parallel=$$?; \
 	wait $$! || javascript=$$?; sed '/start of coverage report/,/end of coverage report/d' $$page; \
+	lanes=$$($(BIN)/python scripts/test_lanes.py realtime); echo "make test: $$lanes tests at once record in real time"; \
+	FAILURES=$$failures $(MEASURED_PYTEST) $(TIMED)-realtime.xml $(if $(BASETEMP),--basetemp=$(BASETEMP)-realtime) \
+	  -n $$lanes --dist loadfile -m "not parallel and not alone and not release" $(TESTS) || realtime=$$?; \
 	FAILURES=$$failures $(MEASURED_PYTEST) $(TIMED)-alone.xml $(if $(BASETEMP),--basetemp=$(BASETEMP)-alone) \
-	  -m "(not parallel or alone) and not release" $(TESTS) || alone=$$?; \
+	  -m "alone and not release" $(TESTS) || alone=$$?; \
 	test $$javascript -eq 0 || sed -e '/start of coverage report/,/end of coverage report/d' -e '/failing tests:/,$$!d' $$page; \
-	echo "make test: pytest exit codes $$parallel and $$alone, node --test exit code $$javascript"; \
+	echo "make test: pytest exit codes $$parallel, $$realtime and $$alone, node --test exit code $$javascript"; \
 	cat $$failures; \
 	$(if $(COVERAGE),$(BIN)/python scripts/coverage_figures.py;) \
-	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
-	test $$parallel -eq 0 -o $$alone -eq 0
+	passed=0; for code in $$parallel $$realtime $$alone; do \
+	  case $$code in 0) passed=1 ;; 5) ;; *) exit 1 ;; esac; \
+	done; \
+	test $$javascript -eq 0 && test $$passed -eq 1
 
 test-release: setup-dev ## Test the packages, the commands and programs in the documents, other pytest plugins, and many combinations of options (4 minutes)
 	$(BIN)/pytest -m release $(TESTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import expect
 
 from harness.recording.isolation import child
-from tests.support.goals import FULL, Goals
+from tests.support.goals import FULL, Goals, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,11 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "release: answers a question that matters only for a release; make test-release runs it"
     )
     config.addinivalue_line(
-        "markers", "parallel: can run in parallel with other tests; a file without this marker runs alone"
+        "markers", "parallel: can run on a busy machine; tests without this marker leave time for each other"
     )
-    config.addinivalue_line(
-        "markers", "alone: never runs in parallel with other tests, although its file is marked parallel"
-    )
+    config.addinivalue_line("markers", "alone: never runs at the same time as other tests")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,6 +80,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def goals() -> Goals:
     """Return the table that compares measurements with their targets; it is printed after all tests."""
     return GOALS
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add the measurements from another process, which pytest-xdist started."""
+    GOALS.rows.extend(Row(**row) for row in getattr(node, "workeroutput", {}).get("measurements", ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Pass the measurements on to the process that prints the summary, if pytest-xdist started this process."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["measurements"] = [dataclasses.asdict(row) for row in GOALS.rows]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -17,8 +18,8 @@ from _pytest.runner import runtestprotocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A recording was starved if it missed more than this share of its ticks, or if other virtual machines or the limit of
-# the control group took more than this share of the recorded time.
+# A recording was starved if it missed more than this share of its ticks, if a participant painted as many frames late,
+# or if other virtual machines or the limit of the control group took more than this share of the recorded time.
 _MISSED: Final = 0.02
 _TAKEN: Final = 0.01
 _REPEATED: Final = "repeated"
@@ -88,6 +89,12 @@ def _reason(manifest: dict[str, Any]) -> str | None:
     ticks, missed = manifest.get("ticks", 0), manifest.get("ticks_missed", 0)
     if missed > _MISSED * ticks:
         return f"missed {missed} of {ticks} ticks"
+    late: Counter[str] = Counter()
+    for event in manifest.get("timeline", {}).get("events", ()):
+        late[event.get("participant") or ""] += len(event.get("counters") or ())
+    for participant, count in late.most_common(1):
+        if count > _MISSED * ticks:
+            return f"contains {ticks} ticks, and {participant} painted {count} frames late"
     seconds = manifest.get("wall_seconds") or 0
     taken = (manifest.get("throttled_seconds") or 0) + (manifest.get("stolen_seconds") or 0)
     return f"lost {taken:.2f} of {seconds:.1f} s of CPU time" if seconds and taken > _TAKEN * seconds else None

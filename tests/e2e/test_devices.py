@@ -12,6 +12,8 @@ from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
 from tests.support.reports import SMOOTHNESS_CHECKS, check_recording
 
+pytestmark = pytest.mark.alone
+
 SMOOTH = RecordConfig(record_video_quality="360p", record_video_frame=15)
 # Two calls of five participants need less CPU time at once than one call of nine.
 MUTING = ("alice", "bob", "carol", "heidi", "ivan")

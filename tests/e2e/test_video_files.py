@@ -51,6 +51,7 @@ def record_and_verify(room: Room, name: str, seconds: float) -> Report:
     return report
 
 
+@pytest.mark.alone
 def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path: Path) -> None:
     """A video file is in sync in the sender's own recording and in a recording by another participant."""
     # The file must not start again during a recording, because its counter starts again as well.

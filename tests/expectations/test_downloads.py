@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Download, Page
 
+pytestmark = pytest.mark.alone
 CLICK = """([name, times]) => {
     for (let time = 0; time < times; time += 1) {
         const link = document.createElement("a");

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tests.expectations.site import Site
 
+pytestmark = pytest.mark.alone
+
 
 def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) -> None:
     """Fact 6: Web Audio receives silence from a remote track until a muted element plays the track's stream."""

@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from harness import Room
     from tests.support.goals import Goals
 
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        os.environ.get("HARNESS_SET_CLOCK") != "1",
+        reason="Setting the machine's clock is allowed only with HARNESS_SET_CLOCK=1.",
+    ),
+]
 HOUR = 3600.0
 
 
 @contextlib.contextmanager
 def clock_set_by(seconds: float) -> Iterator[None]:
     """Set the machine's clock forward, or back if ``seconds`` is negative; the right time is restored afterwards."""
-    if os.environ.get("HARNESS_SET_CLOCK") != "1":
-        pytest.skip("Setting the machine's clock is allowed only with HARNESS_SET_CLOCK=1.")
     right, steady = time.time(), time.monotonic()
     try:
         time.clock_settime(time.CLOCK_REALTIME, right + seconds)

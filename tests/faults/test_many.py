@@ -14,6 +14,8 @@ from harness.recording.manifest import Manifest
 from harness.recording.recording import sha256_of
 from tests.support.goals import FULL, Goals
 
+pytestmark = pytest.mark.alone
+
 CheckFile = Callable[[Recording], Report]
 
 LENGTHS = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0) if FULL else (0.3, 1.0)

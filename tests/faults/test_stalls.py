@@ -9,6 +9,8 @@ from harness.recording.manifest import Manifest
 from tests.support.goals import Goals
 from tests.support.processes import chrome_processes
 
+pytestmark = pytest.mark.alone
+
 # The page that stalls, the code that stalls it, the alarm's text, and whether the recording page can report the alarm.
 STALLS = [
     ("bob", "client.media.fit = () => {}; client.media.close()", "is arriving from bob.", True),

@@ -14,6 +14,7 @@ from tests.support.media.frames import FrameRenderer
 from tests.support.media.scene import Scene, participants
 from tests.truth.plant import SAMPLE_RATE, DecodedMedia, encoded
 
+pytestmark = pytest.mark.parallel
 RATE = 30
 SECONDS = 10 if FULL else 3
 # Two tiles next to each other: our markers on the left, those of av-drift-detector on the right.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
     from tests.truth.plant import DecodedMedia
 
+pytestmark = pytest.mark.alone
+
 SECONDS: Final = 10 if FULL else 4
 CLEAN: Final = 100
 LONG: Final = 110

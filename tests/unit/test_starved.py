@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 pytestmark = pytest.mark.parallel
@@ -20,15 +22,31 @@ def test_recording(tmp_path):
 """
 
 
+def _late_frames(**late: int) -> dict[str, object]:
+    """Return a part of a manifest in which each participant painted some frames late."""
+    return {
+        "timeline": {
+            "events": [
+                {"event": "join", "participant": "alice"},
+                *({"event": "late-frames", "participant": name, "counters": [*range(late[name])]} for name in late),
+            ]
+        }
+    }
+
+
 @pytest.mark.parametrize(
     ("manifest", "reason"),
     [
         ({"ticks": 100, "ticks_missed": 3}, "call missed 3 of 100 ticks"),
         ({"ticks": 100, "wall_seconds": 10.0, "stolen_seconds": 0.2}, "call lost 0.20 of 10.0 s of CPU time"),
+        (
+            {"ticks": 100, **_late_frames(bob=3, alice=1)},
+            "call contains 100 ticks, and bob painted 3 frames late",
+        ),
     ],
 )
 def test_starved_recording_is_repeated_and_listed(
-    pytester: pytest.Pytester, manifest: dict[str, float], reason: str
+    pytester: pytest.Pytester, manifest: dict[str, Any], reason: str
 ) -> None:
     """The test fails first, and passes when it is repeated."""
     result = _run(pytester, manifest, failures=1)
@@ -41,8 +59,15 @@ def test_repeated_test_fails_if_it_fails_again(pytester: pytest.Pytester) -> Non
     _run(pytester, {"ticks": 100, "ticks_missed": 50}, failures=2).assert_outcomes(failed=1)
 
 
-@pytest.mark.parametrize("manifest", [{"ticks": 100, "ticks_missed": 2}, {"ticks": 0, "ticks_missed": 0}])
-def test_test_with_complete_recording_fails_at_once(pytester: pytest.Pytester, manifest: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"ticks": 100, "ticks_missed": 2},
+        {"ticks": 0, "ticks_missed": 0},
+        {"ticks": 100, **_late_frames(bob=2, alice=2)},
+    ],
+)
+def test_test_with_complete_recording_fails_at_once(pytester: pytest.Pytester, manifest: dict[str, Any]) -> None:
     """A failure that the machine did not cause counts."""
     result = _run(pytester, manifest, failures=1)
     result.assert_outcomes(failed=1)
@@ -103,7 +128,7 @@ def test_shared_recording_is_made_again(
     assert "x" * made == (pytester.path / "count").read_text()
 
 
-def _run(pytester: pytest.Pytester, manifest: dict[str, float], *, failures: int) -> pytest.RunResult:
+def _run(pytester: pytest.Pytester, manifest: dict[str, Any], *, failures: int) -> pytest.RunResult:
     pytester.makeconftest('pytest_plugins = ["tests.starved"]')
     pytester.makepyfile(_TEST.replace("{manifest}", repr(manifest)).replace("{failures}", str(failures)))
     return pytester.runpytest_subprocess("-p", "no:harness", "-p", "no:cacheprovider")
