@@ -65,6 +65,7 @@ def test_repeated_test_fails_if_it_fails_again(pytester: pytest.Pytester) -> Non
         {"ticks": 100, "ticks_missed": 2},
         {"ticks": 0, "ticks_missed": 0},
         {"ticks": 100, **_late_frames(bob=2, alice=2)},
+        {"ticks": 30, **_late_frames(bob=1)},
     ],
 )
 def test_test_with_complete_recording_fails_at_once(pytester: pytest.Pytester, manifest: dict[str, Any]) -> None:
