@@ -44,7 +44,7 @@ MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=l
 # There are three groups of tests: those with the marker `parallel` keep all processors busy; those without a marker record
 # in real time, and as many run at once as the processors permit; those with the marker `alone` run one at a time.
 # pytest exits with code 5 if no tests are selected.
-test: setup-dev ## Run every test suite in its quick form, without the tests for releases (16 to 25 minutes)
+test: setup-dev ## Run every test suite in its quick form, without the tests for releases (16 to 30 minutes)
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \

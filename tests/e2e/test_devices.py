@@ -12,7 +12,9 @@ from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
 from tests.support.reports import SMOOTHNESS_CHECKS, check_recording
 
-pytestmark = pytest.mark.alone
+# Tests that request the browser in advance share it, and with it the recorded calls. For a test that requests a call only
+# by its name, pytest would start another browser.
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("browser")]
 
 SMOOTH = RecordConfig(record_video_quality="360p", record_video_frame=15)
 # Two calls of five participants need less CPU time at once than one call of nine.
