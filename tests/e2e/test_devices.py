@@ -12,8 +12,8 @@ from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
 from tests.support.reports import SMOOTHNESS_CHECKS, check_recording
 
-# Tests that request the browser in advance share it, and with it the recorded calls. For a test that requests a call only
-# by its name, pytest would start another browser.
+# Tests that request the browser in advance share it, and with it the recorded calls. For a test that requests a call
+# only by its name, pytest would start another browser.
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("browser")]
 
 SMOOTH = RecordConfig(record_video_quality="360p", record_video_frame=15)
