@@ -17,15 +17,10 @@ const READINGS = 12;
 /** Gain of the tone while the participant's voice is raised, relative to the normal gain. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
-/**
- * Duration of the audio system's buffer, in seconds. With Chrome's default of 10 ms, the audio system wakes up four times as
- * often. The audio is not played to anybody, so its latency does not matter.
- */
-const BUFFER = 0.04;
 
 /** A tone, with one burst of two chirps per second. The first burst begins at the time `origin`. */
 export class SyntheticAudio {
-  #context = new AudioContext({ sampleRate: SAMPLE_RATE, latencyHint: BUFFER });
+  #context = new AudioContext({ sampleRate: SAMPLE_RATE });
   /** @type {MediaStreamAudioDestinationNode} */
   #destination;
   #voice = new GainNode(this.#context);
@@ -93,9 +88,7 @@ export class SyntheticAudio {
     if (context === 0) return;
     this.#readings.push(pageNow() - context);
     if (this.#readings.length > READINGS) this.#readings.shift();
-    // The clock is read most accurately just after a whole buffer has been filled. On average, audio leaves the context half
-    // a buffer later than this clock states.
-    const offset = Math.min(...this.#readings) + (this.#context.baseLatency * 1000) / 2;
+    const offset = Math.min(...this.#readings);
     for (; this.#origin + this.#second * 1000 < pageNow() + AHEAD; this.#second += 1) {
       // Both chirps are scheduled at once, so that the time between them is exact even if the clocks' difference changes.
       const chirps = burstAt(this.#second).map(({ at, direction }) => ({
