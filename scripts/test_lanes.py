@@ -6,11 +6,13 @@ use the processors too, fewer of these tests run at once, because their recordin
 
 from __future__ import annotations
 
-import os
+import math
 import sys
+import time
 from typing import Final
 
-import psutil
+from harness.browser.budget import Budget
+from harness.recording.machine import processors
 
 # How long the processors are observed, in seconds. While many tests start, shorter samples differ too much.
 _OBSERVED: Final = 2.0
@@ -20,12 +22,13 @@ _MOST: Final = 8
 
 def main() -> None:
     """Print the number for the group of tests that the first argument names, ``parallel`` or ``realtime``."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if sys.argv[1] == "parallel":
         # While one process waits, for example for a page, another one can run.
-        lanes = processors + 1
+        lanes = math.ceil(processors()) + 1
     else:
-        lanes = round(processors * (1 - psutil.cpu_percent(interval=_OBSERVED) / 100))
+        budget = Budget()
+        time.sleep(_OBSERVED)  # noqa: TID251  # The use of the processors is measured over this time.
+        lanes = round(processors() - budget.used_by_others())
     print(max(1, min(lanes, _MOST)))
 
 

@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "parallel: can run on a busy machine; tests without this marker leave time for each other"
     )
     config.addinivalue_line("markers", "alone: never runs at the same time as other tests")
+    config.addinivalue_line("markers", "starves: starves its recordings on purpose, so a failure is never repeated")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,7 +1,8 @@
 """Repeat a failed test once if the machine was too busy to record, and list all repeated tests in the summary.
 
 A failed test is repeated only if the manifest of one of its recordings shows that the machine starved the recording.
-All other failures count at once. If the recording was made by a fixture that the tests of a module share, the fixture
+All other failures count at once, and so do those of tests with the marker ``starves``, which starve their recordings
+themselves. If the recording was made by a fixture that the tests of a module share, the fixture
 is set up again before the first repeated test of the module.
 """
 
@@ -36,7 +37,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     began = time.time()
     shared = _BEGAN.setdefault(module, began) if _shares_fixtures(item) else 0
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
-    if any(report.failed for report in reports) and (reason := _starved(item.config, shared or began)):
+    failed = any(report.failed for report in reports) and item.get_closest_marker("starves") is None
+    if failed and (reason := _starved(item.config, shared or began)):
         if shared:
             _BEGAN[module] = 0
             item.session._setupstate.teardown_exact(_test_elsewhere(item))
@@ -91,7 +93,8 @@ def _reason(manifest: dict[str, Any]) -> str | None:
         return f"missed {missed} of {ticks} ticks"
     late: Counter[str] = Counter()
     for event in manifest.get("timeline", {}).get("events", ()):
-        late[event.get("participant") or ""] += len(event.get("counters") or ())
+        if event["event"] == "late-frames":
+            late[event["participant"]] += len(event["counters"])
     for participant, count in late.most_common(1):
         # A single late frame explains no failure, not even in a short recording.
         if count > max(1, _MISSED * ticks):

@@ -97,6 +97,7 @@ def test_too_little_memory_for_a_room_is_a_missing_requirement(folder: Path) -> 
 
 
 @pytest.mark.alone
+@pytest.mark.starves
 def test_recording_with_a_cpu_limit_reports_how_long_it_was_throttled(folder: Path) -> None:
     """The manifest states how long the limit throttled the programs, and a warning explains what to do."""
     command = [*PROGRAM, "record", "alice", "--seconds", "3", "--name", "limited", "--json"]

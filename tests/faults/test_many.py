@@ -132,6 +132,7 @@ def busy_core() -> Iterator[None]:
 
 
 @pytest.mark.thorough
+@pytest.mark.starves
 @pytest.mark.usefixtures("busy_core")
 def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals) -> None:
     """Audio and video end at the same time even if a slow codec and six participants overload the encoder."""

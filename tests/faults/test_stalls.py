@@ -78,6 +78,7 @@ def test_a_suspended_audio_context_is_resumed(room: Room) -> None:
     assert audio.audible[-1][1] > recording.duration - 0.6
 
 
+@pytest.mark.starves
 def test_frames_that_a_machine_did_not_paint_are_told_apart_from_lost_ones(room: Room) -> None:
     """A sender's process stops three times for a fifth of a second, and the report states why frames are missing.
 

@@ -10,10 +10,12 @@ pytestmark = pytest.mark.parallel
 _TEST = """
 import json
 import pathlib
+import pytest
 
 COUNT = pathlib.Path(__file__).with_name("count")
 
 
+{marker}
 def test_recording(tmp_path):
     runs = len(COUNT.read_text()) if COUNT.exists() else 0
     COUNT.write_text("x" * (runs + 1))
@@ -75,6 +77,14 @@ def test_test_with_complete_recording_fails_at_once(pytester: pytest.Pytester, m
     result.stdout.no_fnmatch_line("*repeated because*")
 
 
+def test_failure_of_a_test_that_starves_its_recording_counts_at_once(pytester: pytest.Pytester) -> None:
+    """The machine did not cause what the test did on purpose."""
+    result = _run(pytester, {"ticks": 100, "ticks_missed": 50}, failures=1, marker="@pytest.mark.starves")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*repeated because*")
+
+
 _SHARED = """
 import json
 import pathlib
@@ -129,7 +139,8 @@ def test_shared_recording_is_made_again(
     assert "x" * made == (pytester.path / "count").read_text()
 
 
-def _run(pytester: pytest.Pytester, manifest: dict[str, Any], *, failures: int) -> pytest.RunResult:
+def _run(pytester: pytest.Pytester, manifest: dict[str, Any], *, failures: int, marker: str = "") -> pytest.RunResult:
     pytester.makeconftest('pytest_plugins = ["tests.starved"]')
-    pytester.makepyfile(_TEST.replace("{manifest}", repr(manifest)).replace("{failures}", str(failures)))
+    test = _TEST.replace("{manifest}", repr(manifest)).replace("{failures}", str(failures))
+    pytester.makepyfile(test.replace("{marker}", marker))
     return pytester.runpytest_subprocess("-p", "no:harness", "-p", "no:cacheprovider")
